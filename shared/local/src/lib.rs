@@ -1,0 +1,5 @@
+//! The whole stack on one machine: queues, tables, event source mapping and Lambda's Runtime API on one loopback port.
+
+mod api;
+
+pub use api::ApiError;
