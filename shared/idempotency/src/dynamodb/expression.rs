@@ -1,0 +1,70 @@
+//! The conditions of [`decide`](crate::decide) in DynamoDB's words.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::item::{EXPIRATION, FINGERPRINT, ID, LEASE_END, OWNER, STATUS};
+use crate::{Attempt, Condition, OwnerToken, Status};
+
+/// A condition expression with everything it stands on.
+pub(super) struct Expression {
+    pub(super) text: String,
+    /// For the attributes whose names are reserved words.
+    pub(super) names: HashMap<String, String>,
+    pub(super) values: HashMap<String, AttributeValue>,
+}
+
+impl Expression {
+    pub(super) fn of(condition: &Condition<'_>) -> Self {
+        match condition {
+            Condition::Free(attempt) => free(attempt),
+            Condition::Held(owner) => held(owner),
+        }
+    }
+}
+
+fn free(attempt: &Attempt) -> Expression {
+    let mut values = HashMap::from([
+        (":now_seconds".to_owned(), number(attempt.now().seconds())),
+        (":now_millis".to_owned(), number(attempt.now().millis())),
+        (":in_progress".to_owned(), text(Status::InProgress.word())),
+    ]);
+    let same_payload = match attempt.fingerprint() {
+        Some(fingerprint) => {
+            values.insert(":fingerprint".to_owned(), text(fingerprint));
+            format!(" AND (attribute_not_exists({FINGERPRINT}) OR {FINGERPRINT} = :fingerprint)")
+        }
+        None => String::new(),
+    };
+    Expression {
+        text: format!(
+            "attribute_not_exists({ID}) OR {EXPIRATION} < :now_seconds \
+             OR (#status = :in_progress AND {LEASE_END} < :now_millis{same_payload})"
+        ),
+        names: HashMap::from([("#status".to_owned(), STATUS.to_owned())]),
+        values,
+    }
+}
+
+fn held(owner: &OwnerToken) -> Expression {
+    Expression {
+        text: "#owner = :owner AND #status = :in_progress".to_owned(),
+        names: HashMap::from([
+            ("#owner".to_owned(), OWNER.to_owned()),
+            ("#status".to_owned(), STATUS.to_owned()),
+        ]),
+        values: HashMap::from([
+            (":owner".to_owned(), text(owner.as_str())),
+            (":in_progress".to_owned(), text(Status::InProgress.word())),
+        ]),
+    }
+}
+
+fn text(value: &str) -> AttributeValue {
+    AttributeValue::S(value.to_owned())
+}
+
+fn number(value: u64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}

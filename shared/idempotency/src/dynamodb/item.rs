@@ -1,0 +1,115 @@
+//! Records as items. Where Powertools has an attribute for it, it is that one.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::{Item, Key, LedgerError, OwnerToken, Record, Status, Timestamp};
+
+pub(super) const ID: &str = "id";
+pub(super) const STATUS: &str = "status";
+pub(super) const OWNER: &str = "owner";
+/// Milliseconds.
+pub(super) const LEASE_END: &str = "in_progress_expiration";
+/// Seconds, as TTL needs them.
+pub(super) const EXPIRATION: &str = "expiration";
+pub(super) const FINGERPRINT: &str = "validation";
+const DATA: &str = "data";
+const REASON: &str = "reason";
+
+pub(super) fn of(key: &Key, record: &Record) -> Item {
+    let text = |value: &str| Some(AttributeValue::S(value.to_owned()));
+    let number = |value: u64| Some(AttributeValue::N(value.to_string()));
+    [
+        (ID, text(key.record_id())),
+        (STATUS, text(record.status.word())),
+        (OWNER, record.owner.as_ref().and_then(|owner| text(owner.as_str()))),
+        (LEASE_END, record.lease_end.and_then(|end| number(end.millis()))),
+        (EXPIRATION, number(record.expiration_seconds)),
+        (FINGERPRINT, record.fingerprint.as_deref().and_then(text)),
+        (DATA, record.data.as_deref().and_then(text)),
+        (REASON, record.reason.as_deref().and_then(text)),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+    .collect()
+}
+
+pub(super) fn record(key: &Key, item: &Item) -> Result<Record, LedgerError> {
+    let missing = |attribute| LedgerError::Unreadable {
+        id: key.record_id().to_owned(),
+        attribute,
+    };
+    let text = |name| item.get(name).and_then(|value| value.as_s().ok()).cloned();
+    let number = |name| {
+        item.get(name)
+            .and_then(|value| value.as_n().ok())
+            .and_then(|digits| digits.parse().ok())
+    };
+    Ok(Record {
+        status: text(STATUS)
+            .and_then(|word| Status::from_word(&word))
+            .ok_or_else(|| missing(STATUS))?,
+        owner: text(OWNER).map(OwnerToken::from),
+        lease_end: number(LEASE_END).map(Timestamp::from_millis),
+        expiration_seconds: number(EXPIRATION).ok_or_else(|| missing(EXPIRATION))?,
+        fingerprint: text(FINGERPRINT),
+        data: text(DATA),
+        reason: text(REASON),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> Key {
+        Key::new("place-order", "m-1").unwrap()
+    }
+
+    fn full() -> Record {
+        Record {
+            status: Status::InProgress,
+            owner: Some(OwnerToken::from("token".to_owned())),
+            lease_end: Some(Timestamp::from_millis(1_700_000_000_123)),
+            expiration_seconds: 1_700_000_000,
+            fingerprint: Some("f".to_owned()),
+            data: Some("{}".to_owned()),
+            reason: Some("why".to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_record_survives_the_way_to_the_table_and_back() {
+        let bare = Record {
+            status: Status::Completed,
+            owner: None,
+            lease_end: None,
+            fingerprint: None,
+            data: None,
+            reason: None,
+            ..full()
+        };
+        for record_in in [full(), bare] {
+            assert_eq!(record(&key(), &of(&key(), &record_in)).unwrap(), record_in);
+        }
+    }
+
+    #[test]
+    fn expiration_is_in_seconds_and_the_end_of_the_lease_in_milliseconds() {
+        let item = of(&key(), &full());
+        assert_eq!(item["expiration"], AttributeValue::N("1700000000".to_owned()));
+        assert_eq!(
+            item["in_progress_expiration"],
+            AttributeValue::N("1700000000123".to_owned())
+        );
+    }
+
+    #[test]
+    fn an_item_that_is_no_record_is_named() {
+        let mut item = of(&key(), &full());
+        item.insert("status".to_owned(), AttributeValue::S("DONE".to_owned()));
+        assert_eq!(
+            record(&key(), &item).unwrap_err().to_string(),
+            "record place-order#m-1 can't be read: attribute status is missing or of the wrong type"
+        );
+    }
+}

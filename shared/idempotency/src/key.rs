@@ -1,0 +1,111 @@
+//! What makes two messages the same work.
+
+use sha2::{Digest, Sha256};
+
+/// DynamoDB's limit for a partition key, in bytes
+/// ([Constraints](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html)).
+const MAX_RECORD_ID_BYTES: usize = 2048;
+
+/// Begins the key part of a record ID that holds a hash, and no other's.
+const HASHED: &str = "sha256:";
+
+/// What makes two messages the same work, within a namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Key {
+    record_id: String,
+}
+
+/// A key that would be shared by messages that have nothing in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidKey {
+    /// The message named no key: without one it can't be told from any other.
+    #[error("the idempotency key is empty")]
+    Empty,
+    /// The namespace is empty, is longer than 255 bytes or contains `#`, which ends a namespace in a record's ID.
+    #[error("the namespace must have 1 to 255 bytes and no '#'")]
+    Namespace,
+}
+
+impl Key {
+    /// The key `key` of `namespace`, a stable name that the handler states itself, such as `place-order`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKey`] if two different pairs could end up as the same record.
+    pub fn new(namespace: &str, key: &str) -> Result<Self, InvalidKey> {
+        if namespace.is_empty() || namespace.len() > 255 || namespace.contains('#') {
+            return Err(InvalidKey::Namespace);
+        }
+        if key.is_empty() {
+            return Err(InvalidKey::Empty);
+        }
+        let plain = format!("{namespace}#{key}");
+        // A key that merely looks like a hash is hashed too: otherwise it could name another key's record.
+        if plain.len() <= MAX_RECORD_ID_BYTES && !key.starts_with(HASHED) {
+            return Ok(Self { record_id: plain });
+        }
+        Ok(Self {
+            record_id: format!("{namespace}#{HASHED}{}", hex_digest(key)),
+        })
+    }
+
+    /// The partition key of this key's record: `namespace#key`, the key hashed when it would exceed DynamoDB's limit.
+    pub fn record_id(&self) -> &str {
+        &self.record_id
+    }
+
+    /// A value for an `Idempotency-Key` header: the same at every attempt, different for every other key.
+    ///
+    /// 64 hexadecimal digits, so that it is a legal header value whatever the key contains.
+    pub fn token(&self) -> String {
+        hex_digest(&self.record_id)
+    }
+}
+
+fn hex_digest(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_key_stays_readable() {
+        assert_eq!(Key::new("place-order", "m-1").unwrap().record_id(), "place-order#m-1");
+    }
+
+    #[test]
+    fn a_key_of_any_length_fits_a_partition_key() {
+        let longest = "k".repeat(MAX_RECORD_ID_BYTES - "n#".len());
+        assert_eq!(Key::new("n", &longest).unwrap().record_id(), format!("n#{longest}"));
+
+        let hashed = Key::new("n", &format!("{longest}k")).unwrap();
+        assert_eq!(hashed.record_id().len(), "n#sha256:".len() + 64);
+        assert_ne!(hashed, Key::new("n", &format!("{longest}l")).unwrap());
+    }
+
+    #[test]
+    fn a_key_that_looks_like_a_hash_does_not_name_another_keys_record() {
+        let long = "k".repeat(3000);
+        let victim = Key::new("n", &long).unwrap();
+        let (_, forged) = victim.record_id().split_once('#').unwrap();
+        assert_ne!(Key::new("n", forged).unwrap(), victim);
+    }
+
+    #[test]
+    fn no_two_pairs_of_namespace_and_key_share_a_record() {
+        assert_eq!(Key::new("a#b", "c"), Err(InvalidKey::Namespace));
+        assert_eq!(Key::new("", "c"), Err(InvalidKey::Namespace));
+        assert_eq!(Key::new("a", ""), Err(InvalidKey::Empty));
+        assert!(Key::new("a", "b#c").is_ok());
+    }
+
+    #[test]
+    fn the_token_is_stable_and_a_legal_header_value() {
+        let token = Key::new("send-notification", "Ünïcode\n").unwrap().token();
+        assert_eq!(token, Key::new("send-notification", "Ünïcode\n").unwrap().token());
+        assert_ne!(token, Key::new("place-order", "Ünïcode\n").unwrap().token());
+        assert!(token.len() == 64 && token.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    }
+}
