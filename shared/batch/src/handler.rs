@@ -1,0 +1,48 @@
+//! What the author of a function writes.
+
+use std::future::Future;
+
+use idempotency::Completion;
+use serde::de::DeserializeOwned;
+
+use crate::{Delivery, Failure};
+
+/// The work of one kind of message. It knows nothing of Lambda, and is shared by messages that run side by side.
+pub trait Handler: Send + Sync + 'static {
+    /// What a message's body holds, as JSON.
+    type Message: DeserializeOwned + Send;
+
+    /// A stable name that begins every key of this handler's, such as `place-order`; no `#`, at most 255 bytes.
+    ///
+    /// It is stated, not derived from the deployed function's name, so that a rename or a second deployment beside the
+    /// first does not forget what was done.
+    const NAMESPACE: &'static str;
+
+    /// How the work is kept to once.
+    const MODE: Mode = Mode::ClaimThenComplete;
+
+    /// Does the work of one message.
+    ///
+    /// It may be cancelled at any `await` when the invocation's time runs out; the message then comes again. One that
+    /// blocks the thread can't be cancelled, and costs the whole batch.
+    ///
+    /// # Errors
+    ///
+    /// A [`Failure`] says what becomes of the message. Nothing that the completion would have written happens.
+    fn handle(
+        &self,
+        message: Self::Message,
+        delivery: &Delivery,
+    ) -> impl Future<Output = Result<Completion, Failure>> + Send;
+}
+
+/// How the work of a message is kept to once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// The key is claimed before the handler runs, so that nobody else works on it: right for a handler with effects
+    /// outside its completion, such as an HTTP call. Two requests to the ledger a message.
+    ClaimThenComplete,
+    /// No claim: the record is put together with the completion's writes. Right for a handler whose only effects *are*
+    /// these writes: of two that run side by side one commits, and the other's work is discarded. One request a message.
+    OneStep,
+}
