@@ -1,0 +1,46 @@
+//! How AWS's services are reached.
+
+use std::time::Duration;
+
+use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+
+use crate::https::{HttpsClient, SdkClient};
+
+/// A request that has no answer after this long is sent again on another connection.
+///
+/// DynamoDB answers in some ten milliseconds; without a limit, which is the SDK's default, one hung connection would eat
+/// the time of the message. The time of the batch bounds all attempts together.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How often a request is sent at most.
+const ATTEMPTS: u32 = 3;
+
+/// The first pause between two attempts is random, up to this; the next twice as long.
+const FIRST_BACKOFF: Duration = Duration::from_millis(50);
+
+/// Configuration for AWS SDK clients: region and credentials from the environment, as Lambda sets them, and no other
+/// place is searched; `AWS_ENDPOINT_URL` and its forms for single services are honoured.
+pub async fn sdk_config(https: HttpsClient) -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest())
+        .http_client(SdkClient(https))
+        .region(EnvironmentVariableRegionProvider::new())
+        .credentials_provider(EnvironmentVariableCredentialsProvider::new())
+        .timeout_config(
+            TimeoutConfig::builder()
+                .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                .build(),
+        )
+        .retry_config(
+            RetryConfig::standard()
+                .with_max_attempts(ATTEMPTS)
+                .with_initial_backoff(FIRST_BACKOFF),
+        )
+        // It guards streams; ours are short answers with a timeout around them.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .load()
+        .await
+}

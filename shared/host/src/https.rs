@@ -1,0 +1,66 @@
+//! One HTTPS client for everything: the AWS SDK's requests and the handlers' own.
+//!
+//! rustls with *ring* and roots that are compiled in; HTTP/1.1, which is what AWS's services speak. The SDK's own client
+//! can't be given compiled-in roots without parsing each of them at start.
+
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector as TcpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+/// A client for `http` and `https` URLs that keeps its connections open.
+pub type HttpsClient = Client<hyper_rustls::HttpsConnector<TcpConnector>, SdkBody>;
+
+/// A connection that does not stand after this long is tried anew.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A client with no timeouts but that for connecting: its user sets the others.
+pub fn https_client() -> HttpsClient {
+    let mut tcp = TcpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    let https = hyper_rustls::HttpsConnectorBuilder::new()
+        .with_webpki_roots()
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(tcp);
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .build(https)
+}
+
+/// The client as the SDK wants it.
+#[derive(Debug, Clone)]
+pub(crate) struct SdkClient(pub(crate) HttpsClient);
+
+impl HttpClient for SdkClient {
+    /// The settings hold timeouts, which the SDK enforces around each attempt as well.
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for SdkClient {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let request = match request.try_into_http1x() {
+            Ok(request) => request,
+            Err(error) => return HttpConnectorFuture::ready(Err(ConnectorError::user(error.into()))),
+        };
+        let response = self.0.request(request);
+        HttpConnectorFuture::new(async move {
+            // Whatever went wrong on the way, the SDK may send the request again: all of ours are conditional.
+            let response = response.await.map_err(|error| ConnectorError::io(error.into()))?;
+            HttpResponse::try_from(response.map(SdkBody::from_body_1_x))
+                .map_err(|error| ConnectorError::other(error.into(), None))
+        })
+    }
+}

@@ -1,0 +1,95 @@
+//! The Lambda host.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use batch::{Budget, Handler, SqsBatchResponse, SqsEvent};
+use idempotency::{DynamoDbLedger, LedgerError, Timestamp};
+use lambda_runtime::{LambdaEvent, service_fn};
+use tracing::Instrument;
+
+use crate::{SettingError, aws, https, logging, setting};
+
+/// Runs a handler as a Lambda function, until Lambda ends the process.
+///
+/// `handler` builds it from the environment. What keeps it from starting, a missing setting for one, is logged as one
+/// line, and the exit code says failure.
+pub async fn run<H: Handler>(handler: impl FnOnce() -> Result<H, SettingError>) -> ExitCode {
+    logging::start();
+    let Err(error) = start(handler).await else {
+        return ExitCode::SUCCESS;
+    };
+    tracing::error!("{error}");
+    ExitCode::FAILURE
+}
+
+/// Why a function does not run.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error("{0}")]
+    Setting(#[from] SettingError),
+    #[error("environment variable {TABLE} names table {table}, but: {}", chain(.source))]
+    Table { table: String, source: LedgerError },
+    #[error("the Lambda runtime ended: {0}")]
+    Runtime(lambda_runtime::Error),
+}
+
+/// The setting that names the ledger's table.
+const TABLE: &str = "IDEMPOTENCY_TABLE";
+
+/// What Lambda sets, and its runtime and the AWS SDK stand on.
+const SET_BY_LAMBDA: [&str; 5] = [
+    "AWS_REGION",
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+];
+
+async fn start<H: Handler>(handler: impl FnOnce() -> Result<H, SettingError>) -> Result<(), StartError> {
+    let handler = &Arc::new(handler()?);
+    let table = setting(TABLE)?;
+    SET_BY_LAMBDA
+        .into_iter()
+        .try_for_each(|variable| setting(variable).map(drop))?;
+    let config = aws::sdk_config(https::https_client()).await;
+    let ledger = &DynamoDbLedger::new(aws_sdk_dynamodb::Client::new(&config), &table);
+    connect::<H>(ledger, table).await?;
+    let serve = |event| serve(handler, ledger, event);
+    lambda_runtime::run(service_fn(serve))
+        .await
+        .map_err(StartError::Runtime)
+}
+
+/// Opens the first connection. A table that can't be reached now may be reached later; one that refuses won't change its
+/// mind while this process lives.
+async fn connect<H: Handler>(ledger: &DynamoDbLedger, table: String) -> Result<(), StartError> {
+    match ledger.connect(H::NAMESPACE).await {
+        Err(source @ LedgerError::Refused(_)) => Err(StartError::Table { table, source }),
+        Err(error) => {
+            tracing::warn!(
+                "the ledger's table {table} could not be reached at start: {}",
+                chain(&error)
+            );
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+async fn serve<H: Handler>(
+    handler: &Arc<H>,
+    ledger: &DynamoDbLedger,
+    event: LambdaEvent<SqsEvent>,
+) -> Result<SqsBatchResponse, lambda_runtime::Error> {
+    let (event, context) = event.into_parts();
+    let budget = Budget::new(Timestamp::now(), Timestamp::from_millis(context.deadline));
+    let span = tracing::info_span!("invocation", requestId = context.request_id);
+    Ok(batch::run(handler, ledger, event, &budget).instrument(span).await?)
+}
+
+/// An error and its sources, outermost first.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let sources = std::iter::successors(Some(error), |error| error.source());
+    sources.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

@@ -1,0 +1,40 @@
+//! Where a handler runs: as an AWS Lambda function triggered by SQS.
+//!
+//! [`run`] is a function's `main`. It reads the environment, builds the clients and opens their first connection while
+//! Lambda still counts the time as init, and then answers batch after batch:
+//!
+//! ```no_run
+//! # use batch::{Delivery, Failure, Handler};
+//! # use idempotency::Completion;
+//! # struct PlaceOrder;
+//! # impl PlaceOrder {
+//! #     fn from_env() -> Result<Self, host::SettingError> { Ok(Self) }
+//! # }
+//! # impl Handler for PlaceOrder {
+//! #     type Message = String;
+//! #     const NAMESPACE: &str = "place-order";
+//! #     async fn handle(&self, _: String, _: &Delivery) -> Result<Completion, Failure> { Ok(Completion::new()) }
+//! # }
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> std::process::ExitCode {
+//!     host::run(PlaceOrder::from_env).await
+//! }
+//! ```
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `IDEMPOTENCY_TABLE` | name of the ledger's table; required |
+//! | `AWS_LAMBDA_LOG_LEVEL` | `TRACE`, `DEBUG`, `INFO` (default), `WARN`, `ERROR` or `FATAL`, as Lambda sets it |
+//! | `AWS_REGION`, `AWS_ACCESS_KEY_ID`, … | as Lambda sets them |
+//! | `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_DYNAMODB` | another place than AWS |
+
+mod aws;
+mod https;
+mod lambda;
+mod logging;
+mod setting;
+
+pub use aws::sdk_config;
+pub use https::{HttpsClient, https_client};
+pub use lambda::run;
+pub use setting::{SettingError, setting};

@@ -1,0 +1,35 @@
+//! What the environment has to say.
+
+use std::env;
+
+/// A setting in the environment is missing or wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("environment variable {variable} {problem}")]
+pub struct SettingError {
+    variable: &'static str,
+    problem: String,
+}
+
+impl SettingError {
+    /// The variable is there, but can't be used, because it `problem`, as in "is not an http or https URL".
+    pub fn wrong(variable: &'static str, problem: impl Into<String>) -> Self {
+        Self {
+            variable,
+            problem: problem.into(),
+        }
+    }
+}
+
+/// The value of an environment variable that has to be set.
+///
+/// # Errors
+///
+/// [`SettingError`] if it is not set, is empty or is not Unicode.
+pub fn setting(variable: &'static str) -> Result<String, SettingError> {
+    match env::var(variable) {
+        Ok(value) if value.is_empty() => Err(SettingError::wrong(variable, "is empty")),
+        Ok(value) => Ok(value),
+        Err(env::VarError::NotPresent) => Err(SettingError::wrong(variable, "is not set")),
+        Err(env::VarError::NotUnicode(_)) => Err(SettingError::wrong(variable, "is not Unicode")),
+    }
+}
