@@ -1,0 +1,76 @@
+//! What an order means for the tables.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, Update};
+use idempotency::{Item, Refusal, Write};
+
+use crate::{Line, Order};
+
+/// Names of the tables that orders are written to; the partition key of each is the string `id`.
+#[derive(Debug, Clone)]
+pub struct Tables {
+    /// One item an order.
+    pub orders: String,
+    /// One item a customer, with the running `total` of their orders in minor units.
+    pub customers: String,
+}
+
+impl Tables {
+    /// Inserts the order, if its ID is new.
+    ///
+    /// The same order under the ID is the same order, sent twice by its producer: done before. Another one is an error
+    /// that no repetition mends.
+    pub(crate) fn insert(&self, order: &Order) -> Result<Write, BuildError> {
+        let item = item(order);
+        let put = Put::builder()
+            .table_name(&self.orders)
+            .set_item(Some(item.clone()))
+            .condition_expression("attribute_not_exists(id)")
+            .build()?;
+        let taken = format!("order {} was placed before with other content", order.id);
+        Ok(Write::put(put).if_refused(move |there| match there {
+            Some(there) if *there == item => Refusal::AlreadyDone,
+            _ => Refusal::Permanent(taken.clone()),
+        }))
+    }
+
+    /// Adds the order's amount to its customer's total.
+    pub(crate) fn add_to_total(&self, order: &Order) -> Result<Write, BuildError> {
+        let update = Update::builder()
+            .table_name(&self.customers)
+            .key("id", text(&order.customer))
+            .update_expression("ADD #total :amount")
+            .expression_attribute_names("#total", "total")
+            .expression_attribute_values(":amount", number(order.amount))
+            .build()?;
+        Ok(Write::update(update))
+    }
+}
+
+fn item(order: &Order) -> Item {
+    let lines = order.items.iter().map(line).collect();
+    HashMap::from([
+        ("id".to_owned(), text(&order.id)),
+        ("customer".to_owned(), text(&order.customer)),
+        ("items".to_owned(), AttributeValue::L(lines)),
+        ("amount".to_owned(), number(order.amount)),
+    ])
+}
+
+fn line(line: &Line) -> AttributeValue {
+    AttributeValue::M(HashMap::from([
+        ("sku".to_owned(), text(&line.sku)),
+        ("quantity".to_owned(), number(line.quantity)),
+        ("price".to_owned(), number(line.price)),
+    ]))
+}
+
+fn text(value: &str) -> AttributeValue {
+    AttributeValue::S(value.to_owned())
+}
+
+fn number(value: i64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}

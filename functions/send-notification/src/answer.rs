@@ -1,0 +1,89 @@
+//! What the receiver's answer means for the message.
+
+use std::time::{Duration, SystemTime};
+
+use batch::Failure;
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, StatusCode};
+use idempotency::Completion;
+
+/// 2xx is done; a 429 or 503 that says when comes again then; another 4xx will never change; all else may.
+///
+/// A 429 that does not say when is a retry: the receiver is busy, not unwilling.
+pub(crate) fn read(status: StatusCode, headers: &HeaderMap) -> Result<Completion, Failure> {
+    let answer = format!("the receiver answered {status}");
+    let busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    match retry_after(headers, SystemTime::now()) {
+        _ if status.is_success() => Ok(Completion::new()),
+        Some(delay) if busy => Err(Failure::retry_after(delay, answer)),
+        _ if status.is_client_error() && !busy => Err(Failure::permanent(answer)),
+        _ => Err(Failure::retry(answer)),
+    }
+}
+
+/// `Retry-After` in either of its forms, seconds or a date
+/// ([RFC 9110, section 10.2.3](https://www.rfc-editor.org/rfc/rfc9110#field.retry-after)).
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    match value.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => httpdate::parse_http_date(value)
+            .ok()
+            .map(|date| date.duration_since(now).unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(status: u16, retry_after: Option<&str>) -> Result<Completion, Failure> {
+        let headers = retry_after.map(|value| (RETRY_AFTER, value.parse().unwrap()));
+        read(StatusCode::from_u16(status).unwrap(), &headers.into_iter().collect())
+    }
+
+    #[test]
+    fn every_2xx_is_done() {
+        assert!(answered(200, None).is_ok() && answered(204, None).is_ok());
+    }
+
+    #[test]
+    fn a_busy_receiver_that_says_when_is_asked_again_then() {
+        for status in [429, 503] {
+            assert_eq!(
+                answered(status, Some("7")).unwrap_err().delay(),
+                Some(Duration::from_secs(7))
+            );
+        }
+    }
+
+    #[test]
+    fn a_busy_receiver_that_does_not_say_when_is_asked_again() {
+        for (status, header) in [(429, None), (503, None), (503, Some("soon"))] {
+            let failure = answered(status, header).unwrap_err();
+            assert_eq!((failure.is_permanent(), failure.delay()), (false, None));
+        }
+    }
+
+    #[test]
+    fn other_4xx_are_permanent_and_all_else_is_a_retry() {
+        assert!(answered(400, None).unwrap_err().is_permanent());
+        assert!(answered(404, Some("7")).unwrap_err().is_permanent());
+        for status in [302, 500, 502] {
+            let failure = answered(status, Some("7")).unwrap_err();
+            assert!(!failure.is_permanent() && failure.delay().is_none(), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_date_is_understood_and_one_that_has_passed_means_now() {
+        let headers = |date: &str| HeaderMap::from_iter([(RETRY_AFTER, date.parse().unwrap())]);
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        let later = retry_after(&headers("Sun, 06 Nov 1994 08:50:37 GMT"), now);
+        assert_eq!(later, Some(Duration::from_secs(60)));
+        assert_eq!(
+            retry_after(&headers("Sun, 06 Nov 1994 08:00:00 GMT"), now),
+            Some(Duration::ZERO)
+        );
+    }
+}

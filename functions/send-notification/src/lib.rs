@@ -1,0 +1,79 @@
+//! Delivers notifications to an HTTP receiver.
+//!
+//! The call is an effect outside any transaction: if the process dies between the call and its record, the message is
+//! delivered again. So the key is claimed first, which keeps two attempts from running side by side, and every attempt
+//! carries the same `Idempotency-Key`, by which the receiver can tell a repetition.
+
+mod answer;
+mod notification;
+
+pub use notification::Notification;
+
+use std::time::Duration;
+
+use aws_smithy_types::body::SdkBody;
+use batch::{Delivery, Failure, Handler};
+use host::{HttpsClient, SettingError, https_client, setting};
+use http::header::{CONTENT_TYPE, HeaderName};
+use http::{Request, Uri};
+use idempotency::Completion;
+use tokio::time::timeout;
+
+/// How long the receiver has for an answer.
+const RECEIVER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// [The Idempotency-Key HTTP Header Field](https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/).
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// The handler of [`Notification`] messages.
+#[derive(Debug)]
+pub struct SendNotification {
+    receiver: Uri,
+    client: HttpsClient,
+}
+
+impl SendNotification {
+    /// A handler that posts to this receiver.
+    pub fn new(receiver: Uri) -> Self {
+        Self {
+            receiver,
+            client: https_client(),
+        }
+    }
+
+    /// The same, the receiver's http or https URL given by `NOTIFICATION_URL`.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingError`] if it is not set, or is no such URL.
+    pub fn from_env() -> Result<Self, SettingError> {
+        const VARIABLE: &str = "NOTIFICATION_URL";
+        let receiver: Uri = setting(VARIABLE)?
+            .parse()
+            .map_err(|error| SettingError::wrong(VARIABLE, format!("is not a URL: {error}")))?;
+        match (receiver.scheme_str(), receiver.host()) {
+            (Some("http" | "https"), Some(_)) => Ok(Self::new(receiver)),
+            _ => Err(SettingError::wrong(
+                VARIABLE,
+                format!("must be an http or https URL, not {receiver}"),
+            )),
+        }
+    }
+}
+
+impl Handler for SendNotification {
+    type Message = Notification;
+    const NAMESPACE: &'static str = "send-notification";
+
+    async fn handle(&self, notification: Notification, delivery: &Delivery) -> Result<Completion, Failure> {
+        notification.check().map_err(Failure::permanent)?;
+        let request = Request::post(&self.receiver)
+            .header(CONTENT_TYPE, "application/json")
+            .header(IDEMPOTENCY_KEY, delivery.idempotency_token())
+            .body(SdkBody::from(serde_json::to_vec(&notification)?))?;
+        let response = timeout(RECEIVER_TIMEOUT, self.client.request(request))
+            .await
+            .map_err(|_| Failure::retry(format!("the receiver did not answer in {RECEIVER_TIMEOUT:?}")))??;
+        answer::read(response.status(), response.headers())
+    }
+}

@@ -1,0 +1,10 @@
+//! Lambda function `send-notification`: see the library beside it.
+
+use std::process::ExitCode;
+
+use send_notification::SendNotification;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    host::run(SendNotification::from_env).await
+}
