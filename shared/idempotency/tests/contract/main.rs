@@ -1,0 +1,12 @@
+//! What every ledger promises, checked against the one in memory and the one in DynamoDB.
+//!
+//! DynamoDB is the local stack's unless `LEDGER_TEST_ENDPOINT` names another emulator's; `LEDGER_TEST_WITHOUT` then lists
+//! what that one lacks: `transactions`, `old-items` (on a failed condition).
+
+mod concurrency;
+mod dynamodb;
+mod histories;
+mod lost_replies;
+mod memory;
+mod promises;
+mod store;
