@@ -16,14 +16,12 @@ pub(crate) struct Entry<'a> {
     pub(crate) fields: Fields<'a>,
 }
 
-/// The entries of a request, if it can be worked entry by entry at all.
-pub(crate) fn entries<'a>(request: &Fields<'a>) -> Result<Vec<Entry<'a>>, ApiError> {
+/// The entries of a request, if it can be worked entry by entry at all. `kind` is what the API calls one of them.
+pub(crate) fn entries<'a>(request: &Fields<'a>, kind: &str) -> Result<Vec<Entry<'a>>, ApiError> {
     let objects = request.objects("Entries")?;
     if objects.is_empty() {
-        return Err(errors::sqs(
-            "EmptyBatchRequest",
-            "There should be at least one entry in the request.",
-        ));
+        let message = format!("There should be at least one {kind} in the request.");
+        return Err(errors::sqs("EmptyBatchRequest", message));
     }
     if objects.len() > MAX_ENTRIES {
         let message = format!(

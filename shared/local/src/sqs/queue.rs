@@ -1,6 +1,6 @@
 //! One queue: what it stores, and what a receipt handle may do to it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -53,10 +53,7 @@ impl Queue {
     }
 
     pub(crate) fn count(&self, state: MessageState, now: Instant) -> usize {
-        self.messages
-            .values()
-            .filter(|stored| stored.state(now) == state)
-            .count()
+        self.in_state(state, now).count()
     }
 
     /// Applies new settings. On a FIFO queue a new delay holds for what is already stored and not yet received:
@@ -73,39 +70,39 @@ impl Queue {
     }
 
     /// The slots a receive may take from now, in the order to take them.
-    ///
-    /// On a FIFO queue a group is held back while any of its messages is in flight, and a receive takes as many as it can of
-    /// one group before it turns to the next:
-    /// [FIFO delivery logic](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-understanding-logic.html).
     pub(crate) fn receivable(&self, now: Instant) -> Vec<u64> {
-        let visible = |stored: &Stored| stored.state(now) == MessageState::Visible;
-        if !self.is_fifo() {
-            return self
-                .messages
-                .iter()
-                .filter(|(_, stored)| visible(stored))
-                .map(|(slot, _)| *slot)
-                .collect();
+        if self.is_fifo() {
+            return self.receivable_by_group(now);
         }
-        let in_flight = self
-            .messages
-            .values()
-            .filter(|stored| stored.state(now) == MessageState::InFlight);
-        let mut held: HashSet<Option<&str>> = in_flight.map(|stored| stored.message.group.as_deref()).collect();
-        let mut groups: Vec<(Option<&str>, Vec<u64>)> = Vec::new();
+        self.in_state(MessageState::Visible, now)
+            .map(|(slot, _)| slot)
+            .collect()
+    }
+
+    /// A group is held back while any of its messages is in flight, and a receive takes as many as it can of one group before it
+    /// turns to the next:
+    /// [FIFO delivery logic](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-understanding-logic.html).
+    fn receivable_by_group(&self, now: Instant) -> Vec<u64> {
+        let in_flight = self.in_state(MessageState::InFlight, now);
+        let mut held: HashSet<Option<&str>> = in_flight.map(|(_, stored)| stored.message.group.as_deref()).collect();
+        let mut first_of: HashMap<Option<&str>, u64> = HashMap::new();
+        let mut slots = Vec::new();
         for (slot, stored) in &self.messages {
             let group = stored.message.group.as_deref();
-            if !visible(stored) {
+            if stored.state(now) != MessageState::Visible {
                 // A message that is still delayed holds back those behind it.
                 held.insert(group);
             } else if !held.contains(&group) {
-                match groups.iter_mut().find(|(name, _)| *name == group) {
-                    Some((_, slots)) => slots.push(*slot),
-                    None => groups.push((group, vec![*slot])),
-                }
+                slots.push((*first_of.entry(group).or_insert(*slot), *slot));
             }
         }
-        groups.into_iter().flat_map(|(_, slots)| slots).collect()
+        slots.sort_unstable();
+        slots.into_iter().map(|(_, slot)| slot).collect()
+    }
+
+    fn in_state(&self, state: MessageState, now: Instant) -> impl Iterator<Item = (u64, &Stored)> {
+        let messages = self.messages.iter().map(|(slot, stored)| (*slot, stored));
+        messages.filter(move |(_, stored)| stored.state(now) == state)
     }
 
     /// When time alone could make something receivable: the end of a delay, of a visibility timeout, or of the retention of

@@ -50,9 +50,8 @@ impl Sqs {
         let start = Instant::now();
         let deadline = start + receive.wait(&mut self.world(), start)?;
         loop {
-            // Listening starts before looking, so that nothing that happens in between is missed.
-            let mut changed = std::pin::pin!(self.changed.notified());
-            changed.as_mut().enable();
+            // Listens from here on, before looking, so that nothing that happens in between is missed.
+            let changed = self.changed.notified();
             let now = Instant::now();
             let attempt = receive.attempt(&mut self.world(), now)?;
             if attempt.moved {

@@ -40,7 +40,7 @@ pub(super) fn one(world: &mut World, request: &Fields<'_>, now: Instant) -> Resu
 pub(super) fn batch(world: &mut World, request: &Fields<'_>, now: Instant) -> Result<Value, ApiError> {
     let name = queue_name(request)?;
     let settings = world.queue(name, now)?.settings.clone();
-    let entries = batch::entries(request)?;
+    let entries = batch::entries(request, "SendMessageBatchRequestEntry")?;
     check_total_size(&entries)?;
     if let Some(fifo) = &settings.fifo {
         entries.iter().try_for_each(|entry| check_fifo_entry(entry, fifo))?;

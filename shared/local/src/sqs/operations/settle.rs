@@ -15,7 +15,7 @@ pub(super) fn delete(world: &mut World, request: &Fields<'_>, now: Instant) -> R
 }
 
 pub(super) fn delete_batch(world: &mut World, request: &Fields<'_>, now: Instant) -> Result<Value, ApiError> {
-    each(world, request, now, delete_one)
+    each(world, request, "DeleteMessageBatchRequestEntry", now, delete_one)
 }
 
 pub(super) fn change_visibility(world: &mut World, request: &Fields<'_>, now: Instant) -> Result<Value, ApiError> {
@@ -27,7 +27,13 @@ pub(super) fn change_visibility_batch(
     request: &Fields<'_>,
     now: Instant,
 ) -> Result<Value, ApiError> {
-    each(world, request, now, change_one)
+    each(
+        world,
+        request,
+        "ChangeMessageVisibilityBatchRequestEntry",
+        now,
+        change_one,
+    )
 }
 
 fn delete_one(queue: &mut Queue, entry: &Fields<'_>, now: Instant) -> Result<Value, ApiError> {
@@ -46,11 +52,12 @@ fn change_one(queue: &mut Queue, entry: &Fields<'_>, now: Instant) -> Result<Val
 fn each(
     world: &mut World,
     request: &Fields<'_>,
+    kind: &str,
     now: Instant,
     settle: fn(&mut Queue, &Fields<'_>, Instant) -> Result<Value, ApiError>,
 ) -> Result<Value, ApiError> {
     let queue = world.queue_of(request, now)?;
-    let entries = batch::entries(request)?;
+    let entries = batch::entries(request, kind)?;
     let results = entries
         .iter()
         .map(|entry| (entry.id, settle(queue, &entry.fields, now)));
