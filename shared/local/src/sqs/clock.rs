@@ -1,0 +1,33 @@
+//! Wall-clock time derived from tokio's clock, so that tests can pause and advance it.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
+
+/// Reads the wall clock once; from then on time passes as tokio's clock says.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    began: Instant,
+    began_since_epoch: Duration,
+}
+
+impl Clock {
+    pub(crate) fn start() -> Self {
+        Self {
+            began: Instant::now(),
+            began_since_epoch: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+        }
+    }
+
+    pub(crate) fn epoch_seconds(&self, at: Instant) -> u64 {
+        self.since_epoch(at).as_secs()
+    }
+
+    pub(crate) fn epoch_millis(&self, at: Instant) -> u128 {
+        self.since_epoch(at).as_millis()
+    }
+
+    fn since_epoch(&self, at: Instant) -> Duration {
+        self.began_since_epoch + at.saturating_duration_since(self.began)
+    }
+}

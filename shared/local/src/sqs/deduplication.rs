@@ -1,0 +1,51 @@
+//! What a FIFO queue remembers of sends, and the sequence numbers it gives.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How long a send is remembered: the deduplication interval of
+/// [Exactly-once processing](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-exactly-once-processing.html).
+const INTERVAL: Duration = Duration::from_secs(5 * 60);
+
+/// AWS's sequence numbers have 20 digits; so has every number from here up.
+const FIRST_SEQUENCE_NUMBER: u64 = 10_000_000_000_000_000_000;
+
+/// What makes two sends the same: the deduplication ID, and the group if the queue's scope is the message group.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct SendKey {
+    pub(crate) group: Option<String>,
+    pub(crate) deduplication_id: String,
+}
+
+/// What the first of several equal sends was answered, and all later ones are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Answered {
+    pub(crate) message_id: String,
+    pub(crate) sequence_number: String,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Deduplication {
+    sends: HashMap<SendKey, (Instant, Answered)>,
+    sequence: u64,
+}
+
+impl Deduplication {
+    /// The earlier answer to an equal send within the interval. It counts from the first send: repeats don't renew it.
+    pub(crate) fn answered(&mut self, key: &SendKey, now: Instant) -> Option<Answered> {
+        self.sends.retain(|_, (at, _)| now < *at + INTERVAL);
+        self.sends.get(key).map(|(_, answered)| answered.clone())
+    }
+
+    pub(crate) fn remember(&mut self, key: SendKey, answered: Answered, now: Instant) {
+        self.sends.insert(key, (now, answered));
+    }
+
+    /// Larger than every one before it, not consecutive, as AWS's are.
+    pub(crate) fn next_sequence_number(&mut self) -> String {
+        self.sequence += 1;
+        (FIRST_SEQUENCE_NUMBER + self.sequence * 256).to_string()
+    }
+}

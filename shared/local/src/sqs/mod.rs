@@ -1,0 +1,28 @@
+//! Amazon SQS in memory: standard and FIFO queues behind the JSON protocol's operations.
+//!
+//! What a consumer can observe is what AWS documents: visibility timeouts, receive counts, redrive, message groups,
+//! deduplication, long polling, batch results and errors. Left out on purpose, because state here is consistent at once:
+//! the 60 seconds to wait after `DeleteQueue` and between two `PurgeQueue`. `ReceiveRequestAttemptId` is accepted and
+//! ignored: each receive is a new one. Throughput and in-flight quotas are not enforced.
+
+mod attributes;
+mod batch;
+mod clock;
+mod deduplication;
+mod errors;
+mod fields;
+mod message;
+mod operations;
+mod queue;
+mod receipt;
+mod receiving;
+mod service;
+mod settings;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+pub use errors::query_error_code;
+pub use message::{MessageState, QueuedMessage};
+pub use service::Sqs;

@@ -1,0 +1,188 @@
+//! One queue: what it stores, and what a receipt handle may do to it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::deduplication::Deduplication;
+use super::errors;
+use super::message::{MessageState, Stored};
+use super::receipt::Receipt;
+use super::settings::Settings;
+use crate::ApiError;
+
+/// The most a message may stay in flight, counted from its receive:
+/// [visibility timeout](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html).
+pub(crate) const MAX_VISIBILITY_SECONDS: i64 = 43_200;
+
+#[derive(Debug)]
+pub(crate) struct Queue {
+    pub(crate) id: Uuid,
+    pub(crate) settings: Settings,
+    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) created_at: Instant,
+    pub(crate) modified_at: Instant,
+    /// By slot, a number that grows with every message stored: the order of arrival.
+    pub(crate) messages: BTreeMap<u64, Stored>,
+    pub(crate) deduplication: Deduplication,
+}
+
+impl Queue {
+    pub(crate) fn new(settings: Settings, now: Instant) -> Self {
+        Self {
+            id: Uuid::new_v4(),
+            settings,
+            tags: BTreeMap::new(),
+            created_at: now,
+            modified_at: now,
+            messages: BTreeMap::new(),
+            deduplication: Deduplication::default(),
+        }
+    }
+
+    pub(crate) fn is_fifo(&self) -> bool {
+        self.settings.fifo.is_some()
+    }
+
+    /// Drops what is older than the retention period.
+    pub(crate) fn expire(&mut self, now: Instant) {
+        let retention = self.settings.retention();
+        self.messages.retain(|_, stored| now < stored.enqueued_at + retention);
+    }
+
+    pub(crate) fn count(&self, state: MessageState, now: Instant) -> usize {
+        self.in_state(state, now).count()
+    }
+
+    /// Applies new settings. On a FIFO queue a new delay holds for what is already stored and not yet received:
+    /// [delay queues](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-delay-queues.html).
+    pub(crate) fn reconfigure(&mut self, settings: Settings, now: Instant) {
+        if self.is_fifo() && settings.delay_seconds != self.settings.delay_seconds {
+            let delay = Duration::from_secs(settings.delay_seconds.into());
+            for stored in self.messages.values_mut().filter(|stored| stored.receive_count() == 0) {
+                stored.visible_at = stored.enqueued_at + delay;
+            }
+        }
+        self.settings = settings;
+        self.modified_at = now;
+    }
+
+    /// The slots a receive may take from now, in the order to take them.
+    pub(crate) fn receivable(&self, now: Instant) -> Vec<u64> {
+        if self.is_fifo() {
+            return self.receivable_by_group(now);
+        }
+        self.in_state(MessageState::Visible, now)
+            .map(|(slot, _)| slot)
+            .collect()
+    }
+
+    /// A group is held back while any of its messages is in flight, and a receive takes as many as it can of one group before it
+    /// turns to the next:
+    /// [FIFO delivery logic](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-understanding-logic.html).
+    fn receivable_by_group(&self, now: Instant) -> Vec<u64> {
+        let in_flight = self.in_state(MessageState::InFlight, now);
+        let mut held: HashSet<Option<&str>> = in_flight.map(|(_, stored)| stored.message.group.as_deref()).collect();
+        let mut first_of: HashMap<Option<&str>, u64> = HashMap::new();
+        let mut slots = Vec::new();
+        for (slot, stored) in &self.messages {
+            let group = stored.message.group.as_deref();
+            if stored.state(now) != MessageState::Visible {
+                // A message that is still delayed holds back those behind it.
+                held.insert(group);
+            } else if !held.contains(&group) {
+                slots.push((*first_of.entry(group).or_insert(*slot), *slot));
+            }
+        }
+        slots.sort_unstable();
+        slots.into_iter().map(|(_, slot)| slot).collect()
+    }
+
+    fn in_state(&self, state: MessageState, now: Instant) -> impl Iterator<Item = (u64, &Stored)> {
+        let messages = self.messages.iter().map(|(slot, stored)| (*slot, stored));
+        messages.filter(move |(_, stored)| stored.state(now) == state)
+    }
+
+    /// When time alone could make something receivable: the end of a delay, of a visibility timeout, or of the retention of
+    /// a message that holds back its group.
+    pub(crate) fn next_change(&self, now: Instant) -> Option<Instant> {
+        let retention = self.settings.retention();
+        let instants = self
+            .messages
+            .values()
+            .flat_map(|stored| [stored.visible_at, stored.enqueued_at + retention]);
+        instants.filter(|at| *at > now).min()
+    }
+
+    /// Deletes by receipt handle.
+    ///
+    /// On a standard queue a handle that is not the latest succeeds without deleting, says
+    /// [DeleteMessage](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html); so does one
+    /// whose message is gone. The latest handle deletes even after its visibility timeout, but not on a FIFO queue.
+    pub(crate) fn delete(&mut self, handle: &str, now: Instant) -> Result<(), ApiError> {
+        let receipt = self.receipt(handle)?;
+        let fifo = self.is_fifo();
+        let Some(stored) = self.messages.get(&receipt.slot) else {
+            return Ok(());
+        };
+        let latest = stored.receives == receipt.receive;
+        if fifo && !(latest && stored.state(now) == MessageState::InFlight) {
+            return Err(errors::invalid_value(
+                "ReceiptHandle",
+                handle,
+                "The receipt handle has expired.",
+            ));
+        }
+        if latest {
+            self.messages.remove(&receipt.slot);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn change_visibility(&mut self, handle: &str, seconds: i64, now: Instant) -> Result<(), ApiError> {
+        let receipt = self.receipt(handle)?;
+        if !(0..=MAX_VISIBILITY_SECONDS).contains(&seconds) {
+            return Err(errors::out_of_range(
+                "VisibilityTimeout",
+                seconds,
+                0,
+                MAX_VISIBILITY_SECONDS,
+            ));
+        }
+        let stored = self
+            .messages
+            .get_mut(&receipt.slot)
+            .filter(|stored| stored.receives == receipt.receive);
+        let stored = stored.ok_or_else(|| {
+            let reason = "Message does not exist or is not available for visibility timeout change.";
+            errors::invalid_value("ReceiptHandle", handle, reason)
+        })?;
+        if stored.state(now) != MessageState::InFlight {
+            return Err(errors::sqs(
+                "MessageNotInflight",
+                "The specified message isn't in flight.",
+            ));
+        }
+        let visible_at = now + Duration::from_secs(seconds.unsigned_abs());
+        let limit = Duration::from_secs(MAX_VISIBILITY_SECONDS.unsigned_abs());
+        if stored
+            .last_received_at
+            .is_some_and(|received_at| visible_at > received_at + limit)
+        {
+            let reason = "Total VisibilityTimeout for the message is beyond the limit [43200 seconds]";
+            return Err(errors::invalid_value("VisibilityTimeout", seconds, reason));
+        }
+        stored.visible_at = visible_at;
+        Ok(())
+    }
+
+    fn receipt(&self, handle: &str) -> Result<Receipt, ApiError> {
+        let receipt = Receipt::parse(handle).filter(|receipt| receipt.queue == self.id && receipt.receive > 0);
+        receipt.ok_or_else(|| {
+            let message = format!("The input receipt handle \"{handle}\" is not a valid receipt handle.");
+            errors::sqs("ReceiptHandleIsInvalid", message)
+        })
+    }
+}

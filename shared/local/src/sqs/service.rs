@@ -1,0 +1,102 @@
+//! The service as the stack's server sees it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+use super::fields::Fields;
+use super::message::QueuedMessage;
+use super::operations;
+use super::receiving::Receive;
+use super::world::{World, last_segment};
+use crate::ApiError;
+
+/// Amazon SQS in memory, for one account and region.
+#[derive(Debug)]
+pub struct Sqs {
+    world: Mutex<World>,
+    /// Told after whatever could have made a message visible, for receivers that wait.
+    changed: Notify,
+}
+
+impl Sqs {
+    /// An SQS without queues. Queue URLs are `{endpoint}/000000000000/{name}`; `region` shows in queue ARNs.
+    pub fn new(endpoint: &str, region: &str) -> Self {
+        Self {
+            world: Mutex::new(World::new(endpoint, region)),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Answers one request. `operation` is what follows the dot in `X-Amz-Target: AmazonSQS.SendMessage`.
+    ///
+    /// Only `ReceiveMessage` may wait, up to 20 seconds. Dropped while it waits, it has received nothing.
+    ///
+    /// # Errors
+    /// What AWS would answer; `UnsupportedOperation` for an operation that isn't emulated.
+    pub async fn call(&self, operation: &str, request: Value) -> Result<Value, ApiError> {
+        let request = Fields::of(&request)?;
+        if operation == "ReceiveMessage" {
+            return self.receive(&Receive::read(&request)?).await;
+        }
+        let answer = operations::run(&mut self.world(), operation, &request, Instant::now());
+        self.changed.notify_waiters();
+        answer
+    }
+
+    async fn receive(&self, receive: &Receive) -> Result<Value, ApiError> {
+        let start = Instant::now();
+        let deadline = start + receive.wait(&mut self.world(), start)?;
+        loop {
+            // Listens from here on, before looking, so that nothing that happens in between is missed.
+            let changed = self.changed.notified();
+            let now = Instant::now();
+            let attempt = receive.attempt(&mut self.world(), now)?;
+            if attempt.moved {
+                self.changed.notify_waiters();
+            }
+            if !attempt.messages.is_empty() {
+                return Ok(json!({ "Messages": attempt.messages }));
+            }
+            if now >= deadline {
+                return Ok(json!({}));
+            }
+            let wake = attempt.next_change.map_or(deadline, |change| change.min(deadline));
+            tokio::select! {
+                () = changed => {}
+                () = sleep_until(wake) => {}
+            }
+        }
+    }
+
+    /// Has the next `messages` messages sent to this queue stored twice under one message ID, as a standard queue may deliver
+    /// them. Adds to what was asked before; the queue, given by name or URL, may be created later. A FIFO queue ignores it.
+    pub fn deliver_twice(&self, queue: &str, messages: u32) {
+        let mut world = self.world();
+        let left = world.to_duplicate.entry(last_segment(queue).to_owned()).or_default();
+        *left = left.saturating_add(messages);
+    }
+
+    /// What the queue, given by name or URL, holds now, in the order of arrival; nothing if there is no such queue. Receives
+    /// nothing.
+    pub fn peek(&self, queue: &str) -> Vec<QueuedMessage> {
+        let now = Instant::now();
+        let mut world = self.world();
+        let Ok(queue) = world.queue(last_segment(queue), now) else {
+            return Vec::new();
+        };
+        queue.messages.values().map(|stored| stored.peek(now)).collect()
+    }
+
+    /// How often this message was received so far, from whatever queue and even if it is deleted by now.
+    pub fn deliveries(&self, message_id: &str) -> u32 {
+        self.world().deliveries.get(message_id).copied().unwrap_or(0)
+    }
+
+    /// A panic while the lock is held would be a bug of its own; what it left behind is still better than a second panic.
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,166 @@
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn all_attributes_read_back_with_their_defaults() {
+    let client = Client::standard().await;
+    let answer = client
+        .ok("GetQueueAttributes", json!({ "AttributeNames": ["All"] }))
+        .await;
+    let mut attributes = answer["Attributes"].clone();
+    let timestamps = ["CreatedTimestamp", "LastModifiedTimestamp"].map(|name| attributes[name].take());
+    assert!(timestamps.iter().all(|at| text(at).len() == 10), "{timestamps:?}");
+    assert_eq!(
+        attributes,
+        json!({
+            "ApproximateNumberOfMessages": "0",
+            "ApproximateNumberOfMessagesDelayed": "0",
+            "ApproximateNumberOfMessagesNotVisible": "0",
+            "CreatedTimestamp": null,
+            "DelaySeconds": "0",
+            "LastModifiedTimestamp": null,
+            "MaximumMessageSize": "1048576",
+            "MessageRetentionPeriod": "345600",
+            "QueueArn": "arn:aws:sqs:eu-central-1:000000000000:orders",
+            "ReceiveMessageWaitTimeSeconds": "0",
+            "SqsManagedSseEnabled": "true",
+            "VisibilityTimeout": "30",
+        })
+    );
+}
+
+#[tokio::test]
+async fn a_fifo_queue_has_four_attributes_more() {
+    let client = Client::fifo().await;
+    let names = [
+        "FifoQueue",
+        "ContentBasedDeduplication",
+        "DeduplicationScope",
+        "FifoThroughputLimit",
+    ];
+    let answer = client
+        .ok("GetQueueAttributes", json!({ "AttributeNames": names }))
+        .await;
+    let attributes = names.map(|name| text(&answer["Attributes"][name]));
+    assert_eq!(attributes, ["true", "true", "queue", "perQueue"]);
+}
+
+#[tokio::test]
+async fn messages_are_counted_by_state() {
+    let client = Client::standard().await;
+    client.send("in flight").await;
+    client.receive().await;
+    client.send("visible").await;
+    client
+        .ok("SendMessage", json!({ "MessageBody": "delayed", "DelaySeconds": 9 }))
+        .await;
+    client
+        .ok("SendMessage", json!({ "MessageBody": "delayed", "DelaySeconds": 9 }))
+        .await;
+    assert_eq!(client.attribute("ApproximateNumberOfMessages").await, "1");
+    assert_eq!(client.attribute("ApproximateNumberOfMessagesNotVisible").await, "1");
+    assert_eq!(client.attribute("ApproximateNumberOfMessagesDelayed").await, "2");
+}
+
+#[tokio::test]
+async fn attributes_are_held_to_their_ranges() {
+    let client = Client::standard().await;
+    for (name, low, high) in [
+        ("DelaySeconds", 0, 900),
+        ("MaximumMessageSize", 1024, 1_048_576),
+        ("MessageRetentionPeriod", 60, 1_209_600),
+        ("ReceiveMessageWaitTimeSeconds", 0, 20),
+        ("VisibilityTimeout", 0, 43_200),
+    ] {
+        for good in [low, high] {
+            client
+                .ok(
+                    "SetQueueAttributes",
+                    json!({ "Attributes": { name: good.to_string() } }),
+                )
+                .await;
+            assert_eq!(client.attribute(name).await, good.to_string());
+        }
+        for bad in [
+            (low - 1).to_string(),
+            (high + 1).to_string(),
+            "x".to_owned(),
+            String::new(),
+        ] {
+            let request = json!({ "Attributes": { name: bad } });
+            assert_eq!(
+                client.refused("SetQueueAttributes", request).await,
+                "InvalidAttributeValue",
+                "{name} {bad}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn attributes_are_set_all_or_none() {
+    let client = Client::standard().await;
+    let request = json!({ "Attributes": { "DelaySeconds": "5", "VisibilityTimeout": "-1" } });
+    client.refused("SetQueueAttributes", request).await;
+    assert_eq!(client.attribute("DelaySeconds").await, "0");
+}
+
+#[tokio::test]
+async fn unknown_and_derived_attributes_cannot_be_set() {
+    let client = Client::standard().await;
+    for name in [
+        "Colour",
+        "QueueArn",
+        "CreatedTimestamp",
+        "FifoQueue",
+        "ContentBasedDeduplication",
+    ] {
+        let error = client
+            .call("SetQueueAttributes", json!({ "Attributes": { name: "true" } }))
+            .await
+            .unwrap_err();
+        assert_eq!(error.message, format!("Unknown Attribute {name}."));
+    }
+    assert_eq!(
+        client
+            .refused("GetQueueAttributes", json!({ "AttributeNames": ["Colour"] }))
+            .await,
+        "InvalidAttributeName"
+    );
+}
+
+#[tokio::test]
+async fn a_queue_keeps_its_type() {
+    let client = Client::fifo().await;
+    let request = json!({ "Attributes": { "FifoQueue": "false" } });
+    assert_eq!(
+        client.refused("SetQueueAttributes", request).await,
+        "InvalidAttributeValue"
+    );
+    let request = json!({ "QueueName": "a", "Attributes": { "FifoQueue": "false" } });
+    assert_eq!(
+        client.sqs.call("CreateQueue", request).await.unwrap_err().name(),
+        "InvalidAttributeName"
+    );
+}
+
+#[tokio::test]
+async fn what_changes_nothing_here_is_stored_and_returned() {
+    let client = Client::with(json!({ "KmsMasterKeyId": "alias/k", "Policy": "{}" })).await;
+    assert_eq!(client.attribute("KmsMasterKeyId").await, "alias/k");
+    client
+        .ok("SetQueueAttributes", json!({ "Attributes": { "Policy": "" } }))
+        .await;
+    assert_eq!(client.attribute("Policy").await, Value::Null);
+}
+
+#[tokio::test]
+async fn throughput_by_group_needs_deduplication_by_group() {
+    let client = Client::fifo().await;
+    let alone = json!({ "Attributes": { "FifoThroughputLimit": "perMessageGroupId" } });
+    assert_eq!(
+        client.refused("SetQueueAttributes", alone).await,
+        "InvalidAttributeValue"
+    );
+    let both = json!({ "DeduplicationScope": "messageGroup", "FifoThroughputLimit": "perMessageGroupId" });
+    client.ok("SetQueueAttributes", json!({ "Attributes": both })).await;
+}

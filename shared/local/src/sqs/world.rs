@@ -1,0 +1,120 @@
+//! All queues of one region, and what crosses from one queue to another.
+
+use std::collections::{BTreeMap, HashMap};
+
+use tokio::time::Instant;
+
+use super::clock::Clock;
+use super::errors;
+use super::fields::Fields;
+use super::message::Stored;
+use super::queue::Queue;
+use super::settings::Redrive;
+use crate::ApiError;
+
+/// The account that owns everything here, as in other emulators.
+const ACCOUNT: &str = "000000000000";
+
+#[derive(Debug)]
+pub(crate) struct World {
+    endpoint: String,
+    region: String,
+    pub(crate) clock: Clock,
+    pub(crate) queues: BTreeMap<String, Queue>,
+    next_slot: u64,
+    /// Receives by message ID.
+    pub(crate) deliveries: HashMap<String, u32>,
+    /// By queue name, how many messages yet to be sent will be stored twice.
+    pub(crate) to_duplicate: HashMap<String, u32>,
+}
+
+impl World {
+    pub(crate) fn new(endpoint: &str, region: &str) -> Self {
+        Self {
+            endpoint: endpoint.trim_end_matches('/').to_owned(),
+            region: region.to_owned(),
+            clock: Clock::start(),
+            queues: BTreeMap::new(),
+            next_slot: 1,
+            deliveries: HashMap::new(),
+            to_duplicate: HashMap::new(),
+        }
+    }
+
+    pub(crate) fn url(&self, queue: &str) -> String {
+        format!("{}/{ACCOUNT}/{queue}", self.endpoint)
+    }
+
+    pub(crate) fn arn(&self, queue: &str) -> String {
+        format!("arn:aws:sqs:{}:{ACCOUNT}:{queue}", self.region)
+    }
+
+    fn queue_of_arn(&self, arn: &str) -> Option<&Queue> {
+        self.queues.get(self.name_of_arn(arn)?)
+    }
+
+    fn name_of_arn<'a>(&self, arn: &'a str) -> Option<&'a str> {
+        let name = arn.rsplit(':').next()?;
+        (self.arn(name) == arn).then_some(name)
+    }
+
+    /// The queue with this name, without what has expired.
+    pub(crate) fn queue(&mut self, name: &str, now: Instant) -> Result<&mut Queue, ApiError> {
+        let queue = self.queues.get_mut(name).ok_or_else(errors::queue_does_not_exist)?;
+        queue.expire(now);
+        Ok(queue)
+    }
+
+    /// The queue of the request's `QueueUrl`.
+    pub(crate) fn queue_of(&mut self, request: &Fields<'_>, now: Instant) -> Result<&mut Queue, ApiError> {
+        self.queue(queue_name(request)?, now)
+    }
+
+    /// Puts a copy at the end of a queue.
+    pub(crate) fn store(&mut self, queue: &str, stored: Stored) {
+        if let Some(queue) = self.queues.get_mut(queue) {
+            queue.messages.insert(self.next_slot, stored);
+            self.next_slot += 1;
+        }
+    }
+
+    /// Where a queue's messages go after too many receives, if that queue exists.
+    pub(crate) fn dead_letter_queue(&self, queue: &str) -> Option<(String, u32)> {
+        let redrive = self.queues.get(queue)?.settings.redrive.as_ref()?;
+        let name = self.name_of_arn(&redrive.target_arn)?;
+        self.queues
+            .contains_key(name)
+            .then(|| (name.to_owned(), redrive.max_receive_count))
+    }
+
+    /// Moves a copy to a dead-letter queue. Its retention goes on counting on a standard queue and starts anew on a FIFO one:
+    /// [dead-letter queues](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html).
+    pub(crate) fn dead_letter(&mut self, stored: Stored, source: &str, target: &str, now: Instant) {
+        let mut stored = stored.moved(self.arn(source), now);
+        if self.queues.get(target).is_some_and(Queue::is_fifo) {
+            stored.enqueued_at = now;
+        }
+        self.store(target, stored);
+    }
+
+    /// Whether the target of a redrive policy exists and is of the same type.
+    pub(crate) fn check_redrive(&self, redrive: Option<&Redrive>, fifo: bool) -> Result<(), ApiError> {
+        let Some(redrive) = redrive else { return Ok(()) };
+        let reason = match self.queue_of_arn(&redrive.target_arn) {
+            None => "Dead letter target does not exist.",
+            Some(target) if target.is_fifo() != fifo => "Dead-letter queue must be same type of queue as the source.",
+            Some(_) => return Ok(()),
+        };
+        Err(errors::invalid_value("RedrivePolicy", redrive, reason))
+    }
+}
+
+/// The name in the request's `QueueUrl`, whatever host it names: clients reach the stack under several.
+pub(crate) fn queue_name<'a>(request: &Fields<'a>) -> Result<&'a str, ApiError> {
+    Ok(last_segment(request.required_text("QueueUrl")?))
+}
+
+/// The queue name at the end of a URL; a bare name is one already.
+pub(crate) fn last_segment(url: &str) -> &str {
+    url.rsplit('/').next().unwrap_or(url)
+}
