@@ -1,0 +1,74 @@
+//! The template's `Conditions`, evaluated once, before any resource.
+
+use std::collections::BTreeMap;
+
+use super::{
+    error::Problem,
+    intrinsics::exactly,
+    node::{Node, Value},
+    scope::Scope,
+};
+
+/// Whether each condition holds, by name.
+pub(crate) fn read(template: &Node, scope: &Scope<'_>) -> Result<BTreeMap<String, bool>, Problem> {
+    let Some(declared) = template.get("Conditions") else {
+        return Ok(BTreeMap::new());
+    };
+    let conditions = Conditions { declared, scope };
+    let all = declared.map()?.iter();
+    all.map(|(name, node)| Ok((name.clone(), conditions.named(name, node, &mut Vec::new())?)))
+        .collect()
+}
+
+struct Conditions<'a> {
+    declared: &'a Node,
+    scope: &'a Scope<'a>,
+}
+
+impl Conditions<'_> {
+    /// `trail` holds the conditions that are being evaluated, so that a circle is found.
+    fn named(&self, name: &str, at: &Node, trail: &mut Vec<String>) -> Result<bool, Problem> {
+        if trail.iter().any(|earlier| earlier == name) {
+            return Err(at.invalid(format!("the condition {name} depends on itself")));
+        }
+        let declared = self.declared.get(name);
+        let condition = declared.ok_or_else(|| at.invalid(format!("the template has no condition {name}")))?;
+        trail.push(name.to_owned());
+        let holds = self.holds(condition, trail)?;
+        trail.pop();
+        Ok(holds)
+    }
+
+    fn holds(&self, node: &Node, trail: &mut Vec<String>) -> Result<bool, Problem> {
+        let Value::Map(entries) = &node.value else {
+            return Err(not_a_condition(node));
+        };
+        let [(function, argument)] = entries.as_slice() else {
+            return Err(not_a_condition(node));
+        };
+        match function.as_str() {
+            "Condition" => self.named(argument.text()?, argument, trail),
+            "Fn::Equals" => self.equal(argument),
+            "Fn::Not" => {
+                let [inner] = exactly(argument, "a list of one condition")?;
+                Ok(!self.holds(inner, trail)?)
+            }
+            "Fn::And" => Ok(self.each(argument, trail)?.into_iter().all(|holds| holds)),
+            "Fn::Or" => Ok(self.each(argument, trail)?.into_iter().any(|holds| holds)),
+            _ => Err(not_a_condition(node)),
+        }
+    }
+
+    fn each(&self, argument: &Node, trail: &mut Vec<String>) -> Result<Vec<bool>, Problem> {
+        argument.list()?.iter().map(|inner| self.holds(inner, trail)).collect()
+    }
+
+    fn equal(&self, argument: &Node) -> Result<bool, Problem> {
+        let [left, right] = exactly(argument, "[value, value]")?;
+        Ok(self.scope.resolve_some(left)?.text()? == self.scope.resolve_some(right)?.text()?)
+    }
+}
+
+fn not_a_condition(node: &Node) -> Problem {
+    node.invalid("must be one of Condition, Fn::And, Fn::Equals, Fn::Not, Fn::Or")
+}

@@ -1,0 +1,141 @@
+//! From a file to a [`Template`]: each step needs what the one before it found.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use super::{
+    TemplateError, conditions,
+    error::Problem,
+    function, globals,
+    mapping::Known,
+    model::{Function, Mapping, Queue, Settings, Table, Template},
+    node::Node,
+    parameters, queue, redrive,
+    resources::{self, Declared, Kind},
+    scope::Scope,
+    table, yaml,
+};
+
+impl Template {
+    /// Reads and resolves the template at `path`.
+    ///
+    /// # Errors
+    /// [`TemplateError`] if the file can't be read, isn't YAML, is something that AWS would refuse, or asks for something that
+    /// the local stack can't honour. A template is never honoured in part.
+    pub fn read(path: &Path, settings: &Settings) -> Result<Self, TemplateError> {
+        let source = fs::read_to_string(path).map_err(|source| TemplateError::Unreadable {
+            path: path.to_owned(),
+            source,
+        })?;
+        resolve(&source, settings).map_err(|problem| problem.in_file(path.to_owned()))
+    }
+}
+
+pub(crate) fn resolve(source: &str, settings: &Settings) -> Result<Template, Problem> {
+    let root = yaml::parse(source)?;
+    check_sections(&root)?;
+    let mut scope = Scope {
+        settings,
+        parameters: parameters::read(&root, &settings.parameters)?,
+        mappings: root.get("Mappings"),
+        conditions: BTreeMap::new(),
+        resources: BTreeMap::new(),
+    };
+    scope.conditions = conditions::read(&root, &scope)?;
+    let mut declared = resources::declare(&root, &mut scope)?;
+    for function in declared.iter_mut().filter(|resource| resource.kind == Kind::Function) {
+        check_transform(&root, function)?;
+        function.properties = globals::over(&root, &function.properties)?;
+    }
+    resources::name(&mut declared, &mut scope)?;
+    create(&scope, &declared)
+}
+
+fn create(scope: &Scope<'_>, declared: &[Declared<'_>]) -> Result<Template, Problem> {
+    let queues = queues(scope, declared)?;
+    let tables = tables(scope, declared)?;
+    let read = functions(scope, declared)?;
+    let functions: Vec<Function> = read.iter().map(|read| read.function.clone()).collect();
+    let known = Known {
+        scope,
+        functions: &functions,
+        queues: &queues,
+    };
+    let mut mappings: Vec<Mapping> = Vec::new();
+    for read in &read {
+        if let Some(events) = &read.events {
+            mappings.extend(known.events(&read.function, events)?);
+        }
+    }
+    for resource in of_kind(declared, Kind::Mapping) {
+        mappings.push(known.resource(resource)?);
+    }
+    Ok(Template {
+        queues,
+        tables,
+        functions,
+        mappings,
+    })
+}
+
+fn queues(scope: &Scope<'_>, declared: &[Declared<'_>]) -> Result<Vec<Queue>, Problem> {
+    let read = of_kind(declared, Kind::Queue).map(|resource| queue::read(scope, resource));
+    redrive::dead_letters_first(scope, read.collect::<Result<_, _>>()?)
+}
+
+fn tables(scope: &Scope<'_>, declared: &[Declared<'_>]) -> Result<Vec<Table>, Problem> {
+    of_kind(declared, Kind::Table)
+        .map(|resource| table::read(scope, resource))
+        .collect()
+}
+
+fn functions(scope: &Scope<'_>, declared: &[Declared<'_>]) -> Result<Vec<function::Read>, Problem> {
+    of_kind(declared, Kind::Function)
+        .map(|resource| function::read(scope, resource))
+        .collect()
+}
+
+fn of_kind<'a, 'b>(declared: &'a [Declared<'b>], kind: Kind) -> impl Iterator<Item = &'a Declared<'b>> {
+    declared.iter().filter(move |resource| resource.kind == kind)
+}
+
+/// `Outputs` and `Metadata` aren't read: nothing on one machine asks for them.
+fn check_sections(root: &Node) -> Result<(), Problem> {
+    const KNOWN: [&str; 10] = [
+        "AWSTemplateFormatVersion",
+        "Conditions",
+        "Description",
+        "Globals",
+        "Mappings",
+        "Metadata",
+        "Outputs",
+        "Parameters",
+        "Resources",
+        "Transform",
+    ];
+    let unknown = root.map()?.iter().find(|(name, _)| !KNOWN.contains(&name.as_str()));
+    unknown.map_or(Ok(()), |(name, section)| {
+        Err(section.unsupported(format!("the local stack can't honour the section {name}: remove it")))
+    })
+}
+
+/// Without its transform, CloudFormation doesn't know SAM's resources.
+fn check_transform(root: &Node, function: &Declared<'_>) -> Result<(), Problem> {
+    const SAM: &str = "AWS::Serverless-2016-10-31";
+    let missing = || {
+        function
+            .node
+            .invalid(format!("AWS::Serverless::Function needs Transform: {SAM} at the top"))
+    };
+    let transform = root.get("Transform").ok_or_else(missing)?;
+    let stated = match transform.texts() {
+        Ok(transforms) => transforms,
+        Err(_) => vec![transform.text()?],
+    };
+    if let Some(other) = stated
+        .iter()
+        .find(|name| ![SAM, "AWS::LanguageExtensions"].contains(name))
+    {
+        return Err(transform.unsupported(format!("the local stack can't run the transform {other}: remove it")));
+    }
+    if stated.contains(&SAM) { Ok(()) } else { Err(missing()) }
+}
