@@ -72,3 +72,49 @@ impl Conditions<'_> {
 fn not_a_condition(node: &Node) -> Problem {
     node.invalid("must be one of Condition, Fn::And, Fn::Equals, Fn::Not, Fn::Or")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::read_with;
+
+    /// Whether the condition `C`, written so, lets its queue exist in the stage `dev`.
+    fn holds(condition: &str) -> Result<bool, String> {
+        let template = format!(
+            "Parameters:\n  Stage: {{Type: String}}\nConditions:\n  IsDev: !Equals [!Ref Stage, dev]\n  C: {condition}\n\
+             Resources:\n  Q: {{Type: AWS::SQS::Queue, Condition: C}}\n"
+        );
+        Ok(!read_with(&template, &[("Stage", "dev")])?.queues.is_empty())
+    }
+
+    #[test]
+    fn conditions_combine() {
+        assert!(holds("!Condition IsDev").unwrap());
+        assert!(!holds("!Not [!Condition IsDev]").unwrap());
+        assert!(holds("!And [!Condition IsDev, !Equals [a, a]]").unwrap());
+        assert!(!holds("!And [!Condition IsDev, !Equals [a, b]]").unwrap());
+        assert!(holds("!Or [!Not [{Condition: IsDev}], !Equals [!Sub '${Stage}1', dev1]]").unwrap());
+        assert!(!holds("!Or [!Equals [a, b], !Equals [c, d]]").unwrap());
+    }
+
+    #[test]
+    fn a_condition_that_depends_on_itself_is_refused() {
+        assert_eq!(
+            holds("!Not [!Condition C]").unwrap_err(),
+            "t.yaml:5: Conditions.C[0]: the condition C depends on itself"
+        );
+    }
+
+    #[test]
+    fn an_unknown_condition_or_function_is_refused() {
+        assert!(
+            holds("!Condition Gone")
+                .unwrap_err()
+                .ends_with("the template has no condition Gone")
+        );
+        assert!(
+            holds("!Ref Stage")
+                .unwrap_err()
+                .ends_with("must be one of Condition, Fn::And, Fn::Equals, Fn::Not, Fn::Or")
+        );
+    }
+}

@@ -201,3 +201,135 @@ fn built_binary(scope: &Scope<'_>, metadata: &Node) -> Result<Option<String>, Pr
         .map(|binary| Ok(scope.resolve_some(binary)?.text()?.to_owned()))
         .transpose()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{read, with_function, with_resource};
+    use super::*;
+
+    fn function(properties: &str) -> Result<Function, String> {
+        Ok(read(&with_function(properties))?.functions.remove(0))
+    }
+
+    fn refusal(properties: &str) -> String {
+        let message = function(properties).unwrap_err();
+        message
+            .split_once("Resources.Work.Properties.")
+            .expect("names the property")
+            .1
+            .to_owned()
+    }
+
+    #[test]
+    fn what_is_not_said_is_lambdas_default() {
+        let function = function("").unwrap();
+        assert_eq!((function.timeout.as_secs(), function.memory_mb), (3, 128));
+        assert_eq!(
+            (function.name.as_str(), function.binary.as_str()),
+            ("local-Work", "work")
+        );
+        assert!(function.environment.is_empty());
+    }
+
+    #[test]
+    fn the_builds_binary_wins_over_the_code_uri() {
+        let metadata =
+            "Metadata:\n      BuildMethod: rust-cargolambda\n      BuildProperties: {Binary: other}\n    Properties:";
+        let template = with_function("").replace("Properties:\n      Runtime", &format!("{metadata}\n      Runtime"));
+        assert_eq!(read(&template).unwrap().functions[0].binary, "other");
+        let message = read(&template.replace("rust-cargolambda", "makefile")).unwrap_err();
+        assert!(
+            message.contains("Resources.Work.Metadata.BuildMethod: the local stack builds with cargo"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_function_without_a_binary_is_asked_for_it() {
+        let template = with_function("").replace("target/lambda/work/", "./");
+        let message = read(&template).unwrap_err();
+        assert!(
+            message.contains("Resources.Work.Metadata: which binary is it?"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn the_logging_config_becomes_lambdas_variables() {
+        let json =
+            function("LoggingConfig: {LogFormat: JSON, ApplicationLogLevel: DEBUG, LogGroup: !ImportValue x}").unwrap();
+        assert_eq!(json.environment["AWS_LAMBDA_LOG_FORMAT"], "JSON");
+        assert_eq!(json.environment["AWS_LAMBDA_LOG_LEVEL"], "DEBUG");
+        assert_eq!(
+            function("LoggingConfig: {LogFormat: JSON}").unwrap().environment["AWS_LAMBDA_LOG_LEVEL"],
+            "INFO"
+        );
+        assert!(
+            !function("LoggingConfig: {LogFormat: Text}")
+                .unwrap()
+                .environment
+                .contains_key("AWS_LAMBDA_LOG_LEVEL")
+        );
+        assert!(
+            refusal("LoggingConfig: {ApplicationLogLevel: INFO}")
+                .ends_with("Lambda takes a level only with LogFormat: JSON")
+        );
+        assert!(
+            refusal("LoggingConfig: {LogFormat: JSON, ApplicationLogLevel: LOUD}")
+                .contains("must be one of TRACE, DEBUG")
+        );
+    }
+
+    #[test]
+    fn a_variable_that_lambda_sets_itself_is_refused() {
+        let reason = refusal("Environment: {Variables: {AWS_REGION: x}}");
+        assert_eq!(
+            reason,
+            "Environment.Variables.AWS_REGION: Lambda sets AWS_REGION itself: choose another name"
+        );
+        assert!(refusal("Environment: {Variables: {1A: x}}").contains("\"1A\" is no name for a variable"));
+    }
+
+    #[test]
+    fn numbers_are_held_to_lambdas_ranges() {
+        assert_eq!(
+            refusal("Timeout: 0"),
+            "Timeout: must be a whole number from 1 to 900, not \"0\""
+        );
+        assert_eq!(
+            refusal("MemorySize: 64"),
+            "MemorySize: must be a whole number from 128 to 10240, not \"64\""
+        );
+    }
+
+    #[test]
+    fn what_makes_no_difference_here_is_not_even_evaluated() {
+        for property in RULES.without_effect {
+            function(&format!("{property}: !ImportValue x")).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_the_local_stack_has_not_is_refused() {
+        for (property, reason) in RULES.refused {
+            assert_eq!(refusal(&format!("{property}: x")), format!("{property}: {reason}"));
+        }
+        assert!(refusal("SnapStart: {}").ends_with("the local stack can't honour the property SnapStart: remove it"));
+        assert!(refusal("PackageType: Image").contains("not container images"));
+        let python = with_function("").replace("provided.al2023", "python3.13");
+        assert!(
+            read(&python)
+                .unwrap_err()
+                .ends_with("not the runtime python3.13: use provided.al2023")
+        );
+    }
+
+    #[test]
+    fn a_function_needs_the_sam_transform() {
+        let message = read(&with_resource("AWS::Serverless::Function", "Runtime: provided.al2023")).unwrap_err();
+        assert_eq!(
+            message,
+            "t.yaml:2: Resources.It: AWS::Serverless::Function needs Transform: AWS::Serverless-2016-10-31 at the top"
+        );
+    }
+}

@@ -199,3 +199,192 @@ pub(crate) fn exactly<'a, const N: usize>(argument: &'a Node, shape: &str) -> Re
         .try_into()
         .map_err(|_| argument.invalid(format!("must be {shape}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::read_with;
+
+    const TEMPLATE: &str = "
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  Stage: {Type: String, Default: dev}
+  Zones: {Type: CommaDelimitedList, Default: 'a, b'}
+Mappings:
+  Sizes: {dev: {Name: small}, prod: {Name: large}}
+Conditions:
+  IsProd: !Equals [!Ref Stage, prod]
+Resources:
+  Queue: {Type: AWS::SQS::Queue, Properties: {QueueName: jobs}}
+  Table:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+      BillingMode: PAY_PER_REQUEST
+  Role: {Type: AWS::IAM::Role, Properties: {AssumeRolePolicyDocument: {}}}
+  OnlyInProd: {Type: AWS::SQS::Queue, Condition: IsProd}
+  Function:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: provided.al2023
+      CodeUri: work
+      Environment:
+        Variables:
+          OTHER: other
+          VALUE: ";
+
+    /// What a value of the template evaluates to; an absent one is `None`.
+    fn value_in(stage: &str, expression: &str) -> Result<Option<String>, String> {
+        let template = read_with(&format!("{TEMPLATE}{expression}\n"), &[("Stage", stage)])?;
+        Ok(template.functions[0].environment.get("VALUE").cloned())
+    }
+
+    fn value(expression: &str) -> String {
+        value_in("dev", expression).unwrap().unwrap()
+    }
+
+    fn refusal(expression: &str) -> String {
+        let message = value_in("dev", expression).unwrap_err();
+        let (place, reason) = message.split_once(": ").unwrap().1.split_once(": ").unwrap();
+        assert!(
+            place.starts_with("Resources.Function.Properties.Environment.Variables.VALUE"),
+            "{message}"
+        );
+        reason.to_owned()
+    }
+
+    #[test]
+    fn ref_gives_parameters_and_pseudo_parameters() {
+        assert_eq!(value("!Ref Stage"), "dev");
+        assert_eq!(value("{Ref: Stage}"), "dev");
+        let all = "!Sub '${AWS::Region} ${AWS::AccountId} ${AWS::Partition} ${AWS::StackName} ${AWS::URLSuffix}'";
+        assert_eq!(value(all), "us-east-1 000000000000 aws local amazonaws.com");
+    }
+
+    #[test]
+    fn ref_gives_a_queues_url_and_the_names_of_tables_and_functions() {
+        assert_eq!(value("!Ref Queue"), "http://127.0.0.1:4566/000000000000/jobs");
+        assert_eq!(value("!Ref Table"), "local-Table");
+        assert_eq!(value("!Ref Function"), "local-Function");
+    }
+
+    #[test]
+    fn get_att_gives_arns_names_and_urls() {
+        assert_eq!(value("!GetAtt Queue.Arn"), "arn:aws:sqs:us-east-1:000000000000:jobs");
+        assert_eq!(value("!GetAtt [Queue, QueueName]"), "jobs");
+        assert_eq!(
+            value("{'Fn::GetAtt': [Queue, QueueUrl]}"),
+            "http://127.0.0.1:4566/000000000000/jobs"
+        );
+        assert_eq!(
+            value("!GetAtt Table.Arn"),
+            "arn:aws:dynamodb:us-east-1:000000000000:table/local-Table"
+        );
+        assert_eq!(
+            value("!GetAtt Function.Arn"),
+            "arn:aws:lambda:us-east-1:000000000000:function:local-Function"
+        );
+    }
+
+    #[test]
+    fn sub_replaces_references_and_keeps_literals() {
+        assert_eq!(
+            value("!Sub 'a-${Stage}-${Queue.QueueName}-${!Stage}-$x'"),
+            "a-dev-jobs-${Stage}-$x"
+        );
+        assert_eq!(value("!Sub ['${Own}/${Stage}', {Own: !Ref Table}]"), "local-Table/dev");
+    }
+
+    #[test]
+    fn a_variable_of_sub_wins_over_a_parameter() {
+        assert_eq!(value("!Sub ['${Stage}', {Stage: mine}]"), "mine");
+    }
+
+    #[test]
+    fn lists_are_joined_split_and_selected() {
+        assert_eq!(value("!Join ['/', [a, !Ref Stage]]"), "a/dev");
+        assert_eq!(value("!Join ['+', !Ref Zones]"), "a+b");
+        assert_eq!(value("!Select [1, !Ref Zones]"), "b");
+        assert_eq!(value("!Select [0, !Split ['-', 'x-y']]"), "x");
+    }
+
+    #[test]
+    fn if_chooses_by_its_condition() {
+        let choice = "!If [IsProd, big, small]";
+        assert_eq!(value_in("dev", choice).unwrap().unwrap(), "small");
+        assert_eq!(value_in("prod", choice).unwrap().unwrap(), "big");
+    }
+
+    #[test]
+    fn the_branch_not_taken_is_not_evaluated() {
+        assert_eq!(value("!If [IsProd, !ImportValue x, here]"), "here");
+    }
+
+    #[test]
+    fn no_value_means_that_the_property_is_not_there() {
+        assert_eq!(value_in("dev", "!If [IsProd, big, !Ref AWS::NoValue]").unwrap(), None);
+        assert_eq!(value("!Join ['-', [a, !Ref AWS::NoValue, b]]"), "a-b");
+    }
+
+    #[test]
+    fn find_in_map_follows_its_keys() {
+        assert_eq!(value("!FindInMap [Sizes, !Ref Stage, Name]"), "small");
+        assert_eq!(
+            refusal("!FindInMap [Sizes, test, Name]"),
+            "Mappings has no Sizes.test.Name"
+        );
+    }
+
+    #[test]
+    fn a_function_that_only_aws_can_evaluate_is_named() {
+        let reason = refusal("!ImportValue shared-queue");
+        assert!(
+            reason.starts_with("the local stack can't evaluate Fn::ImportValue; use a parameter"),
+            "{reason}"
+        );
+        assert_eq!(
+            refusal("!Ref AWS::StackId"),
+            "the local stack has no AWS::StackId; use a parameter instead"
+        );
+    }
+
+    #[test]
+    fn a_reference_to_nothing_is_refused() {
+        assert_eq!(
+            refusal("!Ref Nothing"),
+            "the template has no parameter or resource named Nothing"
+        );
+        assert_eq!(
+            refusal("!Sub 'x-${Nothing.Arn}'"),
+            "the template has no parameter or resource named Nothing"
+        );
+        assert_eq!(refusal("!If [Never, a, b]"), "the template has no condition Never");
+    }
+
+    #[test]
+    fn a_reference_to_what_is_not_created_says_so() {
+        assert_eq!(
+            refusal("!GetAtt Role.Arn"),
+            "the local stack creates no AWS::IAM::Role, so it can't refer to Role; use a parameter instead"
+        );
+        assert_eq!(
+            refusal("!Ref OnlyInProd"),
+            "OnlyInProd isn't created, as its condition IsProd is false"
+        );
+        assert_eq!(
+            refusal("!GetAtt Table.StreamArn"),
+            "the local stack has no attribute StreamArn of Table"
+        );
+    }
+
+    #[test]
+    fn a_malformed_function_is_refused() {
+        assert_eq!(refusal("!Sub 'x-${Stage'"), "a ${ is never closed by }");
+        assert_eq!(refusal("!Sub '${Zones}'"), "${Zones} isn't a text");
+        assert_eq!(refusal("!GetAtt Queue"), "must be Resource.Attribute");
+        assert_eq!(refusal("!Join [a]"), "must be [delimiter, [values]]");
+        assert_eq!(refusal("!Select [2, [a, b]]"), "the list has no item 2");
+        assert_eq!(refusal("{Ref: Stage, Other: x}"), "Ref must stand alone");
+        assert_eq!(refusal("!Ref [a]"), "must be a text");
+    }
+}

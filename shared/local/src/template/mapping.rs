@@ -174,3 +174,151 @@ fn check_visibility(function: &Function, queue: &Queue, at: &Node) -> Result<(),
         "the queue's VisibilityTimeout, {visibility} s, is shorter than the function's Timeout, {timeout} s: make it six times as long"
     )))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{read, with_function};
+    use super::*;
+
+    fn event(properties: &str) -> String {
+        with_function(&format!(
+            "Timeout: 30\nEvents:\n  Jobs:\n    Type: SQS\n    Properties: {{{properties}}}"
+        ))
+    }
+
+    fn mapping(properties: &str) -> Result<Mapping, String> {
+        Ok(read(&event(&format!("Queue: !GetAtt Jobs.Arn, {properties}")))?
+            .mappings
+            .remove(0))
+    }
+
+    fn fifo(properties: &str) -> Result<Mapping, String> {
+        let template = event(&format!("Queue: !GetAtt Jobs.Arn, {properties}"));
+        let template = template.replace("QueueName: jobs", "QueueName: jobs.fifo\n      FifoQueue: true");
+        Ok(read(&template)?.mappings.remove(0))
+    }
+
+    fn refusal(properties: &str) -> String {
+        let message = mapping(properties).unwrap_err();
+        message
+            .split_once("Events.Jobs.Properties.")
+            .expect("names the property")
+            .1
+            .to_owned()
+    }
+
+    #[test]
+    fn what_is_not_said_is_lambdas_default() {
+        let expected = Mapping {
+            function: "local-Work".to_owned(),
+            queue: "jobs".to_owned(),
+            batch_size: 10,
+            window: Duration::ZERO,
+            maximum_concurrency: None,
+            report_batch_item_failures: false,
+            enabled: true,
+        };
+        assert_eq!(mapping("").unwrap(), expected);
+    }
+
+    #[test]
+    fn everything_can_be_said() {
+        let said = mapping(
+            "BatchSize: 100, MaximumBatchingWindowInSeconds: 5, ScalingConfig: {MaximumConcurrency: 2}, \
+             FunctionResponseTypes: [ReportBatchItemFailures], Enabled: false, KmsKeyArn: !ImportValue x",
+        )
+        .unwrap();
+        assert_eq!(
+            (said.batch_size, said.window.as_secs(), said.maximum_concurrency),
+            (100, 5, Some(2))
+        );
+        assert_eq!((said.report_batch_item_failures, said.enabled), (true, false));
+    }
+
+    #[test]
+    fn numbers_are_held_to_lambdas_ranges() {
+        assert_eq!(
+            refusal("BatchSize: 0"),
+            "BatchSize: must be a whole number from 1 to 10000, not \"0\""
+        );
+        assert_eq!(
+            refusal("BatchSize: 11"),
+            "BatchSize: more than 10 needs a MaximumBatchingWindowInSeconds of at least 1"
+        );
+        assert!(refusal("MaximumBatchingWindowInSeconds: 301").contains("from 0 to 300"));
+        assert!(refusal("ScalingConfig: {MaximumConcurrency: 1}").contains("from 2 to 1000"));
+        assert!(
+            refusal("FunctionResponseTypes: [ReportItemFailures]").contains("must be one of ReportBatchItemFailures")
+        );
+    }
+
+    #[test]
+    fn a_fifo_queue_has_small_batches_and_no_window() {
+        assert_eq!(fifo("BatchSize: 10").unwrap().queue, "jobs.fifo");
+        assert!(fifo("BatchSize: 11").unwrap_err().contains("from 1 to 10, not"));
+        assert!(
+            fifo("MaximumBatchingWindowInSeconds: 1")
+                .unwrap_err()
+                .ends_with("a FIFO queue has no batching window")
+        );
+    }
+
+    #[test]
+    fn a_visibility_timeout_shorter_than_the_timeout_is_refused() {
+        let with = |visibility: &str| {
+            read(&event("Queue: !GetAtt Jobs.Arn").replace("      VisibilityTimeout: 180\n", visibility))
+        };
+        let message = with("      VisibilityTimeout: 29\n").unwrap_err();
+        assert!(
+            message.contains("VisibilityTimeout, 29 s, is shorter than the function's Timeout, 30 s"),
+            "{message}"
+        );
+        // SQS's default is 30 s.
+        assert!(with("").is_ok());
+    }
+
+    #[test]
+    fn filters_and_pollers_are_refused() {
+        assert_eq!(refusal("FilterCriteria: {}"), format!("FilterCriteria: {}", FILTER.1));
+        assert_eq!(
+            refusal("ProvisionedPollerConfig: {}"),
+            format!("ProvisionedPollerConfig: {}", POLLERS.1)
+        );
+    }
+
+    #[test]
+    fn an_event_other_than_sqs_is_refused() {
+        let message = read(&event("").replace("Type: SQS", "Type: Schedule")).unwrap_err();
+        assert!(
+            message.ends_with("Events.Jobs.Type: the local stack triggers functions by SQS alone: remove the event")
+        );
+    }
+
+    #[test]
+    fn a_queue_outside_of_the_template_is_refused() {
+        let message = read(&event("Queue: 'arn:aws:sqs:us-east-1:1:other'")).unwrap_err();
+        assert!(
+            message.ends_with("no queue of this template has the ARN arn:aws:sqs:us-east-1:1:other"),
+            "{message}"
+        );
+        assert!(read(&event("BatchSize: 1")).unwrap_err().ends_with("Queue is missing"));
+    }
+
+    #[test]
+    fn a_mapping_may_be_a_resource_of_its_own() {
+        let resource = |function: &str| {
+            format!(
+                "{}  Map:\n    Type: AWS::Lambda::EventSourceMapping\n    Properties:\n      FunctionName: {function}\n      EventSourceArn: !GetAtt Jobs.Arn\n",
+                with_function("")
+            )
+        };
+        for function in ["!Ref Work", "!GetAtt Work.Arn"] {
+            assert_eq!(read(&resource(function)).unwrap().mappings[0].function, "local-Work");
+        }
+        assert!(
+            read(&resource("other"))
+                .unwrap_err()
+                .ends_with("no function of this template is called other")
+        );
+    }
+}

@@ -146,3 +146,104 @@ fn bound(parameter: &Node, name: &str) -> Result<Option<f64>, Problem> {
         .map(Some)
         .map_err(|_| bound.invalid("must be a number"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::read_with;
+
+    /// The parameter `P`, seen through the name of a queue (or the error).
+    fn value(parameter: &str, given: Option<&str>) -> Result<String, String> {
+        let template = format!(
+            "Parameters:\n  P: {{{parameter}}}\nResources:\n  Q:\n    Type: AWS::SQS::Queue\n    Properties:\n      QueueName: !Sub 'q-${{P}}'\n"
+        );
+        let overrides: Vec<_> = given.map(|given| ("P", given)).into_iter().collect();
+        Ok(read_with(&template, &overrides)?.queues[0].name.clone())
+    }
+
+    fn refusal(parameter: &str, given: &str) -> String {
+        value(parameter, Some(given)).unwrap_err()
+    }
+
+    #[test]
+    fn a_default_holds_until_it_is_overridden() {
+        assert_eq!(value("Type: String, Default: a", None).unwrap(), "q-a");
+        assert_eq!(value("Type: String, Default: a", Some("b")).unwrap(), "q-b");
+        assert_eq!(value("Type: Number, Default: 1", Some("2")).unwrap(), "q-2");
+    }
+
+    #[test]
+    fn a_parameter_without_a_value_is_named() {
+        assert_eq!(
+            value("Type: String", None).unwrap_err(),
+            "t.yaml:2: Parameters.P: the parameter has no value and no Default; give one with --parameter P=VALUE"
+        );
+    }
+
+    #[test]
+    fn an_unknown_override_is_refused_with_the_known_ones() {
+        let template = "Parameters:\n  A: {Type: String, Default: a}\n  B: {Type: String, Default: b}\nResources: {}\n";
+        let message = read_with(template, &[("C", "c")]).unwrap_err();
+        assert_eq!(message, "t.yaml: there is no parameter C; the template has: A, B");
+    }
+
+    #[test]
+    fn a_value_is_checked_against_every_rule_of_its_parameter() {
+        let refused = [
+            (
+                "Type: String, AllowedValues: [a, b]",
+                "c",
+                "must be one of a, b, not \"c\"",
+            ),
+            ("Type: Number", "5s", "must be a number, not \"5s\""),
+            ("Type: Number, MinValue: 2", "1", "must be at least 2, not \"1\""),
+            ("Type: Number, MaxValue: 9", "10", "must be at most 9, not \"10\""),
+            (
+                "Type: String, MinLength: 2",
+                "a",
+                "must be at least 2 characters long, not \"a\"",
+            ),
+            (
+                "Type: String, MaxLength: 2",
+                "abc",
+                "must be at most 2 characters long, not \"abc\"",
+            ),
+            (
+                "Type: String, AllowedPattern: '[a-z]+'",
+                "a1",
+                "must be a text that matches [a-z]+, not \"a1\"",
+            ),
+            (
+                "Type: String, AllowedPattern: 'a|b', ConstraintDescription: a or b",
+                "ab",
+                "must be a or b, not \"ab\"",
+            ),
+            ("Type: List<Number>", "1,x", "must be a number, not \"x\""),
+        ];
+        for (parameter, given, message) in refused {
+            assert_eq!(refusal(parameter, given), format!("t.yaml:2: Parameters.P: {message}"));
+        }
+    }
+
+    #[test]
+    fn a_default_is_checked_like_any_value() {
+        let message = value("Type: Number, MinValue: 2, Default: 1", None).unwrap_err();
+        assert_eq!(message, "t.yaml:2: Parameters.P: must be at least 2, not \"1\"");
+    }
+
+    #[test]
+    fn a_type_that_only_aws_can_look_up_is_refused() {
+        let message = refusal("Type: 'AWS::SSM::Parameter::Value<String>'", "x");
+        assert!(
+            message.contains("Parameters.P.Type: the local stack has no values of type AWS::SSM::"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_misspelt_rule_is_refused() {
+        assert_eq!(
+            refusal("Type: String, AllowedValue: [a]", "a"),
+            "t.yaml:2: Parameters.P.AllowedValue: a parameter has no AllowedValue"
+        );
+    }
+}

@@ -137,3 +137,101 @@ fn redrive_policy(policy: &Properties) -> Result<String, Problem> {
     let count = policy.required("maxReceiveCount")?.number(1..=1_000)?;
     Ok(json!({ "deadLetterTargetArn": target, "maxReceiveCount": count }).to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{read, with_resource};
+    use super::*;
+
+    fn queue(properties: &str) -> Result<Queue, String> {
+        Ok(read(&with_resource("AWS::SQS::Queue", properties))?.queues.remove(0))
+    }
+
+    fn refusal(properties: &str) -> String {
+        let message = queue(properties).unwrap_err();
+        message
+            .strip_prefix("t.yaml:5: Resources.It.Properties.")
+            .expect("names line and property")
+            .to_owned()
+    }
+
+    #[test]
+    fn numbers_become_the_texts_that_create_queue_takes() {
+        let queue = queue("VisibilityTimeout: 6\nDelaySeconds: '0'\nMessageRetentionPeriod: 1209600").unwrap();
+        let attributes: Vec<_> = queue
+            .attributes
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        assert_eq!(
+            attributes,
+            [
+                "DelaySeconds=0",
+                "MessageRetentionPeriod=1209600",
+                "VisibilityTimeout=6"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_number_outside_of_its_range_is_refused() {
+        assert_eq!(
+            refusal("VisibilityTimeout: 43201"),
+            "VisibilityTimeout: must be a whole number from 0 to 43200, not \"43201\""
+        );
+        assert_eq!(
+            refusal("DelaySeconds: 1.5"),
+            "DelaySeconds: must be a whole number from 0 to 900, not \"1.5\""
+        );
+    }
+
+    #[test]
+    fn a_fifo_queues_name_ends_with_fifo() {
+        assert_eq!(queue("FifoQueue: true").unwrap().name, "local-It.fifo");
+        assert_eq!(
+            queue("FifoQueue: true\nQueueName: jobs.fifo").unwrap().attributes["FifoQueue"],
+            "true"
+        );
+        assert!(
+            queue("QueueName: jobs\nFifoQueue: true")
+                .unwrap_err()
+                .contains("ends with .fifo if, and only if")
+        );
+        assert!(
+            queue("QueueName: jobs.fifo")
+                .unwrap_err()
+                .contains("ends with .fifo if, and only if")
+        );
+    }
+
+    #[test]
+    fn a_standard_queue_does_not_mention_fifo() {
+        assert!(queue("FifoQueue: false").unwrap().attributes.is_empty());
+        assert_eq!(
+            refusal("ContentBasedDeduplication: true"),
+            "ContentBasedDeduplication: only a FIFO queue has ContentBasedDeduplication"
+        );
+    }
+
+    #[test]
+    fn an_unknown_property_is_refused() {
+        assert_eq!(
+            refusal("VisibilityTimeOut: 6"),
+            "VisibilityTimeOut: the local stack can't honour the property VisibilityTimeOut: remove it"
+        );
+    }
+
+    #[test]
+    fn a_redrive_policy_needs_target_and_count() {
+        assert!(
+            queue("RedrivePolicy: {maxReceiveCount: 3}")
+                .unwrap_err()
+                .ends_with("deadLetterTargetArn is missing")
+        );
+        assert!(
+            queue("RedrivePolicy: {deadLetterTargetArn: x}")
+                .unwrap_err()
+                .ends_with("maxReceiveCount is missing")
+        );
+    }
+}

@@ -199,3 +199,105 @@ fn false_condition(node: &Node, scope: &Scope<'_>) -> Result<Option<String>, Pro
     let name = condition.text()?;
     Ok((!scope.condition(name, condition)?).then(|| name.to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{read, with_resource};
+
+    fn refusal(resource: &str) -> String {
+        read(&format!("Resources:\n  It: {resource}\n")).unwrap_err()
+    }
+
+    #[test]
+    fn what_makes_no_difference_locally_is_skipped() {
+        for kind in super::WITHOUT_EFFECT {
+            let template = read(&with_resource(kind, "Anything: !ImportValue goes")).unwrap();
+            assert_eq!(
+                (template.queues.len(), template.tables.len(), template.functions.len()),
+                (0, 0, 0)
+            );
+        }
+    }
+
+    #[test]
+    fn a_production_template_is_no_obstacle() {
+        let template = "
+Conditions: {Never: !Equals [a, b]}
+Resources:
+  Q:
+    Type: AWS::SQS::Queue
+    DeletionPolicy: Retain
+    UpdateReplacePolicy: Retain
+    DependsOn: Key
+    Properties: {KmsMasterKeyId: !GetAtt Key.Arn, SqsManagedSseEnabled: false, Tags: [{Key: a, Value: b}]}
+  Key: {Type: AWS::KMS::Key, Properties: {}}
+  Later: {Type: AWS::DynamoDB::Table, Condition: Never, Properties: {StreamSpecification: {}}}
+Outputs:
+  Url: {Value: !GetAtt Key.Arn, Export: {Name: x}}
+";
+        assert_eq!(read(template).unwrap().queues[0].name, "local-Q");
+    }
+
+    #[test]
+    fn a_type_that_is_not_emulated_is_refused() {
+        let message = refusal("{Type: AWS::S3::Bucket}");
+        assert!(
+            message.starts_with("t.yaml:2: Resources.It: the local stack creates no AWS::S3::Bucket: "),
+            "{message}"
+        );
+        assert!(refusal("{Type: AWS::Serverless::SimpleTable}").ends_with("write it as an AWS::DynamoDB::Table"));
+        assert!(refusal("{Type: AWS::Lambda::Function}").ends_with("write it as an AWS::Serverless::Function"));
+        assert_eq!(refusal("{Properties: {}}"), "t.yaml:2: Resources.It: Type is missing");
+    }
+
+    #[test]
+    fn an_unknown_attribute_or_section_is_refused() {
+        assert!(
+            refusal("{Type: AWS::SQS::Queue, CreationPolicy: {}}").ends_with("can't honour CreationPolicy: remove it")
+        );
+        let message = read("Rules: {}\nResources: {}\n").unwrap_err();
+        assert_eq!(
+            message,
+            "t.yaml:1: Rules: the local stack can't honour the section Rules: remove it"
+        );
+        assert_eq!(
+            read("Description: x\n").unwrap_err(),
+            "t.yaml:1: the template: the template has no Resources"
+        );
+    }
+
+    #[test]
+    fn a_loop_over_resources_is_refused() {
+        let message = read("Resources:\n  Fn::ForEach::Queues: [a]\n").unwrap_err();
+        assert!(
+            message.ends_with("the local stack can't evaluate Fn::ForEach::Queues: write the resources out"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn two_resources_of_one_name_are_refused() {
+        let queue = |id: &str| format!("  {id}: {{Type: AWS::SQS::Queue, Properties: {{QueueName: jobs}}}}\n");
+        let message = read(&format!("Resources:\n{}{}", queue("A"), queue("B"))).unwrap_err();
+        assert_eq!(message, "t.yaml:3: Resources.B: A is already called \"jobs\"");
+    }
+
+    #[test]
+    fn a_name_is_made_of_parameters_only() {
+        let template = "Resources:\n  A: {Type: AWS::SQS::Queue}\n  B: {Type: AWS::SQS::Queue, Properties: {QueueName: !Sub '${A.QueueName}-b'}}\n";
+        assert!(
+            read(template)
+                .unwrap_err()
+                .ends_with("a name can't refer to the resource A, only to parameters")
+        );
+    }
+
+    #[test]
+    fn a_name_that_the_service_would_refuse_is_refused() {
+        let message = read(&with_resource("AWS::SQS::Queue", "QueueName: a b")).unwrap_err();
+        assert!(
+            message.ends_with("must be 1 to 80 letters, digits, hyphens and underscores, not \"a b\""),
+            "{message}"
+        );
+    }
+}

@@ -137,3 +137,90 @@ fn syntax(at: Marker, reason: impl Into<String>) -> Problem {
         reason: reason.into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::read;
+    use super::*;
+
+    fn json(source: &str) -> serde_json::Value {
+        parse(source).unwrap().to_json()
+    }
+
+    fn fault(source: &str) -> String {
+        read(source).unwrap_err()
+    }
+
+    #[test]
+    fn a_short_form_reads_as_the_long_one() {
+        let short = "[!Ref A, !GetAtt A.Arn, !Sub 'x-${A}', !Join ['-', [a, !Ref B]], !If [C, a, b], !Condition D]";
+        let long = "[{Ref: A}, {'Fn::GetAtt': A.Arn}, {'Fn::Sub': 'x-${A}'}, {'Fn::Join': ['-', [a, {Ref: B}]]}, \
+                    {'Fn::If': [C, a, b]}, {Condition: D}]";
+        assert_eq!(json(short), json(long));
+    }
+
+    #[test]
+    fn scalars_stay_as_they_are_written() {
+        assert_eq!(
+            json("[0180, 1.10, yes, 2010-09-09, !!str 7]"),
+            serde_json::json!(["0180", "1.10", "yes", "2010-09-09", "7"])
+        );
+        assert_eq!(
+            json("[~, null, '', 'null']"),
+            serde_json::json!([null, null, "", "null"])
+        );
+    }
+
+    #[test]
+    fn json_is_read_as_well() {
+        assert_eq!(
+            json(r#"{"a": ["b", {"Ref": "C"}]}"#),
+            serde_json::json!({"a": ["b", {"Ref": "C"}]})
+        );
+    }
+
+    #[test]
+    fn every_node_knows_its_place_and_line() {
+        let root = parse("a:\n  b:\n    - x\n    - c: !Ref D\n").unwrap();
+        let list = root.get("a").unwrap().get("b").unwrap();
+        let c = list.list().unwrap()[1].get("c").unwrap();
+        assert_eq!((c.place.as_str(), c.line), ("a.b[1].c", 4));
+        assert_eq!(list.line, 2);
+    }
+
+    #[test]
+    fn a_syntax_error_names_line_and_column() {
+        let message = fault("Resources:\n  A: [1, 2\n  B: 3\n");
+        assert!(message.starts_with("t.yaml:3:"), "{message}");
+        assert!(message.contains(": not valid YAML: "), "{message}");
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_refused() {
+        assert_eq!(
+            fault("Resources:\n  A: 1\n  'A': 2\n"),
+            "t.yaml:3:3: not valid YAML: A is here twice"
+        );
+    }
+
+    #[test]
+    fn an_alias_is_refused_as_cloudformation_does() {
+        assert_eq!(
+            fault("a: &x 1\nb: *x\n"),
+            "t.yaml:2:4: not valid YAML: CloudFormation knows no YAML aliases"
+        );
+    }
+
+    #[test]
+    fn an_empty_file_and_a_second_document_are_refused() {
+        assert!(fault("# nothing\n").ends_with("the file is empty"));
+        assert!(fault("a: 1\n---\nb: 1\n").ends_with("a template is one document"));
+    }
+
+    #[test]
+    fn a_file_nested_without_end_is_refused() {
+        // In brackets, the parser's own limit comes first.
+        assert!(fault(&"[".repeat(50_000)).contains("not valid YAML"));
+        assert!(fault(&"- ".repeat(50_000)).contains("nested deeper than 100 levels"));
+    }
+}
