@@ -142,6 +142,7 @@ fn check_transform(root: &Node, function: &Declared<'_>) -> Result<(), Problem> 
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{self, with_function};
     use super::*;
 
     fn repository(file: &str) -> std::path::PathBuf {
@@ -277,6 +278,25 @@ mod tests {
         assert!(
             message.contains("Parameters.NotificationUrl: the parameter has no value and no Default"),
             "{message}"
+        );
+    }
+
+    #[test]
+    fn sam_may_run_beside_the_language_extensions_but_no_macro() {
+        let with = |transform: &str| {
+            let source = with_function("").replace("AWS::Serverless-2016-10-31", transform);
+            testing::read(&source)
+        };
+        assert!(with("[AWS::LanguageExtensions, AWS::Serverless-2016-10-31]").is_ok());
+        let message = with("[Rename, AWS::Serverless-2016-10-31]").unwrap_err();
+        assert_eq!(
+            message,
+            "t.yaml:1: Transform: the local stack can't run the transform Rename: remove it"
+        );
+        assert!(
+            with("[AWS::LanguageExtensions]")
+                .unwrap_err()
+                .contains("needs Transform: AWS::Serverless-2016-10-31")
         );
     }
 
