@@ -105,6 +105,16 @@ mod tests {
     }
 
     #[test]
+    fn a_circle_is_found_behind_a_condition_that_is_fine() {
+        let message = holds("!Or [!Condition IsDev, !Condition C]").unwrap_err();
+        assert!(message.ends_with("the condition C depends on itself"), "{message}");
+        assert!(
+            holds("!And [!Condition IsDev, !Condition IsDev]").unwrap(),
+            "twice is no circle"
+        );
+    }
+
+    #[test]
     fn an_unknown_condition_or_function_is_refused() {
         assert!(
             holds("!Condition Gone")

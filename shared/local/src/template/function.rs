@@ -281,6 +281,14 @@ mod tests {
     }
 
     #[test]
+    fn a_part_may_depend_on_a_condition() {
+        let part = "LoggingConfig: !If [Never, {}, {LogFormat: JSON, LogGroup: !ImportValue x}]";
+        let template = format!("Conditions: {{Never: !Equals [a, b]}}\n{}", with_function(part));
+        let function = read(&template).unwrap().functions.remove(0);
+        assert_eq!(function.environment["AWS_LAMBDA_LOG_FORMAT"], "JSON");
+    }
+
+    #[test]
     fn a_variable_that_lambda_sets_itself_is_refused() {
         let reason = refusal("Environment: {Variables: {AWS_REGION: x}}");
         assert_eq!(
