@@ -2,5 +2,6 @@
 
 mod api;
 pub mod sqs;
+pub mod template;
 
 pub use api::ApiError;

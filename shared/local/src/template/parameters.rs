@@ -1,0 +1,249 @@
+//! The values of the template's parameters: overrides and defaults, checked as CloudFormation checks them.
+
+use std::collections::BTreeMap;
+
+use regex_lite::Regex;
+
+use super::{
+    error::Problem,
+    node::{Node, Value},
+};
+
+/// The value of every parameter, by name.
+pub(crate) fn read(template: &Node, overrides: &BTreeMap<String, String>) -> Result<BTreeMap<String, Value>, Problem> {
+    let declared = template
+        .get("Parameters")
+        .map(Node::map)
+        .transpose()?
+        .unwrap_or_default();
+    if let Some(name) = overrides
+        .keys()
+        .find(|name| !declared.iter().any(|(known, _)| known == *name))
+    {
+        let known: Vec<_> = declared.iter().map(|(known, _)| known.as_str()).collect();
+        return Err(Problem::UnknownParameter {
+            name: name.clone(),
+            known: known.join(", "),
+        });
+    }
+    let value = |(name, parameter): &(String, Node)| Ok((name.clone(), value(name, parameter, overrides.get(name))?));
+    declared.iter().map(value).collect()
+}
+
+fn value(name: &str, parameter: &Node, given: Option<&String>) -> Result<Value, Problem> {
+    only_known_rules(parameter)?;
+    let default = parameter.get("Default").map(Node::text).transpose()?;
+    let text = given.map(String::as_str).or(default).ok_or_else(|| {
+        parameter.invalid(format!(
+            "the parameter has no value and no Default; give one with --parameter {name}=VALUE"
+        ))
+    })?;
+    let kind = parameter
+        .get("Type")
+        .ok_or_else(|| parameter.invalid("Type is missing"))?;
+    let list = || -> Vec<&str> { text.split(',').map(str::trim).collect() };
+    let (values, value) = match kind.text()? {
+        "String" | "Number" => (vec![text], Value::Text(text.to_owned())),
+        "CommaDelimitedList" | "List<Number>" => (
+            list(),
+            Value::List(
+                list()
+                    .into_iter()
+                    .map(|item| parameter.with(Value::Text(item.to_owned())))
+                    .collect(),
+            ),
+        ),
+        other => {
+            return Err(kind.unsupported(format!(
+                "the local stack has no values of type {other}: use String, Number, CommaDelimitedList or List<Number>"
+            )));
+        }
+    };
+    let number = kind.text()?.contains("Number");
+    values.iter().try_for_each(|value| check(parameter, value, number))?;
+    Ok(value)
+}
+
+fn only_known_rules(parameter: &Node) -> Result<(), Problem> {
+    const KNOWN: [&str; 11] = [
+        "AllowedPattern",
+        "AllowedValues",
+        "ConstraintDescription",
+        "Default",
+        "Description",
+        "MaxLength",
+        "MaxValue",
+        "MinLength",
+        "MinValue",
+        "NoEcho",
+        "Type",
+    ];
+    let unknown = parameter
+        .map()?
+        .iter()
+        .find(|(name, _)| !KNOWN.contains(&name.as_str()));
+    unknown.map_or(Ok(()), |(name, node)| {
+        Err(node.invalid(format!("a parameter has no {name}")))
+    })
+}
+
+/// Checks one value (or one item of a list) against the parameter's own rules.
+fn check(parameter: &Node, value: &str, number: bool) -> Result<(), Problem> {
+    let must_be = |holds: bool, rule: String| match holds {
+        true => Ok(()),
+        false => Err(parameter.invalid(format!("must be {rule}, not {value:?}"))),
+    };
+    if let Some(allowed) = parameter.get("AllowedValues") {
+        let allowed = allowed.texts()?;
+        must_be(allowed.contains(&value), format!("one of {}", allowed.join(", ")))?;
+    }
+    if let Some(pattern) = parameter.get("AllowedPattern") {
+        must_be(matches_whole(pattern, value)?, constraint(parameter, pattern)?)?;
+    }
+    let (size, least, most, unit) = if number {
+        (value.parse().ok(), "MinValue", "MaxValue", "")
+    } else {
+        (
+            Some(value.chars().count() as f64),
+            "MinLength",
+            "MaxLength",
+            " characters long",
+        )
+    };
+    must_be(size.is_some(), "a number".to_owned())?;
+    if let Some(least) = bound(parameter, least)? {
+        must_be(size >= Some(least), format!("at least {least}{unit}"))?;
+    }
+    if let Some(most) = bound(parameter, most)? {
+        must_be(size <= Some(most), format!("at most {most}{unit}"))?;
+    }
+    Ok(())
+}
+
+/// "The pattern must match the entire parameter value provided" (CloudFormation User Guide, "Parameters").
+fn matches_whole(pattern: &Node, value: &str) -> Result<bool, Problem> {
+    let regex = Regex::new(&format!("^(?:{})$", pattern.text()?));
+    let regex =
+        regex.map_err(|error| pattern.unsupported(format!("the local stack can't check this pattern: {error}")))?;
+    Ok(regex.is_match(value))
+}
+
+/// What the author of a value is told: the template's own words if it has any.
+fn constraint(parameter: &Node, pattern: &Node) -> Result<String, Problem> {
+    match parameter.get("ConstraintDescription") {
+        Some(words) => Ok(words.text()?.to_owned()),
+        None => Ok(format!("a text that matches {}", pattern.text()?)),
+    }
+}
+
+fn bound(parameter: &Node, name: &str) -> Result<Option<f64>, Problem> {
+    let Some(bound) = parameter.get(name) else {
+        return Ok(None);
+    };
+    bound
+        .text()?
+        .parse()
+        .map(Some)
+        .map_err(|_| bound.invalid("must be a number"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::read_with;
+
+    /// The parameter `P`, seen through the name of a queue (or the error).
+    fn value(parameter: &str, given: Option<&str>) -> Result<String, String> {
+        let template = format!(
+            "Parameters:\n  P: {{{parameter}}}\nResources:\n  Q:\n    Type: AWS::SQS::Queue\n    Properties:\n      QueueName: !Sub 'q-${{P}}'\n"
+        );
+        let overrides: Vec<_> = given.map(|given| ("P", given)).into_iter().collect();
+        Ok(read_with(&template, &overrides)?.queues[0].name.clone())
+    }
+
+    fn refusal(parameter: &str, given: &str) -> String {
+        value(parameter, Some(given)).unwrap_err()
+    }
+
+    #[test]
+    fn a_default_holds_until_it_is_overridden() {
+        assert_eq!(value("Type: String, Default: a", None).unwrap(), "q-a");
+        assert_eq!(value("Type: String, Default: a", Some("b")).unwrap(), "q-b");
+        assert_eq!(value("Type: Number, Default: 1", Some("2")).unwrap(), "q-2");
+    }
+
+    #[test]
+    fn a_parameter_without_a_value_is_named() {
+        assert_eq!(
+            value("Type: String", None).unwrap_err(),
+            "t.yaml:2: Parameters.P: the parameter has no value and no Default; give one with --parameter P=VALUE"
+        );
+    }
+
+    #[test]
+    fn an_unknown_override_is_refused_with_the_known_ones() {
+        let template = "Parameters:\n  A: {Type: String, Default: a}\n  B: {Type: String, Default: b}\nResources: {}\n";
+        let message = read_with(template, &[("C", "c")]).unwrap_err();
+        assert_eq!(message, "t.yaml: there is no parameter C; the template has: A, B");
+    }
+
+    #[test]
+    fn a_value_is_checked_against_every_rule_of_its_parameter() {
+        let refused = [
+            (
+                "Type: String, AllowedValues: [a, b]",
+                "c",
+                "must be one of a, b, not \"c\"",
+            ),
+            ("Type: Number", "5s", "must be a number, not \"5s\""),
+            ("Type: Number, MinValue: 2", "1", "must be at least 2, not \"1\""),
+            ("Type: Number, MaxValue: 9", "10", "must be at most 9, not \"10\""),
+            (
+                "Type: String, MinLength: 2",
+                "a",
+                "must be at least 2 characters long, not \"a\"",
+            ),
+            (
+                "Type: String, MaxLength: 2",
+                "abc",
+                "must be at most 2 characters long, not \"abc\"",
+            ),
+            (
+                "Type: String, AllowedPattern: '[a-z]+'",
+                "a1",
+                "must be a text that matches [a-z]+, not \"a1\"",
+            ),
+            (
+                "Type: String, AllowedPattern: 'a|b', ConstraintDescription: a or b",
+                "ab",
+                "must be a or b, not \"ab\"",
+            ),
+            ("Type: List<Number>", "1,x", "must be a number, not \"x\""),
+        ];
+        for (parameter, given, message) in refused {
+            assert_eq!(refusal(parameter, given), format!("t.yaml:2: Parameters.P: {message}"));
+        }
+    }
+
+    #[test]
+    fn a_default_is_checked_like_any_value() {
+        let message = value("Type: Number, MinValue: 2, Default: 1", None).unwrap_err();
+        assert_eq!(message, "t.yaml:2: Parameters.P: must be at least 2, not \"1\"");
+    }
+
+    #[test]
+    fn a_type_that_only_aws_can_look_up_is_refused() {
+        let message = refusal("Type: 'AWS::SSM::Parameter::Value<String>'", "x");
+        assert!(
+            message.contains("Parameters.P.Type: the local stack has no values of type AWS::SSM::"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_misspelt_rule_is_refused() {
+        assert_eq!(
+            refusal("Type: String, AllowedValue: [a]", "a"),
+            "t.yaml:2: Parameters.P.AllowedValue: a parameter has no AllowedValue"
+        );
+    }
+}

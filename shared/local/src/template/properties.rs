@@ -1,0 +1,99 @@
+//! A resource's properties: those that are honoured, those that make no difference locally, and the rest, which is refused.
+
+use std::{collections::BTreeMap, ops::RangeInclusive};
+
+use super::{
+    error::Problem,
+    node::{Node, Value},
+    scope::Scope,
+};
+
+/// What is done about the properties of one type.
+pub(crate) struct Rules {
+    pub(crate) honoured: &'static [&'static str],
+    /// Honoured, too, but with rules of their own for what is inside: see [`Properties::part`].
+    pub(crate) parts: &'static [&'static str],
+    /// Without an effect that could be observed on one machine; they aren't even evaluated.
+    pub(crate) without_effect: &'static [&'static str],
+    /// Refused with these words; any other property is refused in general ones.
+    pub(crate) refused: &'static [(&'static str, &'static str)],
+}
+
+impl Rules {
+    /// All that is there is honoured.
+    pub(crate) const fn only(honoured: &'static [&'static str]) -> Self {
+        Self {
+            honoured,
+            parts: &[],
+            without_effect: &[],
+            refused: &[],
+        }
+    }
+}
+
+/// The honoured properties of one resource (or of a part of one), evaluated.
+pub(crate) struct Properties {
+    node: Node,
+    values: BTreeMap<String, Node>,
+}
+
+impl Properties {
+    /// Sorts and evaluates the entries of `node`. A refused property that evaluates to `AWS::NoValue` isn't there.
+    pub(crate) fn open(scope: &Scope<'_>, node: &Node, rules: &Rules) -> Result<Self, Problem> {
+        let mut values = BTreeMap::new();
+        for (name, property) in node.map()? {
+            if rules.honoured.contains(&name.as_str()) {
+                values.extend(scope.resolve(property)?.map(|value| (name.clone(), value)));
+            } else if rules.parts.contains(&name.as_str()) {
+                values.extend(scope.resolve_shallow(property)?.map(|value| (name.clone(), value)));
+            } else if !rules.without_effect.contains(&name.as_str()) && !is_no_value(scope, property) {
+                return Err(refused(name, property, rules));
+            }
+        }
+        Ok(Self {
+            node: node.with(Value::Null),
+            values,
+        })
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Node> {
+        self.values.get(name)
+    }
+
+    pub(crate) fn required(&self, name: &str) -> Result<&Node, Problem> {
+        self.get(name)
+            .ok_or_else(|| self.node.invalid(format!("{name} is missing")))
+    }
+
+    pub(crate) fn number(&self, name: &str, range: RangeInclusive<u32>) -> Result<Option<u32>, Problem> {
+        self.get(name).map(|node| node.number(range)).transpose()
+    }
+
+    pub(crate) fn boolean(&self, name: &str) -> Result<Option<bool>, Problem> {
+        self.get(name).map(Node::boolean).transpose()
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, Problem> {
+        self.get(name).map(Node::text).transpose()
+    }
+
+    pub(crate) fn one_of(&self, name: &str, choices: &[&str]) -> Result<Option<&str>, Problem> {
+        self.get(name).map(|node| node.one_of(choices)).transpose()
+    }
+
+    /// A part of this resource, which must be one of the `parts` of its rules.
+    pub(crate) fn part(&self, scope: &Scope<'_>, name: &str, rules: &Rules) -> Result<Option<Self>, Problem> {
+        self.get(name).map(|node| Self::open(scope, node, rules)).transpose()
+    }
+}
+
+fn is_no_value(scope: &Scope<'_>, property: &Node) -> bool {
+    matches!(scope.resolve(property), Ok(None))
+}
+
+fn refused(name: &str, property: &Node, rules: &Rules) -> Problem {
+    match rules.refused.iter().find(|(known, _)| known == &name) {
+        Some((_, reason)) => property.unsupported(*reason),
+        None => property.unsupported(format!("the local stack can't honour the property {name}: remove it")),
+    }
+}
