@@ -1,5 +1,6 @@
 //! The whole stack on one machine: queues, tables, event source mapping and Lambda's Runtime API on one loopback port.
 
 mod api;
+pub mod dynamodb;
 
 pub use api::ApiError;
