@@ -3,5 +3,6 @@
 mod api;
 pub mod sqs;
 pub mod template;
+pub mod dynamodb;
 
 pub use api::ApiError;
