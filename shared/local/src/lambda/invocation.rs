@@ -40,7 +40,7 @@ impl Invocation {
         if !self.failed {
             return None;
         }
-        Some(match serde_json::from_slice(&self.payload) {
+        let reason = match serde_json::from_slice(&self.payload) {
             Ok(Error {
                 error_type: Some(kind),
                 error_message: Some(message),
@@ -55,7 +55,8 @@ impl Invocation {
                 },
             ) => text,
             _ => String::from_utf8_lossy(&self.payload).into_owned(),
-        })
+        };
+        Some(reason.lines().collect::<Vec<_>>().join(" "))
     }
 }
 
@@ -226,7 +227,7 @@ mod tests {
     #[test]
     fn a_reason_is_found_in_whatever_a_function_reports() {
         assert_eq!(failed(r#"{"errorMessage":"no"}"#).reason().unwrap(), "no");
-        assert_eq!(failed("plainly wrong").reason().unwrap(), "plainly wrong");
+        assert_eq!(failed("plainly\nwrong").reason().unwrap(), "plainly wrong");
         assert_eq!(
             Invocation {
                 failed: false,

@@ -108,10 +108,10 @@ fn serve(start: &str) {
                 hold(order["at"].as_str().unwrap());
                 answer(&failures(&payload).to_string());
             }
-            "start another and hang" => {
+            "start another" => {
                 let mut other = Command::new(env::current_exe().unwrap());
-                other.args(ARGUMENTS).env(STAY, order["at"].as_str().unwrap()).spawn().unwrap();
-                hang();
+                let mut other = other.args(ARGUMENTS).env(STAY, order["at"].as_str().unwrap()).spawn().unwrap();
+                other.wait().unwrap();
             }
             other => panic!("no such order: {other}"),
         }

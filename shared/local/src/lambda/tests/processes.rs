@@ -1,11 +1,16 @@
 //! What functions do, and what their callers are told of it.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use super::{
     super::{Event, Function, InvokeError},
+    function::START,
     stack::{Gate, Stack, function},
 };
 
@@ -308,32 +313,47 @@ async fn shutdown_leaves_no_process_behind() {
 
 #[tokio::test]
 async fn what_a_process_has_started_ends_with_it() {
-    let (stack, gate) = (Stack::new().await, Gate::new().await);
-    let lambda = std::sync::Arc::clone(&stack.lambda);
-    let order = json!({ "do": "start another and hang", "at": gate.address() });
+    let (mut stack, gate) = (Stack::new().await, Gate::new().await);
+    let lambda = Arc::clone(&stack.lambda);
+    let order = json!({ "do": "start another", "at": gate.address() });
     let invocation = tokio::spawn(async move { lambda.invoke("test", order.to_string()).await });
-    let started = gate.arrival().await;
-    assert_eq!(stack.lambda.kill("test"), 1);
-    started.death().await;
+    let descendant = gate.arrival().await;
+    let pid = stack.event(started).await;
+    assert_ne!(pid, descendant.pid);
+    kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), Signal::KILL).unwrap();
+    descendant.death().await;
     assert!(invocation.await.unwrap().unwrap().failed);
 }
 
 #[tokio::test]
-async fn a_process_gets_no_variable_of_the_stacks_own() {
-    // Cargo sets this one for every test.
-    assert!(std::env::var("CARGO_MANIFEST_DIR").is_ok());
-    let command = [
-        "/usr/bin/env",
-        "sh",
-        "-c",
-        "echo manifest=$CARGO_MANIFEST_DIR. memory=$AWS_LAMBDA_FUNCTION_MEMORY_SIZE.",
-    ];
-    let command = command.map(str::to_owned).to_vec();
-    let mut stack = Stack::with(Function {
-        command,
+async fn a_process_gets_its_functions_variables_and_none_of_the_stacks_own() {
+    let function = Function {
+        command: vec!["/usr/bin/env".to_owned()],
         ..function("well", SHORT)
-    })
-    .await;
+    };
+    let mut stack = Stack::with(function).await;
     stack.invoke(json!({})).await;
-    assert_eq!(stack.line("manifest").await, "manifest=. memory=128.");
+    let lines = stack.events().into_iter().filter_map(|event| match event {
+        Event::Log { line, .. } => Some(line),
+        _ => None,
+    });
+    let (lambda, own): (Vec<_>, Vec<_>) = lines.partition(|line| line.starts_with("AWS_"));
+    assert!(
+        lambda.contains(&"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=128".to_owned()),
+        "{lambda:?}"
+    );
+    let mut own: Vec<_> = own.iter().filter_map(|line| Some(line.split_once('=')?.0)).collect();
+    own.sort_unstable();
+    assert_eq!(
+        own,
+        [
+            "LAMBDA_RUNTIME_DIR",
+            "LAMBDA_TASK_ROOT",
+            "LANG",
+            "PATH",
+            START,
+            "TZ",
+            "_HANDLER"
+        ]
+    );
 }
