@@ -6,7 +6,7 @@ use super::function::Function;
 
 /// Where and as what a process runs, as far as its environment tells it.
 pub(super) struct Surroundings<'a> {
-    /// `host:port/path` of the Runtime API for this process.
+    /// The URL of the Runtime API for this process.
     pub(super) runtime_api: String,
     pub(super) region: &'a str,
     /// The process's ID, which names its log stream.
@@ -71,7 +71,7 @@ mod tests {
     }
 
     fn variables_of(function: &Function) -> BTreeMap<String, String> {
-        let runtime_api = "127.0.0.1:4566/_lambda/1".to_owned();
+        let runtime_api = "http://127.0.0.1:4566/_lambda/1".to_owned();
         variables(
             function,
             &Surroundings {
@@ -87,7 +87,7 @@ mod tests {
         let variables = variables_of(&function(&[]));
         assert_eq!(variables["AWS_LAMBDA_FUNCTION_NAME"], "place-order");
         assert_eq!(variables["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"], "256");
-        assert_eq!(variables["AWS_LAMBDA_RUNTIME_API"], "127.0.0.1:4566/_lambda/1");
+        assert_eq!(variables["AWS_LAMBDA_RUNTIME_API"], "http://127.0.0.1:4566/_lambda/1");
         assert_eq!(variables["AWS_LAMBDA_LOG_GROUP_NAME"], "/aws/lambda/place-order");
         assert_eq!(variables["AWS_REGION"], "eu-west-1");
         assert_eq!(variables["LAMBDA_TASK_ROOT"], "/srv/bin");

@@ -37,7 +37,8 @@ impl Logs {
     }
 
     fn note_error_line(&self, line: &str) {
-        if !line.trim().is_empty() {
+        // What every Rust panic ends with; the line before it says what is wrong.
+        if !line.trim().is_empty() && !line.starts_with("note: run with `RUST_BACKTRACE=") {
             *lock(&self.last_error_line) = Some(line.to_owned());
         }
     }
@@ -101,6 +102,13 @@ mod tests {
     async fn every_line_is_told_even_one_without_an_end_or_in_no_encoding() {
         let (_, lines) = followed(b"one\r\n\xffwo\nthree").await;
         assert_eq!(lines, ["one", "\u{fffd}wo", "three"]);
+    }
+
+    #[tokio::test]
+    async fn the_last_line_of_a_panic_is_its_message() {
+        let note = "note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace";
+        let (logs, _) = followed(format!("thread 'main' panicked at f.rs:1:1:\nno table\n{note}\n").as_bytes()).await;
+        assert_eq!(logs.last_error_line().as_deref(), Some("no table"));
     }
 
     #[tokio::test]

@@ -180,7 +180,9 @@ fn spawn(id: &str, function: &Function, site: &Site<'_>) -> std::io::Result<Chil
     let Some((program, arguments)) = function.command.split_first() else {
         return Err(std::io::Error::other("the function has no command"));
     };
-    let runtime_api = format!("{}/_lambda/{id}", site.address);
+    // Lambda states host and port only. With a path, Rust's runtime takes it as a URL, which needs its scheme; `cargo lambda`
+    // relies on that too.
+    let runtime_api = format!("http://{}/_lambda/{id}", site.address);
     let surroundings = Surroundings {
         runtime_api,
         region: site.region,

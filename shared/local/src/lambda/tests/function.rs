@@ -42,7 +42,7 @@ fn without_its_variable_this_binary_is_no_function() {
 
 fn serve(start: &str) {
     let api = env::var("AWS_LAMBDA_RUNTIME_API").unwrap();
-    let (address, prefix) = api.split_once('/').unwrap();
+    let (address, prefix) = api.strip_prefix("http://").unwrap().split_once('/').unwrap();
     let call = |line: &str, body: &str| {
         let (method, path) = line.split_once(' ').unwrap();
         http::request(
