@@ -21,7 +21,12 @@ pub struct ApiError {
 impl ApiError {
     /// A refusal of the caller's request: HTTP status 400, no further members.
     pub fn bad_request(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { status: 400, code: code.into(), message: message.into(), members: Map::new() }
+        Self {
+            status: 400,
+            code: code.into(),
+            message: message.into(),
+            members: Map::new(),
+        }
     }
 
     /// The same error with one more member beside its message.

@@ -1,5 +1,6 @@
 //! The whole module at work: real processes, spoken to over real connections.
 
+mod emulated;
 mod function;
 mod http;
 mod invoking;

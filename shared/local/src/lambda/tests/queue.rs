@@ -97,7 +97,7 @@ impl ScriptedQueue {
 }
 
 /// A client that reports an error at once, so that tests see the mapping's own patience.
-fn client(endpoint: &str) -> Client {
+pub(super) fn client(endpoint: &str) -> Client {
     let http = aws_smithy_http_client::Builder::new().build_http();
     let config = aws_sdk_sqs::Config::builder()
         .behavior_version(BehaviorVersion::latest())
