@@ -1,0 +1,153 @@
+//! The Invoke API: `POST /2015-03-31/functions/{name}/invocations`.
+//!
+//! See [Invoke](https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html). An invocation of type `Event` is run
+//! once, in the background; its retries, its queue and its destinations are left out.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode, Uri},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    function::Reference,
+    invocation::{Invocation, InvokeError},
+    observer::Event,
+    runtime_api::json_body,
+    service::{Lambda, check_payload},
+};
+
+pub(super) fn router(lambda: Arc<Lambda>) -> Router {
+    Router::new()
+        .route("/2015-03-31/functions/{name}/invocations", post(invoke))
+        .with_state(lambda)
+}
+
+async fn invoke(
+    State(lambda): State<Arc<Lambda>>,
+    Path(name): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+    payload: Bytes,
+) -> Result<Response, ApiError> {
+    let reference = Reference::parse(&name);
+    let qualifier = qualifier(&uri).or_else(|| reference.qualifier.map(str::to_owned));
+    let function = lambda.find(reference.name, qualifier.as_deref())?.name.clone();
+    // No payload at all is an empty object to the function.
+    let payload = if payload.is_empty() {
+        Bytes::from_static(b"{}")
+    } else {
+        payload
+    };
+    check_payload(&payload)?;
+    match header(&headers, "x-amz-invocation-type").unwrap_or("RequestResponse") {
+        "RequestResponse" => {
+            let with_log = header(&headers, "x-amz-log-type") == Some("Tail");
+            Ok(answer(lambda.invoke(&function, payload).await?, with_log))
+        }
+        "Event" => {
+            tokio::spawn(invoke_in_background(lambda, function, payload));
+            Ok((StatusCode::ACCEPTED, request_id_header()).into_response())
+        }
+        "DryRun" => Ok((StatusCode::NO_CONTENT, request_id_header()).into_response()),
+        other => Err(ApiError::InvocationType(other.to_owned())),
+    }
+}
+
+fn answer(invocation: Invocation, with_log: bool) -> Response {
+    let mut headers = vec![
+        ("content-type", "application/json".to_owned()),
+        ("x-amzn-requestid", invocation.request_id),
+        ("x-amz-executed-version", "$LATEST".to_owned()),
+    ];
+    if invocation.failed {
+        headers.push(("x-amz-function-error", "Unhandled".to_owned()));
+    }
+    if with_log {
+        headers.push(("x-amz-log-result", BASE64_STANDARD.encode(invocation.log_tail)));
+    }
+    let mut response = invocation.payload.into_response();
+    for (name, value) in headers {
+        // It can't fail: all of these are visible ASCII.
+        if let Ok(value) = value.parse() {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+async fn invoke_in_background(lambda: Arc<Lambda>, function: String, payload: Bytes) {
+    let reason = match lambda.invoke(&function, payload).await {
+        Ok(invocation) => invocation.reason(),
+        Err(error) => Some(error.to_string()),
+    };
+    if let Some(reason) = reason {
+        lambda.tell(Event::Trouble {
+            what: format!("asynchronous invocation of {function} failed: {reason}"),
+        });
+    }
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn request_id_header() -> [(&'static str, String); 1] {
+    [("x-amzn-requestid", Uuid::new_v4().to_string())]
+}
+
+/// The version that a request's query asks for, of which only `$LATEST` has a character to decode.
+fn qualifier(uri: &Uri) -> Option<String> {
+    let mut parameters = uri.query()?.split('&');
+    parameters
+        .find_map(|parameter| parameter.strip_prefix("Qualifier="))
+        .map(|value| value.replace("%24", "$"))
+}
+
+/// A refusal, as the Invoke API words it.
+#[derive(Debug)]
+enum ApiError {
+    Invoke(InvokeError),
+    InvocationType(String),
+}
+
+impl From<InvokeError> for ApiError {
+    fn from(error: InvokeError) -> Self {
+        Self::Invoke(error)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, kind, message) = match self {
+            Self::Invoke(error) => {
+                let (status, kind) = match error {
+                    InvokeError::UnknownFunction { .. } => (StatusCode::NOT_FOUND, "ResourceNotFoundException"),
+                    InvokeError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException"),
+                    InvokeError::NotJson(_) => (StatusCode::BAD_REQUEST, "InvalidRequestContentException"),
+                    InvokeError::ShuttingDown => (StatusCode::INTERNAL_SERVER_ERROR, "ServiceException"),
+                };
+                (status, kind, error.to_string())
+            }
+            Self::InvocationType(value) => (
+                StatusCode::BAD_REQUEST,
+                "InvalidParameterValueException",
+                format!(
+                    "1 validation error detected: Value '{value}' at 'invocationType' failed to satisfy constraint: \
+                     Member must satisfy enum value set: [Event, DryRun, RequestResponse]"
+                ),
+            ),
+        };
+        let whose = if status.is_server_error() { "Service" } else { "User" };
+        let body = json_body(&json!({ "Type": whose, "Message": message }));
+        (status, [("x-amzn-errortype", kind)], request_id_header(), body).into_response()
+    }
+}

@@ -1,0 +1,123 @@
+//! What a process writes: told line by line, and the end of it kept.
+
+use std::sync::Mutex;
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+
+use super::{observer::Event, observer::Observer, service::lock};
+
+/// How much of the log an answer carries: "the last 4 KB of the execution log", says
+/// [Invoke](https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html).
+const TAIL_BYTES: usize = 4096;
+
+/// The end of what a process has written.
+#[derive(Debug, Default)]
+pub(super) struct Logs {
+    tail: Mutex<Vec<u8>>,
+    last_error_line: Mutex<Option<String>>,
+}
+
+impl Logs {
+    /// The tail since it was taken last, which then starts anew.
+    pub(super) fn take_tail(&self) -> Vec<u8> {
+        std::mem::take(&mut *lock(&self.tail))
+    }
+
+    /// The last line on standard error that says something: where a program states why it gives up.
+    pub(super) fn last_error_line(&self) -> Option<String> {
+        lock(&self.last_error_line).clone()
+    }
+
+    fn append(&self, line: &str) {
+        let mut tail = lock(&self.tail);
+        tail.extend_from_slice(line.as_bytes());
+        tail.push(b'\n');
+        let surplus = tail.len().saturating_sub(TAIL_BYTES);
+        tail.drain(..surplus);
+    }
+
+    fn note_error_line(&self, line: &str) {
+        // What every Rust panic ends with; the line before it says what is wrong.
+        if !line.trim().is_empty() && !line.starts_with("note: run with `RUST_BACKTRACE=") {
+            *lock(&self.last_error_line) = Some(line.to_owned());
+        }
+    }
+}
+
+/// Which of its two outputs a process writes to.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Stream {
+    Output,
+    Error,
+}
+
+/// Reads one output of a process to its end.
+pub(super) async fn follow(
+    output: impl AsyncRead + Unpin,
+    stream: Stream,
+    logs: &Logs,
+    observer: &Observer,
+    (function, process): (&str, &str),
+) {
+    let mut output = BufReader::new(output);
+    let mut bytes = Vec::new();
+    // An output that can't be read any more has ended as far as anyone can tell.
+    while output.read_until(b'\n', &mut bytes).await.is_ok_and(|read| read > 0) {
+        let line = String::from_utf8_lossy(&bytes);
+        let line = line.trim_end_matches(['\n', '\r']).to_owned();
+        logs.append(&line);
+        if stream == Stream::Error {
+            logs.note_error_line(&line);
+        }
+        let _ = observer.send(Event::Log {
+            function: function.to_owned(),
+            process: process.to_owned(),
+            line,
+        });
+        bytes.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    async fn followed(text: &[u8]) -> (Logs, Vec<String>) {
+        let (observer, mut events) = mpsc::unbounded_channel();
+        let logs = Logs::default();
+        follow(text, Stream::Error, &logs, &observer, ("f", "1")).await;
+        drop(observer);
+        let mut lines = Vec::new();
+        while let Some(event) = events.recv().await {
+            if let Event::Log { line, .. } = event {
+                lines.push(line);
+            }
+        }
+        (logs, lines)
+    }
+
+    #[tokio::test]
+    async fn every_line_is_told_even_one_without_an_end_or_in_no_encoding() {
+        let (_, lines) = followed(b"one\r\n\xffwo\nthree").await;
+        assert_eq!(lines, ["one", "\u{fffd}wo", "three"]);
+    }
+
+    #[tokio::test]
+    async fn the_last_line_of_a_panic_is_its_message() {
+        let note = "note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace";
+        let (logs, _) = followed(format!("thread 'main' panicked at f.rs:1:1:\nno table\n{note}\n").as_bytes()).await;
+        assert_eq!(logs.last_error_line().as_deref(), Some("no table"));
+    }
+
+    #[tokio::test]
+    async fn the_tail_is_the_last_four_kilobytes() {
+        let (logs, _) = followed(format!("{}\nlast words\n\n", "x".repeat(5000)).as_bytes()).await;
+        assert_eq!(logs.last_error_line().as_deref(), Some("last words"));
+        let tail = logs.take_tail();
+        assert_eq!(tail.len(), 4096);
+        assert!(tail.ends_with(b"xx\nlast words\n\n"));
+        assert!(logs.take_tail().is_empty(), "taken once");
+    }
+}

@@ -1,0 +1,30 @@
+//! Lambda on one machine: function processes, their Runtime API, the Invoke API, and the event source mapping from SQS.
+//!
+//! ```text
+//! Invoke API ─┐                       ┌─ process (Runtime API: next, response, error)
+//!             ├─> Lambda::invoke ──>  ├─ process
+//! mapping   ──┘                       └─ …
+//! ```
+//!
+//! What is left out: retries and destinations of asynchronous invocations, versions and aliases, reserved
+//! concurrency, layers, extensions, response streaming, and the limits of CPU and memory.
+
+mod environment;
+mod function;
+mod invocation;
+mod invoke_api;
+mod logs;
+mod mapping;
+mod observer;
+mod process;
+mod runtime_api;
+mod service;
+
+#[cfg(test)]
+mod tests;
+
+pub use function::Function;
+pub use invocation::{Invocation, InvokeError};
+pub use mapping::{InvalidMapping, Mapping, run_mapping};
+pub use observer::{Event, Observer};
+pub use service::Lambda;

@@ -1,0 +1,81 @@
+//! What happened, for people who watch and for tests.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+/// Where the stack tells what happened. Nobody need listen: a closed receiver is no error.
+pub type Observer = UnboundedSender<Event>;
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A process was started for a function (a cold start).
+    ProcessStarted {
+        /// The function's name.
+        function: String,
+        /// The process, as the Runtime API's path names it.
+        process: String,
+        /// The operating system's process ID.
+        pid: u32,
+    },
+    /// A process is gone, and all it wrote has been told.
+    ProcessEnded {
+        /// The function's name.
+        function: String,
+        /// The process, as the Runtime API's path names it.
+        process: String,
+        /// How, in the words Lambda uses, such as `exit status 1` or `signal: killed`.
+        how: String,
+    },
+    /// A process was given an invocation.
+    InvocationStarted {
+        /// The function's name.
+        function: String,
+        /// The process, as the Runtime API's path names it.
+        process: String,
+        /// The invocation's request ID.
+        request_id: String,
+    },
+    /// A process was killed in the middle of an invocation.
+    InvocationKilled {
+        /// The function's name.
+        function: String,
+        /// The process, as the Runtime API's path names it.
+        process: String,
+        /// The invocation's request ID.
+        request_id: String,
+        /// Why: the timeout, or because someone asked for it.
+        reason: String,
+    },
+    /// A line on a function's standard output or standard error.
+    Log {
+        /// The function's name.
+        function: String,
+        /// The process, as the Runtime API's path names it.
+        process: String,
+        /// The line, without its end.
+        line: String,
+    },
+    /// A batch was worked on, and what succeeded has been deleted from its queue.
+    BatchFinished {
+        /// The function's name.
+        function: String,
+        /// The queue's ARN.
+        queue: String,
+        /// The IDs of all messages of the batch, in order.
+        messages: Vec<String>,
+        /// The IDs of those that stay in the queue, in the batch's order.
+        failed: Vec<String>,
+        /// Why the batch failed as a whole, if it did.
+        whole_batch: Option<String>,
+        /// From the invocation's request to its answer, a cold start included.
+        duration: Duration,
+    },
+    /// Something does not work, and is being tried again where that makes sense.
+    Trouble {
+        /// What, in one line.
+        what: String,
+    },
+}

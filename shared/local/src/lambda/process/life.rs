@@ -1,0 +1,202 @@
+//! The life of a process: how it starts, what phases it goes through, how it ends.
+
+use std::{
+    process::Stdio,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::{
+    process::{Child, Command},
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::timeout,
+};
+
+use super::{
+    super::{
+        environment::{Surroundings, variables},
+        function::Function,
+        invocation::{Ending, Failure},
+        logs::{Logs, Stream, follow},
+        observer::{Event, Observer},
+    },
+    Process,
+};
+
+/// How long the rest of an ended process's output is waited for. Its whole group is dead by then, so only
+/// a descendant that left the group can hold the pipe open.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Where a process is, as seen through the Runtime API.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Phase {
+    /// It has not asked for an invocation yet.
+    Starting,
+    /// It asks for an invocation.
+    Polling,
+    /// It was given one.
+    Working,
+    /// It is gone.
+    Ended(Ending),
+}
+
+/// Where a process belongs, as far as it needs to know.
+pub(in crate::lambda) struct Site<'a> {
+    /// `host:port` of the Runtime API.
+    pub(in crate::lambda) address: &'a str,
+    pub(in crate::lambda) region: &'a str,
+    pub(in crate::lambda) observer: &'a Observer,
+}
+
+impl Process {
+    /// Starts a process, which belongs to the caller's invocation. The child is to be given to [`Process::watch_over`].
+    ///
+    /// # Errors
+    ///
+    /// The program could not be started.
+    pub(in crate::lambda) fn start(
+        id: String,
+        function: &Arc<Function>,
+        site: &Site<'_>,
+    ) -> Result<(Arc<Self>, Child), Failure> {
+        let entrypoint = |error: &str| Failure::Entrypoint {
+            command: function.command.join(" "),
+            error: error.to_owned(),
+        };
+        let child = spawn(&id, function, site).map_err(|error| entrypoint(&error.to_string()))?;
+        let pid = child.id().ok_or_else(|| entrypoint("it was gone at once"))?;
+        let group = i32::try_from(pid)
+            .ok()
+            .and_then(Pid::from_raw)
+            .ok_or_else(|| entrypoint("it has no usable ID"))?;
+        let (outbox, inbox) = mpsc::unbounded_channel();
+        let process = Arc::new(Self {
+            id,
+            function: Arc::clone(function),
+            group,
+            claimed: AtomicBool::new(true),
+            phase: watch::Sender::new(Phase::Starting),
+            current: Mutex::default(),
+            init_error: Mutex::default(),
+            outbox,
+            inbox: tokio::sync::Mutex::new(inbox),
+            logs: Logs::default(),
+            observer: site.observer.clone(),
+        });
+        let (function, process_id) = process.names();
+        process.tell(Event::ProcessStarted {
+            function,
+            process: process_id,
+            pid,
+        });
+        Ok((process, child))
+    }
+
+    /// Reads what the process writes until it has ended, and says so.
+    pub(in crate::lambda) async fn watch_over(self: Arc<Self>, mut child: Child) {
+        let mut readers = JoinSet::new();
+        if let Some(output) = child.stdout.take() {
+            readers.spawn(Arc::clone(&self).follow(output, Stream::Output));
+        }
+        if let Some(output) = child.stderr.take() {
+            readers.spawn(Arc::clone(&self).follow(output, Stream::Error));
+        }
+        let status = child.wait().await.ok();
+        // Nobody is to be given a process that is only waited for.
+        self.claimed.store(true, Ordering::Release);
+        self.kill_group();
+        let _ = timeout(LAST_WORDS, readers.join_all()).await;
+        let ending = Ending::new(status, self.logs.last_error_line());
+        let how = ending.reason.clone().unwrap_or_else(|| "in order".to_owned());
+        self.phase.send_replace(Phase::Ended(ending));
+        let (function, process) = self.names();
+        self.tell(Event::ProcessEnded { function, process, how });
+    }
+
+    async fn follow(self: Arc<Self>, output: impl tokio::io::AsyncRead + Unpin, stream: Stream) {
+        follow(
+            output,
+            stream,
+            &self.logs,
+            &self.observer,
+            (&self.function.name, &self.id),
+        )
+        .await;
+    }
+
+    /// Kills the process and what it started. Harmless if it is gone.
+    pub(in crate::lambda) fn kill_group(&self) {
+        if !matches!(*self.phase.borrow(), Phase::Ended(_)) {
+            // An error means that the group is empty.
+            let _ = kill_process_group(self.group, Signal::KILL);
+        }
+    }
+
+    /// Waits until the process is gone.
+    pub(in crate::lambda) async fn ended(&self) -> Ending {
+        match self.wait_for(|phase| matches!(phase, Phase::Ended(_))).await {
+            Phase::Ended(ending) => ending,
+            _ => Ending::default(),
+        }
+    }
+
+    pub(super) async fn polls(&self) -> Result<(), Ending> {
+        match self
+            .wait_for(|phase| matches!(phase, Phase::Polling | Phase::Ended(_)))
+            .await
+        {
+            Phase::Ended(ending) => Err(ending),
+            _ => Ok(()),
+        }
+    }
+
+    async fn wait_for(&self, condition: impl Fn(&Phase) -> bool) -> Phase {
+        let mut phase = self.phase.subscribe();
+        // It can't fail: the sender lives as long as this process.
+        phase
+            .wait_for(condition)
+            .await
+            .map_or(Phase::Ended(Ending::default()), |phase| phase.clone())
+    }
+
+    /// Moves on, except from the end.
+    pub(super) fn step(&self, to: Phase) {
+        self.phase.send_if_modified(|phase| {
+            let alive = !matches!(phase, Phase::Ended(_));
+            if alive {
+                *phase = to;
+            }
+            alive
+        });
+    }
+}
+
+fn spawn(id: &str, function: &Function, site: &Site<'_>) -> std::io::Result<Child> {
+    let Some((program, arguments)) = function.command.split_first() else {
+        return Err(std::io::Error::other("the function has no command"));
+    };
+    // Lambda states host and port only. With a path, Rust's runtime takes it as a URL, which needs its scheme; `cargo lambda`
+    // relies on that too.
+    let runtime_api = format!("http://{}/_lambda/{id}", site.address);
+    let surroundings = Surroundings {
+        runtime_api,
+        region: site.region,
+        process: id,
+    };
+    Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .envs(variables(function, &surroundings))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        // Its own group: Ctrl-C in the terminal goes to the stack alone, which then ends the group as a whole.
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+}

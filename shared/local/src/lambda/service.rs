@@ -1,0 +1,254 @@
+//! All functions and their processes: who runs an invocation.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{Router, body::Bytes, extract::DefaultBodyLimit};
+use tokio::{process::Child, time::Instant};
+use uuid::Uuid;
+
+use super::{
+    function::{Function, arn},
+    invocation::{Failure, Invocation, InvokeError, REQUEST_BYTES},
+    invoke_api,
+    observer::{Event, Observer},
+    process::{Process, Reply, Site},
+    runtime_api,
+};
+
+/// How long a process may take until its first request for work, see
+/// [Init phase](https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib).
+const INIT_LIMIT: Duration = Duration::from_secs(10);
+
+/// What is read of a request before it is refused: more than any limit, so that one slightly too large gets an answer
+/// instead of a broken connection.
+const READ_BYTES: usize = 32 * 1024 * 1024;
+
+/// The functions of the stack, and the processes that run them.
+pub struct Lambda {
+    address: String,
+    region: String,
+    functions: BTreeMap<String, Arc<Function>>,
+    observer: Observer,
+    init_limit: Duration,
+    started: AtomicU64,
+    pool: Mutex<Pool>,
+}
+
+#[derive(Default)]
+struct Pool {
+    /// By process ID.
+    processes: BTreeMap<String, Arc<Process>>,
+    closed: bool,
+}
+
+impl Lambda {
+    /// The functions as they can be invoked from now on; no process is started before it is needed.
+    ///
+    /// `address` is the `host:port` under which [`Lambda::router`] is served. A process gets it with a path of its own, as
+    /// `AWS_LAMBDA_RUNTIME_API`.
+    pub fn new(address: &str, region: &str, functions: Vec<Function>, observer: Observer) -> Arc<Self> {
+        Arc::new(Self::with_init_limit(INIT_LIMIT, address, region, functions, observer))
+    }
+
+    pub(super) fn with_init_limit(
+        init_limit: Duration,
+        address: &str,
+        region: &str,
+        functions: Vec<Function>,
+        observer: Observer,
+    ) -> Self {
+        let functions = functions
+            .into_iter()
+            .map(|function| (function.name.clone(), Arc::new(function)))
+            .collect();
+        Self {
+            address: address.to_owned(),
+            region: region.to_owned(),
+            functions,
+            observer,
+            init_limit,
+            started: AtomicU64::new(0),
+            pool: Mutex::default(),
+        }
+    }
+
+    /// The Invoke API (`/2015-03-31/functions/…`) and, under `/_lambda/`, the Runtime API of each process.
+    pub fn router(self: &Arc<Self>) -> Router {
+        runtime_api::router(Arc::clone(self))
+            .merge(invoke_api::router(Arc::clone(self)))
+            .layer(DefaultBodyLimit::max(READ_BYTES))
+    }
+
+    /// Invokes a function, in an idle process or a new one, and waits for the answer.
+    ///
+    /// A function that fails is an answer too, see [`Invocation::failed`]. Once begun, the invocation goes on even if this
+    /// future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// It could not be invoked at all: no such function, not JSON, more than 6 MB, shutting down.
+    pub async fn invoke(
+        self: &Arc<Self>,
+        function: &str,
+        payload: impl Into<Bytes>,
+    ) -> Result<Invocation, InvokeError> {
+        let payload = payload.into();
+        check_payload(&payload)?;
+        let function = Arc::clone(self.find(function, None)?);
+        let lambda = Arc::clone(self);
+        // A task of its own, so that a caller who hangs up can't leave a process in the middle of an invocation.
+        let running = tokio::spawn(async move { lambda.run(&function, payload).await });
+        running.await.unwrap_or(Err(InvokeError::ShuttingDown))
+    }
+
+    /// Kills, with SIGKILL, every process of the function that has an unanswered invocation now; returns how many.
+    pub fn kill(&self, function: &str) -> usize {
+        let pool = lock(&self.pool);
+        let of_function = pool
+            .processes
+            .values()
+            .filter(|process| process.function.name == function);
+        of_function.filter(|process| process.kill_working()).count()
+    }
+
+    /// Ends all processes at once, whatever they do, and starts none any more. When this returns, none is left.
+    pub async fn shutdown(&self) {
+        let processes: Vec<_> = {
+            let mut pool = lock(&self.pool);
+            pool.closed = true;
+            pool.processes.values().cloned().collect()
+        };
+        for process in &processes {
+            process.kill_group();
+        }
+        for process in &processes {
+            process.ended().await;
+        }
+    }
+
+    /// The function of that name in that version, of which there is only `$LATEST`.
+    pub(super) fn find(&self, name: &str, qualifier: Option<&str>) -> Result<&Arc<Function>, InvokeError> {
+        let function = self
+            .functions
+            .get(name)
+            .filter(|_| qualifier.is_none_or(|version| version == "$LATEST"));
+        function.ok_or_else(|| {
+            let mut arn = arn(&self.region, name);
+            if let Some(qualifier) = qualifier {
+                arn = format!("{arn}:{qualifier}");
+            }
+            InvokeError::UnknownFunction {
+                arn,
+                known: self.functions.keys().cloned().collect(),
+            }
+        })
+    }
+
+    pub(super) fn process(&self, id: &str) -> Option<Arc<Process>> {
+        lock(&self.pool).processes.get(id).cloned()
+    }
+
+    pub(super) fn region(&self) -> &str {
+        &self.region
+    }
+
+    pub(super) fn tell(&self, event: Event) {
+        let _ = self.observer.send(event);
+    }
+
+    pub(super) fn observer(&self) -> &Observer {
+        &self.observer
+    }
+
+    async fn run(self: &Arc<Self>, function: &Arc<Function>, payload: Bytes) -> Result<Invocation, InvokeError> {
+        let begun = Instant::now();
+        let request_id = Uuid::new_v4().to_string();
+        let (reply, log_tail) = match self.obtain(function)? {
+            Ok(process) => {
+                let reply = self.work(&process, &request_id, payload).await;
+                (reply, process.take_log_tail())
+            }
+            Err(failure) => (Reply::Failure(failure), Vec::new()),
+        };
+        let (payload, failed) = match reply {
+            Reply::Answer(payload) => (payload, false),
+            Reply::Error(payload) => (payload, true),
+            Reply::Failure(failure) => (failure.payload(&request_id), true),
+        };
+        Ok(Invocation {
+            request_id,
+            payload,
+            failed,
+            log_tail,
+            duration: begun.elapsed(),
+        })
+    }
+
+    async fn work(&self, process: &Process, request_id: &str, payload: Bytes) -> Reply {
+        if let Err(reply) = process.initialized(self.init_limit).await {
+            return reply;
+        }
+        let reply = process.work(request_id, payload).await;
+        process.release();
+        reply
+    }
+
+    /// An idle process, or a new one.
+    fn obtain(self: &Arc<Self>, function: &Arc<Function>) -> Result<Result<Arc<Process>, Failure>, InvokeError> {
+        let mut pool = lock(&self.pool);
+        if pool.closed {
+            return Err(InvokeError::ShuttingDown);
+        }
+        let mut of_function = pool
+            .processes
+            .values()
+            .filter(|process| process.function.name == function.name);
+        if let Some(idle) = of_function.find(|process| process.claim()) {
+            return Ok(Ok(Arc::clone(idle)));
+        }
+        let id = self.started.fetch_add(1, Ordering::Relaxed).to_string();
+        let site = Site {
+            address: &self.address,
+            region: &self.region,
+            observer: &self.observer,
+        };
+        let (process, child) = match Process::start(id.clone(), function, &site) {
+            Ok(started) => started,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        pool.processes.insert(id.clone(), Arc::clone(&process));
+        tokio::spawn(Arc::clone(self).keep(Arc::clone(&process), child));
+        Ok(Ok(process))
+    }
+
+    /// Keeps a process in the pool for as long as it lives.
+    async fn keep(self: Arc<Self>, process: Arc<Process>, child: Child) {
+        let id = process.id.clone();
+        process.watch_over(child).await;
+        lock(&self.pool).processes.remove(&id);
+    }
+}
+
+/// # Errors
+///
+/// It is too large, or not JSON.
+pub(super) fn check_payload(payload: &[u8]) -> Result<(), InvokeError> {
+    if payload.len() > REQUEST_BYTES {
+        return Err(InvokeError::TooLarge);
+    }
+    serde_json::from_slice::<serde::de::IgnoredAny>(payload)
+        .map_err(|error| InvokeError::NotJson(error.to_string()))?;
+    Ok(())
+}
+
+/// The value, even if a thread died while it held the lock: every update here is one assignment.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
