@@ -1,9 +1,9 @@
 //! The whole stack on one machine: queues, tables, event source mapping and Lambda's Runtime API on one loopback port.
 
 mod api;
+pub mod dynamodb;
 pub mod lambda;
 pub mod sqs;
 pub mod template;
-pub mod dynamodb;
 
 pub use api::ApiError;

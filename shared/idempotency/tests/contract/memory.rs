@@ -61,7 +61,10 @@ async fn a_write_without_a_meaning_for_its_refusal_is_retried() {
     ledger.inject(Fault::WriteRefused { write: 0, item: None });
     let completion = idempotency::Completion::new().write(effect("e"));
     let answer = ledger.commit(&attempt(&key, NOW), &completion).await.unwrap();
-    assert!(matches!(answer, idempotency::Committed::Refused(Refusal::Retry(_))), "{answer:?}");
+    assert!(
+        matches!(answer, idempotency::Committed::Refused(Refusal::Retry(_))),
+        "{answer:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,10 @@ pub(crate) async fn a_key_is_granted_to_nobody_else_while_its_lease_lasts(store:
     let _held = lease(ledger, attempt(&key, NOW)).await;
     let end = NOW.plus(LEASE);
     for now in [NOW, end] {
-        assert_eq!(ledger.claim(attempt(&key, now)).await.unwrap(), Claim::Refused(Standing::InProgress(end)));
+        assert_eq!(
+            ledger.claim(attempt(&key, now)).await.unwrap(),
+            Claim::Refused(Standing::InProgress(end))
+        );
     }
     let _taken = lease(ledger, attempt(&key, AFTER_LEASE)).await;
 }
@@ -23,8 +26,14 @@ pub(crate) async fn an_extended_lease_lasts_to_its_new_end(store: &impl Store) {
     let end = AFTER_LEASE.plus(LEASE);
     let held = lease(ledger, attempt(&key, NOW)).await;
     let held = ledger.extend(held, end).await.unwrap().expect("the lease holds");
-    assert_eq!(ledger.claim(attempt(&key, AFTER_LEASE)).await.unwrap(), Claim::Refused(Standing::InProgress(end)));
-    assert_eq!(ledger.complete(held, &Completion::new()).await.unwrap(), Completed::Done);
+    assert_eq!(
+        ledger.claim(attempt(&key, AFTER_LEASE)).await.unwrap(),
+        Claim::Refused(Standing::InProgress(end))
+    );
+    assert_eq!(
+        ledger.complete(held, &Completion::new()).await.unwrap(),
+        Completed::Done
+    );
 }
 
 /// 2.
@@ -42,7 +51,10 @@ pub(crate) async fn whoever_was_taken_over_can_change_nothing(store: &impl Store
 
     let mut stale = stale.into_iter();
     let mut next = || stale.next().unwrap();
-    assert_eq!(ledger.complete(next(), &Completion::new()).await.unwrap(), Completed::Lost);
+    assert_eq!(
+        ledger.complete(next(), &Completion::new()).await.unwrap(),
+        Completed::Lost
+    );
     let with_write = Completion::new().write(effect(&name));
     assert_eq!(ledger.complete(next(), &with_write).await.unwrap(), Completed::Lost);
     assert_eq!(ledger.release(next()).await.unwrap(), Settled::Lost);
@@ -50,14 +62,20 @@ pub(crate) async fn whoever_was_taken_over_can_change_nothing(store: &impl Store
     assert_eq!(ledger.reject(next(), "why").await.unwrap(), Settled::Lost);
 
     assert_eq!(store.effects(&name).await, 0);
-    assert_eq!(ledger.complete(taken, &Completion::new()).await.unwrap(), Completed::Done);
+    assert_eq!(
+        ledger.complete(taken, &Completion::new()).await.unwrap(),
+        Completed::Done
+    );
 }
 
 /// 2, its reverse: refusing would only repeat the effects.
 pub(crate) async fn whose_lease_is_over_but_was_not_taken_may_still_complete(store: &impl Store) {
     let (ledger, key) = (store.ledger(), fresh_key());
     let held = lease(ledger, attempt(&key, NOW)).await;
-    assert_eq!(ledger.complete(held, &Completion::new()).await.unwrap(), Completed::Done);
+    assert_eq!(
+        ledger.complete(held, &Completion::new()).await.unwrap(),
+        Completed::Done
+    );
     assert!(matches!(
         ledger.claim(attempt(&key, AFTER_LEASE)).await.unwrap(),
         Claim::Refused(Standing::Completed(None))
@@ -70,12 +88,24 @@ pub(crate) async fn a_completed_record_is_replaced_only_after_it_expired(store: 
     let day = Duration::from_secs(24 * 60 * 60);
     let kept = attempt(&key, NOW).with_retention(day);
     let held = lease(ledger, kept).await;
-    assert_eq!(ledger.complete(held, &Completion::new().data("{\"n\":1}")).await.unwrap(), Completed::Done);
+    assert_eq!(
+        ledger
+            .complete(held, &Completion::new().data("{\"n\":1}"))
+            .await
+            .unwrap(),
+        Completed::Done
+    );
 
     let done = Standing::Completed(Some("{\"n\":1}".to_owned()));
     for now in [AFTER_LEASE, NOW.plus(day)] {
-        assert_eq!(ledger.claim(attempt(&key, now)).await.unwrap(), Claim::Refused(done.clone()));
-        assert_eq!(ledger.reject_unclaimed(&attempt(&key, now), "why").await.unwrap(), Some(done.clone()));
+        assert_eq!(
+            ledger.claim(attempt(&key, now)).await.unwrap(),
+            Claim::Refused(done.clone())
+        );
+        assert_eq!(
+            ledger.reject_unclaimed(&attempt(&key, now), "why").await.unwrap(),
+            Some(done.clone())
+        );
     }
     let _again = lease(ledger, attempt(&key, NOW.plus(day + Duration::from_secs(1)))).await;
 }
@@ -90,10 +120,16 @@ pub(crate) async fn a_completed_record_is_not_lost_to_a_late_failure_of_its_own_
         copies.push(lease(ledger, first.clone()).await);
     }
     let mut next = || copies.pop().unwrap();
-    assert_eq!(ledger.complete(next(), &Completion::new()).await.unwrap(), Completed::Done);
+    assert_eq!(
+        ledger.complete(next(), &Completion::new()).await.unwrap(),
+        Completed::Done
+    );
     assert_eq!(ledger.release(next()).await.unwrap(), Settled::Lost);
     assert_eq!(ledger.reject(next(), "why").await.unwrap(), Settled::Lost);
-    assert_eq!(ledger.claim(attempt(&key, AFTER_LEASE)).await.unwrap(), Claim::Refused(Standing::Completed(None)));
+    assert_eq!(
+        ledger.claim(attempt(&key, AFTER_LEASE)).await.unwrap(),
+        Claim::Refused(Standing::Completed(None))
+    );
 }
 
 /// 3.
@@ -101,7 +137,13 @@ pub(crate) async fn a_rejected_record_is_terminal_and_gives_its_reason(store: &i
     let (ledger, claimed, unclaimed) = (store.ledger(), fresh_key(), fresh_key());
     let held = lease(ledger, attempt(&claimed, NOW)).await;
     assert_eq!(ledger.reject(held, "does not add up").await.unwrap(), Settled::Done);
-    assert_eq!(ledger.reject_unclaimed(&attempt(&unclaimed, NOW), "does not add up").await.unwrap(), None);
+    assert_eq!(
+        ledger
+            .reject_unclaimed(&attempt(&unclaimed, NOW), "does not add up")
+            .await
+            .unwrap(),
+        None
+    );
     for key in [claimed, unclaimed] {
         assert_eq!(
             ledger.claim(attempt(&key, AFTER_LEASE)).await.unwrap(),
@@ -115,8 +157,14 @@ pub(crate) async fn a_request_sent_again_is_answered_as_if_the_first_reply_had_c
     let (ledger, key) = (store.ledger(), fresh_key());
     let first = attempt(&key, NOW);
     let (held, copy) = (lease(ledger, first.clone()).await, lease(ledger, first).await);
-    assert_eq!(ledger.complete(held, &Completion::new()).await.unwrap(), Completed::Done);
-    assert_eq!(ledger.complete(copy, &Completion::new()).await.unwrap(), Completed::Done);
+    assert_eq!(
+        ledger.complete(held, &Completion::new()).await.unwrap(),
+        Completed::Done
+    );
+    assert_eq!(
+        ledger.complete(copy, &Completion::new()).await.unwrap(),
+        Completed::Done
+    );
 
     let (key, unclaimed) = (fresh_key(), attempt(&fresh_key(), NOW));
     let first = attempt(&key, NOW);
@@ -166,9 +214,15 @@ pub(crate) async fn of_two_commits_one_is_applied_and_the_other_learns_that_it_i
     let (ledger, key) = (store.ledger(), fresh_key());
     let name = key.record_id();
     let completion = || Completion::new().data("1").write(effect(name));
-    assert_eq!(ledger.commit(&attempt(&key, NOW), &completion()).await.unwrap(), Committed::Done);
+    assert_eq!(
+        ledger.commit(&attempt(&key, NOW), &completion()).await.unwrap(),
+        Committed::Done
+    );
     let done = Committed::NotFree(Standing::Completed(Some("1".to_owned())));
-    assert_eq!(ledger.commit(&attempt(&key, AFTER_LEASE), &completion()).await.unwrap(), done);
+    assert_eq!(
+        ledger.commit(&attempt(&key, AFTER_LEASE), &completion()).await.unwrap(),
+        done
+    );
     assert_eq!(store.effects(name).await, 1);
 }
 
@@ -183,7 +237,10 @@ pub(crate) async fn a_commit_waits_for_a_claim(store: &impl Store) {
         Committed::NotFree(Standing::InProgress(NOW.plus(LEASE)))
     );
     assert_eq!(store.effects(name).await, 0);
-    assert_eq!(ledger.commit(&attempt(&key, AFTER_LEASE), &completion).await.unwrap(), Committed::Done);
+    assert_eq!(
+        ledger.commit(&attempt(&key, AFTER_LEASE), &completion).await.unwrap(),
+        Committed::Done
+    );
     assert_eq!(store.effects(name).await, 1);
 }
 
@@ -192,16 +249,23 @@ pub(crate) async fn effect_and_record_happen_together_or_not_at_all(store: &impl
     let (ledger, key) = (store.ledger(), fresh_key());
     let name = key.record_id();
     let refusal = Refusal::Permanent("no".to_owned());
-    let refused = Completion::new().write(effect(name)).write(refused_effect(&format!("{name} 2"), refusal.clone()));
+    let refused = Completion::new()
+        .write(effect(name))
+        .write(refused_effect(&format!("{name} 2"), refusal.clone()));
 
     let held = lease(ledger, attempt(&key, NOW)).await;
-    let Completed::Refused(held, why) = ledger.complete(held, &refused).await.unwrap() else { panic!("not refused") };
+    let Completed::Refused(held, why) = ledger.complete(held, &refused).await.unwrap() else {
+        panic!("not refused")
+    };
     assert_eq!(why, refusal);
     assert_eq!(store.effects(name).await, 0);
 
     // The lease still holds, and nothing is recorded.
     assert_eq!(ledger.release(held).await.unwrap(), Settled::Done);
-    assert_eq!(ledger.commit(&attempt(&key, NOW), &refused).await.unwrap(), Committed::Refused(refusal));
+    assert_eq!(
+        ledger.commit(&attempt(&key, NOW), &refused).await.unwrap(),
+        Committed::Refused(refusal)
+    );
     assert_eq!(store.effects(name).await, 0);
     let _free = lease(ledger, attempt(&key, NOW)).await;
 }
@@ -211,14 +275,31 @@ pub(crate) async fn a_key_seen_with_another_payload_is_an_error_while_its_record
     let (ledger, key) = (store.ledger(), fresh_key());
     let first = |now| attempt(&key, now).with_fingerprint("a");
     let other = |now| attempt(&key, now).with_fingerprint("b");
-    let mismatch = Standing::OtherPayload { recorded: "a".to_owned() };
+    let mismatch = Standing::OtherPayload {
+        recorded: "a".to_owned(),
+    };
 
     let _held = lease(ledger, first(NOW)).await;
     // In progress, with its lease over, and completed.
-    assert_eq!(ledger.claim(other(NOW)).await.unwrap(), Claim::Refused(mismatch.clone()));
-    assert_eq!(ledger.claim(other(AFTER_LEASE)).await.unwrap(), Claim::Refused(mismatch.clone()));
+    assert_eq!(
+        ledger.claim(other(NOW)).await.unwrap(),
+        Claim::Refused(mismatch.clone())
+    );
+    assert_eq!(
+        ledger.claim(other(AFTER_LEASE)).await.unwrap(),
+        Claim::Refused(mismatch.clone())
+    );
     let held = lease(ledger, first(AFTER_LEASE)).await;
-    assert_eq!(ledger.complete(held, &Completion::new()).await.unwrap(), Completed::Done);
-    assert_eq!(ledger.claim(other(AFTER_LEASE)).await.unwrap(), Claim::Refused(mismatch));
-    assert_eq!(ledger.claim(first(AFTER_LEASE)).await.unwrap(), Claim::Refused(Standing::Completed(None)));
+    assert_eq!(
+        ledger.complete(held, &Completion::new()).await.unwrap(),
+        Completed::Done
+    );
+    assert_eq!(
+        ledger.claim(other(AFTER_LEASE)).await.unwrap(),
+        Claim::Refused(mismatch)
+    );
+    assert_eq!(
+        ledger.claim(first(AFTER_LEASE)).await.unwrap(),
+        Claim::Refused(Standing::Completed(None))
+    );
 }

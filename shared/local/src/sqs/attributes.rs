@@ -69,7 +69,7 @@ impl Attributes {
             hash.update([attribute.value.transport_type()]);
             update_with_length(&mut hash, attribute.bytes());
         }
-        Some(format!("{:x}", hash.finalize()))
+        Some(hex::encode(hash.finalize()))
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Attribute> {

@@ -176,7 +176,7 @@ fn system_attributes(stored: &Stored, wanted: &Wanted, clock: &Clock) -> Map<Str
 }
 
 pub(crate) fn md5(text: &str) -> String {
-    format!("{:x}", Md5::digest(text))
+    hex::encode(Md5::digest(text))
 }
 
 /// Only what an XML document may hold, says

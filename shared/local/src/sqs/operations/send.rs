@@ -249,7 +249,7 @@ fn deduplication_id(
         (Some(_), _) if group.is_none() => Err(errors::missing_parameter("MessageGroupId")),
         (Some(fifo), None) => {
             check_deduplication(None, fifo)?;
-            Ok(Some(format!("{:x}", Sha256::digest(body))))
+            Ok(Some(hex::encode(Sha256::digest(body))))
         }
         (Some(_), Some(id)) => Ok(Some(id.to_owned())),
     }
