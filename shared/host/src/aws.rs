@@ -8,7 +8,7 @@ use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 
-use crate::https::{HttpsClient, SdkClient};
+use crate::https::{SdkClient, https_client};
 
 /// A request that has no answer after this long is sent again on another connection.
 ///
@@ -24,9 +24,9 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 
 /// Configuration for AWS SDK clients: region and credentials from the environment, as Lambda sets them, and no other
 /// place is searched; `AWS_ENDPOINT_URL` and its forms for single services are honoured.
-pub async fn sdk_config(https: HttpsClient) -> SdkConfig {
+pub async fn sdk_config() -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
-        .http_client(SdkClient(https))
+        .http_client(SdkClient(https_client()))
         .region(EnvironmentVariableRegionProvider::new())
         .credentials_provider(EnvironmentVariableCredentialsProvider::new())
         .timeout_config(

@@ -8,7 +8,7 @@ use idempotency::{DynamoDbLedger, LedgerError, Timestamp};
 use lambda_runtime::{LambdaEvent, service_fn};
 use tracing::Instrument;
 
-use crate::{SettingError, aws, https, logging, setting};
+use crate::{SettingError, aws, logging, setting};
 
 /// Runs a handler as a Lambda function, until Lambda ends the process.
 ///
@@ -52,7 +52,7 @@ async fn start<H: Handler>(handler: impl FnOnce() -> Result<H, SettingError>) ->
     SET_BY_LAMBDA
         .into_iter()
         .try_for_each(|variable| setting(variable).map(drop))?;
-    let config = aws::sdk_config(https::https_client()).await;
+    let config = aws::sdk_config().await;
     let ledger = &DynamoDbLedger::new(aws_sdk_dynamodb::Client::new(&config), &table);
     connect::<H>(ledger, table).await?;
     let serve = |event| serve(handler, ledger, event);

@@ -1,9 +1,22 @@
 //! The whole stack on one machine: queues, tables, event source mapping and Lambda's Runtime API on one loopback port.
+//!
+//! What runs is read from the SAM template, so that it is what will be deployed. [`Stack`] starts it; the program `local`
+//! does so at a developer's desk, and end-to-end tests do so in-process, where they can also make things go wrong: see
+//! [`dynamodb::Fault`], [`sqs::Sqs::deliver_twice`] and [`lambda::Lambda::kill`].
 
 mod api;
+mod aws;
+mod build;
 pub mod dynamodb;
 pub mod lambda;
+mod receiver;
+mod server;
 pub mod sqs;
+mod stack;
 pub mod template;
 
 pub use api::ApiError;
+pub use aws::{CreateError, sqs_client};
+pub use build::BuildError;
+pub use receiver::{Notified, Receiver};
+pub use stack::{Binaries, DEFAULT_PORT, Options, Stack, StackError};

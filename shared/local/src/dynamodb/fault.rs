@@ -22,6 +22,9 @@ pub struct Fault {
     pub kind: FaultKind,
 }
 
+/// Is told the request and its answer.
+pub type AfterApply = Box<dyn FnMut(&Value, &Result<Value, ApiError>) + Send>;
+
 /// What happens to a request that a [`Fault`] strikes.
 pub enum FaultKind {
     /// `ProvisionedThroughputExceededException`; nothing is applied.
@@ -35,9 +38,9 @@ pub enum FaultKind {
     LoseRequest,
     /// The request is done, but its answer, whatever it is, never comes.
     LoseReply,
-    /// The request is done; then this runs, and only then the answer is given. A test can stop a process between
-    /// commit and reply. The store is unlocked while it runs.
-    AfterApply(Box<dyn FnMut() + Send>),
+    /// The request is done; then this runs, told of both, and only then the answer is given. A test can stop a process
+    /// between commit and reply. The store is unlocked while it runs.
+    AfterApply(AfterApply),
 }
 
 impl fmt::Debug for FaultKind {
@@ -82,7 +85,7 @@ pub(super) enum Refusal {
 }
 
 #[derive(Clone)]
-pub(super) struct Hook(Arc<Mutex<Box<dyn FnMut() + Send>>>);
+pub(super) struct Hook(Arc<Mutex<AfterApply>>);
 
 impl Faults {
     pub(super) fn inject(&mut self, fault: Fault) {
@@ -141,8 +144,8 @@ impl Refusal {
 }
 
 impl Hook {
-    pub(super) fn run(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)();
+    pub(super) fn run(&self, request: &Value, answer: &Result<Value, ApiError>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)(request, answer);
     }
 }
 

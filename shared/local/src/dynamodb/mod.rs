@@ -31,7 +31,7 @@ use serde_json::Value;
 
 use crate::ApiError;
 
-pub use fault::{Fault, FaultKind};
+pub use fault::{AfterApply, Fault, FaultKind};
 use fault::{Faults, Strike};
 use request::Request;
 use store::Store;
@@ -85,7 +85,7 @@ impl DynamoDb {
             }
             Some(Strike::AfterApply(hook)) => {
                 let answer = self.apply(operation, &request);
-                hook.run();
+                hook.run(&request, &answer);
                 Reply::Answer(answer)
             }
         }

@@ -7,6 +7,8 @@ use std::{collections::BTreeMap, time::Duration};
 pub struct Settings {
     /// Overrides of the template's parameters, by name.
     pub parameters: BTreeMap<String, String>,
+    /// Values for parameters that have neither an override nor a default; those that the template lacks are ignored.
+    pub fallbacks: BTreeMap<String, String>,
     /// `AWS::Region`, also in every ARN.
     pub region: String,
     /// `AWS::AccountId`, also in every ARN and queue URL.
@@ -22,6 +24,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             parameters: BTreeMap::new(),
+            fallbacks: BTreeMap::new(),
             region: "us-east-1".to_owned(),
             account: "000000000000".to_owned(),
             endpoint: "http://127.0.0.1:4566".to_owned(),

@@ -5,18 +5,20 @@ use std::collections::BTreeMap;
 use regex_lite::Regex;
 
 use super::{
+    Settings,
     error::Problem,
     node::{Node, Value},
 };
 
 /// The value of every parameter, by name.
-pub(crate) fn read(template: &Node, overrides: &BTreeMap<String, String>) -> Result<BTreeMap<String, Value>, Problem> {
+pub(crate) fn read(template: &Node, settings: &Settings) -> Result<BTreeMap<String, Value>, Problem> {
     let declared = template
         .get("Parameters")
         .map(Node::map)
         .transpose()?
         .unwrap_or_default();
-    if let Some(name) = overrides
+    if let Some(name) = settings
+        .parameters
         .keys()
         .find(|name| !declared.iter().any(|(known, _)| known == *name))
     {
@@ -26,7 +28,18 @@ pub(crate) fn read(template: &Node, overrides: &BTreeMap<String, String>) -> Res
             known: known.join(", "),
         });
     }
-    let value = |(name, parameter): &(String, Node)| Ok((name.clone(), value(name, parameter, overrides.get(name))?));
+    let value = |(name, parameter): &(String, Node)| {
+        let fallback = || {
+            settings
+                .fallbacks
+                .get(name)
+                .filter(|_| parameter.get("Default").is_none())
+        };
+        Ok((
+            name.clone(),
+            value(name, parameter, settings.parameters.get(name).or_else(fallback))?,
+        ))
+    };
     declared.iter().map(value).collect()
 }
 

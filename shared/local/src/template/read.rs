@@ -35,7 +35,7 @@ pub(crate) fn resolve(source: &str, settings: &Settings) -> Result<Template, Pro
     check_sections(&root)?;
     let mut scope = Scope {
         settings,
-        parameters: parameters::read(&root, &settings.parameters)?,
+        parameters: parameters::read(&root, settings)?,
         mappings: root.get("Mappings"),
         conditions: BTreeMap::new(),
         resources: BTreeMap::new(),

@@ -100,7 +100,8 @@ fn a_hook_runs_after_the_commit_and_may_use_the_store() {
     let runs = Arc::new(AtomicU32::new(0));
     let hook = {
         let (store, committed, runs) = (Arc::clone(&store), Arc::clone(&committed), Arc::clone(&runs));
-        Box::new(move || {
+        Box::new(move |request: &Value, answer: &Result<Value, ApiError>| {
+            assert!(request["TableName"] == HASH && answer.is_ok());
             committed.store(store.scan(HASH) == [key("a")], Ordering::SeqCst);
             runs.fetch_add(1, Ordering::SeqCst);
         })

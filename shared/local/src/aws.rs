@@ -1,0 +1,191 @@
+//! The stack as a client of SQS and DynamoDB: its own, or those at another endpoint.
+
+use std::collections::HashMap;
+use std::env;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{Region, SdkConfig};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TimeToLiveSpecification,
+};
+use aws_sdk_sqs::types::QueueAttributeName;
+use serde_json::Value;
+
+use crate::template::{Queue, Table};
+
+/// The region of the stack when the environment names none.
+const REGION: &str = "us-east-1";
+
+/// The environment's region, or the one that AWS's own tools begin with.
+pub(crate) fn region() -> String {
+    let set = |name| env::var(name).ok().filter(|region| !region.is_empty());
+    set("AWS_REGION")
+        .or_else(|| set("AWS_DEFAULT_REGION"))
+        .unwrap_or_else(|| REGION.to_owned())
+}
+
+/// A client of the SQS at an endpoint: this stack's, another emulator's, or AWS's.
+///
+/// Region and credentials are the environment's, or any: emulators don't mind.
+pub async fn sqs_client(endpoint: &str) -> aws_sdk_sqs::Client {
+    aws_sdk_sqs::Client::new(&config(endpoint).await)
+}
+
+/// Clients of both services at one endpoint.
+#[derive(Clone)]
+pub(crate) struct Clients {
+    pub(crate) sqs: aws_sdk_sqs::Client,
+    dynamodb: aws_sdk_dynamodb::Client,
+}
+
+/// The endpoint refused to create what the template names.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} {name} can't be created at {endpoint}: {why}")]
+pub struct CreateError {
+    what: &'static str,
+    name: String,
+    endpoint: String,
+    why: String,
+}
+
+impl Clients {
+    pub(crate) async fn at(endpoint: &str) -> Self {
+        let config = config(endpoint).await;
+        Self {
+            sqs: aws_sdk_sqs::Client::new(&config),
+            dynamodb: aws_sdk_dynamodb::Client::new(&config),
+        }
+    }
+
+    /// Creates a queue unless it is there, and gives back its URL.
+    pub(crate) async fn create_queue(&self, queue: &Queue, endpoint: &str) -> Result<String, CreateError> {
+        let attributes: HashMap<_, _> = (queue.attributes.iter())
+            .map(|(name, value)| (QueueAttributeName::from(name.as_str()), value.clone()))
+            .collect();
+        let created = self
+            .sqs
+            .create_queue()
+            .queue_name(&queue.name)
+            .set_attributes(Some(attributes))
+            .send()
+            .await;
+        let created = created.map_err(|error| failed("queue", &queue.name, endpoint, &error))?;
+        Ok(created.queue_url.unwrap_or_default())
+    }
+
+    /// Creates a table unless it is there, and sets its time to live.
+    pub(crate) async fn create_table(&self, table: &Table, endpoint: &str) -> Result<(), CreateError> {
+        let invalid = |why: String| CreateError {
+            what: "table",
+            name: table.name.clone(),
+            endpoint: endpoint.to_owned(),
+            why,
+        };
+        let request = self
+            .dynamodb
+            .create_table()
+            .table_name(&table.name)
+            .billing_mode(BillingMode::PayPerRequest)
+            .set_attribute_definitions(Some(attributes(&table.create).map_err(invalid)?))
+            .set_key_schema(Some(keys(&table.create).map_err(invalid)?));
+        match request.send().await {
+            Err(error) if error.code() == Some("ResourceInUseException") => return Ok(()),
+            created => created.map_err(|error| failed("table", &table.name, endpoint, &error))?,
+        };
+        let Some(attribute) = &table.time_to_live else {
+            return Ok(());
+        };
+        let ttl = TimeToLiveSpecification::builder()
+            .attribute_name(attribute)
+            .enabled(true)
+            .build();
+        let ttl = ttl.map_err(|error| invalid(error.to_string()))?;
+        let set = self
+            .dynamodb
+            .update_time_to_live()
+            .table_name(&table.name)
+            .time_to_live_specification(ttl);
+        set.send()
+            .await
+            .map_err(|error| failed("table", &table.name, endpoint, &error))
+            .map(drop)
+    }
+}
+
+/// The functions' own configuration, but for what a tool at a developer's desk needs to be different.
+async fn config(endpoint: &str) -> SdkConfig {
+    let config = host::sdk_config().await.into_builder();
+    let config = config
+        .endpoint_url(endpoint)
+        .region(Region::new(region()))
+        // A long poll takes twenty seconds.
+        .timeout_config(TimeoutConfig::disabled());
+    match env::var_os("AWS_ACCESS_KEY_ID") {
+        Some(_) => config.build(),
+        None => config.credentials_provider(any_credentials()).build(),
+    }
+}
+
+fn any_credentials() -> aws_sdk_sqs::config::SharedCredentialsProvider {
+    let credentials = aws_sdk_sqs::config::Credentials::new("local", "local", None, None, "the local stack");
+    aws_sdk_sqs::config::SharedCredentialsProvider::new(credentials)
+}
+
+fn attributes(create: &Value) -> Result<Vec<AttributeDefinition>, String> {
+    list(create, "AttributeDefinitions", |definition| {
+        AttributeDefinition::builder()
+            .attribute_name(text(definition, "AttributeName"))
+            .attribute_type(ScalarAttributeType::from(text(definition, "AttributeType")))
+            .build()
+    })
+}
+
+fn keys(create: &Value) -> Result<Vec<KeySchemaElement>, String> {
+    list(create, "KeySchema", |key| {
+        KeySchemaElement::builder()
+            .attribute_name(text(key, "AttributeName"))
+            .key_type(KeyType::from(text(key, "KeyType")))
+            .build()
+    })
+}
+
+fn list<T, E: ToString>(from: &Value, name: &str, read: impl Fn(&Value) -> Result<T, E>) -> Result<Vec<T>, String> {
+    let items = from[name].as_array().into_iter().flatten();
+    items
+        .map(read)
+        .collect::<Result<_, _>>()
+        .map_err(|error| format!("{name}: {}", error.to_string()))
+}
+
+fn text<'a>(from: &'a Value, name: &str) -> &'a str {
+    from[name].as_str().unwrap_or_default()
+}
+
+fn failed<E, R>(what: &'static str, name: &str, endpoint: &str, error: &SdkError<E, R>) -> CreateError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug,
+{
+    CreateError {
+        what,
+        name: name.to_owned(),
+        endpoint: endpoint.to_owned(),
+        why: reason(error),
+    }
+}
+
+/// What the service says, or why there was no saying.
+fn reason<E, R>(error: &SdkError<E, R>) -> String
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug,
+{
+    match (error.code(), error.message()) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        _ => {
+            let chain = std::iter::successors(std::error::Error::source(error), |error| error.source());
+            chain.last().map_or_else(|| error.to_string(), ToString::to_string)
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What happens in the stack, a line each.
+
+use local::lambda::Event;
+use serde_json::Value;
+
+/// The line for an event, if it is worth one.
+pub(crate) fn line(event: &Event) -> Option<String> {
+    match event {
+        Event::BatchFinished {
+            function,
+            queue,
+            messages,
+            failed,
+            whole_batch,
+            duration,
+        } => {
+            let queue = queue.rsplit(':').next().unwrap_or(queue);
+            let done = messages.len() - failed.len();
+            let outcome = match (whole_batch, failed.len()) {
+                (Some(reason), _) => format!("all failed: {reason}"),
+                (None, 0) => format!("{done} done"),
+                (None, some) => format!("{done} done, {some} failed ({})", short(failed)),
+            };
+            let count = plural(messages.len(), "message");
+            Some(format!(
+                "{function}: {count} of {queue} in {} ms: {outcome}",
+                duration.as_millis()
+            ))
+        }
+        Event::InvocationKilled { function, reason, .. } => Some(format!("{function}: process killed: {reason}")),
+        Event::Log { function, line, .. } => log_line(line).map(|line| format!("{function}: {line}")),
+        Event::Trouble { what } => Some(format!("trouble: {what}")),
+        _ => None,
+    }
+}
+
+/// A function's own line: what it warns of, and whatever is not in the form of its log.
+fn log_line(line: &str) -> Option<String> {
+    let Ok(Value::Object(fields)) = serde_json::from_str(line) else {
+        return Some(line.to_owned());
+    };
+    let text = |name| fields.get(name).and_then(Value::as_str);
+    let (level, message) = (text("level")?, text("message")?);
+    let id = text("messageId")
+        .map(|id| format!(" ({})", head(id)))
+        .unwrap_or_default();
+    matches!(level, "WARN" | "ERROR").then(|| format!("{level} {message}{id}"))
+}
+
+fn short(ids: &[String]) -> String {
+    let shown: Vec<_> = ids.iter().take(3).map(|id| head(id)).collect();
+    match ids.len() - shown.len() {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// Enough of a message ID to find it again.
+pub(crate) fn head(id: &str) -> &str {
+    id.get(..8).unwrap_or(id)
+}
+
+pub(crate) fn plural(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn finished(failed: &[&str], whole_batch: Option<&str>) -> Event {
+        let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
+        Event::BatchFinished {
+            function: "place-order".to_owned(),
+            queue: "arn:aws:sqs:us-east-1:000000000000:orders".to_owned(),
+            messages: ids(&["11111111-1", "22222222-2"]),
+            failed: ids(failed),
+            whole_batch: whole_batch.map(str::to_owned),
+            duration: Duration::from_millis(12),
+        }
+    }
+
+    #[test]
+    fn a_batch_is_one_line_that_names_what_failed() {
+        let lines = |failed: &[&str], whole| line(&finished(failed, whole)).unwrap();
+        assert_eq!(lines(&[], None), "place-order: 2 messages of orders in 12 ms: 2 done");
+        assert_eq!(
+            lines(&["22222222-2"], None),
+            "place-order: 2 messages of orders in 12 ms: 1 done, 1 failed (22222222)"
+        );
+        assert_eq!(
+            lines(&["11111111-1", "22222222-2"], Some("timed out")),
+            "place-order: 2 messages of orders in 12 ms: all failed: timed out"
+        );
+    }
+
+    #[test]
+    fn of_a_functions_log_only_warnings_and_what_has_no_form_are_shown() {
+        let warning = r#"{"level":"WARN","message":"failed: busy","messageId":"12345678-9"}"#;
+        assert_eq!(log_line(warning).unwrap(), "WARN failed: busy (12345678)");
+        assert_eq!(log_line(r#"{"level":"INFO","message":"hello"}"#), None);
+        assert_eq!(log_line("plain").unwrap(), "plain");
+    }
+}

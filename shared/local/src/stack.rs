@@ -1,0 +1,292 @@
+//! Everything that the template names, running.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::aws::{self, Clients, CreateError};
+use crate::build::{BuildError, build};
+use crate::dynamodb::DynamoDb;
+use crate::lambda::{Function, InvalidMapping, Lambda, Mapping, Observer, run_mapping};
+use crate::receiver::Receiver;
+use crate::server::{self, Services};
+use crate::sqs::Sqs;
+use crate::template::{self, Settings, Template, TemplateError};
+
+/// The port that AWS emulators use.
+pub const DEFAULT_PORT: u16 = 4566;
+
+/// The account of everything here.
+const ACCOUNT: &str = "000000000000";
+
+/// What to run, and where.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The SAM template; the functions are built from the workspace it lies in.
+    pub template: PathBuf,
+    /// Overrides of the template's parameters. `NotificationUrl` is the stack's own receiver unless it has another value.
+    pub parameters: BTreeMap<String, String>,
+    /// The loopback port to serve on; 0: any that is free.
+    pub port: u16,
+    /// Where SQS and DynamoDB are, if not here.
+    pub endpoint_url: Option<String>,
+    /// Where the functions' binaries come from.
+    pub binaries: Binaries,
+}
+
+/// Where the functions' binaries come from.
+#[derive(Debug, Clone)]
+pub enum Binaries {
+    /// Cargo builds all that the template names.
+    Build,
+    /// They are here, by name; a function without one is not run, nor are its mappings.
+    Only(BTreeMap<String, PathBuf>),
+}
+
+/// Why the stack does not start. Nothing of it is left running.
+#[derive(Debug, thiserror::Error)]
+pub enum StackError {
+    /// Somebody else has the port.
+    #[error("port {port} of 127.0.0.1 can't be used: {why}; another emulator? choose one with --port, or 0 for any")]
+    Port {
+        /// The port.
+        port: u16,
+        /// What the operating system says.
+        why: std::io::Error,
+    },
+    /// The template is wrong, or says what the stack can't honour.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// The functions can't be built.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// A queue or table can't be created.
+    #[error(transparent)]
+    Create(#[from] CreateError),
+    /// A mapping is one that AWS would not accept.
+    #[error(transparent)]
+    Mapping(#[from] InvalidMapping),
+}
+
+/// The running stack. Dropped without [`shutdown`](Self::shutdown), it ends its processes but waits for nothing.
+pub struct Stack {
+    endpoint: String,
+    template: Template,
+    sqs: Arc<Sqs>,
+    dynamodb: Arc<DynamoDb>,
+    receiver: Receiver,
+    lambda: Arc<Lambda>,
+    server: JoinHandle<()>,
+    mappings: TaskTracker,
+    stop_mappings: CancellationToken,
+}
+
+impl Stack {
+    /// Builds the functions, creates queues and tables, and lets messages flow. `observer` is told what happens.
+    ///
+    /// # Errors
+    ///
+    /// [`StackError`] says in one line what is wrong, and where.
+    pub async fn start(options: Options, observer: Observer) -> Result<Self, StackError> {
+        let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await;
+        let address = |listener: TcpListener| listener.local_addr().map(|address| (listener, address.to_string()));
+        let (listener, address) = bound.and_then(address).map_err(|why| StackError::Port {
+            port: options.port,
+            why,
+        })?;
+        let endpoint = format!("http://{address}");
+        let template = read(&options, &endpoint)?;
+        let binaries = binaries(&options, &template).await?;
+
+        let services = options.endpoint_url.clone().unwrap_or_else(|| endpoint.clone());
+        let functions = functions(&template, &binaries, &services, options.endpoint_url.is_some());
+        let region = aws::region();
+        let lambda = Lambda::new(&address, &region, functions, observer);
+        let sqs = Arc::new(Sqs::new(&endpoint, &region));
+        let dynamodb = Arc::new(DynamoDb::new(&region));
+        let receiver = Receiver::default();
+        let served = Services {
+            sqs: Arc::clone(&sqs),
+            dynamodb: Arc::clone(&dynamodb),
+        };
+        let router = server::router(served).merge(lambda.router()).merge(receiver.router());
+        let server = tokio::spawn(async move {
+            // It ends only with the task: errors of single connections are not errors of the server.
+            let _ = axum::serve(listener, router).await;
+        });
+        let stack = Self {
+            endpoint,
+            template,
+            sqs,
+            dynamodb,
+            receiver,
+            lambda,
+            server,
+            mappings: TaskTracker::new(),
+            stop_mappings: CancellationToken::new(),
+        };
+        stack.create_and_map(&services, &binaries).await?;
+        Ok(stack)
+    }
+
+    async fn create_and_map(&self, services: &str, binaries: &BTreeMap<String, PathBuf>) -> Result<(), StackError> {
+        let clients = Clients::at(services).await;
+        for table in &self.template.tables {
+            clients.create_table(table, services).await?;
+        }
+        let mut urls = BTreeMap::new();
+        for queue in &self.template.queues {
+            urls.insert(queue.name.as_str(), clients.create_queue(queue, services).await?);
+        }
+        for mapping in self.template.mappings.iter().filter(|mapping| mapping.enabled) {
+            let runs = |function: &&template::Function| function.name == mapping.function;
+            let function = self.template.functions.iter().find(runs);
+            if function.is_none_or(|function| !binaries.contains_key(&function.binary)) {
+                continue;
+            }
+            let mapping = self.mapping(mapping, urls.get(mapping.queue.as_str()).cloned().unwrap_or_default());
+            mapping.check()?;
+            let (lambda, sqs, stop) = (
+                Arc::clone(&self.lambda),
+                clients.sqs.clone(),
+                self.stop_mappings.clone(),
+            );
+            self.mappings.spawn(run_mapping(lambda, sqs, mapping, stop));
+        }
+        Ok(())
+    }
+
+    fn mapping(&self, mapping: &template::Mapping, queue_url: String) -> Mapping {
+        Mapping {
+            function: mapping.function.clone(),
+            queue_url,
+            queue_arn: format!("arn:aws:sqs:{}:{ACCOUNT}:{}", aws::region(), mapping.queue),
+            batch_size: mapping.batch_size,
+            window: mapping.window,
+            maximum_concurrency: mapping.maximum_concurrency,
+            report_batch_item_failures: mapping.report_batch_item_failures,
+        }
+    }
+
+    /// Where the stack is reached, such as `http://127.0.0.1:4566`.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// The region of everything here: the environment's, or `us-east-1`.
+    pub fn region(&self) -> String {
+        aws::region()
+    }
+
+    /// What is running.
+    pub fn template(&self) -> &Template {
+        &self.template
+    }
+
+    /// The emulated SQS.
+    pub fn sqs(&self) -> &Arc<Sqs> {
+        &self.sqs
+    }
+
+    /// The emulated DynamoDB.
+    pub fn dynamodb(&self) -> &Arc<DynamoDb> {
+        &self.dynamodb
+    }
+
+    /// The functions' processes.
+    pub fn lambda(&self) -> &Arc<Lambda> {
+        &self.lambda
+    }
+
+    /// What receives notifications, unless `NotificationUrl` says otherwise.
+    pub fn receiver(&self) -> &Receiver {
+        &self.receiver
+    }
+
+    /// Stops receiving messages, lets running invocations end, and ends everything. Nothing is left running.
+    pub async fn shutdown(self) {
+        self.stop_mappings.cancel();
+        self.mappings.close();
+        self.mappings.wait().await;
+        self.lambda.shutdown().await;
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        self.stop_mappings.cancel();
+        self.server.abort();
+    }
+}
+
+fn read(options: &Options, endpoint: &str) -> Result<Template, TemplateError> {
+    let services = options.endpoint_url.as_deref().unwrap_or(endpoint);
+    let settings = Settings {
+        parameters: options.parameters.clone(),
+        fallbacks: BTreeMap::from([("NotificationUrl".to_owned(), format!("{endpoint}{}", Receiver::PATH))]),
+        region: aws::region(),
+        account: ACCOUNT.to_owned(),
+        endpoint: services.to_owned(),
+        ..Settings::default()
+    };
+    Template::read(&options.template, &settings)
+}
+
+async fn binaries(options: &Options, template: &Template) -> Result<BTreeMap<String, PathBuf>, BuildError> {
+    match &options.binaries {
+        Binaries::Only(binaries) => Ok(binaries.clone()),
+        Binaries::Build => {
+            let names: Vec<_> = template
+                .functions
+                .iter()
+                .map(|function| function.binary.clone())
+                .collect();
+            let directory = options
+                .template
+                .parent()
+                .filter(|directory| !directory.as_os_str().is_empty());
+            build(directory.unwrap_or(Path::new(".")), &names).await
+        }
+    }
+}
+
+fn functions(
+    template: &Template,
+    binaries: &BTreeMap<String, PathBuf>,
+    services: &str,
+    elsewhere: bool,
+) -> Vec<Function> {
+    let runnable = template
+        .functions
+        .iter()
+        .filter_map(|function| Some((function, binaries.get(&function.binary)?)));
+    let function = |(function, binary): (&template::Function, &PathBuf)| {
+        let mut environment = BTreeMap::from([("AWS_ENDPOINT_URL".to_owned(), services.to_owned())]);
+        if elsewhere {
+            environment.extend(credentials());
+        }
+        environment.extend(function.environment.clone());
+        Function {
+            name: function.name.clone(),
+            command: vec![binary.to_string_lossy().into_owned()],
+            environment,
+            timeout: function.timeout,
+            memory_mb: function.memory_mb,
+        }
+    };
+    runnable.map(function).collect()
+}
+
+/// The credentials in the environment, which another endpoint may ask for.
+fn credentials() -> impl Iterator<Item = (String, String)> {
+    let names = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+    names
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)))
+}
