@@ -37,7 +37,7 @@ impl Running {
         let sqs = Arc::new(Sqs::new(&endpoint, "eu-west-1"));
         let router = Router::new().route("/", post(serve)).with_state(Arc::clone(&sqs));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let (client, shutdown) = (client(&endpoint), CancellationToken::new());
+        let (client, shutdown) = (client(&endpoint).await, CancellationToken::new());
         Self {
             stack: Stack::new().await,
             sqs,

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use aws_sdk_sqs::{
     Client,
-    config::{BehaviorVersion, Credentials, Region, retry::RetryConfig},
+    config::{Region, retry::RetryConfig},
 };
 use axum::{
     Router,
@@ -59,7 +59,7 @@ impl ScriptedQueue {
         tokio::spawn(async move { axum::serve(listener, router).await });
         let url = format!("{endpoint}/000000000000/orders");
         Self {
-            client: client(&endpoint),
+            client: client(&endpoint).await,
             url,
             replies,
             told,
@@ -97,15 +97,13 @@ impl ScriptedQueue {
 }
 
 /// A client that reports an error at once, so that tests see the mapping's own patience.
-pub(super) fn client(endpoint: &str) -> Client {
-    let http = aws_smithy_http_client::Builder::new().build_http();
-    let config = aws_sdk_sqs::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
+pub(super) async fn client(endpoint: &str) -> Client {
+    let client = crate::sqs_client(endpoint).await;
+    let config = client
+        .config()
+        .to_builder()
         .region(Region::new("eu-west-1"))
-        .credentials_provider(Credentials::new("local", "local", None, None, "test"))
-        .endpoint_url(endpoint)
-        .retry_config(RetryConfig::disabled())
-        .http_client(http);
+        .retry_config(RetryConfig::disabled());
     Client::from_conf(config.build())
 }
 
