@@ -32,6 +32,11 @@ pub async fn sqs_client(endpoint: &str) -> aws_sdk_sqs::Client {
     aws_sdk_sqs::Client::new(&config(endpoint).await)
 }
 
+/// A client of the DynamoDB at an endpoint, likewise.
+pub async fn dynamodb_client(endpoint: &str) -> aws_sdk_dynamodb::Client {
+    aws_sdk_dynamodb::Client::new(&config(endpoint).await)
+}
+
 /// Clients of both services at one endpoint.
 #[derive(Clone)]
 pub(crate) struct Clients {
@@ -51,10 +56,9 @@ pub struct CreateError {
 
 impl Clients {
     pub(crate) async fn at(endpoint: &str) -> Self {
-        let config = config(endpoint).await;
         Self {
-            sqs: aws_sdk_sqs::Client::new(&config),
-            dynamodb: aws_sdk_dynamodb::Client::new(&config),
+            sqs: sqs_client(endpoint).await,
+            dynamodb: dynamodb_client(endpoint).await,
         }
     }
 

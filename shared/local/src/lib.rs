@@ -16,7 +16,7 @@ mod stack;
 pub mod template;
 
 pub use api::ApiError;
-pub use aws::{CreateError, sqs_client};
+pub use aws::{CreateError, dynamodb_client, sqs_client};
 pub use build::BuildError;
 pub use receiver::{Notified, Receiver};
 pub use stack::{Binaries, DEFAULT_PORT, Options, Stack, StackError};
