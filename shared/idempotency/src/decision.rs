@@ -55,16 +55,19 @@ pub enum Decision {
 /// What `record` means for `change`.
 pub fn decide(record: Option<&Record>, change: &Change<'_>) -> Decision {
     let mine = record.is_some_and(|record| record.owner.as_ref() == Some(change.condition.owner()));
-    if mine && record.map(|there| there.status) == change.record.as_ref().map(|wanted| wanted.status) {
-        return Decision::AlreadyApplied;
-    }
-    match (change.condition, record) {
+    let decision = match (change.condition, record) {
         (Condition::Free(_), None) => Decision::Apply,
         (Condition::Free(attempt), Some(record)) => free(record, attempt),
         (Condition::Held(_), Some(record)) if mine && record.status == Status::InProgress => Decision::Apply,
-        (Condition::Held(_), None) if change.record.is_none() => Decision::AlreadyApplied,
         (Condition::Held(_), _) => Decision::Lost,
+    };
+    // The condition comes first, as in any store: only a refused request can be one that was applied before.
+    let released = record.is_none() && change.record.is_none();
+    let status = |record: Option<&Record>| record.map(|record| record.status);
+    if decision != Decision::Apply && (released || mine && status(record) == status(change.record.as_ref())) {
+        return Decision::AlreadyApplied;
     }
+    decision
 }
 
 fn free(record: &Record, attempt: &Attempt) -> Decision {
@@ -172,10 +175,9 @@ mod tests {
         let claimed = claim_of(&attempt);
         let (completed, rejected) = (claimed.clone().completed(None), claimed.clone().rejected("why"));
         for change in [
-            take(&attempt, claimed.clone()),
+            take(&attempt, claimed),
             take(&attempt, completed.clone()),
             take(&attempt, rejected.clone()),
-            settle(&attempt, Some(claimed)),
             settle(&attempt, Some(completed)),
             settle(&attempt, Some(rejected)),
             settle(&attempt, None),
@@ -186,6 +188,13 @@ mod tests {
                 "{change:?}"
             );
         }
+    }
+
+    #[test]
+    fn an_extension_sent_again_extends_again() {
+        let attempt = attempt_at(NOW);
+        let change = settle(&attempt, Some(claim_of(&attempt)));
+        assert_eq!(decide(change.record.as_ref(), &change), Decision::Apply);
     }
 
     #[test]

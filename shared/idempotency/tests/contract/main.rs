@@ -4,6 +4,9 @@
 //! what that one lacks: `transactions`, `old-items` (on a failed condition).
 
 mod concurrency;
+mod dynamodb;
+mod histories;
+mod lost_replies;
 mod memory;
 mod promises;
 mod store;

@@ -33,6 +33,8 @@ macro_rules! promises {
 
 promises! {
     a_key_is_granted_to_nobody_else_while_its_lease_lasts
+    a_lease_that_is_over_can_be_taken_and_then_its_holder_is_refused
+    a_released_key_is_free_at_once
     an_extended_lease_lasts_to_its_new_end
     whoever_was_taken_over_can_change_nothing
     whose_lease_is_over_but_was_not_taken_may_still_complete

@@ -20,6 +20,33 @@ pub(crate) async fn a_key_is_granted_to_nobody_else_while_its_lease_lasts(store:
     let _taken = lease(ledger, attempt(&key, AFTER_LEASE)).await;
 }
 
+/// 1 and 2.
+pub(crate) async fn a_lease_that_is_over_can_be_taken_and_then_its_holder_is_refused(store: &impl Store) {
+    let (ledger, key) = (store.ledger(), fresh_key());
+    let late = lease(ledger, attempt(&key, NOW)).await;
+    let taken = lease(ledger, attempt(&key, AFTER_LEASE)).await;
+    assert_eq!(
+        ledger.complete(late, &Completion::new()).await.unwrap(),
+        Completed::Lost
+    );
+    assert_eq!(
+        ledger.complete(taken, &Completion::new()).await.unwrap(),
+        Completed::Done
+    );
+}
+
+/// 1.
+pub(crate) async fn a_released_key_is_free_at_once(store: &impl Store) {
+    let (ledger, key) = (store.ledger(), fresh_key());
+    let failed = lease(ledger, attempt(&key, NOW)).await;
+    assert_eq!(ledger.release(failed).await.unwrap(), Settled::Done);
+    let again = lease(ledger, attempt(&key, NOW)).await;
+    assert_eq!(
+        ledger.complete(again, &Completion::new()).await.unwrap(),
+        Completed::Done
+    );
+}
+
 /// 1.
 pub(crate) async fn an_extended_lease_lasts_to_its_new_end(store: &impl Store) {
     let (ledger, key) = (store.ledger(), fresh_key());
@@ -182,15 +209,14 @@ pub(crate) async fn a_request_sent_again_is_answered_as_if_the_first_reply_had_c
 
 /// 4 and 6.
 pub(crate) async fn a_transaction_sent_again_applies_its_writes_once(store: &impl Store) {
-    let ledger = store.ledger();
-    let (claimed, committed) = (attempt(&fresh_key(), NOW), attempt(&fresh_key(), NOW));
+    let (ledger, claimed, committed) = (store.ledger(), attempt(&fresh_key(), NOW), attempt(&fresh_key(), NOW));
     let name = claimed.key().record_id();
-    for _ in 0..2 {
+    for held in [
+        lease(ledger, claimed.clone()).await,
+        lease(ledger, claimed.clone()).await,
+    ] {
         let completion = Completion::new().write(effect(name));
-        let held = lease_or_copy(store, &claimed).await;
-        if let Some(held) = held {
-            assert_eq!(ledger.complete(held, &completion).await.unwrap(), Completed::Done);
-        }
+        assert_eq!(ledger.complete(held, &completion).await.unwrap(), Completed::Done);
     }
     assert_eq!(store.effects(name).await, 1);
 
@@ -200,13 +226,6 @@ pub(crate) async fn a_transaction_sent_again_applies_its_writes_once(store: &imp
         assert_eq!(ledger.commit(&committed, &completion).await.unwrap(), Committed::Done);
     }
     assert_eq!(store.effects(name).await, 1);
-}
-
-async fn lease_or_copy(store: &impl Store, attempt: &idempotency::Attempt) -> Option<idempotency::Lease> {
-    match store.ledger().claim(attempt.clone()).await.unwrap() {
-        Claim::Granted(lease) => Some(lease),
-        Claim::Refused(_) => None,
-    }
 }
 
 /// 6.
