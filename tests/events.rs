@@ -1,0 +1,49 @@
+//! The sample events, as the runtime's own types decode them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use batch::SqsEvent;
+
+fn samples(function: &str) -> Vec<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events").join(function);
+    let files: Vec<_> = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert!(!files.is_empty());
+    files
+}
+
+#[test]
+fn every_sample_decodes_to_an_event_that_says_all_that_lambda_says() {
+    for file in ["place-order", "send-notification"].into_iter().flat_map(samples) {
+        let event: SqsEvent = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+        assert!(!event.records.is_empty(), "{file:?}");
+        for record in event.records {
+            let given = [
+                &record.message_id,
+                &record.receipt_handle,
+                &record.body,
+                &record.md5_of_body,
+                &record.event_source_arn,
+                &record.aws_region,
+            ];
+            assert!(
+                given
+                    .into_iter()
+                    .all(|field| field.as_ref().is_some_and(|text| !text.is_empty())),
+                "{file:?}"
+            );
+            assert_eq!(record.event_source.as_deref(), Some("aws:sqs"), "{file:?}");
+            for attribute in [
+                "ApproximateReceiveCount",
+                "SentTimestamp",
+                "SenderId",
+                "ApproximateFirstReceiveTimestamp",
+            ] {
+                assert!(record.attributes.contains_key(attribute), "{file:?}: {attribute}");
+            }
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Which way dependencies point, what lies at the top, and that building the functions compiles nothing twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+fn cargo(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO"))
+        .current_dir(ROOT)
+        .args(arguments)
+        .arg("--locked")
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "cargo {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The workspace's packages: where each lies, and what it depends on, tests aside.
+fn packages() -> BTreeMap<String, (String, BTreeSet<String>)> {
+    let metadata: Value = serde_json::from_str(&cargo(&["metadata", "--no-deps", "--format-version=1"])).unwrap();
+    let root = metadata["workspace_root"].as_str().unwrap();
+    let name = |value: &Value| value["name"].as_str().unwrap().to_owned();
+    let package = |package: &Value| {
+        let manifest = package["manifest_path"]
+            .as_str()
+            .unwrap()
+            .trim_start_matches(root)
+            .trim_start_matches('/');
+        let normal = |dependency: &&Value| dependency["kind"].is_null();
+        let dependencies = package["dependencies"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(normal)
+            .map(name)
+            .collect();
+        (
+            name(package),
+            (manifest.trim_end_matches("/Cargo.toml").to_owned(), dependencies),
+        )
+    };
+    metadata["packages"].as_array().unwrap().iter().map(package).collect()
+}
+
+/// Everything below a package, tests aside.
+fn below(package: &str) -> BTreeSet<String> {
+    let tree = cargo(&[
+        "tree",
+        "--package",
+        package,
+        "--edges=normal",
+        "--prefix=none",
+        "--format={p}",
+    ]);
+    tree.lines()
+        .filter_map(|line| line.split(' ').next())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn idempotency_knows_nothing_of_queues_or_lambda() {
+    let below = below("idempotency");
+    let foreign: Vec<_> = below
+        .iter()
+        .filter(|name| name.contains("lambda") || name.contains("sqs"))
+        .collect();
+    assert!(foreign.is_empty(), "{foreign:?}");
+}
+
+#[test]
+fn batch_names_no_aws_client_and_no_lambda_runtime() {
+    let (_, dependencies) = &packages()["batch"];
+    let foreign: Vec<_> = dependencies
+        .iter()
+        .filter(|name| name.starts_with("aws-") || name.starts_with("lambda"))
+        .collect();
+    assert!(foreign.is_empty(), "{foreign:?}");
+    assert!(!below("batch").contains("lambda_runtime"));
+}
+
+#[test]
+fn nothing_shared_depends_on_a_function_and_no_function_on_another() {
+    let packages = packages();
+    let functions: BTreeSet<_> = packages
+        .iter()
+        .filter(|(_, (path, _))| path.starts_with("functions/"))
+        .map(|(name, _)| name.clone())
+        .collect();
+    assert!(functions.contains("place-order"));
+    for (name, (path, dependencies)) in &packages {
+        assert!(
+            path == "tests" || dependencies.is_disjoint(&functions),
+            "{name} depends on a function"
+        );
+    }
+}
+
+#[test]
+fn dependencies_point_from_functions_over_host_and_batch_to_idempotency() {
+    let packages = packages();
+    let ours = |name: &str| -> BTreeSet<&str> {
+        let (_, dependencies) = &packages[name];
+        dependencies
+            .iter()
+            .map(String::as_str)
+            .filter(|name| packages.contains_key(*name))
+            .collect()
+    };
+    assert_eq!(ours("idempotency"), BTreeSet::new());
+    assert_eq!(ours("batch"), BTreeSet::from(["idempotency"]));
+    assert_eq!(ours("host"), BTreeSet::from(["batch", "idempotency"]));
+    for function in packages
+        .iter()
+        .filter(|(_, (path, _))| path.starts_with("functions/"))
+        .map(|(name, _)| name)
+    {
+        assert!(
+            ours(function).is_subset(&BTreeSet::from(["host", "batch", "idempotency"])),
+            "{function}"
+        );
+    }
+}
+
+#[test]
+fn a_function_carries_ring_and_compiled_in_roots_and_no_other_tls() {
+    for function in ["place-order", "send-notification"] {
+        let below = below(function);
+        assert!(below.contains("ring") && below.contains("webpki-roots"), "{function}");
+        for unwanted in [
+            "aws-lc-rs",
+            "aws-lc-sys",
+            "openssl",
+            "rustls-native-certs",
+            "h2",
+            "aws-sdk-sso",
+        ] {
+            assert!(!below.contains(unwanted), "{function} carries {unwanted}");
+        }
+    }
+}
+
+/// Packages with the features they are resolved to.
+fn resolved(arguments: &[&str]) -> BTreeSet<String> {
+    let tree = cargo(&[&["tree", "--prefix=none", "--format={p} [{f}]"], arguments].concat());
+    let clean = |line: &str| line.replace(" (*)", "").replace(" (proc-macro)", "");
+    tree.lines()
+        .map(clean)
+        .filter(|line| !line.is_empty() && !line.contains("(/"))
+        .collect()
+}
+
+#[test]
+fn building_the_functions_from_the_stack_or_a_test_compiles_no_dependency_twice() {
+    let everything = resolved(&["--workspace"]);
+    let stack = resolved(&["--package=local", "--edges=normal,build"]);
+    let built_by_the_stack = resolved(&[
+        "--package=local",
+        "--package=place-order",
+        "--package=send-notification",
+        "--edges=normal,build",
+    ]);
+    let twice: Vec<_> = stack.difference(&everything).collect();
+    assert!(
+        twice.is_empty(),
+        "resolved to other features in `cargo test --workspace`: {twice:#?}"
+    );
+    let twice: Vec<_> = built_by_the_stack.symmetric_difference(&stack).collect();
+    assert!(
+        twice.is_empty(),
+        "resolved to other features when the stack builds the functions: {twice:#?}"
+    );
+}
+
+#[test]
+fn at_the_top_lie_only_what_the_readme_names_dotfiles_and_a_licence() {
+    let allowed = [
+        "Cargo.toml",
+        "Cargo.lock",
+        "functions",
+        "shared",
+        "template.yaml",
+        "samconfig.toml",
+        "events",
+        "tests",
+        "README.md",
+        "LICENSE",
+    ];
+    let listed = Command::new("git")
+        .args(["ls-tree", "--name-only", "HEAD"])
+        .current_dir(ROOT)
+        .output();
+    let names = match listed {
+        Ok(listed) if listed.status.success() => String::from_utf8(listed.stdout).unwrap(),
+        // Not a checkout: what lies there, but for what cargo has put there.
+        _ => std::fs::read_dir(ROOT)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap() + "\n")
+            .filter(|name| name != "target\n")
+            .collect(),
+    };
+    let foreign: Vec<_> = names
+        .lines()
+        .filter(|name| !name.starts_with('.') && !allowed.contains(name))
+        .collect();
+    assert!(foreign.is_empty(), "{foreign:?}");
+    for name in allowed {
+        assert!(Path::new(ROOT).join(name).exists(), "{name} is missing");
+    }
+}
