@@ -49,9 +49,6 @@ fn a_table_is_described_as_aws_describes_it() {
             "BillingModeSummary": {
                 "BillingMode": "PAY_PER_REQUEST", "LastUpdateToPayPerRequestDateTime": 1_700_000_000.5,
             },
-            "TableThroughputModeSummary": {
-                "TableThroughputMode": "PAY_PER_REQUEST", "LastUpdateToPayPerRequestDateTime": 1_700_000_000.5,
-            },
         })
     );
 }
@@ -159,7 +156,10 @@ fn a_definition_that_could_not_be_honoured_is_refused() {
             schema(json!([key("id", "HASH"), key("id", "RANGE")])),
             "have the same name",
         ),
-        (schema(Value::from(vec![key("id", "HASH"); 3])), "less than or equal to 2"),
+        (
+            schema(Value::from(vec![key("id", "HASH"); 3])),
+            "less than or equal to 2",
+        ),
         (
             json!({ "AttributeDefinitions": [
                 { "AttributeName": "id", "AttributeType": "S" }, { "AttributeName": "x", "AttributeType": "S" },
