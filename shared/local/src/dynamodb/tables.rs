@@ -291,8 +291,6 @@ fn describe(name: &str, table: &Table, region: &str) -> Value {
     if settings.on_demand {
         description["BillingModeSummary"] =
             json!({ "BillingMode": "PAY_PER_REQUEST", "LastUpdateToPayPerRequestDateTime": created });
-        description["TableThroughputModeSummary"] =
-            json!({ "TableThroughputMode": "PAY_PER_REQUEST", "LastUpdateToPayPerRequestDateTime": created });
     }
     description
 }

@@ -359,7 +359,7 @@ fn an_expression_that_makes_no_sense_is_refused_with_the_reason() {
         (
             "n BETWEEN :six AND :four",
             "The BETWEEN operator requires upper bound to be greater than or equal to lower bound; lower bound \
-             operand: AttributeValue: {\"N\":\"6\"}, upper bound operand: AttributeValue: {\"N\":\"4\"}",
+             operand: AttributeValue: {N:6}, upper bound operand: AttributeValue: {N:4}",
         ),
     ] {
         assert_eq!(

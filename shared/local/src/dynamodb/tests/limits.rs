@@ -136,3 +136,18 @@ fn an_expression_may_have_three_hundred_operators_however_they_nest() {
         json!({ "TableName": HASH, "Key": key("a"), "UpdateExpression": format!("SET a = {}", "(".repeat(4000)) });
     assert!(err(&store, "UpdateItem", nested).message.contains("too many operators"));
 }
+
+#[test]
+fn in_compares_with_at_most_a_hundred_operands() {
+    let store = store();
+    let request = |count: usize| {
+        let condition = format!("NOT a IN ({})", vec!["b"; count].join(", "));
+        json!({ "TableName": HASH, "Key": key("a"), "ConditionExpression": condition })
+    };
+    ok(&store, "DeleteItem", request(100));
+    assert!(
+        err(&store, "DeleteItem", request(101))
+            .message
+            .ends_with("IN, number of operands: 101")
+    );
+}

@@ -49,9 +49,6 @@ fn a_table_is_described_as_aws_describes_it() {
             "BillingModeSummary": {
                 "BillingMode": "PAY_PER_REQUEST", "LastUpdateToPayPerRequestDateTime": 1_700_000_000.5,
             },
-            "TableThroughputModeSummary": {
-                "TableThroughputMode": "PAY_PER_REQUEST", "LastUpdateToPayPerRequestDateTime": 1_700_000_000.5,
-            },
         })
     );
 }

@@ -13,6 +13,7 @@ pub(super) const CONDITION_FUNCTIONS: [&str; 5] = [
     "contains",
 ];
 const UPDATE_FUNCTIONS: [&str; 2] = ["if_not_exists", "list_append"];
+const MAX_OPTIONS: usize = 100;
 
 pub(super) fn check_comparison(
     cursor: &mut Cursor<'_>,
@@ -28,6 +29,13 @@ pub(super) fn check_comparison(
     }
 }
 
+/// [Limits](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-expression-parameters).
+pub(super) fn check_options(cursor: &mut Cursor<'_>, options: &[Operand]) {
+    if options.len() > MAX_OPTIONS {
+        report_count(cursor, "IN", options.len());
+    }
+}
+
 pub(super) fn check_between(cursor: &mut Cursor<'_>, subject: &Operand, low: &Operand, high: &Operand) {
     for operand in [subject, low, high] {
         check_type(cursor, "BETWEEN", operand, &["S", "N", "B"]);
@@ -40,7 +48,7 @@ pub(super) fn check_between(cursor: &mut Cursor<'_>, subject: &Operand, low: &Op
         None if low.type_name() != high.type_name() => "same data type for lower and upper bounds",
         _ => return,
     };
-    let shown = |value: &AttributeValue| format!("AttributeValue: {}", value.to_json());
+    let shown = |value: &AttributeValue| format!("AttributeValue: {{{}:{}}}", value.type_name(), scalar_text(value));
     let problem = format!(
         "The BETWEEN operator requires {rule}; lower bound operand: {}, upper bound operand: {}",
         shown(low),
@@ -49,13 +57,16 @@ pub(super) fn check_between(cursor: &mut Cursor<'_>, subject: &Operand, low: &Op
     cursor.report(Rank::OperandType, problem);
 }
 
+/// A scalar as DynamoDB's messages show it, without quotes; what has no such form is shown as JSON.
+fn scalar_text(value: &AttributeValue) -> String {
+    let json = value.to_json();
+    let content = &json[value.type_name()];
+    content.as_str().map_or_else(|| content.to_string(), str::to_owned)
+}
+
 pub(super) fn check_count(cursor: &mut Cursor<'_>, name: &str, arguments: &[Operand], wanted: usize) -> bool {
     if arguments.len() != wanted {
-        let problem = format!(
-            "Incorrect number of operands for operator or function; operator or function: {name}, number of operands: {}",
-            arguments.len()
-        );
-        cursor.report(Rank::OperandCount, problem);
+        report_count(cursor, name, arguments.len());
     }
     arguments.len() == wanted
 }
@@ -95,6 +106,12 @@ pub(super) fn report_type(cursor: &mut Cursor<'_>, operator: &str, found: &str) 
         Rank::OperandType,
         format!("{problem}; operator or function: {operator}, operand type: {found}"),
     );
+}
+
+fn report_count(cursor: &mut Cursor<'_>, operator: &str, count: usize) {
+    let problem = "Incorrect number of operands for operator or function";
+    let problem = format!("{problem}; operator or function: {operator}, number of operands: {count}");
+    cursor.report(Rank::OperandCount, problem);
 }
 
 pub(super) fn report_misplaced(cursor: &mut Cursor<'_>, name: &str) {

@@ -10,7 +10,7 @@ use super::placeholders::Placeholders;
 use super::token::Token;
 use crate::ApiError;
 use crate::dynamodb::value::AttributeValue;
-use check::{check_between, check_comparison, report_misused};
+use check::{check_between, check_comparison, check_options, report_misused};
 use function::{function_alone, function_in_operand};
 
 /// A condition on one item; [`Condition::holds`] evaluates it.
@@ -170,7 +170,9 @@ fn compare(cursor: &mut Cursor<'_>, left: Operand) -> Result<Condition, Stop> {
         return Ok(Condition::Compare(left, comparator, right));
     }
     if operator.is_keyword("IN") {
-        return Ok(Condition::In(left, arguments(cursor)?));
+        let options = arguments(cursor)?;
+        check_options(cursor, &options);
+        return Ok(Condition::In(left, options));
     }
     let low = operand(cursor)?;
     cursor.expect_keyword("AND")?;
