@@ -8,11 +8,11 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
-use idempotency::DynamoDbLedger;
+use idempotency::{Claim, DynamoDbLedger, Ledger, Standing};
 use local::dynamodb::DynamoDb;
 use local::{Binaries, Options, Stack};
 
-use crate::store::{EFFECTS, Store};
+use crate::store::{AFTER_LEASE, EFFECTS, NOW, Store, attempt, fresh_key};
 use crate::{concurrency, promises};
 
 const LEDGER: &str = "contract-ledger";
@@ -191,4 +191,29 @@ async fn connecting_finds_a_table_that_is_not_there() {
         .await
         .unwrap_err();
     assert!(matches!(error, idempotency::LedgerError::Refused(_)), "{error:?}");
+}
+
+/// Powertools leaves the end of the lease in a completed record, and writes no owner.
+#[tokio::test]
+async fn a_record_that_powertools_completed_is_a_duplicate_although_its_lease_is_over() {
+    if lacks(&["old-items"]) {
+        return;
+    }
+    let (store, key) = (DynamoDbStore::start().await, fresh_key());
+    let number = |n: u64| AttributeValue::N(n.to_string());
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let put = store
+        .client
+        .put_item()
+        .table_name(LEDGER)
+        .item("id", text(key.record_id()))
+        .item("status", text("COMPLETED"))
+        .item("expiration", number(AFTER_LEASE.seconds() + 3600))
+        .item("in_progress_expiration", number(NOW.millis()))
+        .item("data", text("{}"));
+    put.send().await.unwrap();
+    assert_eq!(
+        store.ledger.claim(attempt(&key, AFTER_LEASE)).await.unwrap(),
+        Claim::Refused(Standing::Completed(Some("{}".to_owned())))
+    );
 }
