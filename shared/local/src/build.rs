@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Deserialize;
-use tokio::process::Command;
+use serde::de::DeserializeOwned;
+use tokio::process::{Child, Command};
 
 /// Why there are no binaries to run.
 #[derive(Debug, thiserror::Error)]
@@ -16,39 +18,82 @@ pub enum BuildError {
     /// Cargo has said what is wrong on standard error.
     #[error("the functions don't build: see cargo's messages above")]
     Failed,
+    /// There is no workspace to build from, or its manifests are wrong: cargo has said so on standard error.
+    #[error("{}, where the template is, is in no workspace that cargo can read: see its message above", .0.display())]
+    NoWorkspace(PathBuf),
     /// The template names a binary that the workspace does not have.
     #[error(
-        "the workspace builds no binary {0}, which the template names (Metadata.BuildProperties.Binary, or CodeUri)"
+        "the template names the binary {binary} (Metadata.BuildProperties.Binary, or CodeUri), but no package of the \
+         workspace {} builds it; there {}", .workspace.display(), list(.there)
     )]
-    Missing(String),
+    Missing {
+        /// What the template names.
+        binary: String,
+        /// The workspace's directory.
+        workspace: PathBuf,
+        /// The binaries that its packages build.
+        there: Vec<String>,
+    },
+}
+
+fn list(there: &[String]) -> String {
+    match there {
+        [] => "is none".to_owned(),
+        [one] => format!("is {one}"),
+        several => format!("are {}", several.join(", ")),
+    }
 }
 
 /// Builds these binaries of the workspace in `directory`, dev profile, and gives back where each is.
 ///
-/// Each is the only binary of the package of its name. Cargo's progress and messages go to standard error.
+/// Cargo's progress and messages go to standard error.
 ///
 /// # Errors
 ///
-/// [`BuildError`]; what the compiler has to say is on standard error by then.
+/// [`BuildError`]; what cargo and the compiler have to say is on standard error by then.
 pub(crate) async fn build(directory: &Path, binaries: &[String]) -> Result<BTreeMap<String, PathBuf>, BuildError> {
-    let built = cargo(directory, binaries).output().await.map_err(BuildError::NoCargo)?;
+    let workspace = Workspace::at(directory).await?;
+    let packages = workspace.packages_of(binaries)?;
+    let mut cargo = cargo(directory, "build");
+    cargo.arg("--message-format=json-render-diagnostics");
+    for (binary, package) in &packages {
+        cargo.args(["--package", package, "--bin", binary]);
+    }
+    // Together with this package, of which the functions' dependencies are a part: alone, they would be resolved to other
+    // features, and the AWS SDK be compiled a second time.
+    if workspace.has(env!("CARGO_PKG_NAME")) {
+        cargo.args(["--package", env!("CARGO_PKG_NAME")]);
+    }
+    let built = output(cargo).await?;
     if !built.status.success() {
         return Err(BuildError::Failed);
     }
-    let artifacts: Vec<Artifact> = built
-        .stdout
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| serde_json::from_slice(line).ok())
-        .collect();
-    let path = |name: &String| {
-        let of_name = artifacts
-            .iter()
-            .find(|artifact| artifact.target.name == *name && artifact.executable.is_some());
-        let path = of_name.and_then(|artifact| artifact.executable.clone());
-        path.map(|path| (name.clone(), path))
-            .ok_or_else(|| BuildError::Missing(name.clone()))
-    };
-    binaries.iter().map(path).collect()
+    let artifacts = built.stdout.split(|byte| *byte == b'\n').filter_map(json::<Artifact>);
+    let paths = artifacts.filter_map(|artifact| Some((artifact.target.name, artifact.executable?)));
+    let paths: BTreeMap<_, _> = paths.filter(|(name, _)| binaries.contains(name)).collect();
+    match binaries.iter().find(|binary| !paths.contains_key(*binary)) {
+        Some(missing) => Err(workspace.missing(missing)),
+        None => Ok(paths),
+    }
+}
+
+/// What `cargo metadata` says.
+#[derive(Deserialize)]
+struct Workspace {
+    packages: Vec<Package>,
+    workspace_root: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    targets: Vec<Target>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+    kind: Vec<String>,
 }
 
 /// One line of cargo's JSON messages; lines of other shapes are not ours.
@@ -58,23 +103,57 @@ struct Artifact {
     executable: Option<PathBuf>,
 }
 
-#[derive(Deserialize)]
-struct Target {
-    name: String,
+impl Workspace {
+    async fn at(directory: &Path) -> Result<Self, BuildError> {
+        let mut cargo = cargo(directory, "metadata");
+        cargo.args(["--no-deps", "--format-version=1"]);
+        let said = output(cargo).await?;
+        json(&said.stdout).ok_or_else(|| BuildError::NoWorkspace(directory.to_owned()))
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.packages.iter().any(|package| package.name == name)
+    }
+
+    fn packages_of<'a>(&'a self, binaries: &'a [String]) -> Result<Vec<(&'a str, &'a str)>, BuildError> {
+        let package = |binary: &'a String| {
+            let builds = |package: &&Package| package.binaries().any(|name| name == binary);
+            let package = self.packages.iter().find(builds);
+            package
+                .map(|package| (binary.as_str(), package.name.as_str()))
+                .ok_or_else(|| self.missing(binary))
+        };
+        binaries.iter().map(package).collect()
+    }
+
+    fn missing(&self, binary: &str) -> BuildError {
+        let own = env!("CARGO_PKG_NAME");
+        let mut there: Vec<_> = self.packages.iter().flat_map(Package::binaries).collect();
+        there.retain(|name| *name != own);
+        BuildError::Missing {
+            binary: binary.to_owned(),
+            workspace: self.workspace_root.clone(),
+            there: there.into_iter().map(str::to_owned).collect(),
+        }
+    }
 }
 
-fn cargo(directory: &Path, binaries: &[String]) -> Command {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo
-        .current_dir(directory)
-        .arg("build")
-        .arg("--message-format=json-render-diagnostics");
-    // Together with this package, of which the functions' dependencies are a part: alone, they would be resolved to other
-    // features, and the AWS SDK be compiled a second time.
-    cargo.args(["--package", env!("CARGO_PKG_NAME")]);
-    for binary in binaries {
-        cargo.args(["--package", binary, "--bin", binary]);
+impl Package {
+    fn binaries(&self) -> impl Iterator<Item = &str> {
+        let binaries = self.targets.iter();
+        binaries
+            .filter(|target| target.kind.iter().any(|kind| kind == "bin"))
+            .map(|target| target.name.as_str())
     }
+}
+
+fn json<T: DeserializeOwned>(text: &[u8]) -> Option<T> {
+    serde_json::from_slice(text).ok()
+}
+
+fn cargo(directory: &Path, command: &str) -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(directory).arg(command);
     // What an outer cargo tells the program it runs: some build scripts take it for a change, and run again.
     for (variable, _) in std::env::vars_os().filter(|(variable, _)| is_told_by_cargo(&variable.to_string_lossy())) {
         cargo.env_remove(variable);
@@ -83,8 +162,41 @@ fn cargo(directory: &Path, binaries: &[String]) -> Command {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
-        .kill_on_drop(true);
+        .process_group(0);
     cargo
+}
+
+/// Runs cargo to its end. If this future is dropped before, cargo and its compilers are ended.
+async fn output(mut cargo: Command) -> Result<Output, BuildError> {
+    // Not tokio's `output`, which would swallow standard error.
+    let child = cargo.spawn().map_err(BuildError::NoCargo)?;
+    let group = Group::of(&child);
+    let output = child.wait_with_output().await.map_err(BuildError::NoCargo);
+    group.dismiss();
+    output
+}
+
+/// A process and all that it started.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(leader: &Child) -> Self {
+        Self(leader.id().and_then(|pid| Pid::from_raw(pid.try_into().ok()?)))
+    }
+
+    /// It has ended: its number may be another's by now.
+    fn dismiss(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // An error means that nothing is left of it.
+            let _ = kill_process_group(group, Signal::TERM);
+        }
+    }
 }
 
 fn is_told_by_cargo(variable: &str) -> bool {

@@ -8,8 +8,9 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD as BASE64;
 use clap::Args;
 use http_body_util::BodyExt;
+use serde_json::Value;
 
-use crate::{EndpointArgs, Outcome, chain};
+use crate::{EndpointArgs, Outcome, say, unreachable};
 
 #[derive(Args)]
 pub(crate) struct InvokeArgs {
@@ -28,22 +29,26 @@ pub(crate) async fn run(args: InvokeArgs) -> Outcome {
         file,
         endpoint,
     } = args;
-    let endpoint = endpoint.endpoint_url.trim_end_matches('/');
+    let endpoint = endpoint.endpoint_url;
     let event = fs::read(&file).map_err(|error| format!("{} can't be read: {error}", file.display()))?;
     let request = axum::http::Request::post(format!("{endpoint}/2015-03-31/functions/{function}/invocations"))
         .header("x-amz-log-type", "Tail")
         .body(event.into())
-        .map_err(|error| format!("{function:?} or {endpoint:?} makes no URL: {error}"))?;
-    let response = host::https_client().request(request).await.map_err(|error| {
-        format!(
-            "{endpoint} can't be reached; start the stack with `cargo run -p local -- up` ({})",
-            chain(&error)
-        )
-    })?;
-    let (head, body) = response.into_parts();
-    let body = String::from_utf8_lossy(&body.collect().await?.to_bytes()).into_owned();
+        .map_err(|_| format!("{function:?} can't be the name of a function"))?;
+    let response = host::https_client().request(request).await;
+    let (head, body) = response.map_err(|error| unreachable(&endpoint, &error))?.into_parts();
+    let body = body.collect().await;
+    let body = body.map_err(|error| unreachable(&endpoint, &error))?;
+    let body = String::from_utf8_lossy(&body.to_bytes()).into_owned();
     if !head.status.is_success() {
-        return Err(format!("{endpoint} refused to invoke {function}: {body}").into());
+        let reason = serde_json::from_str::<Value>(&body).ok();
+        let reason = reason.as_ref().and_then(|refusal| refusal["Message"].as_str());
+        return Err(format!(
+            "{endpoint} refused to invoke {function} with {}: {}",
+            file.display(),
+            reason.unwrap_or(&body)
+        )
+        .into());
     }
     let log = head
         .headers
@@ -51,9 +56,9 @@ pub(crate) async fn run(args: InvokeArgs) -> Outcome {
         .and_then(|log| BASE64.decode(log).ok())
         .unwrap_or_default();
     eprint!("{}", String::from_utf8_lossy(&log));
-    println!("{body}");
+    say!("{body}");
     match head.headers.contains_key("x-amz-function-error") {
-        true => Err(format!("the function {function} failed").into()),
+        true => Err(format!("the function {function} failed; its answer says why").into()),
         false => Ok(ExitCode::SUCCESS),
     }
 }

@@ -3,6 +3,7 @@
 mod demo;
 mod invoke;
 mod send;
+mod stop;
 mod up;
 mod watch;
 
@@ -10,24 +11,43 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use axum::http::Uri;
 use clap::{Args, Parser, Subcommand};
 use local::{Binaries, DEFAULT_PORT, Options};
 
-/// The whole stack on one machine: SQS queues, DynamoDB tables and Lambda functions as template.yaml names them, without an
-/// account, Docker or anything installed but Rust.
+use crate::stop::Stop;
+
+/// Prints a line. Whoever reads it may have gone (`local demo | head`); what is done does not depend on them.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+pub(crate) use say;
+
+/// SQS queues, DynamoDB tables and Lambda functions as template.yaml names them, on this machine alone.
+///
+/// No account, no Docker, nothing installed but Rust.
 #[derive(Parser)]
-#[command(name = "local", version)]
+#[command(name = "local", version, after_help = EXIT_STATUS)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
+const EXIT_STATUS: &str = "\
+Exit status: 0 done, 1 something is wrong, 2 wrong usage, 130 interrupted by Ctrl-C (143 by SIGTERM).";
+
 #[derive(Subcommand)]
 enum Command {
-    /// Send the sample orders and notifications through the real functions, make life hard for them, and check what is
-    /// promised; exit status 0 only if all of it held
+    /// Send sample messages through the real functions, make life hard for them, check what is promised
+    ///
+    /// It takes some 20 seconds. Exit status 0 only if every promise held.
     Demo(TemplateArgs),
     /// Run the stack until Ctrl-C
+    ///
+    /// Ctrl-C or SIGTERM lets running batches end, then ends everything, with exit status 0; a second one ends it at once.
     Up(up::UpArgs),
     /// Send messages to a queue of a running stack
     Send(send::SendArgs),
@@ -41,7 +61,7 @@ struct TemplateArgs {
     /// The SAM template that says what runs
     #[arg(long, value_name = "FILE", default_value = "template.yaml")]
     template: PathBuf,
-    /// A value for one of the template's parameters; may be given again for others
+    /// A value for one of the template's parameters; repeat it for others
     #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = name_and_value)]
     parameters: Vec<(String, String)>,
 }
@@ -67,24 +87,51 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
 #[derive(Args)]
 struct EndpointArgs {
     /// Where the stack is, or another emulator, or AWS
-    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL", default_value_t = format!("http://127.0.0.1:{DEFAULT_PORT}"))]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "AWS_ENDPOINT_URL",
+        default_value_t = format!("http://127.0.0.1:{DEFAULT_PORT}"),
+        value_parser = http_url,
+    )]
     endpoint_url: String,
+}
+
+/// The URL of a service, without the slash that it may end with.
+fn http_url(text: &str) -> Result<String, String> {
+    let is_one = |url: Uri| matches!(url.scheme_str(), Some("http" | "https")) && url.query().is_none();
+    match text.parse().is_ok_and(is_one) {
+        true => Ok(text.trim_end_matches('/').to_owned()),
+        false => Err(format!("write it as http://127.0.0.1:{DEFAULT_PORT}")),
+    }
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let done = match Cli::parse().command {
-        Command::Demo(args) => demo::run(args).await,
-        Command::Up(args) => up::run(args).await,
-        Command::Send(args) => send::run(args).await,
-        Command::Invoke(args) => invoke::run(args).await,
-    };
-    match done {
+    let command = Cli::parse().command;
+    match run(command).await {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {}", chain(&*error));
             ExitCode::FAILURE
         }
+    }
+}
+
+async fn run(command: Command) -> Outcome {
+    let mut stop = Stop::listen()?;
+    match command {
+        Command::Demo(args) => demo::run(args, &mut stop).await,
+        Command::Up(args) => up::run(args, &mut stop).await,
+        Command::Send(args) => or_stopped(send::run(args), &mut stop).await,
+        Command::Invoke(args) => or_stopped(invoke::run(args), &mut stop).await,
+    }
+}
+
+async fn or_stopped(command: impl Future<Output = Outcome>, stop: &mut Stop) -> Outcome {
+    tokio::select! {
+        outcome = command => outcome,
+        code = stop.told() => Ok(code),
     }
 }
 
@@ -99,4 +146,16 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     line
+}
+
+/// Why nothing came of a request. Of the error only what lies at its bottom is of use to the reader.
+fn unreachable(endpoint: &str, error: &dyn std::error::Error) -> String {
+    let mut deepest = error;
+    while let Some(error) = deepest.source() {
+        deepest = error;
+    }
+    format!(
+        "no answer from {endpoint} ({deepest}): start the stack with `cargo run -p local -- up`, or name another with \
+         --endpoint-url"
+    )
 }

@@ -6,23 +6,22 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use aws_sdk_sqs::operation::send_message::SendMessageError;
+use aws_sdk_sqs::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::primitives::Blob;
-use aws_sdk_sqs::types::MessageAttributeValue;
+use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD as BASE64;
 use clap::Args;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{EndpointArgs, Outcome};
+use crate::{EndpointArgs, Outcome, say};
 
 #[derive(Args)]
 pub(crate) struct SendArgs {
     /// The queue's name
     queue: String,
-    /// Each an SQS event such as those under events/, of which every record is sent, or else the body of one message
+    /// An SQS event such as those under events/, of which every record is sent, or else one message's body
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -30,31 +29,21 @@ pub(crate) struct SendArgs {
 }
 
 pub(crate) async fn run(args: SendArgs) -> Outcome {
-    let endpoint = &args.endpoint.endpoint_url;
-    let client = local::sqs_client(endpoint).await;
     // All files are read before anything is sent.
-    let files: Vec<_> = args
-        .files
-        .iter()
-        .map(|path| Ok((path, read(path)?)))
-        .collect::<Result<_, String>>()?;
-    let url = client.get_queue_url().queue_name(&args.queue).send().await;
-    let url = url
-        .map_err(|error| trouble(&args.queue, endpoint, &error))?
-        .queue_url
-        .unwrap_or_default();
+    let files = args.files.iter().map(|path| Ok((path, read(path)?)));
+    let files = files.collect::<Result<Vec<_>, String>>()?;
+    let queue = Queue::find(&args.endpoint.endpoint_url, &args.queue).await?;
     for (path, messages) in files {
-        for message in messages {
-            let sent = send(&client, &url, &message).await;
-            let id = sent.map_err(|error| trouble(&args.queue, endpoint, &error))?;
-            println!("{id} {}", path.display());
+        let sent = queue.send(&messages).await;
+        for id in sent.map_err(|why| format!("{}: {why}", path.display()))? {
+            say!("{id} {}", path.display());
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// What of a record of an SQS event makes a new message.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Default)]
 pub(crate) struct Message {
     pub(crate) body: String,
     group: Option<String>,
@@ -91,8 +80,12 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Message>, String> {
     let text = fs::read_to_string(path).map_err(|error| format!("{} can't be read: {error}", path.display()))?;
     let is_event = serde_json::from_str::<Value>(&text).is_ok_and(|value| value.get("Records").is_some());
     if !is_event {
+        let body = text.trim_end_matches('\n').to_owned();
+        if body.is_empty() {
+            return Err(format!("{} is empty, and SQS takes no empty message", path.display()));
+        }
         return Ok(vec![Message {
-            body: text.trim_end_matches('\n').to_owned(),
+            body,
             ..Message::default()
         }]);
     }
@@ -137,37 +130,117 @@ impl Attribute {
     }
 }
 
-/// Sends a message, and gives back the ID that it gets.
-pub(crate) async fn send(
-    client: &Client,
-    queue_url: &str,
-    message: &Message,
-) -> Result<String, SdkError<SendMessageError>> {
-    let sent = client
-        .send_message()
-        .queue_url(queue_url)
-        .message_body(&message.body)
-        .set_message_group_id(message.group.clone())
-        .set_message_deduplication_id(message.deduplication_id.clone())
-        .set_message_attributes((!message.attributes.is_empty()).then(|| message.attributes.clone()))
-        .send()
-        .await?;
-    Ok(sent.message_id.unwrap_or_default())
+/// The most that a batch may hold, in messages and in bytes of them all, see
+/// [SendMessageBatch](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html).
+const BATCH: usize = 10;
+const BATCH_BYTES: usize = 1024 * 1024;
+
+/// A queue that is there.
+pub(crate) struct Queue<'a> {
+    client: Client,
+    endpoint: &'a str,
+    name: &'a str,
+    url: String,
 }
 
-fn trouble<E>(queue: &str, endpoint: &str, error: &SdkError<E>) -> String
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-{
-    match (error.code(), error.message()) {
-        (Some("QueueDoesNotExist" | "AWS.SimpleQueueService.NonExistentQueue"), _) => {
-            format!("there is no queue {queue} at {endpoint}")
+impl<'a> Queue<'a> {
+    /// # Errors
+    ///
+    /// In one line why it is not to be found.
+    pub(crate) async fn find(endpoint: &'a str, name: &'a str) -> Result<Self, String> {
+        let mut queue = Self {
+            client: local::sqs_client(endpoint).await,
+            endpoint,
+            name,
+            url: String::new(),
+        };
+        let found = queue.client.get_queue_url().queue_name(name).send().await;
+        queue.url = found
+            .map_err(|error| queue.trouble(&error))?
+            .queue_url
+            .unwrap_or_default();
+        Ok(queue)
+    }
+
+    /// Sends messages, as many at a time as SQS takes, and gives back their IDs in order.
+    ///
+    /// # Errors
+    ///
+    /// In one line why one was not sent; others may have been.
+    pub(crate) async fn send(&self, messages: &[Message]) -> Result<Vec<String>, String> {
+        let mut ids = Vec::new();
+        let mut rest = messages;
+        while !rest.is_empty() {
+            let (batch, later) = rest.split_at(batch_length(rest));
+            ids.extend(self.send_batch(batch).await?);
+            rest = later;
         }
-        (Some(code), message) => format!("{endpoint} refused: {code}: {}", message.unwrap_or_default()),
-        (None, _) => format!(
-            "{endpoint} can't be reached; start the stack with `cargo run -p local -- up`, or name another with \
-             --endpoint-url ({})",
-            DisplayErrorContext(error)
-        ),
+        Ok(ids)
+    }
+
+    async fn send_batch(&self, batch: &[Message]) -> Result<Vec<String>, String> {
+        let entries = batch.iter().enumerate().map(|(at, message)| message.entry(at));
+        let entries = entries.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+        let request = self.client.send_message_batch().queue_url(&self.url);
+        let sent = request.set_entries(Some(entries)).send().await;
+        let mut sent = sent.map_err(|error| self.trouble(&error))?;
+        if let Some(failed) = sent.failed.first() {
+            let nth = failed.id.parse::<usize>().map_or(0, |at| at + 1);
+            let message = failed.message.as_deref().unwrap_or_default();
+            let (count, queue) = (batch.len(), self.name);
+            return Err(format!(
+                "{queue} refused message {nth} of {count}: {}: {message}",
+                failed.code
+            ));
+        }
+        sent.successful
+            .sort_by_key(|sent| sent.id.parse::<usize>().unwrap_or_default());
+        Ok(sent.successful.into_iter().map(|sent| sent.message_id).collect())
+    }
+
+    fn trouble<E>(&self, error: &SdkError<E>) -> String
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let (name, endpoint) = (self.name, self.endpoint);
+        match (error.code(), error.message()) {
+            (Some("QueueDoesNotExist" | "AWS.SimpleQueueService.NonExistentQueue"), _) => {
+                format!("there is no queue {name} at {endpoint}")
+            }
+            (Some(code), message) => format!("{endpoint} refused: {code}: {}", message.unwrap_or_default()),
+            (None, _) => crate::unreachable(endpoint, error),
+        }
+    }
+}
+
+/// How many of these, at least one, go into one batch.
+fn batch_length(messages: &[Message]) -> usize {
+    let mut bytes = 0;
+    let fits = |message: &&Message| {
+        bytes += message.bytes();
+        bytes <= BATCH_BYTES
+    };
+    messages.iter().take(BATCH).take_while(fits).count().max(1)
+}
+
+impl Message {
+    /// Its size as SQS counts it: the body, and the attributes' names, types and values.
+    fn bytes(&self) -> usize {
+        let attribute = |(name, value): (&String, &MessageAttributeValue)| {
+            let text = value.string_value().map_or(0, str::len);
+            let binary = value.binary_value().map_or(0, |blob| blob.as_ref().len());
+            name.len() + value.data_type().len() + text + binary
+        };
+        self.body.len() + self.attributes.iter().map(attribute).sum::<usize>()
+    }
+
+    fn entry(&self, at: usize) -> Result<SendMessageBatchRequestEntry, BuildError> {
+        SendMessageBatchRequestEntry::builder()
+            .id(at.to_string())
+            .message_body(&self.body)
+            .set_message_group_id(self.group.clone())
+            .set_message_deduplication_id(self.deduplication_id.clone())
+            .set_message_attributes((!self.attributes.is_empty()).then(|| self.attributes.clone()))
+            .build()
     }
 }

@@ -3,10 +3,12 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use local::lambda::Event;
 use local::{DEFAULT_PORT, Stack};
 use tokio::sync::mpsc;
 
-use crate::{Outcome, TemplateArgs, watch};
+use crate::stop::Stop;
+use crate::{Outcome, TemplateArgs, http_url, say, watch};
 
 #[derive(Args)]
 pub(crate) struct UpArgs {
@@ -15,36 +17,45 @@ pub(crate) struct UpArgs {
     /// The port to serve on, loopback only; 0: any that is free
     #[arg(long, default_value_t = DEFAULT_PORT)]
     port: u16,
-    /// Use the SQS and DynamoDB at this endpoint (another emulator, or AWS with the environment's credentials) instead of
-    /// the stack's own; missing queues and tables are created there
-    #[arg(long, value_name = "URL")]
+    /// Use SQS and DynamoDB of another emulator; missing queues and tables are created there
+    #[arg(long, value_name = "URL", value_parser = http_url)]
     endpoint_url: Option<String>,
 }
 
-pub(crate) async fn run(args: UpArgs) -> Outcome {
+pub(crate) async fn run(args: UpArgs, stop: &mut Stop) -> Outcome {
     let (observer, mut events) = mpsc::unbounded_channel();
     let services = args.endpoint_url.clone();
     let stack = tokio::select! {
         stack = Stack::start(args.template.options(args.port, args.endpoint_url), observer) => stack?,
-        _ = tokio::signal::ctrl_c() => return Ok(ExitCode::from(130)),
+        code = stop.told() => return Ok(code),
     };
-    println!("{}", introduction(&stack, services.as_deref()));
-    let lines = tokio::spawn(async move {
-        while let Some(event) = events.recv().await {
-            if let Some(line) = watch::line(&event) {
-                println!("{line}");
-            }
+    say!("{}", introduction(&stack, services.as_deref()));
+    loop {
+        tokio::select! {
+            Some(event) = events.recv() => show(&event),
+            _ = stop.told() => break,
         }
-    });
-    tokio::signal::ctrl_c().await?;
-    println!("stopping: running invocations may end; Ctrl-C again to stop at once");
-    tokio::select! {
-        () = stack.shutdown() => {}
-        _ = tokio::signal::ctrl_c() => return Ok(ExitCode::from(130)),
     }
-    lines.abort();
-    println!("stopped");
+    say!("stopping: running batches may end; Ctrl-C again to stop at once");
+    let mut stopping = std::pin::pin!(stack.shutdown());
+    loop {
+        tokio::select! {
+            () = &mut stopping => break,
+            Some(event) = events.recv() => show(&event),
+            code = stop.told() => return Ok(code),
+        }
+    }
+    while let Ok(event) = events.try_recv() {
+        show(&event);
+    }
+    say!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+fn show(event: &Event) {
+    if let Some(line) = watch::line(event) {
+        say!("{line}");
+    }
 }
 
 fn introduction(stack: &Stack, services: Option<&str>) -> String {

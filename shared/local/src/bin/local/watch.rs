@@ -17,7 +17,7 @@ pub(crate) fn line(event: &Event) -> Option<String> {
             let queue = queue.rsplit(':').next().unwrap_or(queue);
             let done = messages.len() - failed.len();
             let outcome = match (whole_batch, failed.len()) {
-                (Some(reason), _) => format!("all failed: {reason}"),
+                (Some(reason), _) => format!("all failed: {}", without_request_id(reason)),
                 (None, 0) => format!("{done} done"),
                 (None, some) => format!("{done} done, {some} failed ({})", short(failed)),
             };
@@ -45,6 +45,17 @@ fn log_line(line: &str) -> Option<String> {
         .map(|id| format!(" ({})", head(id)))
         .unwrap_or_default();
     matches!(level, "WARN" | "ERROR").then(|| format!("{level} {message}{id}"))
+}
+
+/// Lambda puts `RequestId: …` into the middle of its reasons; here no other line has it.
+fn without_request_id(reason: &str) -> String {
+    match reason
+        .split_once("RequestId: ")
+        .map(|(before, after)| (before, after.split_once(" Error: ")))
+    {
+        Some((before, Some((_, after)))) => format!("{before}{after}"),
+        _ => reason.to_owned(),
+    }
 }
 
 fn short(ids: &[String]) -> String {
@@ -93,6 +104,14 @@ mod tests {
         assert_eq!(
             lines(&["11111111-1", "22222222-2"], Some("timed out")),
             "place-order: 2 messages of orders in 12 ms: all failed: timed out"
+        );
+        assert_eq!(
+            lines(
+                &["11111111-1", "22222222-2"],
+                Some("Runtime.ExitError: RequestId: 7-8 Error: Runtime exited with error: signal: killed")
+            ),
+            "place-order: 2 messages of orders in 12 ms: \
+             all failed: Runtime.ExitError: Runtime exited with error: signal: killed"
         );
     }
 

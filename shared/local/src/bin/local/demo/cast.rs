@@ -40,7 +40,7 @@ const fn notification(file: &'static str, fate: Fate, doubled: bool) -> Sample {
     }
 }
 
-pub(super) const SAMPLES: [Sample; 10] = [
+pub(super) static SAMPLES: [Sample; 10] = [
     order("place-order/valid.json", Fate::Done, true),
     order("place-order/two-orders-of-one-customer.json", Fate::Done, true),
     order("place-order/ten-orders.json", Fate::Done, false),
@@ -53,5 +53,5 @@ pub(super) const SAMPLES: [Sample; 10] = [
     notification("send-notification/malformed-body.json", Fate::DeadLettered, false),
 ];
 
-/// When a transaction with an order of this file is committed, its function is killed before it hears of it.
+/// When the transaction with an order of this file is committed, the function is killed before it hears of it.
 pub(super) const KILLED_AT: &str = "place-order/ten-orders.json";

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use super::cast::Fate;
 use super::stage::{Place, Scene, Seen, attribute, text};
 
@@ -37,9 +39,11 @@ pub(super) fn promises(scene: &Scene<'_>) -> Vec<Promise> {
             "each customer's total is the sum of their accepted orders".to_owned(),
         ),
         promise(
-            scene.kills > 0 && scene.notified_again && all(&|seen| !seen.sent.doubled || seen.deliveries > 1),
-            "and life was hard: a function killed in mid-batch, messages delivered twice, a receiver that was busy"
-                .to_owned(),
+            scene.killed > 1 && scene.refused && all(&|seen| !seen.sent.doubled || seen.deliveries > 1),
+            format!(
+                "and life was hard: a function was killed over a batch of {}, messages came twice, a receiver was busy",
+                scene.killed
+            ),
         ),
     ]
 }
@@ -49,16 +53,33 @@ fn fates_are_right(scene: &Scene<'_>) -> bool {
     let each = scene.messages.iter().all(|seen| {
         let done = seen.place == Place::Acknowledged;
         *done_of_file.entry(seen.sent.file).or_default() += usize::from(done);
-        match seen.sent.fate {
+        let is_right = match seen.sent.fate {
             Fate::Done => done,
-            Fate::DeadLettered => !done && seen.effects == 0 && seen.reason.is_some(),
-            Fate::OneIsDone => done || seen.reason.is_some(),
-        }
+            Fate::DeadLettered => !done,
+            Fate::OneIsDone => true,
+        };
+        is_right && has_effect(scene, seen) == done && (done || seen.reason.is_some())
     });
     let lucky = scene.messages.iter().filter(|seen| seen.sent.fate == Fate::OneIsDone);
     each && lucky
         .map(|seen| seen.sent.file)
         .all(|file| done_of_file.get(file) == Some(&1))
+}
+
+/// Whether what the message asks for is to be seen in the world.
+fn has_effect(scene: &Scene<'_>, seen: &Seen<'_>) -> bool {
+    match seen.sent.queue {
+        "orders" => scene.orders.iter().any(|order| is_of(order, seen)),
+        _ => seen.effects == 1,
+    }
+}
+
+/// Whether this is the order that the message asks for.
+fn is_of(order: &Value, seen: &Seen<'_>) -> bool {
+    let body = &seen.sent.body;
+    text(body, "id") == attribute(order, "id")
+        && text(body, "customer") == attribute(order, "customer")
+        && body["amount"].as_i64() == attribute(order, "amount").parse().ok()
 }
 
 /// Whether every order that was sent and is possible is there, and was committed by one message.
@@ -90,11 +111,6 @@ fn totals_are_right(scene: &Scene<'_>) -> bool {
             )
         })
         .collect();
-    let sent = |order: &serde_json::Value| {
-        scene.messages.iter().any(|seen| {
-            let body = &seen.sent.body;
-            text(body, "id") == attribute(order, "id") && body["amount"].to_string() == attribute(order, "amount")
-        })
-    };
+    let sent = |order: &Value| scene.messages.iter().any(|seen| is_of(order, seen));
     !sums.is_empty() && sums == totals && scene.orders.iter().all(sent)
 }

@@ -9,10 +9,12 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use local::Stack;
-use tokio::sync::mpsc;
+use local::lambda::Event;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use self::stage::Stage;
-use crate::{Outcome, TemplateArgs, watch};
+use crate::stop::Stop;
+use crate::{Outcome, TemplateArgs, say, watch};
 
 /// Short enough to see a redelivery, in the proportion of one to six that AWS recommends.
 const PARAMETERS: [(&str, &str); 3] = [
@@ -22,49 +24,70 @@ const PARAMETERS: [(&str, &str); 3] = [
 ];
 
 /// Much longer than three visibility timeouts: whatever is not settled by then never will be.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(45);
 
-pub(crate) async fn run(args: TemplateArgs) -> Outcome {
+/// After so long without a line a reader wonders.
+const SILENCE: Duration = Duration::from_secs(2);
+
+pub(crate) async fn run(args: TemplateArgs, stop: &mut Stop) -> Outcome {
     let mut options = args.options(0, None);
     for (name, value) in PARAMETERS {
-        options
-            .parameters
-            .entry(name.to_owned())
-            .or_insert_with(|| value.to_owned());
+        let parameter = options.parameters.entry(name.to_owned());
+        parameter.or_insert_with(|| value.to_owned());
     }
-    println!("Building the functions ...");
-    let (observer, mut events) = mpsc::unbounded_channel();
+    say!("Building the functions ...");
+    let (observer, events) = mpsc::unbounded_channel();
     let events_directory = options.template.with_file_name("events");
-    let stack = Stack::start(options, observer).await?;
-    let started = Instant::now();
-    println!("The local stack is up: {}. What happens:\n", stack.endpoint());
+    let play = async {
+        let stack = Stack::start(options, observer).await?;
+        say!("The local stack is up: {}. What happens:\n", stack.endpoint());
+        let held = play(&stack, &events_directory, events).await;
+        stack.shutdown().await;
+        Ok(if held? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    };
+    tokio::select! {
+        outcome = play => outcome,
+        code = stop.told() => Ok(code),
+    }
+}
 
-    let mut stage = Stage::set(&stack);
-    stage.send(&events_directory).await?;
+/// Says whether every promise held.
+async fn play(
+    stack: &Stack,
+    samples: &std::path::Path,
+    mut events: UnboundedReceiver<Event>,
+) -> Result<bool, Box<dyn std::error::Error>> {
+    let started = Instant::now();
+    let say_at = |line: String| say!("{:5.1} s  {line}", started.elapsed().as_secs_f32());
+    let mut stage = Stage::set(stack, samples)?;
+    stage.send().await?;
     let mut tick = tokio::time::interval(Duration::from_millis(100));
+    let mut silent_since = Instant::now();
     while !stage.is_settled() && started.elapsed() < PATIENCE {
         tokio::select! {
             Some(event) = events.recv() => {
                 stage.note(&event);
                 if let Some(line) = watch::line(&event) {
-                    println!("{:5.1} s  {line}", started.elapsed().as_secs_f32());
+                    say_at(line);
+                    silent_since = Instant::now();
                 }
             }
             _ = tick.tick() => {}
-            _ = tokio::signal::ctrl_c() => return Ok(ExitCode::from(130)),
+        }
+        if silent_since.elapsed() > SILENCE {
+            let left = watch::plural(stage.left().len(), "message");
+            say_at(format!(
+                "... {left} will be delivered again, when the visibility timeout is over"
+            ));
+            silent_since = Instant::now();
         }
     }
-    let seen = stage.look();
-    let promises = check::promises(&seen);
-    println!(
+    let scene = stage.look();
+    let promises = check::promises(&scene);
+    say!(
         "\n{}\n{}",
-        report::table(&seen),
+        report::table(&scene),
         report::verdict(&promises, started.elapsed())
     );
-    stack.shutdown().await;
-    Ok(if promises.iter().all(|promise| promise.held) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(promises.iter().all(|promise| promise.held))
 }

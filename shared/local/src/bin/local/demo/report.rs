@@ -2,44 +2,66 @@
 
 use std::time::Duration;
 
-use comfy_table::presets::UTF8_FULL_CONDENSED;
-use comfy_table::{CellAlignment, ContentArrangement, Table};
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
 use super::check::Promise;
 use super::stage::{Place, Scene, Seen};
 use crate::watch::head;
 
+/// A line for each message, less than a hundred columns wide, and then the reasons of those that were rejected.
 pub(super) fn table(scene: &Scene<'_>) -> String {
     let mut table = Table::new();
     table
-        .load_style(UTF8_FULL_CONDENSED)
-        .set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["message", "sample", "about", "delivered", "outcome", "effect", "ended"]);
+        .load_style(TableStyle::new().header_separator(LineStyle::none().fill('─').junction(' ')))
+        .set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header([
+        "message",
+        "sample",
+        "about",
+        "delivered",
+        "outcome",
+        "effect",
+        "ended in",
+    ]);
     for seen in &scene.messages {
         table.add_row([
             head(&seen.sent.id).to_owned(),
-            seen.sent.file.trim_end_matches(".json").to_owned(),
-            seen.sent.subject(),
+            sample(seen).to_owned(),
+            about(seen),
             format!("{}x", seen.deliveries),
             outcome(seen),
             format!("{}x", seen.effects),
             ended(seen),
         ]);
     }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 1));
+    }
     for column in [3, 5] {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    table.to_string()
+    format!("{}\n\nRejected:\n{}", table.trim_fmt(), reasons(scene))
+}
+
+/// The sample's file, without its directory, of which the subject tells.
+fn sample<'a>(seen: &Seen<'a>) -> &'a str {
+    let file = seen.sent.file.rsplit('/').next().unwrap_or_default();
+    file.trim_end_matches(".json")
+}
+
+/// An order's ID, or a recipient without their host.
+fn about(seen: &Seen<'_>) -> String {
+    let subject = seen.sent.subject();
+    subject.split('@').next().unwrap_or_default().to_owned()
 }
 
 fn outcome(seen: &Seen<'_>) -> String {
-    match (seen.status.as_deref(), &seen.reason) {
-        (Some("COMPLETED"), _) if seen.effects == 0 => "done before".to_owned(),
-        (Some("COMPLETED"), _) => "done".to_owned(),
-        (Some("REJECTED"), Some(reason)) => format!("rejected: {reason}"),
-        (status, _) => status.unwrap_or("not done").to_lowercase(),
+    match seen.status.as_deref() {
+        Some("COMPLETED") if seen.effects == 0 => "done before".to_owned(),
+        Some("COMPLETED") => "done".to_owned(),
+        status => status.unwrap_or("not done").to_lowercase(),
     }
 }
 
@@ -49,6 +71,11 @@ fn ended(seen: &Seen<'_>) -> String {
         Place::InQueue => format!("still in {}", seen.sent.queue),
         Place::DeadLettered => format!("{}-dlq", seen.sent.queue),
     }
+}
+
+fn reasons(scene: &Scene<'_>) -> String {
+    let line = |seen: &Seen<'_>| Some(format!("  {}  {}\n", head(&seen.sent.id), seen.reason.as_ref()?));
+    scene.messages.iter().filter_map(line).collect()
 }
 
 pub(super) fn verdict(promises: &[Promise], took: Duration) -> String {

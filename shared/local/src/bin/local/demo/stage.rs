@@ -1,6 +1,6 @@
 //! The demo as it runs: what was sent, what is made to go wrong, and what is to be seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,16 +12,20 @@ use local::sqs::QueuedMessage;
 use serde_json::Value;
 
 use super::cast::{Fate, KILLED_AT, SAMPLES, Sample};
-use crate::send::{self, Message};
+use crate::send::{self, Message, Queue};
 
 /// How often the transaction of each record was committed, by the record's ID.
 type Commits = Arc<Mutex<BTreeMap<String, u32>>>;
 
 pub(super) struct Stage<'a> {
     stack: &'a Stack,
+    samples: Vec<(&'static Sample, Vec<Message>)>,
+    /// The order at whose commit the function is killed.
+    victim: String,
     sent: Vec<Sent>,
     commits: Commits,
-    kills: usize,
+    /// The message IDs of each batch whose process was killed.
+    killed_batches: Vec<Vec<String>>,
 }
 
 /// A message that was sent.
@@ -57,69 +61,63 @@ pub(super) enum Place {
 /// All that is to be seen in the end.
 pub(super) struct Scene<'a> {
     pub(super) messages: Vec<Seen<'a>>,
-    /// How often a process was killed in the middle of a batch.
-    pub(super) kills: usize,
-    /// How often a request for one notification was refused, at most.
-    pub(super) notified_again: bool,
+    /// Of how many messages the batch was whose function was killed in its middle; 0 if there was none.
+    pub(super) killed: usize,
+    /// Whether the receiver refused a notification.
+    pub(super) refused: bool,
     pub(super) orders: Vec<Value>,
     pub(super) customers: Vec<Value>,
 }
 
 impl<'a> Stage<'a> {
-    /// Makes things go wrong before they begin.
-    pub(super) fn set(stack: &'a Stack) -> Self {
+    /// Reads the samples, and makes things go wrong before they begin.
+    pub(super) fn set(stack: &'a Stack, events: &Path) -> Result<Self, String> {
         stack.receiver().refuse_next(503, Some(1));
-        Self {
+        let read = |sample: &'static Sample| Ok((sample, send::read(&events.join(sample.file))?));
+        let samples = SAMPLES.iter().map(read).collect::<Result<Vec<_>, String>>()?;
+        // One from the middle: of its batch, some messages are done by then, and others are not.
+        let killed = samples.iter().find(|(sample, _)| sample.file == KILLED_AT);
+        let victim = killed.and_then(|(_, messages)| messages.get(messages.len() / 2));
+        let stage = Self {
             stack,
+            victim: victim.map(|message| text(&body(message), "id")).unwrap_or_default(),
+            samples,
             sent: Vec::new(),
             commits: Commits::default(),
-            kills: 0,
-        }
+            killed_batches: Vec::new(),
+        };
+        stage.watch_commits();
+        Ok(stage)
     }
 
-    /// Sends all samples.
-    pub(super) async fn send(&mut self, events: &Path) -> Result<(), Box<dyn std::error::Error>> {
-        let client = local::sqs_client(self.stack.endpoint()).await;
-        let samples: Vec<_> = SAMPLES
-            .iter()
-            .map(|sample| Ok((sample, send::read(&events.join(sample.file))?)))
-            .collect::<Result<_, String>>()?;
-        let victim = samples
-            .iter()
-            .find(|(sample, _)| sample.file == KILLED_AT)
-            .and_then(|(_, found)| found.last());
-        self.watch_commits(victim.map(|message| text(&body(message), "id")).unwrap_or_default());
-        for (sample, messages) in samples {
-            let url = format!("{}/000000000000/{}", self.stack.endpoint(), sample.queue);
-            for message in messages {
-                if sample.doubled {
-                    self.stack.sqs().deliver_twice(sample.queue, 1);
-                }
-                let id = send::send(&client, &url, &message).await.map_err(Box::new)?;
-                self.sent.push(Sent::new(id, sample, &message));
+    /// Sends all samples, each file as one batch.
+    pub(super) async fn send(&mut self) -> Result<(), String> {
+        for (sample, messages) in &self.samples {
+            let queue = Queue::find(self.stack.endpoint(), sample.queue).await?;
+            if sample.doubled {
+                let count = messages.len().try_into().unwrap_or(u32::MAX);
+                self.stack.sqs().deliver_twice(sample.queue, count);
             }
+            let ids = queue.send(messages).await?;
+            let sent = ids.into_iter().zip(messages);
+            self.sent
+                .extend(sent.map(|(id, message)| Sent::new(id, sample, message)));
         }
         Ok(())
     }
 
-    /// Counts committed transactions; when `victim`'s is, its process is killed between the commit and its reply.
-    fn watch_commits(&self, victim: String) {
+    /// Counts committed transactions; when the victim's is, its process is killed between the commit and its reply.
+    fn watch_commits(&self) {
         let (commits, lambda) = (Arc::clone(&self.commits), Arc::clone(self.stack.lambda()));
-        let mut victim = Some(victim);
+        let mut victim = Some(self.victim.clone());
         let count = move |request: &Value, answer: &Result<Value, local::ApiError>| {
-            let Some(record) = request["TransactItems"][0]["Put"]["Item"]["id"]["S"]
-                .as_str()
-                .filter(|_| answer.is_ok())
-            else {
+            let id = |at: usize| request["TransactItems"][at]["Put"]["Item"]["id"]["S"].as_str();
+            let Some(record) = id(0).filter(|_| answer.is_ok()) else {
                 return;
             };
-            *commits
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .entry(record.to_owned())
-                .or_default() += 1;
-            let order = request["TransactItems"][1]["Put"]["Item"]["id"]["S"].as_str();
-            if order.is_some() && order == victim.as_deref() {
+            let mut commits = commits.lock().unwrap_or_else(PoisonError::into_inner);
+            *commits.entry(record.to_owned()).or_default() += 1;
+            if id(1).is_some() && id(1) == victim.as_deref() {
                 victim = None;
                 lambda.kill("place-order");
             }
@@ -133,15 +131,27 @@ impl<'a> Stage<'a> {
     }
 
     pub(super) fn note(&mut self, event: &Event) {
-        if matches!(event, Event::InvocationKilled { .. }) {
-            self.kills += 1;
+        if let Event::BatchFinished {
+            messages,
+            whole_batch: Some(reason),
+            ..
+        } = event
+            && reason.ends_with("signal: killed")
+        {
+            self.killed_batches.push(messages.clone());
         }
     }
 
     /// Whether every message has come to its end.
     pub(super) fn is_settled(&self) -> bool {
-        let queues: std::collections::BTreeSet<_> = self.sent.iter().map(|sent| sent.queue).collect();
-        queues.iter().all(|queue| self.stack.sqs().peek(queue).is_empty())
+        self.left().is_empty()
+    }
+
+    /// The IDs of the messages that are in their queues.
+    pub(super) fn left(&self) -> BTreeSet<String> {
+        let queues: BTreeSet<_> = self.samples.iter().map(|(sample, _)| sample.queue).collect();
+        let messages = queues.iter().flat_map(|queue| self.stack.sqs().peek(queue));
+        messages.map(|message| message.message_id).collect()
     }
 
     pub(super) fn look(&self) -> Scene<'_> {
@@ -172,13 +182,19 @@ impl<'a> Stage<'a> {
         });
         Scene {
             messages: messages.collect(),
-            kills: self.kills,
-            notified_again: notifications
+            killed: self.killed_batch(),
+            refused: notifications
                 .values()
                 .any(|notified| notified.requests > notified.accepted),
             orders: self.stack.dynamodb().scan("orders"),
             customers: self.stack.dynamodb().scan("customers"),
         }
+    }
+
+    fn killed_batch(&self) -> usize {
+        let victim = self.sent.iter().find(|sent| sent.subject() == self.victim);
+        let with_victim = |batch: &&Vec<String>| victim.is_some_and(|victim| batch.contains(&victim.id));
+        self.killed_batches.iter().find(with_victim).map_or(0, Vec::len)
     }
 
     fn place(&self, sent: &Sent) -> Place {
