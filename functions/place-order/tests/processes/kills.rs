@@ -1,0 +1,105 @@
+//! `kill -9`, again and again.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use local::ApiError;
+use local::dynamodb::{Fault, FaultKind};
+use local::lambda::{Event, Lambda};
+use serde_json::Value;
+
+use crate::stage::{Stage, order};
+
+/// A small generator: what is killed when has to vary, not to be unpredictable.
+#[derive(Clone)]
+struct Dice(u64);
+
+impl Dice {
+    /// A number below `sides`.
+    fn roll(&mut self, sides: u64) -> u64 {
+        // Knuth's MMIX; its high bits are the good ones.
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+}
+
+/// How often the transaction of each record was committed.
+type Commits = Arc<Mutex<BTreeMap<String, u32>>>;
+
+/// Counts commits, and lets one in `rarity` be followed by a kill before its reply, `kills` times.
+fn watch(stage: &Stage, mut dice: Dice, rarity: u64, mut kills: u32) -> Commits {
+    let commits = Commits::default();
+    let (counted, lambda) = (Arc::clone(&commits), Arc::clone(stage.stack.lambda()));
+    let hook = move |request: &Value, answer: &Result<Value, ApiError>| {
+        if answer.is_ok() {
+            let record = request["TransactItems"][0]["Put"]["Item"]["id"]["S"].as_str().unwrap();
+            *counted.lock().unwrap().entry(record.to_owned()).or_default() += 1;
+            if kills > 0 && dice.roll(rarity) == 0 {
+                kills -= 1;
+                lambda.kill("place-order");
+            }
+        }
+    };
+    stage.stack.dynamodb().inject(Fault {
+        operation: "TransactWriteItems".to_owned(),
+        containing: None,
+        times: u32::MAX,
+        kind: FaultKind::AfterApply(Box::new(hook)),
+    });
+    commits
+}
+
+/// Kills whatever works at the time, at moments of chance, until that has met `kills` processes.
+async fn kill_at_random(lambda: Arc<Lambda>, mut dice: Dice, kills: usize) {
+    let mut met = 0;
+    while met < kills {
+        tokio::time::sleep(Duration::from_millis(dice.roll(25))).await;
+        met += lambda.kill("place-order");
+    }
+}
+
+#[tokio::test]
+async fn killed_at_any_moment_it_loses_nothing_and_repeats_no_committed_order() {
+    for seed in [1, 2] {
+        let stage = Stage::set(&[("BatchSize", "3"), ("MaximumConcurrency", "4")]).await;
+        let commits = watch(&stage, Dice(seed), 4, 8);
+        let mut dice = Dice(seed + 1000);
+        let (mut messages, mut owed) = (Vec::new(), BTreeMap::<_, i64>::new());
+        stage.stack.sqs().deliver_twice("orders", 8);
+        for number in 0..40 {
+            let (customer, amount) = (format!("customer-{}", dice.roll(4)), 1 + dice.roll(1000).cast_signed());
+            *owed.entry(customer.clone()).or_default() += amount;
+            messages.push(stage.send(&order(&format!("o-{number:02}"), &customer, amount)).await);
+        }
+        let killer = tokio::spawn(kill_at_random(Arc::clone(stage.stack.lambda()), dice, 8));
+        stage.until_settled().await;
+        killer.abort();
+
+        let killed = |event: &Event| matches!(event, Event::InvocationKilled { .. });
+        let kills = stage.events().into_iter().filter(killed).count();
+        assert!(kills >= 8, "seed {seed}: only {kills} kills met a batch");
+        assert_eq!(stage.dead_letters(), [""; 0]);
+        assert!(
+            messages.iter().all(|message| stage.is_completed(message)),
+            "seed {seed}"
+        );
+        assert_eq!((stage.totals(), stage.sums()), (owed.clone(), owed), "seed {seed}");
+        let counts: Vec<_> = commits.lock().unwrap().values().copied().collect();
+        assert_eq!(counts, [1; 40], "seed {seed}: every message committed once");
+    }
+}
+
+#[tokio::test]
+async fn killed_between_commit_and_reply_it_finds_its_order_counted_at_the_next_delivery() {
+    let stage = Stage::set(&[]).await;
+    let commits = watch(&stage, Dice(0), 1, 1);
+    let message = stage.send(&order("o-1", "ada", 700)).await;
+    stage.until_settled().await;
+    assert_eq!(stage.stack.sqs().deliveries(&message), 2);
+    assert_eq!(commits.lock().unwrap().values().sum::<u32>(), 1);
+    assert_eq!(stage.totals(), [("ada".to_owned(), 700)].into());
+}

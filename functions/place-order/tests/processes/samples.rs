@@ -1,0 +1,89 @@
+//! The sample events, each invoked as `local invoke` does.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::stage::{Stage, UNHURRIED, failures, workspace};
+
+/// Which of a sample's messages have to come again.
+enum Failing {
+    None,
+    These(&'static [&'static str]),
+    /// One of two, the one that is committed last.
+    OneOf(&'static [&'static str]),
+}
+
+const EXPECTED: [(&str, Failing); 12] = [
+    ("duplicate-in-one-batch.json", Failing::None),
+    (
+        "malformed-body.json",
+        Failing::These(&["4ea66c02-0c74-4368-a9a1-05b2b31775e7"]),
+    ),
+    (
+        "negative-quantity.json",
+        Failing::These(&["35606ff6-7b1f-47e0-88bb-df972bcfed83"]),
+    ),
+    (
+        "one-bad-among-good.json",
+        Failing::These(&["74928b0a-4549-4a1a-a0e4-3747d1f4e0e8"]),
+    ),
+    ("redelivered.json", Failing::None),
+    (
+        "same-id-other-content.json",
+        Failing::OneOf(&[
+            "f266b43b-78a0-4cde-85a5-459a17c8671c",
+            "1593caa8-d0cf-43be-8c08-6814062fe3bb",
+        ]),
+    ),
+    ("same-order-sent-twice.json", Failing::None),
+    ("ten-orders.json", Failing::None),
+    ("two-groups.json", Failing::None),
+    ("two-orders-of-one-customer.json", Failing::None),
+    ("valid.json", Failing::None),
+    (
+        "wrong-sum.json",
+        Failing::These(&["9def2113-95b5-409f-b263-f4b5faeb4d6e"]),
+    ),
+];
+
+#[tokio::test]
+async fn every_sample_event_is_answered_with_exactly_the_messages_that_its_fact_lets_fail() {
+    let stage = Stage::set(&UNHURRIED).await;
+    let samples = samples();
+    let expected: BTreeSet<_> = EXPECTED.iter().map(|(file, _)| (*file).to_owned()).collect();
+    assert_eq!(samples.keys().cloned().collect::<BTreeSet<_>>(), expected);
+    for (file, failing) in &EXPECTED {
+        let failed = failures(&stage.invoke_with(samples[*file].clone()).await);
+        match failing {
+            Failing::None => assert_eq!(failed, [""; 0], "{file}"),
+            Failing::These(ids) => assert_eq!(failed, *ids, "{file}"),
+            Failing::OneOf(ids) => assert!(failed.len() == 1 && ids.contains(&&*failed[0]), "{file}: {failed:?}"),
+        }
+    }
+    assert_eq!(stage.orders(), orders_that_can_be_placed(&samples));
+    assert_eq!(stage.totals(), stage.sums());
+}
+
+fn samples() -> BTreeMap<String, Vec<u8>> {
+    let files = std::fs::read_dir(workspace().join("events/place-order")).unwrap();
+    let read = |file: std::io::Result<std::fs::DirEntry>| {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        (name, std::fs::read(path).unwrap())
+    };
+    files.map(read).collect()
+}
+
+/// IDs of all orders in the samples but those that make no sense, sorted.
+fn orders_that_can_be_placed(samples: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
+    let mut orders = BTreeSet::new();
+    for sample in samples.values() {
+        let event: Value = serde_json::from_slice(sample).unwrap();
+        for record in event["Records"].as_array().unwrap() {
+            let order = serde_json::from_str::<place_order::Order>(record["body"].as_str().unwrap());
+            orders.extend(order.ok().filter(|order| order.check().is_ok()).map(|order| order.id));
+        }
+    }
+    orders.into_iter().collect()
+}

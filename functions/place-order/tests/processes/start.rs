@@ -1,0 +1,124 @@
+//! What the function says when it can't start, and while it runs.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::stage::{BINARY, Stage, UNHURRIED, event, failures, order};
+
+/// Everything that the function needs to start.
+const ENVIRONMENT: [(&str, &str); 8] = [
+    ("ORDERS_TABLE", "orders"),
+    ("CUSTOMERS_TABLE", "customers"),
+    ("IDEMPOTENCY_TABLE", "idempotency"),
+    ("AWS_REGION", "us-east-1"),
+    ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1"),
+    ("AWS_LAMBDA_FUNCTION_NAME", "place-order"),
+    ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+    ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+];
+
+fn run(environment: impl Iterator<Item = (&'static str, &'static str)>) -> Output {
+    Command::new(BINARY).env_clear().envs(environment).output().unwrap()
+}
+
+/// The one line that a process wrote before it gave up.
+#[track_caller]
+fn only_line(output: &Output) -> Value {
+    assert!(!output.status.success());
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    let lines = String::from_utf8(output.stdout.clone()).unwrap();
+    assert_eq!(lines.lines().count(), 1, "{lines}");
+    serde_json::from_str(&lines).unwrap()
+}
+
+#[test]
+fn without_a_setting_it_ends_with_one_line_that_names_it() {
+    for (missing, _) in ENVIRONMENT {
+        let line = only_line(&run(ENVIRONMENT.into_iter().filter(|(name, _)| *name != missing)));
+        assert_eq!(line["message"], format!("environment variable {missing} is not set"));
+        assert_eq!(line["level"], "ERROR");
+    }
+}
+
+#[test]
+fn an_empty_setting_is_a_missing_one() {
+    let emptied = ENVIRONMENT.map(|(name, value)| (name, if name == "ORDERS_TABLE" { "" } else { value }));
+    let line = only_line(&run(emptied.into_iter()));
+    assert_eq!(line["message"], "environment variable ORDERS_TABLE is empty");
+}
+
+#[tokio::test]
+async fn a_table_that_does_not_exist_is_named_at_start_with_its_variable() {
+    let line = "IDEMPOTENCY_TABLE: !Ref IdempotencyTable";
+    let stage = Stage::with_template(line, "IDEMPOTENCY_TABLE: nowhere", &UNHURRIED).await;
+    let invocation = stage.invoke_with(event(&[("m-1", order("o-1", "ada", 700))])).await;
+    assert!(invocation.failed);
+    let tail = String::from_utf8(invocation.log_tail).unwrap();
+    let said: Vec<Value> = tail.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let message = said.last().unwrap()["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("environment variable IDEMPOTENCY_TABLE names table nowhere, but: ")
+            && message.contains("ResourceNotFoundException"),
+        "{message}"
+    );
+    assert_eq!(stage.orders(), [""; 0]);
+}
+
+#[tokio::test]
+async fn the_tables_have_an_endpoint_of_their_own_if_one_is_stated() {
+    // `AWS_ENDPOINT_URL`, which the stack sets, is overridden by a place where nobody listens.
+    let line = "          ORDERS_TABLE: !Ref OrdersTable\n";
+    let parameters = [("FunctionTimeout", "5"), ("VisibilityTimeout", "30")];
+    let proxy = crate::proxy::Proxy::stuck_at("never said").await;
+    let urls = format!(
+        "{line}          AWS_ENDPOINT_URL: http://127.0.0.1:1\n          AWS_ENDPOINT_URL_DYNAMODB: {}\n",
+        proxy.url
+    );
+    let stage = Stage::with_template(line, &urls, &parameters).await;
+    proxy.lead_to(stage.stack.endpoint());
+    assert_eq!(stage.invoke(&[("m-1", order("o-1", "ada", 700))]).await, [""; 0]);
+    assert_eq!(stage.orders(), ["o-1"]);
+}
+
+#[tokio::test]
+async fn every_log_line_is_json_with_time_level_and_the_ids_of_request_and_message() {
+    let parameters = [UNHURRIED.as_slice(), &[("LogLevel", "DEBUG")]].concat();
+    let stage = Stage::set(&parameters).await;
+    let mut wrong = order("o-1", "ada", 700);
+    wrong["amount"] = 701.into();
+    let invocation = stage
+        .invoke_with(event(&[("m-1", wrong), ("m-2", order("o-2", "ada", 50))]))
+        .await;
+    assert_eq!(failures(&invocation), ["m-1"]);
+
+    let about = |lines: &[Value], message: &str, text: &str| {
+        let said = |line: &&Value| {
+            line["messageId"] == message && line["message"].as_str().is_some_and(|said| said.contains(text))
+        };
+        lines.iter().find(said).cloned()
+    };
+    let lines = || -> Vec<Value> {
+        let log = stage.log();
+        log.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    stage
+        .until("both messages are in the log", || {
+            about(&lines(), "m-1", "rejected").is_some() && about(&lines(), "m-2", "done").is_some()
+        })
+        .await;
+    for line in lines() {
+        let timestamp = line["timestamp"].as_str().unwrap();
+        assert!(timestamp.ends_with('Z') && timestamp.contains('T'), "{line}");
+        assert!(line["level"].is_string(), "{line}");
+    }
+    let rejected = about(&lines(), "m-1", "rejected").unwrap();
+    assert_eq!(rejected["requestId"], invocation.request_id);
+    assert_eq!(
+        (&rejected["level"], &rejected["message"]),
+        (
+            &"ERROR".into(),
+            &"rejected: order o-1 does not add up: amount is 701, its lines make 700".into()
+        )
+    );
+}
