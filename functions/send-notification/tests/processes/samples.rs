@@ -1,0 +1,45 @@
+//! The sample events, each invoked as `local invoke` does.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::stage::{Stage, UNHURRIED, failures, workspace};
+
+/// Which of a sample's messages have to come again, and how many notifications it makes.
+const EXPECTED: [(&str, &[&str], usize); 6] = [
+    ("duplicate-in-one-batch.json", &[], 1),
+    ("malformed-body.json", &["1c288189-060c-4acb-9d21-56d56fa4a8c5"], 0),
+    ("missing-recipient.json", &["96521b09-de97-428a-8911-ec5d30292603"], 0),
+    ("redelivered.json", &[], 1),
+    ("three-notifications.json", &[], 3),
+    ("valid.json", &[], 1),
+];
+
+#[tokio::test]
+async fn every_sample_event_is_answered_with_exactly_the_messages_that_its_fact_lets_fail() {
+    let stage = Stage::set(&UNHURRIED).await;
+    let samples = samples();
+    let expected: BTreeSet<_> = EXPECTED.iter().map(|(file, ..)| (*file).to_owned()).collect();
+    assert_eq!(samples.keys().cloned().collect::<BTreeSet<_>>(), expected);
+    let mut accepted = 0;
+    for (file, failing, notifications) in EXPECTED {
+        assert_eq!(
+            failures(&stage.invoke_with(samples[file].clone()).await),
+            failing,
+            "{file}"
+        );
+        accepted += notifications;
+        let received = stage.stack.receiver().notifications();
+        assert_eq!(received.len(), accepted, "{file}");
+        assert!(received.values().all(|notified| notified.requests == 1), "{file}");
+    }
+}
+
+fn samples() -> BTreeMap<String, Vec<u8>> {
+    let files = std::fs::read_dir(workspace().join("events/send-notification")).unwrap();
+    let read = |file: std::io::Result<std::fs::DirEntry>| {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        (name, std::fs::read(path).unwrap())
+    };
+    files.map(read).collect()
+}
