@@ -44,6 +44,7 @@
 //! # }
 //! ```
 
+mod body;
 mod budget;
 mod failure;
 mod handler;

@@ -15,7 +15,7 @@ use tracing::Instrument;
 use crate::failure::{Chain, Failure};
 use crate::message::Message;
 use crate::outcome::Outcome;
-use crate::{Budget, Handler, Mode};
+use crate::{Budget, Handler, Mode, body};
 
 /// Between two attempts at a transaction that met another: conflicts last as long as one transaction, some milliseconds.
 const CONFLICT_DELAY: Duration = Duration::from_millis(10);
@@ -30,9 +30,9 @@ pub(crate) async fn work<H: Handler, L: Ledger>(
     budget: &Budget,
 ) -> Outcome {
     let attempt = Attempt::new(message.delivery.key().clone(), budget.now(), budget.lease_end());
-    let decoded = serde_json::from_str(&message.body);
+    let decoded = body::decode(&message.body);
     let outcome = match (decoded, H::MODE) {
-        (Err(error), _) => reject(ledger, &attempt, format!("malformed body: {error}"), budget).await,
+        (Err(why), _) => reject(ledger, &attempt, why, budget).await,
         (Ok(decoded), Mode::ClaimThenComplete) => claimed(handler, ledger, attempt, decoded, message, budget).await,
         (Ok(decoded), Mode::OneStep) => one_step(handler, ledger, attempt, decoded, message, budget).await,
     };

@@ -1,0 +1,68 @@
+//! A message's body, decoded.
+
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+/// The message in a body, or why it is malformed.
+///
+/// The reason goes to the log and into the ledger, where nothing of the body may go: it may hold secrets, and serde's own
+/// words quote it. The place is told, and the name of a missing field, for that is the handler's.
+pub(crate) fn decode<M: DeserializeOwned>(body: &str) -> Result<M, String> {
+    serde_json::from_str(body).map_err(|error| {
+        let words = error.to_string();
+        let what = match error.classify() {
+            Category::Eof => "it ends too early",
+            Category::Syntax => "it is not JSON",
+            Category::Data | Category::Io => match words.split(" at line ").next() {
+                Some(missing) if missing.starts_with("missing field") => missing,
+                _ => "a value is not what the handler expects",
+            },
+        };
+        format!(
+            "malformed body: {what} (line {}, column {})",
+            error.line(),
+            error.column()
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    struct Card {
+        #[expect(dead_code, reason = "only its absence matters")]
+        number: u64,
+    }
+
+    #[test]
+    fn the_reason_names_the_place_and_a_missing_field() {
+        let reason = |body| decode::<Card>(body).unwrap_err();
+        assert_eq!(
+            reason("{}"),
+            "malformed body: missing field `number` (line 1, column 2)"
+        );
+        assert_eq!(
+            reason("{\n\"num"),
+            "malformed body: it ends too early (line 2, column 4)"
+        );
+        assert_eq!(reason(""), "malformed body: it ends too early (line 1, column 0)");
+        assert_eq!(reason("hello"), "malformed body: it is not JSON (line 1, column 1)");
+    }
+
+    #[test]
+    fn the_reason_quotes_nothing_of_the_body() {
+        for body in [
+            r#"{"number": "4111111111111111"}"#,
+            r#"{"number": -4111111111111111}"#,
+            r#""4111111111111111""#,
+        ] {
+            let reason = decode::<Card>(body).unwrap_err();
+            assert!(
+                !reason.contains("4111") && reason.contains("not what the handler expects"),
+                "{reason}"
+            );
+        }
+    }
+}
