@@ -52,6 +52,9 @@ fn list(there: &[String]) -> String {
 ///
 /// [`BuildError`]; what cargo and the compiler have to say is on standard error by then.
 pub(crate) async fn build(directory: &Path, binaries: &[String]) -> Result<BTreeMap<String, PathBuf>, BuildError> {
+    if binaries.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     let workspace = Workspace::at(directory).await?;
     let packages = workspace.packages_of(binaries)?;
     let mut cargo = cargo(directory, "build");

@@ -29,7 +29,7 @@ pub(crate) async fn run(args: InvokeArgs) -> Outcome {
         file,
         endpoint,
     } = args;
-    let endpoint = endpoint.endpoint_url;
+    let endpoint = endpoint.of("LAMBDA")?;
     let event = fs::read(&file).map_err(|error| format!("{} can't be read: {error}", file.display()))?;
     let request = axum::http::Request::post(format!("{endpoint}/2015-03-31/functions/{function}/invocations"))
         .header("x-amz-log-type", "Tail")

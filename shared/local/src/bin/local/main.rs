@@ -86,15 +86,24 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
 /// The stack that a command talks to.
 #[derive(Args)]
 struct EndpointArgs {
-    /// Where the stack is, or another emulator, or AWS
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "AWS_ENDPOINT_URL",
-        default_value_t = format!("http://127.0.0.1:{DEFAULT_PORT}"),
-        value_parser = http_url,
-    )]
-    endpoint_url: String,
+    /// Where the stack, or an emulator, is [default: $AWS_ENDPOINT_URL or http://127.0.0.1:4566]
+    #[arg(long, value_name = "URL", value_parser = http_url)]
+    endpoint_url: Option<String>,
+}
+
+impl EndpointArgs {
+    /// Where the service is, found as AWS's own tools find it.
+    fn of(self, service: &str) -> Result<String, String> {
+        if let Some(url) = self.endpoint_url {
+            return Ok(url);
+        }
+        let mut variables = [format!("AWS_ENDPOINT_URL_{service}"), "AWS_ENDPOINT_URL".to_owned()].into_iter();
+        let set = variables.find_map(|name| Some((std::env::var(&name).ok().filter(|url| !url.is_empty())?, name)));
+        match set {
+            Some((url, name)) => http_url(&url).map_err(|why| format!("{name} is no URL of a service: {url:?}; {why}")),
+            None => Ok(format!("http://127.0.0.1:{DEFAULT_PORT}")),
+        }
+    }
 }
 
 /// The URL of a service, without the slash that it may end with.

@@ -32,7 +32,8 @@ pub(crate) async fn run(args: SendArgs) -> Outcome {
     // All files are read before anything is sent.
     let files = args.files.iter().map(|path| Ok((path, read(path)?)));
     let files = files.collect::<Result<Vec<_>, String>>()?;
-    let queue = Queue::find(&args.endpoint.endpoint_url, &args.queue).await?;
+    let endpoint = args.endpoint.of("SQS")?;
+    let queue = Queue::find(&endpoint, &args.queue).await?;
     for (path, messages) in files {
         let sent = queue.send(&messages).await;
         for id in sent.map_err(|why| format!("{}: {why}", path.display()))? {

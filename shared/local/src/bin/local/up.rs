@@ -62,6 +62,9 @@ fn introduction(stack: &Stack, services: Option<&str>) -> String {
     let endpoint = stack.endpoint();
     let template = stack.template();
     let mut lines = vec![format!("The local stack is up: {endpoint}")];
+    if let Some(services) = services {
+        lines.push(format!("  SQS and DynamoDB are those at {services}"));
+    }
     for mapping in &template.mappings {
         lines.push(format!("  queue {} -> function {}", mapping.queue, mapping.function));
     }
@@ -72,18 +75,32 @@ fn introduction(stack: &Stack, services: Option<&str>) -> String {
     for table in &template.tables {
         lines.push(format!("  table {}", table.name));
     }
-    lines.push(format!(
-        "\nFor boto3, the AWS CLI and SDKs:\n\n  export AWS_ENDPOINT_URL={}\n  export AWS_REGION={region}\n  \
-         export AWS_DEFAULT_REGION={region}\n  export AWS_ACCESS_KEY_ID=local\n  export AWS_SECRET_ACCESS_KEY=local\n",
-        services.unwrap_or(endpoint),
-        region = stack.region(),
-    ));
+    lines.push("\nFor boto3, the AWS CLI and SDKs:\n".to_owned());
+    let exports = exports(stack, services).into_iter();
+    lines.extend(exports.map(|(name, value)| format!("  export {name}={value}")));
+    lines.push(
+        "\nVersion 1 of the AWS CLI overlooks the first for sqs; add --endpoint-url $AWS_ENDPOINT_URL.".to_owned(),
+    );
     if let Some(mapping) = template.mappings.first() {
         let (queue, function) = (&mapping.queue, &mapping.function);
         lines.push(format!(
-            "To send a message:\n\n  cargo run -p local -- send {queue} events/{function}/valid.json\n"
+            "\nTo send a message:\n\n  cargo run -p local -- send {queue} events/{function}/valid.json"
         ));
     }
-    lines.push("Each batch is a line below. Ctrl-C stops.\n".to_owned());
+    lines.push("\nEach batch is a line below. Ctrl-C stops.\n".to_owned());
     lines.join("\n")
+}
+
+fn exports(stack: &Stack, services: Option<&str>) -> Vec<(&'static str, String)> {
+    let mut exports = vec![("AWS_ENDPOINT_URL", services.unwrap_or(stack.endpoint()).to_owned())];
+    if services.is_some() {
+        exports.push(("AWS_ENDPOINT_URL_LAMBDA", stack.endpoint().to_owned()));
+    }
+    exports.push(("AWS_REGION", stack.region()));
+    exports.push(("AWS_DEFAULT_REGION", stack.region()));
+    if services.is_none() || std::env::var_os("AWS_ACCESS_KEY_ID").is_none() {
+        exports.push(("AWS_ACCESS_KEY_ID", "local".to_owned()));
+        exports.push(("AWS_SECRET_ACCESS_KEY", "local".to_owned()));
+    }
+    exports
 }
