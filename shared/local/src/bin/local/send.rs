@@ -245,3 +245,28 @@ impl Message {
             .build()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn messages(sizes: &[usize]) -> Vec<Message> {
+        let message = |size: &usize| Message {
+            body: "x".repeat(*size),
+            ..Message::default()
+        };
+        sizes.iter().map(message).collect()
+    }
+
+    #[test]
+    fn a_batch_holds_ten_messages_and_one_mebibyte_at_most() {
+        assert_eq!(batch_length(&messages(&[1; 12])), 10);
+        assert_eq!(batch_length(&messages(&[BATCH_BYTES / 2, BATCH_BYTES / 2, 1])), 2);
+        assert_eq!(batch_length(&messages(&[BATCH_BYTES / 2, BATCH_BYTES / 2 + 1])), 1);
+    }
+
+    #[test]
+    fn a_message_too_large_for_any_batch_is_sent_for_sqs_to_refuse() {
+        assert_eq!(batch_length(&messages(&[BATCH_BYTES + 1, 1])), 1);
+    }
+}
