@@ -1,5 +1,7 @@
 //! The sample events, as the runtime's own types decode them.
 
+#![allow(clippy::unwrap_used, reason = "all of this is tests")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

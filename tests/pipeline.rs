@@ -1,5 +1,7 @@
 //! Everything that the template names, built as the local stack builds it, under fire.
 
+#![allow(clippy::unwrap_used, reason = "all of this is tests")]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -29,7 +31,7 @@ async fn start() -> (Stack, UnboundedReceiver<Event>) {
         .map(parameter)
         .into(),
         port: 0,
-        endpoint_url: None,
+        elsewhere: None,
         binaries: Binaries::Build,
     };
     let (observer, events) = unbounded_channel();

@@ -1,8 +1,9 @@
 //! What the README says of files and commands. Its Rust blocks are compiled by the crate's documentation tests.
 
+#![allow(clippy::unwrap_used, reason = "all of this is tests")]
+
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Command;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 

@@ -1,5 +1,7 @@
 //! Which way dependencies point, what lies at the top, and that building the functions compiles nothing twice.
 
+#![allow(clippy::unwrap_used, reason = "all of this is tests")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;

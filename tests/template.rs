@@ -1,5 +1,7 @@
 //! What a deployment must not lack, and no linter demands.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is tests")]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

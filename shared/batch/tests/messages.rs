@@ -1,5 +1,7 @@
 //! What becomes of a message, in either mode.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is tests")]
+
 mod common;
 
 use batch::{BatchError, Handler};

@@ -1,5 +1,7 @@
 //! What holds for every batch, whatever is in it.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is tests")]
+
 mod common;
 
 use std::collections::{HashMap, HashSet};

@@ -1,5 +1,7 @@
 //! The time budget, and what runs side by side. Time is paused: a test that would wait fails or ends at once.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is tests")]
+
 mod common;
 
 use std::sync::atomic::Ordering;

@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::env;
+use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{Region, SdkConfig};
+use aws_sdk_dynamodb::client::Waiters;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TimeToLiveSpecification,
@@ -16,6 +18,9 @@ use crate::template::{Queue, Table};
 
 /// The region of the stack when the environment names none.
 const REGION: &str = "us-east-1";
+
+/// DynamoDB itself takes some ten seconds to create a table; the local stack takes none.
+const CREATION: Duration = Duration::from_secs(120);
 
 /// The environment's region, or the one that AWS's own tools begin with.
 pub(crate) fn region() -> String {
@@ -37,7 +42,7 @@ pub async fn dynamodb_client(endpoint: &str) -> aws_sdk_dynamodb::Client {
     aws_sdk_dynamodb::Client::new(&config(endpoint).await)
 }
 
-/// Clients of both services at one endpoint.
+/// Clients of both services.
 #[derive(Clone)]
 pub(crate) struct Clients {
     pub(crate) sqs: aws_sdk_sqs::Client,
@@ -55,10 +60,10 @@ pub struct CreateError {
 }
 
 impl Clients {
-    pub(crate) async fn at(endpoint: &str) -> Self {
+    pub(crate) async fn at(sqs: &str, dynamodb: &str) -> Self {
         Self {
-            sqs: sqs_client(endpoint).await,
-            dynamodb: dynamodb_client(endpoint).await,
+            sqs: sqs_client(sqs).await,
+            dynamodb: dynamodb_client(dynamodb).await,
         }
     }
 
@@ -97,6 +102,11 @@ impl Clients {
             Err(error) if error.code() == Some("ResourceInUseException") => return Ok(()),
             created => created.map_err(|error| failed("table", &table.name, endpoint, &error))?,
         };
+        let active = self.dynamodb.wait_until_table_exists().table_name(&table.name);
+        active
+            .wait(CREATION)
+            .await
+            .map_err(|error| invalid(error.to_string()))?;
         let Some(attribute) = &table.time_to_live else {
             return Ok(());
         };

@@ -19,4 +19,4 @@ pub use api::ApiError;
 pub use aws::{CreateError, dynamodb_client, sqs_client};
 pub use build::BuildError;
 pub use receiver::{Notified, Receiver};
-pub use stack::{Binaries, DEFAULT_PORT, Options, Stack, StackError};
+pub use stack::{Binaries, DEFAULT_PORT, Elsewhere, Options, Stack, StackError};

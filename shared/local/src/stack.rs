@@ -35,9 +35,41 @@ pub struct Options {
     /// The loopback port to serve on; 0: any that is free.
     pub port: u16,
     /// Where SQS and DynamoDB are, if not here.
-    pub endpoint_url: Option<String>,
+    pub elsewhere: Option<Elsewhere>,
     /// Where the functions' binaries come from.
     pub binaries: Binaries,
+}
+
+/// SQS and DynamoDB in another place than the stack.
+#[derive(Debug, Clone)]
+pub struct Elsewhere {
+    /// URL of SQS.
+    pub sqs: String,
+    /// URL of DynamoDB.
+    pub dynamodb: String,
+    /// The account in the ARNs of its queues and tables.
+    pub account: String,
+}
+
+impl Elsewhere {
+    /// Another emulator, which serves both at one URL.
+    pub fn emulator(url: &str) -> Self {
+        Self {
+            sqs: url.to_owned(),
+            dynamodb: url.to_owned(),
+            account: ACCOUNT.to_owned(),
+        }
+    }
+
+    /// AWS itself, in the environment's region and with its credentials.
+    pub fn aws(account: &str) -> Self {
+        let url = |service| format!("https://{service}.{}.amazonaws.com", aws::region());
+        Self {
+            sqs: url("sqs"),
+            dynamodb: url("dynamodb"),
+            account: account.to_owned(),
+        }
+    }
 }
 
 /// Where the functions' binaries come from.
@@ -104,8 +136,11 @@ impl Stack {
         let template = read(&options, &endpoint)?;
         let binaries = binaries(&options, &template).await?;
 
-        let services = options.endpoint_url.clone().unwrap_or_else(|| endpoint.clone());
-        let functions = functions(&template, &binaries, &services, options.endpoint_url.is_some());
+        let services = options
+            .elsewhere
+            .clone()
+            .unwrap_or_else(|| Elsewhere::emulator(&endpoint));
+        let functions = functions(&template, &binaries, &services, options.elsewhere.is_some());
         let region = aws::region();
         let lambda = Lambda::new(&address, &region, functions, observer);
         let sqs = Arc::new(Sqs::new(&endpoint, &region));
@@ -135,14 +170,18 @@ impl Stack {
         Ok(stack)
     }
 
-    async fn create_and_map(&self, services: &str, binaries: &BTreeMap<String, PathBuf>) -> Result<(), StackError> {
-        let clients = Clients::at(services).await;
+    async fn create_and_map(
+        &self,
+        services: &Elsewhere,
+        binaries: &BTreeMap<String, PathBuf>,
+    ) -> Result<(), StackError> {
+        let clients = Clients::at(&services.sqs, &services.dynamodb).await;
         for table in &self.template.tables {
-            clients.create_table(table, services).await?;
+            clients.create_table(table, &services.dynamodb).await?;
         }
         let mut urls = BTreeMap::new();
         for queue in &self.template.queues {
-            urls.insert(queue.name.as_str(), clients.create_queue(queue, services).await?);
+            urls.insert(queue.name.as_str(), clients.create_queue(queue, &services.sqs).await?);
         }
         for mapping in self.template.mappings.iter().filter(|mapping| mapping.enabled) {
             let runs = |function: &&template::Function| function.name == mapping.function;
@@ -150,7 +189,8 @@ impl Stack {
             if function.is_none_or(|function| !binaries.contains_key(&function.binary)) {
                 continue;
             }
-            let mapping = self.mapping(mapping, urls.get(mapping.queue.as_str()).cloned().unwrap_or_default());
+            let url = urls.get(mapping.queue.as_str()).cloned().unwrap_or_default();
+            let mapping = self::mapping(mapping, url, &services.account);
             mapping.check()?;
             let (lambda, sqs, stop) = (
                 Arc::clone(&self.lambda),
@@ -160,18 +200,6 @@ impl Stack {
             self.mappings.spawn(run_mapping(lambda, sqs, mapping, stop));
         }
         Ok(())
-    }
-
-    fn mapping(&self, mapping: &template::Mapping, queue_url: String) -> Mapping {
-        Mapping {
-            function: mapping.function.clone(),
-            queue_url,
-            queue_arn: format!("arn:aws:sqs:{}:{ACCOUNT}:{}", aws::region(), mapping.queue),
-            batch_size: mapping.batch_size,
-            window: mapping.window,
-            maximum_concurrency: mapping.maximum_concurrency,
-            report_batch_item_failures: mapping.report_batch_item_failures,
-        }
     }
 
     /// Where the stack is reached, such as `http://127.0.0.1:4566`.
@@ -225,14 +253,29 @@ impl Drop for Stack {
     }
 }
 
+fn mapping(mapping: &template::Mapping, queue_url: String, account: &str) -> Mapping {
+    Mapping {
+        function: mapping.function.clone(),
+        queue_url,
+        queue_arn: format!("arn:aws:sqs:{}:{account}:{}", aws::region(), mapping.queue),
+        batch_size: mapping.batch_size,
+        window: mapping.window,
+        maximum_concurrency: mapping.maximum_concurrency,
+        report_batch_item_failures: mapping.report_batch_item_failures,
+    }
+}
+
 fn read(options: &Options, endpoint: &str) -> Result<Template, TemplateError> {
-    let services = options.endpoint_url.as_deref().unwrap_or(endpoint);
+    let services = options
+        .elsewhere
+        .clone()
+        .unwrap_or_else(|| Elsewhere::emulator(endpoint));
     let settings = Settings {
         parameters: options.parameters.clone(),
         fallbacks: BTreeMap::from([("NotificationUrl".to_owned(), format!("{endpoint}{}", Receiver::PATH))]),
         region: aws::region(),
-        account: ACCOUNT.to_owned(),
-        endpoint: services.to_owned(),
+        account: services.account,
+        endpoint: services.sqs,
         ..Settings::default()
     };
     Template::read(&options.template, &settings)
@@ -259,7 +302,7 @@ async fn binaries(options: &Options, template: &Template) -> Result<BTreeMap<Str
 fn functions(
     template: &Template,
     binaries: &BTreeMap<String, PathBuf>,
-    services: &str,
+    services: &Elsewhere,
     elsewhere: bool,
 ) -> Vec<Function> {
     let runnable = template
@@ -267,7 +310,10 @@ fn functions(
         .iter()
         .filter_map(|function| Some((function, binaries.get(&function.binary)?)));
     let function = |(function, binary): (&template::Function, &PathBuf)| {
-        let mut environment = BTreeMap::from([("AWS_ENDPOINT_URL".to_owned(), services.to_owned())]);
+        let mut environment = BTreeMap::from([
+            ("AWS_ENDPOINT_URL_SQS".to_owned(), services.sqs.clone()),
+            ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), services.dynamodb.clone()),
+        ]);
         if elsewhere {
             environment.extend(credentials());
         }

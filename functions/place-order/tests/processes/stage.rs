@@ -52,7 +52,7 @@ impl Stage {
             template,
             parameters: PARAMETERS.iter().chain(parameters).map(named).collect(),
             port: 0,
-            endpoint_url: None,
+            elsewhere: None,
             binaries: Binaries::Only(BTreeMap::from([("place-order".to_owned(), BINARY.into())])),
         };
         let (observer, events) = unbounded_channel();

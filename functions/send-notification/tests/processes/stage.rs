@@ -38,7 +38,7 @@ impl Stage {
             template: workspace().join("template.yaml"),
             parameters: PARAMETERS.iter().chain(parameters).map(named).collect(),
             port: 0,
-            endpoint_url: None,
+            elsewhere: None,
             binaries: Binaries::Only(BTreeMap::from([("send-notification".to_owned(), BINARY.into())])),
         };
         let (observer, events) = unbounded_channel();

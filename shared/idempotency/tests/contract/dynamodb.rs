@@ -38,7 +38,7 @@ impl DynamoDbStore {
             template: concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml").into(),
             parameters: BTreeMap::new(),
             port: 0,
-            endpoint_url: None,
+            elsewhere: None,
             binaries: Binaries::Only(BTreeMap::new()),
         };
         let stack = Stack::start(options, tokio::sync::mpsc::unbounded_channel().0)

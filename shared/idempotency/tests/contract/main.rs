@@ -3,6 +3,13 @@
 //! DynamoDB is the local stack's unless `LEDGER_TEST_ENDPOINT` names another emulator's; `LEDGER_TEST_WITHOUT` then lists
 //! what that one lacks: `transactions`, `old-items` (on a failed condition).
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "all of this is tests"
+)]
+
 mod concurrency;
 mod dynamodb;
 mod histories;

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use axum::http::Uri;
 use clap::{Args, Parser, Subcommand};
-use local::{Binaries, DEFAULT_PORT, Options};
+use local::{Binaries, DEFAULT_PORT, Elsewhere, Options};
 
 use crate::stop::Stop;
 
@@ -67,12 +67,12 @@ struct TemplateArgs {
 }
 
 impl TemplateArgs {
-    fn options(self, port: u16, endpoint_url: Option<String>) -> Options {
+    fn options(self, port: u16, elsewhere: Option<Elsewhere>) -> Options {
         Options {
             template: self.template,
             parameters: BTreeMap::from_iter(self.parameters),
             port,
-            endpoint_url,
+            elsewhere,
             binaries: Binaries::Build,
         }
     }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use local::lambda::Event;
-use local::{DEFAULT_PORT, Stack};
+use local::{DEFAULT_PORT, Elsewhere, Stack};
 use tokio::sync::mpsc;
 
 use crate::stop::Stop;
@@ -17,16 +17,49 @@ pub(crate) struct UpArgs {
     /// The port to serve on, loopback only; 0: any that is free
     #[arg(long, default_value_t = DEFAULT_PORT)]
     port: u16,
-    /// Use SQS and DynamoDB of another emulator; missing queues and tables are created there
-    #[arg(long, value_name = "URL", value_parser = http_url)]
+    /// Use SQS and DynamoDB of another emulator, or `aws` for AWS itself with the environment's region and credentials;
+    /// missing queues and tables are created there
+    #[arg(long, value_name = "URL", value_parser = url_or_aws)]
     endpoint_url: Option<String>,
+    /// The account that they are in [default: 000000000000; AWS itself needs yours]
+    #[arg(
+        long,
+        value_name = "ID",
+        requires = "endpoint_url",
+        required_if_eq("endpoint_url", AWS)
+    )]
+    account: Option<String>,
+}
+
+/// In the place of a URL: AWS itself.
+const AWS: &str = "aws";
+
+fn url_or_aws(text: &str) -> Result<String, String> {
+    match text {
+        AWS => Ok(AWS.to_owned()),
+        url => http_url(url).map_err(|why| format!("{why}, or {AWS}")),
+    }
+}
+
+impl UpArgs {
+    fn elsewhere(&self) -> Option<Elsewhere> {
+        let account = self.account.clone().unwrap_or_default();
+        self.endpoint_url.as_deref().map(|url| match url {
+            AWS => Elsewhere::aws(&account),
+            url if account.is_empty() => Elsewhere::emulator(url),
+            url => Elsewhere {
+                account,
+                ..Elsewhere::emulator(url)
+            },
+        })
+    }
 }
 
 pub(crate) async fn run(args: UpArgs, stop: &mut Stop) -> Outcome {
     let (observer, mut events) = mpsc::unbounded_channel();
-    let services = args.endpoint_url.clone();
+    let (services, elsewhere) = (args.endpoint_url.clone(), args.elsewhere());
     let stack = tokio::select! {
-        stack = Stack::start(args.template.options(args.port, args.endpoint_url), observer) => stack?,
+        stack = Stack::start(args.template.options(args.port, elsewhere), observer) => stack?,
         code = stop.told() => return Ok(code),
     };
     say!("{}", introduction(&stack, services.as_deref()));
@@ -92,6 +125,7 @@ fn introduction(stack: &Stack, services: Option<&str>) -> String {
 }
 
 fn exports(stack: &Stack, services: Option<&str>) -> Vec<(&'static str, String)> {
+    let services = services.filter(|services| *services != AWS);
     let mut exports = vec![("AWS_ENDPOINT_URL", services.unwrap_or(stack.endpoint()).to_owned())];
     if services.is_some() {
         exports.push(("AWS_ENDPOINT_URL_LAMBDA", stack.endpoint().to_owned()));
