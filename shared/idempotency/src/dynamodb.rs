@@ -6,7 +6,7 @@ mod item;
 use std::error::Error;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -43,18 +43,15 @@ impl DynamoDbLedger {
 
     /// Opens the connection, and finds out whether the table may be written at all.
     ///
-    /// Costs one write unit: it deletes a record that can't be there, on the condition that it is somebody's claim.
+    /// Costs one write unit: it deletes the record of `key`, which should never be used, if it is nobody's claim.
     ///
     /// # Errors
     ///
-    /// [`LedgerError::Refused`] names what is wrong with table or permissions.
-    pub async fn connect(&self, namespace: &str) -> Result<(), LedgerError> {
-        let Ok(key) = Key::new(namespace, "connection opened at start, never recorded") else {
-            return Ok(());
-        };
+    /// [`LedgerError::Refused`] names what is wrong with table or permissions; others may pass.
+    pub async fn connect(&self, key: &Key) -> Result<(), LedgerError> {
         let nobody = OwnerToken::from("nobody".to_owned());
         let change = Change {
-            key: &key,
+            key,
             condition: Condition::Held(&nobody),
             record: None,
             writes: &[],
@@ -122,7 +119,6 @@ impl DynamoDbLedger {
                 Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
                     why_cancelled(change, cancelled).unwrap_or_else(|| Err(failure(error)))
                 }
-                Some(TransactWriteItemsError::TransactionInProgressException(_)) => Ok(Answer::Conflict),
                 _ => Err(failure(error)),
             },
         }
@@ -181,7 +177,13 @@ fn why_cancelled(change: &Change<'_>, cancelled: &TransactionCanceledException) 
     if let Some(refusal) = combine(refused.map(|(write, reason)| write.refusal(reason.item()))) {
         return Some(Ok(Answer::WriteRefused(refusal)));
     }
-    let conflict = |reason: &CancellationReason| reason.code() == Some("TransactionConflict");
+    // Each means that nothing was applied, and that it may be in a moment.
+    let conflict = |reason: &CancellationReason| {
+        matches!(
+            reason.code(),
+            Some("TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
+        )
+    };
     cancelled
         .cancellation_reasons()
         .iter()
@@ -189,13 +191,19 @@ fn why_cancelled(change: &Change<'_>, cancelled: &TransactionCanceledException) 
         .then_some(Ok(Answer::Conflict))
 }
 
-/// Whether the store said no, or nothing.
+/// Whether the store said no, not now, or nothing.
 fn failure<E>(error: SdkError<E>) -> LedgerError
 where
-    E: Error + Send + Sync + 'static,
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
     match &error {
-        SdkError::ServiceError(service) if service.raw().status().as_u16() < 500 => LedgerError::Refused(error.into()),
+        SdkError::ServiceError(service) if service.raw().status().as_u16() < 500 => match error.code() {
+            Some("TransactionInProgressException") => LedgerError::NoAnswer(error.into()),
+            Some("ThrottlingException" | "ProvisionedThroughputExceededException" | "RequestLimitExceeded") => {
+                LedgerError::Throttled(error.into())
+            }
+            _ => LedgerError::Refused(error.into()),
+        },
         SdkError::ConstructionFailure(_) => LedgerError::Refused(error.into()),
         _ => LedgerError::NoAnswer(error.into()),
     }

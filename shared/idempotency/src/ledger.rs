@@ -20,13 +20,13 @@ pub trait Ledger: Send + Sync + 'static {
     fn change(&self, change: Change<'_>) -> impl Future<Output = Result<Answer, LedgerError>> + Send;
 
     /// Claims a key before its work.
-    fn claim(&self, attempt: Attempt) -> impl Future<Output = Result<Claim, LedgerError>> + Send {
+    fn claim(&self, attempt: &Attempt) -> impl Future<Output = Result<Claim, LedgerError>> + Send {
         async move {
-            let record = Record::claimed(&attempt);
-            match self.change(take(&attempt, record, &[])).await? {
+            let record = Record::claimed(attempt);
+            match self.change(take(attempt, record, &[])).await? {
                 Answer::NotFree(standing) => Ok(Claim::Refused(standing)),
-                Answer::Applied => Ok(Claim::Granted(Lease::of(attempt))),
-                answer => Err(answer.out_of_place(&attempt)),
+                Answer::Applied => Ok(Claim::Granted(Lease::of(attempt.clone()))),
+                answer => Err(answer.out_of_place(attempt)),
             }
         }
     }
@@ -152,7 +152,7 @@ pub enum Answer {
     Lost,
     /// Nothing was applied, because of a write's own condition.
     WriteRefused(Refusal),
-    /// Nothing was applied, because another request is at one of the items just now: try again.
+    /// Nothing was applied, because another request is at one of the items just now, or too many are: try again.
     Conflict,
 }
 
@@ -175,11 +175,15 @@ impl Answer {
         }
     }
 
-    /// A store that answers what was not asked.
+    /// An answer that has no place in the caller's.
     fn out_of_place(&self, attempt: &Attempt) -> LedgerError {
-        LedgerError::Inconsistent {
-            id: attempt.key().record_id().to_owned(),
-            why: format!("unexpected {self:?}"),
+        let id = attempt.key().record_id().to_owned();
+        match self {
+            Self::Conflict => LedgerError::Conflict { id },
+            answer => LedgerError::Inconsistent {
+                id,
+                why: format!("unexpected {answer:?}"),
+            },
         }
     }
 }
@@ -247,14 +251,23 @@ pub enum Settled {
     Lost,
 }
 
-/// The ledger gave no usable answer: the request may have been applied, or may yet be.
+/// The ledger gave no usable answer: unless a variant says otherwise, the request may have been applied, or may yet be.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LedgerError {
     /// No answer came: the table could not be reached, or broke off, or took too long.
     #[error("the ledger did not answer")]
     NoAnswer(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The store refused the request itself: no such table, no permission, throttled, too large.
+    /// The table gets more requests than it can take: it may answer later.
+    #[error("the ledger is throttled")]
+    Throttled(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Another transaction is at the record just now: nothing was applied, try again.
+    #[error("another transaction is at record {id}")]
+    Conflict {
+        /// The record's partition key.
+        id: String,
+    },
+    /// The store refused the request itself, and would again: no such table, no permission, too large.
     #[error("the ledger refused the request")]
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The key's record is neither ours nor Powertools': somebody else writes to this table.

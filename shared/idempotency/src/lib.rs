@@ -15,7 +15,7 @@
 //! let now = Timestamp::now();
 //! let attempt = Attempt::new(Key::new("place-order", "message-1")?, now, now.plus(Duration::from_secs(30)));
 //!
-//! if let Claim::Granted(lease) = ledger.claim(attempt).await? {
+//! if let Claim::Granted(lease) = ledger.claim(&attempt).await? {
 //!     // ... the work ...
 //!     assert!(matches!(ledger.complete(lease, &Completion::new()).await?, Completed::Done));
 //! }

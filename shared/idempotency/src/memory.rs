@@ -36,6 +36,8 @@ pub enum Fault {
     Hangs(Option<Status>),
     /// The next change with writes meets another request at one of their items.
     Conflict,
+    /// The next change without writes meets another request at the record.
+    RecordConflict,
     /// The next change with writes meets an item that fails the condition of one of them.
     WriteRefused {
         /// Which write, counted from zero.
@@ -115,7 +117,7 @@ impl State {
     fn decided(&self, change: &Change<'_>, fault: Option<&Fault>) -> Option<Answer> {
         let decision = decide(self.records.get(change.key.record_id()), change);
         match (decision, fault) {
-            (Decision::Apply, Some(Fault::Conflict)) => Some(Answer::Conflict),
+            (Decision::Apply, Some(Fault::Conflict | Fault::RecordConflict)) => Some(Answer::Conflict),
             (Decision::Apply, Some(Fault::WriteRefused { write, item })) => {
                 combine(change.writes.get(*write).map(|write| write.refusal(item.as_ref()))).map(Answer::WriteRefused)
             }
@@ -141,6 +143,7 @@ impl Fault {
                 *into == change.record.as_ref().map(|record| record.status)
             }
             Self::Conflict => !change.writes.is_empty(),
+            Self::RecordConflict => change.writes.is_empty(),
             Self::WriteRefused { write, .. } => *write < change.writes.len(),
         }
     }

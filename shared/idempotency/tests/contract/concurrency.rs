@@ -16,7 +16,7 @@ pub(crate) async fn of_fifty_claims_at_a_time_exactly_one_is_granted(store: &Arc
         let mut rivals = JoinSet::new();
         for _ in 0..RIVALS {
             let (store, attempt) = (Arc::clone(store), attempt(&key, NOW));
-            rivals.spawn(async move { matches!(store.ledger().claim(attempt).await, Ok(Claim::Granted(_))) });
+            rivals.spawn(async move { matches!(store.ledger().claim(&attempt).await, Ok(Claim::Granted(_))) });
         }
         let granted = rivals.join_all().await.into_iter().filter(|granted| *granted).count();
         assert_eq!(granted, 1, "round {round}");

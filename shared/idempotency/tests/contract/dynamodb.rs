@@ -185,9 +185,9 @@ async fn of_many_commits_at_a_time_exactly_one_is_applied() {
 #[tokio::test]
 async fn connecting_finds_a_table_that_is_not_there() {
     let store = DynamoDbStore::start().await;
-    assert!(store.ledger.connect("contract").await.is_ok());
+    assert!(store.ledger.connect(&fresh_key()).await.is_ok());
     let error = DynamoDbLedger::new(store.client, "no-such-table")
-        .connect("contract")
+        .connect(&fresh_key())
         .await
         .unwrap_err();
     assert!(matches!(error, idempotency::LedgerError::Refused(_)), "{error:?}");
@@ -213,7 +213,7 @@ async fn a_record_that_powertools_completed_is_a_duplicate_although_its_lease_is
         .item("data", text("{}"));
     put.send().await.unwrap();
     assert_eq!(
-        store.ledger.claim(attempt(&key, AFTER_LEASE)).await.unwrap(),
+        store.ledger.claim(&attempt(&key, AFTER_LEASE)).await.unwrap(),
         Claim::Refused(Standing::Completed(Some("{}".to_owned())))
     );
 }

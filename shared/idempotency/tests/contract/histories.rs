@@ -91,7 +91,7 @@ impl<L: Ledger> Side<'_, L> {
     }
 
     async fn claim(&mut self, attempt: &Attempt) -> String {
-        let claim = self.ledger.claim(attempt.clone()).await;
+        let claim = self.ledger.claim(attempt).await;
         let answer = said(&claim);
         if let Ok(Claim::Granted(lease)) = claim {
             self.granted.push(lease);

@@ -26,7 +26,7 @@ fn inject(store: &DynamoDbStore, operation: &str, times: u32, kind: FaultKind) {
 #[tokio::test]
 async fn a_claim_whose_reply_was_lost_is_granted() {
     let store = store_with("PutItem", 1, || FaultKind::LoseReply).await;
-    let claim = store.ledger().claim(attempt(&fresh_key(), NOW)).await.unwrap();
+    let claim = store.ledger().claim(&attempt(&fresh_key(), NOW)).await.unwrap();
     assert!(matches!(claim, Claim::Granted(_)), "{claim:?}");
 }
 
@@ -97,7 +97,7 @@ async fn requests_that_were_lost_throttled_or_failed_are_sent_again() {
         || FaultKind::ServerError,
     ] {
         let store = store_with("PutItem", 2, fault).await;
-        let claim = store.ledger().claim(attempt(&fresh_key(), NOW)).await.unwrap();
+        let claim = store.ledger().claim(&attempt(&fresh_key(), NOW)).await.unwrap();
         assert!(matches!(claim, Claim::Granted(_)), "{claim:?}");
     }
 }
@@ -126,13 +126,27 @@ async fn a_conflict_of_transactions_is_told_from_a_refusal_and_the_lease_still_h
 async fn a_table_that_never_answers_is_an_error_that_leaves_the_result_open() {
     let store = store_with("PutItem", u32::MAX, || FaultKind::LoseReply).await;
     // Every reply is lost, those to the requests sent again too.
-    let error = store.ledger().claim(attempt(&fresh_key(), NOW)).await.unwrap_err();
+    let error = store.ledger().claim(&attempt(&fresh_key(), NOW)).await.unwrap_err();
     assert!(matches!(error, LedgerError::NoAnswer(_)), "{error:?}");
 
     let nowhere = local::dynamodb_client("http://127.0.0.1:9").await;
     let error = DynamoDbLedger::new(nowhere, "t")
-        .claim(attempt(&fresh_key(), NOW))
+        .claim(&attempt(&fresh_key(), NOW))
         .await
         .unwrap_err();
     assert!(matches!(error, LedgerError::NoAnswer(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_claim_that_meets_a_transaction_is_told_from_a_refusal() {
+    let store = store_with("PutItem", 1, || FaultKind::Conflict).await;
+    let error = store.ledger().claim(&attempt(&fresh_key(), NOW)).await.unwrap_err();
+    assert!(matches!(error, LedgerError::Conflict { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_throttled_table_is_told_from_one_that_refuses() {
+    let store = store_with("PutItem", u32::MAX, || FaultKind::Throttle).await;
+    let error = store.ledger().claim(&attempt(&fresh_key(), NOW)).await.unwrap_err();
+    assert!(matches!(error, LedgerError::Throttled(_)), "{error:?}");
 }

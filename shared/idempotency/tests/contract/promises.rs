@@ -13,7 +13,7 @@ pub(crate) async fn a_key_is_granted_to_nobody_else_while_its_lease_lasts(store:
     let end = NOW.plus(LEASE);
     for now in [NOW, end] {
         assert_eq!(
-            ledger.claim(attempt(&key, now)).await.unwrap(),
+            ledger.claim(&attempt(&key, now)).await.unwrap(),
             Claim::Refused(Standing::InProgress(end))
         );
     }
@@ -54,7 +54,7 @@ pub(crate) async fn an_extended_lease_lasts_to_its_new_end(store: &impl Store) {
     let held = lease(ledger, attempt(&key, NOW)).await;
     let held = ledger.extend(held, end).await.unwrap().expect("the lease holds");
     assert_eq!(
-        ledger.claim(attempt(&key, AFTER_LEASE)).await.unwrap(),
+        ledger.claim(&attempt(&key, AFTER_LEASE)).await.unwrap(),
         Claim::Refused(Standing::InProgress(end))
     );
     assert_eq!(
@@ -104,7 +104,7 @@ pub(crate) async fn whose_lease_is_over_but_was_not_taken_may_still_complete(sto
         Completed::Done
     );
     assert!(matches!(
-        ledger.claim(attempt(&key, AFTER_LEASE)).await.unwrap(),
+        ledger.claim(&attempt(&key, AFTER_LEASE)).await.unwrap(),
         Claim::Refused(Standing::Completed(None))
     ));
 }
@@ -126,7 +126,7 @@ pub(crate) async fn a_completed_record_is_replaced_only_after_it_expired(store: 
     let done = Standing::Completed(Some("{\"n\":1}".to_owned()));
     for now in [AFTER_LEASE, NOW.plus(day)] {
         assert_eq!(
-            ledger.claim(attempt(&key, now)).await.unwrap(),
+            ledger.claim(&attempt(&key, now)).await.unwrap(),
             Claim::Refused(done.clone())
         );
         assert_eq!(
@@ -154,7 +154,7 @@ pub(crate) async fn a_completed_record_is_not_lost_to_a_late_failure_of_its_own_
     assert_eq!(ledger.release(next()).await.unwrap(), Settled::Lost);
     assert_eq!(ledger.reject(next(), "why").await.unwrap(), Settled::Lost);
     assert_eq!(
-        ledger.claim(attempt(&key, AFTER_LEASE)).await.unwrap(),
+        ledger.claim(&attempt(&key, AFTER_LEASE)).await.unwrap(),
         Claim::Refused(Standing::Completed(None))
     );
 }
@@ -173,7 +173,7 @@ pub(crate) async fn a_rejected_record_is_terminal_and_gives_its_reason(store: &i
     );
     for key in [claimed, unclaimed] {
         assert_eq!(
-            ledger.claim(attempt(&key, AFTER_LEASE)).await.unwrap(),
+            ledger.claim(&attempt(&key, AFTER_LEASE)).await.unwrap(),
             Claim::Refused(Standing::Rejected("does not add up".to_owned()))
         );
     }
@@ -301,11 +301,11 @@ pub(crate) async fn a_key_seen_with_another_payload_is_an_error_while_its_record
     let _held = lease(ledger, first(NOW)).await;
     // In progress, with its lease over, and completed.
     assert_eq!(
-        ledger.claim(other(NOW)).await.unwrap(),
+        ledger.claim(&other(NOW)).await.unwrap(),
         Claim::Refused(mismatch.clone())
     );
     assert_eq!(
-        ledger.claim(other(AFTER_LEASE)).await.unwrap(),
+        ledger.claim(&other(AFTER_LEASE)).await.unwrap(),
         Claim::Refused(mismatch.clone())
     );
     let held = lease(ledger, first(AFTER_LEASE)).await;
@@ -314,11 +314,11 @@ pub(crate) async fn a_key_seen_with_another_payload_is_an_error_while_its_record
         Completed::Done
     );
     assert_eq!(
-        ledger.claim(other(AFTER_LEASE)).await.unwrap(),
+        ledger.claim(&other(AFTER_LEASE)).await.unwrap(),
         Claim::Refused(mismatch)
     );
     assert_eq!(
-        ledger.claim(first(AFTER_LEASE)).await.unwrap(),
+        ledger.claim(&first(AFTER_LEASE)).await.unwrap(),
         Claim::Refused(Standing::Completed(None))
     );
 }

@@ -55,7 +55,7 @@ pub(crate) fn attempt(key: &Key, now: Timestamp) -> Attempt {
 
 /// A lease, which must be granted.
 pub(crate) async fn lease(ledger: &impl Ledger, attempt: Attempt) -> Lease {
-    match ledger.claim(attempt).await.unwrap() {
+    match ledger.claim(&attempt).await.unwrap() {
         Claim::Granted(lease) => lease,
         Claim::Refused(standing) => panic!("the claim was refused: {standing:?}"),
     }
