@@ -40,7 +40,8 @@ impl Failure {
         }
     }
 
-    /// It can never succeed: later deliveries don't run the handler.
+    /// It can never succeed. Later deliveries are rejected for the same reason, in claim-then-complete mode without
+    /// running the handler.
     pub fn permanent(cause: impl Into<Cause>) -> Self {
         Self {
             fate: Fate::Permanent,
@@ -62,10 +63,15 @@ impl Failure {
     }
 }
 
-/// The cause and all its sources, in one line.
+/// A reason is kept in a record and in the log: neither has room for a whole message that somebody quotes in it.
+const LONGEST_REASON_BYTES: usize = 1024;
+
+/// The cause and all its sources, in one line, cut after 1,024 bytes.
 impl Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", Chain(&*self.cause))
+        let whole = Chain(&*self.cause).to_string();
+        let cut = whole.floor_char_boundary(LONGEST_REASON_BYTES);
+        write!(f, "{}{}", &whole[..cut], if cut < whole.len() { "..." } else { "" })
     }
 }
 
@@ -75,8 +81,8 @@ impl<E: Error + Send + Sync + 'static> From<E> for Failure {
     }
 }
 
-/// An error and its sources, outermost first.
-pub(crate) struct Chain<'a>(pub(crate) &'a (dyn Error + 'static));
+/// An error and its sources in one line, outermost first.
+pub struct Chain<'a>(pub &'a (dyn Error + 'static));
 
 impl Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -103,6 +109,12 @@ mod tests {
         let failure = Failure::from(Outer("x".parse::<u8>().unwrap_err()));
         assert_eq!(failure.fate, Fate::Retry);
         assert_eq!(failure.to_string(), "saving failed: invalid digit found in string");
+    }
+
+    #[test]
+    fn a_reason_is_cut_before_it_outgrows_its_record() {
+        let failure = Failure::permanent("ü".repeat(400_000));
+        assert_eq!(failure.to_string(), format!("{}...", "ü".repeat(512)));
     }
 
     #[test]

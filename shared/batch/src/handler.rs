@@ -43,6 +43,7 @@ pub enum Mode {
     /// outside its completion, such as an HTTP call. Two requests to the ledger a message.
     ClaimThenComplete,
     /// No claim: the record is put together with the completion's writes. Right for a handler whose only effects *are*
-    /// these writes: of two that run side by side one commits, and the other's work is discarded. One request a message.
+    /// these writes: it runs at every delivery, of which one commits and the others' work is discarded. One request a
+    /// message.
     OneStep,
 }

@@ -57,7 +57,7 @@ mod work;
 pub use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 
 pub use budget::{Budget, CLOCK_MARGIN, DEFAULT_BUDGET};
-pub use failure::Failure;
+pub use failure::{Chain, Failure};
 pub use handler::{Handler, Mode};
 pub use message::{BatchError, Delivery};
 pub use run::{CONCURRENT_LANES, run};

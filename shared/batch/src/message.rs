@@ -59,7 +59,7 @@ pub enum BatchError {
         index: usize,
     },
     /// The handler's namespace can't begin a key.
-    #[error("namespace {namespace:?} of the handler can't be used: {why}")]
+    #[error("the namespace {namespace:?} of the handler can't be used")]
     Namespace {
         /// The handler's.
         namespace: &'static str,

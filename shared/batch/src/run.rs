@@ -1,9 +1,11 @@
 //! The batch as a whole.
 
 use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use futures_util::FutureExt;
 use futures_util::stream::{self, StreamExt};
 use idempotency::Ledger;
 use tracing::Instrument;
@@ -60,11 +62,16 @@ async fn run_lane<H: Handler, L: Ledger>(
     let mut held = false;
     for position in lane {
         let message = &messages[position];
-        let span = tracing::info_span!("message", messageId = message.delivery.message_id());
+        // Of the highest level, so that its ID is on every line, whatever level is logged.
+        let span = tracing::error_span!("message", messageId = message.delivery.message_id());
         let worked = async {
             let outcome = match held || budget.is_spent() {
                 true => Outcome::NotStarted,
-                false => work::work(handler, ledger, message, budget).await,
+                // Of the author's code, only the handler runs in a task; decoding and reading refusals can panic too.
+                false => AssertUnwindSafe(work::work(handler, ledger, message, budget))
+                    .catch_unwind()
+                    .await
+                    .unwrap_or_else(|panic| Outcome::failed(format!("panic: {}", work::text_of(&*panic)))),
             };
             outcome.log();
             outcome

@@ -48,7 +48,8 @@ async fn claimed<H: Handler, L: Ledger>(
     message: &Message,
     budget: &Budget,
 ) -> Result<Outcome, LedgerError> {
-    let lease = match budget.for_handlers(ledger.claim(attempt)).await {
+    // Granted later than this, it would leave no time for the handler: the lease is left to end.
+    let lease = match budget.for_handlers(persist(budget, || ledger.claim(&attempt))).await {
         None => return Ok(Outcome::failed("the claim was not answered in time")),
         Some(claim) => match claim? {
             Claim::Refused(standing) => return Ok(standing_outcome(standing)),
@@ -105,7 +106,7 @@ async fn handle<H: Handler>(handler: &Arc<H>, decoded: H::Message, message: &Mes
     }
 }
 
-fn text_of(panic: &(dyn Any + Send)) -> &str {
+pub(crate) fn text_of(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("(no message)")
@@ -129,7 +130,12 @@ async fn complete<L: Ledger>(
             Completed::Refused(held, Refusal::AlreadyDone) => {
                 (lease, completion) = (held, completion.without_writes());
             }
-            Completed::Refused(held, refusal) => return give_up(ledger, held, failure(refusal), budget).await,
+            Completed::Refused(held, Refusal::Permanent(why)) => {
+                return give_up(ledger, held, Failure::permanent(why), budget).await;
+            }
+            Completed::Refused(held, Refusal::Retry(why)) => {
+                return give_up(ledger, held, Failure::retry(why), budget).await;
+            }
             Completed::Conflict(held) => {
                 if !pause(&mut delays, budget).await {
                     return give_up(ledger, held, Failure::retry(CONFLICTS), budget).await;
@@ -152,13 +158,29 @@ async fn commit<L: Ledger>(
             Committed::Done => return Ok(Outcome::Done),
             Committed::NotFree(standing) => return Ok(standing_outcome(standing)),
             Committed::Refused(Refusal::AlreadyDone) => completion = completion.without_writes(),
-            Committed::Refused(Refusal::Permanent(why)) => return reject(ledger, attempt, why, budget).await,
-            Committed::Refused(Refusal::Retry(why)) => return Ok(Outcome::failed(why)),
+            Committed::Refused(Refusal::Permanent(why)) => {
+                return reject(ledger, attempt, Failure::permanent(why).to_string(), budget).await;
+            }
+            Committed::Refused(Refusal::Retry(why)) => return Ok(failed(&Failure::retry(why))),
             Committed::Conflict => {
                 if !pause(&mut delays, budget).await {
                     return Ok(Outcome::failed(CONFLICTS));
                 }
             }
+        }
+    }
+}
+
+/// Makes a request again for as long as it meets other transactions at its record.
+async fn persist<T, F>(budget: &Budget, request: impl Fn() -> F) -> Result<T, LedgerError>
+where
+    F: Future<Output = Result<T, LedgerError>>,
+{
+    let mut delays = conflict_delays();
+    loop {
+        match request().await {
+            Err(LedgerError::Conflict { .. }) if pause(&mut delays, budget).await => {}
+            answer => return answer,
         }
     }
 }
@@ -193,7 +215,8 @@ async fn reject<L: Ledger>(
     why: String,
     budget: &Budget,
 ) -> Result<Outcome, LedgerError> {
-    Ok(match in_time(budget, ledger.reject_unclaimed(attempt, &why)).await? {
+    let rejected = persist(budget, || ledger.reject_unclaimed(attempt, &why));
+    Ok(match in_time(budget, rejected).await? {
         None => Outcome::Rejected { why },
         Some(standing) => standing_outcome(standing),
     })
@@ -203,14 +226,6 @@ fn failed(failure: &Failure) -> Outcome {
     Outcome::Failed {
         delay: failure.delay(),
         why: failure.to_string(),
-    }
-}
-
-fn failure(refusal: Refusal) -> Failure {
-    match refusal {
-        Refusal::Permanent(why) => Failure::permanent(why),
-        Refusal::Retry(why) => Failure::retry(why),
-        Refusal::AlreadyDone => Failure::retry("a write without condition was refused"),
     }
 }
 

@@ -5,7 +5,7 @@
 mod common;
 
 use batch::{BatchError, Handler};
-use common::{Deed, NOW, STANDARD, Scripted, body, deeds, event, failed, key, ten_seconds};
+use common::{Bomb, Deed, NOW, STANDARD, Scripted, body, deeds, event, failed, key, ten_seconds};
 use idempotency::{Attempt, Claim, Fault, Ledger, MemoryLedger, Status};
 
 type Claiming = Scripted<false>;
@@ -117,7 +117,7 @@ async fn a_malformed_body_fails_its_own_message_for_good() {
 async fn a_message_in_progress_elsewhere_is_reported_and_not_handled() {
     let (handler, ledger) = (Claiming::new(), MemoryLedger::new());
     let twin = ledger
-        .claim(Attempt::new(key("m-1"), NOW, ten_seconds_later()))
+        .claim(&Attempt::new(key("m-1"), NOW, ten_seconds_later()))
         .await
         .unwrap();
     assert!(matches!(twin, Claim::Granted(_)));
@@ -232,6 +232,37 @@ async fn a_write_that_is_refused_for_good_rejects_the_message() {
     }
     rejected(Claiming::new()).await;
     rejected(OneStep::new()).await;
+}
+
+#[tokio::test]
+async fn a_panic_outside_the_handler_costs_its_own_message_only() {
+    async fn only_one_fails<H: Handler>(handler: std::sync::Arc<H>, deed: Deed) {
+        let ledger = MemoryLedger::new();
+        ledger.inject(Fault::WriteRefused { write: 0, item: None });
+        let event = deeds([("m-1", Deed::Succeed), ("m-2", deed), ("m-3", Deed::Succeed)]);
+        assert_eq!(failed(&handler, &ledger, event).await, ["m-2"]);
+    }
+    for deed in [Deed::PanicInDecoding(Bomb), Deed::WriteBadly] {
+        only_one_fails(Claiming::new(), deed).await;
+        only_one_fails(OneStep::new(), deed).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_or_a_rejection_that_meets_a_transaction_is_tried_again_within_the_batch() {
+    let ledger = MemoryLedger::new();
+    (0..3).for_each(|_| ledger.inject(Fault::RecordConflict));
+    assert!(
+        failed(&Claiming::new(), &ledger, deeds([("m-1", Deed::Succeed)]))
+            .await
+            .is_empty()
+    );
+    (0..3).for_each(|_| ledger.inject(Fault::RecordConflict));
+    assert_eq!(
+        failed(&OneStep::new(), &ledger, deeds([("m-2", Deed::Permanent)])).await,
+        ["m-2"]
+    );
+    assert_eq!(status(&ledger, "m-2"), Some(Status::Rejected));
 }
 
 #[tokio::test]

@@ -62,6 +62,7 @@ fn fault() -> impl Strategy<Value = Fault> {
         into.clone().prop_map(Fault::ReplyLost),
         into.prop_map(Fault::Hangs),
         Just(Fault::Conflict),
+        Just(Fault::RecordConflict),
         Just(Fault::WriteRefused { write: 0, item: None }),
     ]
 }
@@ -72,13 +73,21 @@ struct Ran {
     ledger: MemoryLedger,
 }
 
+/// In one mode or the other, as the batch has it.
 fn run(queue: &str, sent: &[Sent], faults: &[Fault]) -> Ran {
+    match sent.len() % 2 {
+        0 => run_in_mode::<false>(queue, sent, faults),
+        _ => run_in_mode::<true>(queue, sent, faults),
+    }
+}
+
+fn run_in_mode<const ONE_STEP: bool>(queue: &str, sent: &[Sent], faults: &[Fault]) -> Ran {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .unwrap();
-    let (handler, ledger) = (Scripted::<false>::new(), MemoryLedger::new());
+    let (handler, ledger) = (Scripted::<ONE_STEP>::new(), MemoryLedger::new());
     faults.iter().for_each(|fault| ledger.inject(fault.clone()));
     let event = event(queue, sent.iter().map(|sent| (&*sent.id, &*sent.group, sent.body())));
     let reported = runtime.block_on(failed(&handler, &ledger, event));

@@ -18,11 +18,25 @@ pub enum Deed {
     Write,
     /// Succeeds with a write, whose refusal is permanent.
     WriteOnce,
+    /// Succeeds with a write, whose refusal is read by a closure that panics.
+    WriteBadly,
     Retry,
     Permanent,
     Panic,
+    /// Panics while its body is decoded.
+    PanicInDecoding(Bomb),
     Hang,
     TakeASecond,
+}
+
+/// Goes off when it is decoded, as a careless `Deserialize` may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Bomb;
+
+impl<'de> Deserialize<'de> for Bomb {
+    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        panic!("while decoding")
+    }
 }
 
 /// Does the deed; `ONE_STEP` says in which mode.
@@ -68,6 +82,10 @@ async fn perform(deed: Deed) -> Result<Completion, Failure> {
         Deed::Succeed => {}
         Deed::Write => return Ok(Completion::new().write(write(Refusal::AlreadyDone))),
         Deed::WriteOnce => return Ok(Completion::new().write(write(Refusal::Permanent("there is another".to_owned())))),
+        Deed::WriteBadly => {
+            return Ok(Completion::new().write(put().if_refused(|there| panic!("while reading {there:?}"))));
+        }
+        Deed::PanicInDecoding(_) => unreachable!("it went off before"),
         Deed::Retry => return Err(Failure::retry("not today")),
         Deed::Permanent => return Err(Failure::permanent("not ever")),
         Deed::Panic => panic!("at the disco"),
@@ -78,12 +96,16 @@ async fn perform(deed: Deed) -> Result<Completion, Failure> {
 }
 
 fn write(refused: Refusal) -> Write {
+    put().if_refused(move |_| refused.clone())
+}
+
+fn put() -> Write {
     let put = Put::builder()
         .table_name("effects")
         .item("id", AttributeValue::S("effect".to_owned()))
         .build()
         .unwrap();
-    Write::put(put).if_refused(move |_| refused.clone())
+    Write::put(put)
 }
 
 pub const STANDARD: &str = "arn:aws:sqs:eu-west-1:000000000000:work";
