@@ -30,12 +30,10 @@ pub struct Line {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidOrder {
     /// Without both it can't be recorded.
-    #[error("order {id:?} of customer {customer:?}: id and customer must have 1 to {MAX_KEY_BYTES} bytes")]
+    #[error("order {id:?}: id and customer must have 1 to {MAX_KEY_BYTES} bytes")]
     Name {
         /// The order's ID.
         id: String,
-        /// The order's customer.
-        customer: String,
     },
     /// Nothing is ordered.
     #[error("order {id} has no items")]
@@ -91,10 +89,7 @@ impl Order {
             .into_iter()
             .any(|name| name.is_empty() || name.len() > MAX_KEY_BYTES)
         {
-            return Err(InvalidOrder::Name {
-                id: id(),
-                customer: self.customer.clone(),
-            });
+            return Err(InvalidOrder::Name { id: id() });
         }
         if self.items.is_empty() {
             return Err(InvalidOrder::Empty { id: id() });

@@ -31,7 +31,8 @@ impl Tables {
             .build()?;
         let taken = format!("order {} was placed before with other content", order.id);
         Ok(Write::put(put).if_refused(move |there| match there {
-            Some(there) if *there == item => Refusal::AlreadyDone,
+            // It may have more attributes by now, such as a state.
+            Some(there) if item.iter().all(|(name, value)| there.get(name) == Some(value)) => Refusal::AlreadyDone,
             _ => Refusal::Permanent(taken.clone()),
         }))
     }

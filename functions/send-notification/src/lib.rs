@@ -16,11 +16,15 @@ use batch::{Delivery, Failure, Handler};
 use host::{HttpsClient, SettingError, https_client, setting};
 use http::header::{CONTENT_TYPE, HeaderName};
 use http::{Request, Uri};
+use http_body_util::{BodyExt, Limited};
 use idempotency::Completion;
 use tokio::time::timeout;
 
 /// How long the receiver has for an answer.
 const RECEIVER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Of a longer answer the rest is not read, and its connection is closed.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
 /// [The Idempotency-Key HTTP Header Field](https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/).
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -53,10 +57,7 @@ impl SendNotification {
             .map_err(|error| SettingError::wrong(VARIABLE, format!("is not a URL: {error}")))?;
         match (receiver.scheme_str(), receiver.host()) {
             (Some("http" | "https"), Some(_)) => Ok(Self::new(receiver)),
-            _ => Err(SettingError::wrong(
-                VARIABLE,
-                format!("must be an http or https URL, not {receiver}"),
-            )),
+            _ => Err(SettingError::wrong(VARIABLE, "is not an http or https URL")),
         }
     }
 }
@@ -74,6 +75,9 @@ impl Handler for SendNotification {
         let response = timeout(RECEIVER_TIMEOUT, self.client.request(request))
             .await
             .map_err(|_| Failure::retry(format!("the receiver did not answer in {RECEIVER_TIMEOUT:?}")))??;
-        answer::read(response.status(), response.headers())
+        let (head, body) = response.into_parts();
+        // A connection whose answer was read to its end is used again. What it says is of no interest.
+        let _ = timeout(RECEIVER_TIMEOUT, Limited::new(body, MAX_ANSWER_BYTES).collect()).await;
+        answer::read(head.status, &head.headers)
     }
 }

@@ -7,6 +7,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 
 use crate::https::{SdkClient, https_client};
 
@@ -24,10 +25,13 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 
 /// Configuration for AWS SDK clients: region and credentials from the environment, as Lambda sets them, and no other
 /// place is searched; `AWS_ENDPOINT_URL` and its forms for single services are honoured.
+///
+/// A request without an answer is sent again after a second: what must not happen twice needs a condition.
 pub async fn sdk_config() -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
         .http_client(SdkClient(https_client()))
         .region(EnvironmentVariableRegionProvider::new())
+        .profile_files(no_profiles())
         .credentials_provider(EnvironmentVariableCredentialsProvider::new())
         .timeout_config(
             TimeoutConfig::builder()
@@ -43,4 +47,11 @@ pub async fn sdk_config() -> SdkConfig {
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .load()
         .await
+}
+
+/// Instead of the files in the home directory, which would be read at every start, and on a laptop be obeyed.
+fn no_profiles() -> EnvConfigFiles {
+    EnvConfigFiles::builder()
+        .with_contents(EnvConfigFileKind::Config, "")
+        .build()
 }

@@ -1,4 +1,4 @@
-//! One HTTPS client for everything: the AWS SDK's requests and the handlers' own.
+//! The HTTPS client of everything: the AWS SDK's requests and the handlers' own.
 //!
 //! rustls with *ring* and roots that are compiled in; HTTP/1.1, which is what AWS's services speak. The SDK's own client
 //! can't be given compiled-in roots without parsing each of them at start.
@@ -22,6 +22,7 @@ pub type HttpsClient = Client<hyper_rustls::HttpsConnector<TcpConnector>, SdkBod
 /// A connection that does not stand after this long is tried anew.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
+#[expect(clippy::expect_used, reason = "its message says why it can't happen")]
 /// A client with no timeouts but that for connecting: its user sets the others.
 pub fn https_client() -> HttpsClient {
     let mut tcp = TcpConnector::new();
@@ -29,7 +30,8 @@ pub fn https_client() -> HttpsClient {
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
     let https = hyper_rustls::HttpsConnectorBuilder::new()
-        .with_webpki_roots()
+        .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())
+        .expect("ring offers the TLS versions that are on by default")
         .https_or_http()
         .enable_http1()
         .wrap_connector(tcp);
@@ -57,7 +59,7 @@ impl HttpConnector for SdkClient {
         };
         let response = self.0.request(request);
         HttpConnectorFuture::new(async move {
-            // Whatever went wrong on the way, the SDK may send the request again: all of ours are conditional.
+            // Whatever went wrong on the way, the SDK may send the request again; all of the ledger's can bear it.
             let response = response.await.map_err(|error| ConnectorError::io(error.into()))?;
             HttpResponse::try_from(response.map(SdkBody::from_body_1_x))
                 .map_err(|error| ConnectorError::other(error.into(), None))

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use batch::{Budget, Handler, SqsBatchResponse, SqsEvent};
-use idempotency::{DynamoDbLedger, LedgerError, Timestamp};
+use batch::{Budget, Chain, Handler, SqsBatchResponse, SqsEvent};
+use idempotency::{DynamoDbLedger, InvalidKey, Key, LedgerError, Timestamp};
 use lambda_runtime::{LambdaEvent, service_fn};
 use tracing::Instrument;
 
@@ -19,27 +19,31 @@ pub async fn run<H: Handler>(handler: impl FnOnce() -> Result<H, SettingError>) 
     let Err(error) = start(handler).await else {
         return ExitCode::SUCCESS;
     };
-    tracing::error!("{error}");
+    tracing::error!("{}", Chain(&error));
     ExitCode::FAILURE
 }
 
 /// Why a function does not run.
 #[derive(Debug, thiserror::Error)]
 enum StartError {
-    #[error("{0}")]
+    #[error(transparent)]
     Setting(#[from] SettingError),
-    #[error("environment variable {TABLE} names table {table}, but: {}", chain(.source))]
-    Table { table: String, source: LedgerError },
-    #[error("the Lambda runtime ended: {0}")]
-    Runtime(lambda_runtime::Error),
+    #[error("the namespace {0:?} of the handler can't be used")]
+    Namespace(&'static str, #[source] InvalidKey),
+    #[error("environment variable {TABLE} names table {0}, but")]
+    Table(String, #[source] LedgerError),
+    #[error("the Lambda runtime ended")]
+    Runtime(#[source] lambda_runtime::Error),
 }
 
 /// The setting that names the ledger's table.
 const TABLE: &str = "IDEMPOTENCY_TABLE";
 
 /// What Lambda sets, and its runtime and the AWS SDK stand on.
-const SET_BY_LAMBDA: [&str; 5] = [
+const SET_BY_LAMBDA: [&str; 7] = [
     "AWS_REGION",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
     "AWS_LAMBDA_RUNTIME_API",
     "AWS_LAMBDA_FUNCTION_NAME",
     "AWS_LAMBDA_FUNCTION_VERSION",
@@ -61,20 +65,17 @@ async fn start<H: Handler>(handler: impl FnOnce() -> Result<H, SettingError>) ->
         .map_err(StartError::Runtime)
 }
 
-/// Opens the first connection. A table that can't be reached now may be reached later; one that refuses won't change its
-/// mind while this process lives.
+/// Opens the first connection. A table that does not answer now may do so later; one that refuses won't change its mind
+/// while this process lives.
 async fn connect<H: Handler>(ledger: &DynamoDbLedger, table: String) -> Result<(), StartError> {
-    match ledger.connect(H::NAMESPACE).await {
-        Err(source @ LedgerError::Refused(_)) => Err(StartError::Table { table, source }),
-        Err(error) => {
-            tracing::warn!(
-                "the ledger's table {table} could not be reached at start: {}",
-                chain(&error)
-            );
-            Ok(())
-        }
-        Ok(()) => Ok(()),
+    let key = Key::new(H::NAMESPACE, "connection opened at start, never recorded")
+        .map_err(|why| StartError::Namespace(H::NAMESPACE, why))?;
+    match ledger.connect(&key).await {
+        Err(refused @ LedgerError::Refused(_)) => return Err(StartError::Table(table, refused)),
+        Err(error) => tracing::warn!("table {table} could not be reached at start: {}", Chain(&error)),
+        Ok(()) => {}
     }
+    Ok(())
 }
 
 async fn serve<H: Handler>(
@@ -84,12 +85,7 @@ async fn serve<H: Handler>(
 ) -> Result<SqsBatchResponse, lambda_runtime::Error> {
     let (event, context) = event.into_parts();
     let budget = Budget::new(Timestamp::now(), Timestamp::from_millis(context.deadline));
-    let span = tracing::info_span!("invocation", requestId = context.request_id);
+    // Of the highest level, so that its ID is on every line, whatever level is logged.
+    let span = tracing::error_span!("invocation", requestId = context.request_id);
     Ok(batch::run(handler, ledger, event, &budget).instrument(span).await?)
-}
-
-/// An error and its sources, outermost first.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let sources = std::iter::successors(Some(error), |error| error.source());
-    sources.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -1,11 +1,12 @@
 //! Log lines as Lambda's JSON format has them, one object each.
 //!
-//! `timestamp`, `level`, `message`, then the fields of the spans around the event (`requestId`, `messageId`) and of the
-//! event itself. Lambda's own lines are of this shape
+//! `timestamp`, `level`, `message`, the fields of the spans around the event (`requestId`, `messageId`) and of the event
+//! itself. Lambda's own lines are of this shape
 //! ([advanced logging controls](https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html)),
 //! so that one query finds all lines of a request.
 
 use std::fmt;
+use std::io::Write;
 use std::time::SystemTime;
 
 use aws_smithy_types::DateTime;
@@ -23,16 +24,14 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// Sends log lines to standard output, which Lambda collects, and panics with them.
 pub(crate) fn start() {
     let level = level(std::env::var("AWS_LAMBDA_LOG_LEVEL").ok().as_deref());
-    let lines = JsonLines {
-        write: |line| println!("{line}"),
-    };
+    let lines = JsonLines { write: print };
     // A second host in one process (a test's) keeps the first's.
     let _ = tracing_subscriber::registry().with(lines.with_filter(level)).try_init();
     std::panic::set_hook(Box::new(|panic| {
         tracing::error!(
             location = panic.location().map(ToString::to_string),
             "panic: {}",
-            text(panic.payload())
+            panic.payload_as_str().unwrap_or("(no message)")
         );
     }));
 }
@@ -48,10 +47,9 @@ fn level(word: Option<&str>) -> LevelFilter {
     }
 }
 
-fn text(panic: &(dyn std::any::Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("(no message)")
+/// Whoever has closed standard output does not want to hear of it, least of all in a panic.
+fn print(line: String) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// Makes a line of each event.
@@ -79,7 +77,6 @@ where
         let mut line = Map::new();
         line.insert("timestamp".to_owned(), timestamp(SystemTime::now()).into());
         line.insert("level".to_owned(), event.metadata().level().as_str().into());
-        line.insert("message".to_owned(), Value::Null);
         for span in context
             .event_scope(event)
             .into_iter()

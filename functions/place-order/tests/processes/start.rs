@@ -2,16 +2,19 @@
 
 use std::process::{Command, Output};
 
+use local::dynamodb::{Fault, FaultKind};
 use serde_json::Value;
 
 use crate::stage::{BINARY, Stage, UNHURRIED, event, failures, order};
 
 /// Everything that the function needs to start.
-const ENVIRONMENT: [(&str, &str); 8] = [
+const ENVIRONMENT: [(&str, &str); 10] = [
     ("ORDERS_TABLE", "orders"),
     ("CUSTOMERS_TABLE", "customers"),
     ("IDEMPOTENCY_TABLE", "idempotency"),
     ("AWS_REGION", "us-east-1"),
+    ("AWS_ACCESS_KEY_ID", "local"),
+    ("AWS_SECRET_ACCESS_KEY", "local"),
     ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1"),
     ("AWS_LAMBDA_FUNCTION_NAME", "place-order"),
     ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
@@ -121,4 +124,36 @@ async fn every_log_line_is_json_with_time_level_and_the_ids_of_request_and_messa
             &"rejected: order o-1 does not add up: amount is 701, its lines make 700".into()
         )
     );
+}
+
+#[tokio::test]
+async fn the_ids_are_on_a_line_whatever_level_is_logged() {
+    for level in ["WARN", "FATAL"] {
+        let parameters = [UNHURRIED.as_slice(), &[("LogLevel", level)]].concat();
+        let stage = Stage::set(&parameters).await;
+        let mut wrong = order("o-1", "ada", 700);
+        wrong["amount"] = 701.into();
+        let invocation = stage.invoke_with(event(&[("m-1", wrong)])).await;
+        let said = || stage.log().iter().find(|line| line.contains("rejected")).cloned();
+        stage.until("the rejection is in the log", || said().is_some()).await;
+        let line: Value = serde_json::from_str(&said().unwrap()).unwrap();
+        assert_eq!(
+            (&line["messageId"], &line["requestId"]),
+            (&"m-1".into(), &invocation.request_id.into())
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_is_throttled_at_start_does_not_keep_it_from_starting() {
+    let stage = Stage::set(&UNHURRIED).await;
+    stage.stack.dynamodb().inject(Fault {
+        operation: "DeleteItem".to_owned(),
+        containing: None,
+        // As often as the SDK tries.
+        times: 3,
+        kind: FaultKind::Throttle,
+    });
+    assert_eq!(stage.invoke(&[("m-1", order("o-1", "ada", 700))]).await, [""; 0]);
+    assert_eq!(stage.orders(), ["o-1"]);
 }

@@ -27,7 +27,7 @@ fn a_receiver_that_is_no_url_is_one_line_that_names_the_setting() {
     assert_eq!(last_words(Some("")), format!("{variable} is empty"));
     for url in ["ftp://example.com/", "example.com", "/notify"] {
         let said = last_words(Some(url));
-        assert_eq!(said, format!("{variable} must be an http or https URL, not {url}"));
+        assert_eq!(said, format!("{variable} is not an http or https URL"), "{url}");
     }
     for url in ["no url", "http://", "http:///notify"] {
         let said = last_words(Some(url));
