@@ -128,6 +128,8 @@ fn wrong_usage_exits_with_2() {
         &["up", "--port", "65536"],
         &["up", "--parameter", "NoValue"],
         &["up", "--endpoint-url", "127.0.0.1:4566"],
+        &["up", "--endpoint-url", "aws"],
+        &["up", "--account", "123456789012"],
         &["send", "orders"],
         &["invoke", "work"],
     ] {

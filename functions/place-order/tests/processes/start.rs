@@ -57,6 +57,8 @@ async fn a_table_that_does_not_exist_is_named_at_start_with_its_variable() {
     let stage = Stage::with_template(line, "IDEMPOTENCY_TABLE: nowhere", &UNHURRIED).await;
     let invocation = stage.invoke_with(event(&[("m-1", order("o-1", "ada", 700))])).await;
     assert!(invocation.failed);
+    let reason = invocation.reason().unwrap();
+    assert!(reason.contains("IDEMPOTENCY_TABLE names table nowhere"), "{reason}");
     let tail = String::from_utf8(invocation.log_tail).unwrap();
     let said: Vec<Value> = tail.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let message = said.last().unwrap()["message"].as_str().unwrap();
@@ -70,7 +72,7 @@ async fn a_table_that_does_not_exist_is_named_at_start_with_its_variable() {
 
 #[tokio::test]
 async fn the_tables_have_an_endpoint_of_their_own_if_one_is_stated() {
-    // `AWS_ENDPOINT_URL`, which the stack sets, is overridden by a place where nobody listens.
+    // `AWS_ENDPOINT_URL` names a place where nobody listens.
     let line = "          ORDERS_TABLE: !Ref OrdersTable\n";
     let parameters = [("FunctionTimeout", "5"), ("VisibilityTimeout", "30")];
     let proxy = crate::proxy::Proxy::stuck_at("never said").await;

@@ -144,7 +144,7 @@ fn error_payload(kind: &str, message: &str) -> Bytes {
 pub(super) struct Ending {
     /// `exit status 1` or `signal: killed`; nothing if it ended in order, which a function never should.
     pub(super) reason: Option<String>,
-    /// The last line on its standard error.
+    /// The last that it said of what is wrong.
     pub(super) last_line: Option<String>,
 }
 
@@ -155,7 +155,12 @@ impl Ending {
             (Some(code), _) => Some(format!("exit status {code}")),
             (None, signal) => Some(format!("signal: {}", signal_name(signal.unwrap_or_default()))),
         });
-        Self { reason, last_line }
+        // Who is killed has not chosen to go: what it said before has nothing to do with it.
+        let killed = status.is_some_and(|status| status.signal() == Some(9));
+        Self {
+            reason,
+            last_line: last_line.filter(|_| !killed),
+        }
     }
 
     fn message(&self) -> String {
@@ -164,7 +169,7 @@ impl Ending {
             None => "Runtime exited without providing a reason".to_owned(),
         };
         if let Some(line) = &self.last_line {
-            message.push_str("; its last line on standard error: ");
+            message.push_str("; its last words: ");
             message.push_str(line);
         }
         message
@@ -207,7 +212,7 @@ mod tests {
             text(Failure::Timeout(Duration::from_secs(1))),
             "Sandbox.Timedout: RequestId: 7 Error: Task timed out after 1.00 seconds"
         );
-        let killed = Ending::new(Some(ExitStatus::from_raw(9)), None);
+        let killed = Ending::new(Some(ExitStatus::from_raw(9)), Some("order refused".to_owned()));
         assert_eq!(
             text(Failure::Exit(killed)),
             "Runtime.ExitError: RequestId: 7 Error: Runtime exited with error: signal: killed"
@@ -216,7 +221,7 @@ mod tests {
         assert_eq!(
             text(Failure::Exit(told)),
             "Runtime.ExitError: RequestId: 7 Error: Runtime exited with error: exit status 1; \
-             its last line on standard error: TABLE is not set"
+             its last words: TABLE is not set"
         );
         assert_eq!(
             text(Failure::Exit(Ending::new(Some(ExitStatus::from_raw(0)), None))),

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
 use super::{observer::Event, observer::Observer, service::lock};
@@ -23,7 +24,7 @@ impl Logs {
         std::mem::take(&mut *lock(&self.tail))
     }
 
-    /// The last line on standard error that says something: where a program states why it gives up.
+    /// The last line on standard error that says something, or error in the log: where a program states why it gives up.
     pub(super) fn last_error_line(&self) -> Option<String> {
         lock(&self.last_error_line).clone()
     }
@@ -66,8 +67,11 @@ pub(super) async fn follow(
         let line = String::from_utf8_lossy(&bytes);
         let line = line.trim_end_matches(['\n', '\r']).to_owned();
         logs.append(&line);
-        if stream == Stream::Error {
-            logs.note_error_line(&line);
+        match stream {
+            Stream::Error => logs.note_error_line(&line),
+            Stream::Output => logged_error(&line)
+                .iter()
+                .for_each(|message| logs.note_error_line(message)),
         }
         let _ = observer.send(Event::Log {
             function: function.to_owned(),
@@ -78,6 +82,13 @@ pub(super) async fn follow(
     }
 }
 
+/// The message of an error in Lambda's JSON log format, which goes to standard output.
+fn logged_error(line: &str) -> Option<String> {
+    let fields: Value = serde_json::from_str(line).ok()?;
+    let message = fields["message"].as_str().filter(|_| fields["level"] == "ERROR");
+    message.map(str::to_owned)
+}
+
 #[cfg(test)]
 mod tests {
     use tokio::sync::mpsc;
@@ -85,9 +96,13 @@ mod tests {
     use super::*;
 
     async fn followed(text: &[u8]) -> (Logs, Vec<String>) {
+        followed_on(Stream::Error, text).await
+    }
+
+    async fn followed_on(stream: Stream, text: &[u8]) -> (Logs, Vec<String>) {
         let (observer, mut events) = mpsc::unbounded_channel();
         let logs = Logs::default();
-        follow(text, Stream::Error, &logs, &observer, ("f", "1")).await;
+        follow(text, stream, &logs, &observer, ("f", "1")).await;
         drop(observer);
         let mut lines = Vec::new();
         while let Some(event) = events.recv().await {
@@ -109,6 +124,13 @@ mod tests {
         let note = "note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace";
         let (logs, _) = followed(format!("thread 'main' panicked at f.rs:1:1:\nno table\n{note}\n").as_bytes()).await;
         assert_eq!(logs.last_error_line().as_deref(), Some("no table"));
+    }
+
+    #[tokio::test]
+    async fn an_error_in_the_json_log_is_as_good_as_a_line_on_standard_error() {
+        let log = "{\"level\":\"ERROR\",\"message\":\"T is not set\"}\n{\"level\":\"INFO\",\"message\":\"bye\"}\nbye\n";
+        let (logs, _) = followed_on(Stream::Output, log.as_bytes()).await;
+        assert_eq!(logs.last_error_line().as_deref(), Some("T is not set"));
     }
 
     #[tokio::test]

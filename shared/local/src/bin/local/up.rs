@@ -17,8 +17,7 @@ pub(crate) struct UpArgs {
     /// The port to serve on, loopback only; 0: any that is free
     #[arg(long, default_value_t = DEFAULT_PORT)]
     port: u16,
-    /// Use SQS and DynamoDB of another emulator, or `aws` for AWS itself with the environment's region and credentials;
-    /// missing queues and tables are created there
+    /// Use SQS and DynamoDB of another emulator, or `aws`: AWS itself; what is missing there is created
     #[arg(long, value_name = "URL", value_parser = url_or_aws)]
     endpoint_url: Option<String>,
     /// The account that they are in [default: 000000000000; AWS itself needs yours]

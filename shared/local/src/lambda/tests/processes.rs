@@ -112,7 +112,7 @@ async fn a_process_that_exits_fails_its_invocation_and_is_replaced() {
     let stack = Stack::new().await;
     let invocation = stack.invoke(json!({ "do": "exit" })).await;
     let message = format!(
-        "RequestId: {} Error: Runtime exited with error: exit status 3; its last line on standard error: giving up",
+        "RequestId: {} Error: Runtime exited with error: exit status 3; its last words: giving up",
         invocation.request_id
     );
     assert_eq!(
@@ -228,7 +228,7 @@ async fn a_process_that_exits_at_its_start_says_why() {
     let reason = stack.invoke(json!({})).await.reason().unwrap();
     assert!(reason.starts_with("Runtime.ExitError: "), "{reason}");
     assert!(
-        reason.ends_with("exit status 1; its last line on standard error: TABLE is not set"),
+        reason.ends_with("exit status 1; its last words: TABLE is not set"),
         "{reason}"
     );
 }
