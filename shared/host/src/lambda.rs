@@ -87,5 +87,7 @@ async fn serve<H: Handler>(
     let budget = Budget::new(Timestamp::now(), Timestamp::from_millis(context.deadline));
     // Of the highest level, so that its ID is on every line, whatever level is logged.
     let span = tracing::error_span!("invocation", requestId = context.request_id);
-    Ok(batch::run(handler, ledger, event, &budget).instrument(span).await?)
+    let response = batch::run(handler, ledger, event, &budget).instrument(span).await;
+    // As text: the runtime would show the error's Debug form.
+    response.map_err(|error| Chain(&error).to_string().into())
 }

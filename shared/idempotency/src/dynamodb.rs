@@ -117,7 +117,8 @@ impl DynamoDbLedger {
             Ok(_) => Ok(Answer::Applied),
             Err(error) => match error.as_service_error() {
                 Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                    why_cancelled(change, cancelled).unwrap_or_else(|| Err(failure(error)))
+                    why_cancelled(change, cancelled)
+                        .unwrap_or_else(|| Err(LedgerError::Refused(reasons(cancelled).into())))
                 }
                 _ => Err(failure(error)),
             },
@@ -189,6 +190,26 @@ fn why_cancelled(change: &Change<'_>, cancelled: &TransactionCanceledException) 
         .iter()
         .any(conflict)
         .then_some(Ok(Answer::Conflict))
+}
+
+/// The reasons of a cancelled transaction, each with its write; the SDK shows the codes alone.
+fn reasons(cancelled: &TransactionCanceledException) -> String {
+    let reasons = cancelled.cancellation_reasons().iter().enumerate();
+    let told = reasons
+        .filter(|(_, reason)| reason.code() != Some("None"))
+        .map(|(position, reason)| {
+            let item = if position == 0 {
+                "the record".to_owned()
+            } else {
+                format!("write {position}")
+            };
+            format!(
+                "{item}: {}: {}",
+                reason.code().unwrap_or_default(),
+                reason.message().unwrap_or_default()
+            )
+        });
+    told.collect::<Vec<_>>().join("; ")
 }
 
 /// Whether the store said no, not now, or nothing.

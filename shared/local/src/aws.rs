@@ -45,7 +45,7 @@ pub async fn dynamodb_client(endpoint: &str) -> aws_sdk_dynamodb::Client {
 /// Clients of both services.
 #[derive(Clone)]
 pub(crate) struct Clients {
-    pub(crate) sqs: aws_sdk_sqs::Client,
+    sqs: aws_sdk_sqs::Client,
     dynamodb: aws_sdk_dynamodb::Client,
 }
 

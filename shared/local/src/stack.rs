@@ -5,10 +5,10 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use axum::Router;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::aws::{self, Clients, CreateError};
 use crate::build::{BuildError, build};
@@ -114,7 +114,7 @@ pub struct Stack {
     dynamodb: Arc<DynamoDb>,
     receiver: Receiver,
     lambda: Arc<Lambda>,
-    server: JoinHandle<()>,
+    _server: AbortOnDropHandle<()>,
     mappings: TaskTracker,
     stop_mappings: CancellationToken,
 }
@@ -126,13 +126,7 @@ impl Stack {
     ///
     /// [`StackError`] says in one line what is wrong, and where.
     pub async fn start(options: Options, observer: Observer) -> Result<Self, StackError> {
-        let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await;
-        let address = |listener: TcpListener| listener.local_addr().map(|address| (listener, address.to_string()));
-        let (listener, address) = bound.and_then(address).map_err(|why| StackError::Port {
-            port: options.port,
-            why,
-        })?;
-        let endpoint = format!("http://{address}");
+        let (listener, endpoint) = listen(options.port).await?;
         let template = read(&options, &endpoint)?;
         let binaries = binaries(&options, &template).await?;
 
@@ -142,7 +136,8 @@ impl Stack {
             .unwrap_or_else(|| Elsewhere::emulator(&endpoint));
         let functions = functions(&template, &binaries, &services, options.elsewhere.is_some());
         let region = aws::region();
-        let lambda = Lambda::new(&address, &region, functions, observer);
+        let address = endpoint.trim_start_matches("http://");
+        let lambda = Lambda::new(address, &region, functions, observer);
         let sqs = Arc::new(Sqs::new(&endpoint, &region));
         let dynamodb = Arc::new(DynamoDb::new(&region));
         let receiver = Receiver::default();
@@ -151,10 +146,15 @@ impl Stack {
             dynamodb: Arc::clone(&dynamodb),
         };
         let router = server::router(served).merge(lambda.router()).merge(receiver.router());
-        let server = tokio::spawn(async move {
-            // It ends only with the task: errors of single connections are not errors of the server.
-            let _ = axum::serve(listener, router).await;
-        });
+        let queue_urls = match &options.elsewhere {
+            Some(elsewhere) => create(&template, elsewhere).await?,
+            None => {
+                // By a door of its own: who finds the port answering finds queues and tables as well.
+                let (listener, endpoint) = listen(0).await?;
+                let _open = serve(listener, router.clone());
+                create(&template, &Elsewhere::emulator(&endpoint)).await?
+            }
+        };
         let stack = Self {
             endpoint,
             template,
@@ -162,42 +162,32 @@ impl Stack {
             dynamodb,
             receiver,
             lambda,
-            server,
+            _server: serve(listener, router),
             mappings: TaskTracker::new(),
             stop_mappings: CancellationToken::new(),
         };
-        stack.create_and_map(&services, &binaries).await?;
+        stack.map(&services, &binaries, &queue_urls).await?;
         Ok(stack)
     }
 
-    async fn create_and_map(
+    async fn map(
         &self,
         services: &Elsewhere,
         binaries: &BTreeMap<String, PathBuf>,
+        queue_urls: &BTreeMap<String, String>,
     ) -> Result<(), StackError> {
-        let clients = Clients::at(&services.sqs, &services.dynamodb).await;
-        for table in &self.template.tables {
-            clients.create_table(table, &services.dynamodb).await?;
-        }
-        let mut urls = BTreeMap::new();
-        for queue in &self.template.queues {
-            urls.insert(queue.name.as_str(), clients.create_queue(queue, &services.sqs).await?);
-        }
+        let sqs = aws::sqs_client(&services.sqs).await;
         for mapping in self.template.mappings.iter().filter(|mapping| mapping.enabled) {
             let runs = |function: &&template::Function| function.name == mapping.function;
             let function = self.template.functions.iter().find(runs);
             if function.is_none_or(|function| !binaries.contains_key(&function.binary)) {
                 continue;
             }
-            let url = urls.get(mapping.queue.as_str()).cloned().unwrap_or_default();
+            let url = queue_urls.get(&mapping.queue).cloned().unwrap_or_default();
             let mapping = self::mapping(mapping, url, &services.account);
             mapping.check()?;
-            let (lambda, sqs, stop) = (
-                Arc::clone(&self.lambda),
-                clients.sqs.clone(),
-                self.stop_mappings.clone(),
-            );
-            self.mappings.spawn(run_mapping(lambda, sqs, mapping, stop));
+            let (lambda, stop) = (Arc::clone(&self.lambda), self.stop_mappings.clone());
+            self.mappings.spawn(run_mapping(lambda, sqs.clone(), mapping, stop));
         }
         Ok(())
     }
@@ -249,8 +239,38 @@ impl Stack {
 impl Drop for Stack {
     fn drop(&mut self) {
         self.stop_mappings.cancel();
-        self.server.abort();
     }
+}
+
+async fn listen(port: u16) -> Result<(TcpListener, String), StackError> {
+    let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+    let at = bound.and_then(|listener| {
+        listener
+            .local_addr()
+            .map(|address| (listener, format!("http://{address}")))
+    });
+    at.map_err(|why| StackError::Port { port, why })
+}
+
+/// Serves until it is dropped.
+fn serve(listener: TcpListener, router: Router) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        // It ends only with the task: errors of single connections are not errors of the server.
+        let _ = axum::serve(listener, router).await;
+    }))
+}
+
+/// Creates tables and queues, and gives back the queues' URLs.
+async fn create(template: &Template, services: &Elsewhere) -> Result<BTreeMap<String, String>, StackError> {
+    let clients = Clients::at(&services.sqs, &services.dynamodb).await;
+    for table in &template.tables {
+        clients.create_table(table, &services.dynamodb).await?;
+    }
+    let mut urls = BTreeMap::new();
+    for queue in &template.queues {
+        urls.insert(queue.name.clone(), clients.create_queue(queue, &services.sqs).await?);
+    }
+    Ok(urls)
 }
 
 fn mapping(mapping: &template::Mapping, queue_url: String, account: &str) -> Mapping {

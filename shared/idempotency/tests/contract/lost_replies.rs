@@ -2,11 +2,12 @@
 //!
 //! 4: the SDK sends a request without a reply again by itself, and the answer must be the first one's.
 
-use idempotency::{Claim, Committed, Completed, Completion, DynamoDbLedger, Ledger, LedgerError, Settled};
+use aws_sdk_dynamodb::types::{AttributeValue, Put};
+use idempotency::{Claim, Committed, Completed, Completion, DynamoDbLedger, Ledger, LedgerError, Settled, Write};
 use local::dynamodb::{Fault, FaultKind};
 
 use crate::dynamodb::DynamoDbStore;
-use crate::store::{NOW, Store, attempt, effect, fresh_key, lease};
+use crate::store::{EFFECTS, NOW, Store, attempt, effect, fresh_key, lease};
 
 async fn store_with(operation: &str, times: u32, fault: fn() -> FaultKind) -> DynamoDbStore {
     let store = DynamoDbStore::local().await;
@@ -149,4 +150,28 @@ async fn a_throttled_table_is_told_from_one_that_refuses() {
     let store = store_with("PutItem", u32::MAX, || FaultKind::Throttle).await;
     let error = store.ledger().claim(&attempt(&fresh_key(), NOW)).await.unwrap_err();
     assert!(matches!(error, LedgerError::Throttled(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_write_that_the_table_can_never_take_is_named_with_the_reason() {
+    let store = DynamoDbStore::local().await;
+    let too_large = AttributeValue::S("x".repeat(400 * 1024));
+    let put = Put::builder()
+        .table_name(EFFECTS)
+        .item("id", AttributeValue::S("large".to_owned()))
+        .item("text", too_large);
+    let completion = Completion::new()
+        .write(effect("small"))
+        .write(Write::put(put.build().unwrap()));
+    let error = store
+        .ledger()
+        .commit(&attempt(&fresh_key(), NOW), &completion)
+        .await
+        .unwrap_err();
+    let LedgerError::Refused(reason) = error else {
+        panic!("{error:?}")
+    };
+    let expected = "write 2: ValidationError: Item size has exceeded the maximum allowed size";
+    assert!(reason.to_string().starts_with(expected), "{reason}");
+    assert_eq!(store.effects("small").await, 0);
 }

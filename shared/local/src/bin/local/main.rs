@@ -44,7 +44,11 @@ enum Command {
     /// Send sample messages through the real functions, make life hard for them, check what is promised
     ///
     /// It takes some 20 seconds. Exit status 0 only if every promise held.
-    Demo(TemplateArgs),
+    Demo {
+        /// The SAM template that says what runs
+        #[arg(long, value_name = "FILE", default_value = "template.yaml")]
+        template: PathBuf,
+    },
     /// Run the stack until Ctrl-C
     ///
     /// Ctrl-C or SIGTERM lets running batches end, then ends everything, with exit status 0; a second one ends it at once.
@@ -130,7 +134,7 @@ async fn main() -> ExitCode {
 async fn run(command: Command) -> Outcome {
     let mut stop = Stop::listen()?;
     match command {
-        Command::Demo(args) => demo::run(args, &mut stop).await,
+        Command::Demo { template } => demo::run(template, &mut stop).await,
         Command::Up(args) => up::run(args, &mut stop).await,
         Command::Send(args) => or_stopped(send::run(args), &mut stop).await,
         Command::Invoke(args) => or_stopped(invoke::run(args), &mut stop).await,

@@ -92,6 +92,9 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Message>, String> {
     }
     let broken = |error: String| format!("{} has Records, but is no SQS event: {error}", path.display());
     let event: Event = serde_json::from_str(&text).map_err(|error| broken(error.to_string()))?;
+    if event.records.is_empty() {
+        return Err(broken("there are none".to_owned()));
+    }
     event
         .records
         .into_iter()

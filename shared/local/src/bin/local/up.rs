@@ -99,6 +99,13 @@ fn introduction(stack: &Stack, services: Option<&str>) -> String {
     }
     for mapping in &template.mappings {
         lines.push(format!("  queue {} -> function {}", mapping.queue, mapping.function));
+        if !mapping.report_batch_item_failures {
+            lines.push(format!(
+                "    warning: without FunctionResponseTypes: [ReportBatchItemFailures], messages that {} reports as failed \
+                 are deleted, here as on AWS",
+                mapping.function
+            ));
+        }
     }
     let unmapped = |name: &str| !template.mappings.iter().any(|mapping| mapping.queue == name);
     for queue in template.queues.iter().filter(|queue| unmapped(&queue.name)) {

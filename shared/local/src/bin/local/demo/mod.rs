@@ -5,16 +5,17 @@ mod check;
 mod report;
 mod stage;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use local::Stack;
 use local::lambda::Event;
+use local::{Binaries, Options, Stack};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use self::stage::Stage;
 use crate::stop::Stop;
-use crate::{Outcome, TemplateArgs, say, watch};
+use crate::{Outcome, say, watch};
 
 /// Short enough to see a redelivery, in the proportion of one to six that AWS recommends.
 const PARAMETERS: [(&str, &str); 3] = [
@@ -29,12 +30,16 @@ const PATIENCE: Duration = Duration::from_secs(45);
 /// After so long without a line a reader wonders.
 const SILENCE: Duration = Duration::from_secs(2);
 
-pub(crate) async fn run(args: TemplateArgs, stop: &mut Stop) -> Outcome {
-    let mut options = args.options(0, None);
-    for (name, value) in PARAMETERS {
-        let parameter = options.parameters.entry(name.to_owned());
-        parameter.or_insert_with(|| value.to_owned());
-    }
+pub(crate) async fn run(template: PathBuf, stop: &mut Stop) -> Outcome {
+    let options = Options {
+        template,
+        parameters: PARAMETERS
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+        port: 0,
+        elsewhere: None,
+        binaries: Binaries::Build,
+    };
     say!("Building the functions ...");
     let (observer, events) = mpsc::unbounded_channel();
     let events_directory = options.template.with_file_name("events");
