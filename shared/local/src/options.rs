@@ -1,0 +1,68 @@
+//! What to run, and where.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::aws;
+
+/// The port that AWS emulators use.
+pub const DEFAULT_PORT: u16 = 4566;
+
+/// The account of everything here.
+pub(crate) const ACCOUNT: &str = "000000000000";
+
+/// What to run, and where.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The SAM template; the functions are built from the workspace it lies in.
+    pub template: PathBuf,
+    /// Overrides of the template's parameters. `NotificationUrl` is the stack's own receiver unless it has another value.
+    pub parameters: BTreeMap<String, String>,
+    /// The loopback port to serve on; 0: any that is free.
+    pub port: u16,
+    /// Where SQS and DynamoDB are, if not here.
+    pub elsewhere: Option<Elsewhere>,
+    /// Where the functions' binaries come from.
+    pub binaries: Binaries,
+}
+
+/// SQS and DynamoDB in another place than the stack.
+#[derive(Debug, Clone)]
+pub struct Elsewhere {
+    /// URL of SQS.
+    pub sqs: String,
+    /// URL of DynamoDB.
+    pub dynamodb: String,
+    /// The account in the ARNs of its queues and tables.
+    pub account: String,
+}
+
+impl Elsewhere {
+    /// Another emulator, which serves both at one URL.
+    pub fn emulator(url: &str) -> Self {
+        Self {
+            sqs: url.to_owned(),
+            dynamodb: url.to_owned(),
+            account: ACCOUNT.to_owned(),
+        }
+    }
+
+    /// AWS itself, in the environment's region and with its credentials.
+    pub fn aws(account: &str) -> Self {
+        let url = |service| format!("https://{service}.{}.amazonaws.com", aws::region());
+        Self {
+            sqs: url("sqs"),
+            dynamodb: url("dynamodb"),
+            account: account.to_owned(),
+        }
+    }
+}
+
+/// Where the functions' binaries come from.
+#[derive(Debug, Clone)]
+pub enum Binaries {
+    /// Cargo builds all that the template names.
+    Build,
+    /// They are here, by name; a function without one is not run, nor are its mappings.
+    Only(BTreeMap<String, PathBuf>),
+}
