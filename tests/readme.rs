@@ -44,21 +44,3 @@ fn every_file_and_folder_that_it_names_exists() {
         assert!(Path::new(ROOT).join(path).exists(), "{path} does not exist");
     }
 }
-
-#[test]
-fn every_package_and_subcommand_of_its_commands_exists() {
-    let readme = readme();
-    let commands: Vec<_> = readme
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("cargo run -p local -- "))
-        .collect();
-    assert!(commands.len() >= 4, "{commands:?}");
-    for command in commands {
-        let subcommand = command.split(' ').next().unwrap();
-        let known = ["demo", "up", "send", "invoke"].contains(&subcommand);
-        assert!(known, "{command}");
-        for file in command.split(' ').filter(|word| word.starts_with("events/")) {
-            assert!(Path::new(ROOT).join(file).exists(), "{file}");
-        }
-    }
-}

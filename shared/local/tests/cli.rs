@@ -407,3 +407,28 @@ fn started(file: &Path) -> Pid {
 fn is_gone(process: Pid) -> bool {
     rustix::process::test_kill_process(process).is_err()
 }
+
+#[test]
+fn every_command_in_the_readme_is_one_that_is_understood_and_names_files_that_exist() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let readme = std::fs::read_to_string(format!("{root}/README.md")).unwrap();
+    let lines = readme
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("cargo run -p local -- "));
+    let commands: Vec<_> = lines
+        .map(|line| line.split('#').next().unwrap().split_whitespace())
+        .collect();
+    assert!(commands.len() >= 4, "{commands:?}");
+    for command in commands {
+        // What goes before --help is parsed, but not run.
+        let done = local().args(command.clone()).arg("--help").output().unwrap();
+        assert!(
+            done.status.success(),
+            "{command:?}: {}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+        for file in command.filter(|word| word.starts_with("events/")) {
+            assert!(std::path::Path::new(root).join(file).exists(), "{file}");
+        }
+    }
+}
