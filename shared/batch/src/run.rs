@@ -71,7 +71,7 @@ async fn run_lane<H: Handler, L: Ledger>(
                 false => AssertUnwindSafe(work::work(handler, ledger, message, budget))
                     .catch_unwind()
                     .await
-                    .unwrap_or_else(|panic| Outcome::failed(format!("panic: {}", work::text_of(&*panic)))),
+                    .unwrap_or_else(|panic| work::panicked(&*panic)),
             };
             outcome.log();
             outcome

@@ -106,7 +106,12 @@ async fn handle<H: Handler>(handler: &Arc<H>, decoded: H::Message, message: &Mes
     }
 }
 
-pub(crate) fn text_of(panic: &(dyn Any + Send)) -> &str {
+/// After a panic that no task has isolated: whether a request was under way, nobody knows.
+pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Outcome {
+    failed(&Failure::retry(format!("panic: {}", text_of(panic))))
+}
+
+fn text_of(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("(no message)")

@@ -22,8 +22,8 @@ pub type HttpsClient = Client<hyper_rustls::HttpsConnector<TcpConnector>, SdkBod
 /// A connection that does not stand after this long is tried anew.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-#[expect(clippy::expect_used, reason = "its message says why it can't happen")]
 /// A client with no timeouts but that for connecting: its user sets the others.
+#[expect(clippy::expect_used, reason = "its message says why it can't happen")]
 pub fn https_client() -> HttpsClient {
     let mut tcp = TcpConnector::new();
     tcp.enforce_http(false);
