@@ -46,17 +46,23 @@
 
 mod body;
 mod budget;
+#[cfg_attr(not(test), expect(dead_code, reason = "no handler can ask for an envelope yet"))]
+mod envelope;
 mod failure;
 mod handler;
 mod lanes;
 mod message;
 mod outcome;
+#[cfg(test)]
+#[path = "../tests/fixtures/published.rs"]
+mod published;
 mod run;
 mod work;
 
 pub use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 
 pub use budget::{Budget, CLOCK_MARGIN, DEFAULT_BUDGET};
+pub use envelope::{Envelope, Origin};
 pub use failure::{Chain, Failure};
 pub use handler::{Handler, Mode};
 pub use message::{BatchError, Delivery};

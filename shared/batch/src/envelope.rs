@@ -1,0 +1,488 @@
+//! Bodies that SNS or EventBridge has wrapped, unwrapped.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::error::Category;
+use serde_json::value::RawValue;
+
+/// What the message in a body is wrapped in.
+///
+/// It is stated, never guessed from the body: a message of your own may look like an envelope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Envelope {
+    /// Nothing: the body is the message. So it is if the producer sends to the queue itself, and from SNS with raw
+    /// message delivery on.
+    None,
+    /// A [notification of SNS](https://docs.aws.amazon.com/sns/latest/dg/http-notification-json.html), as a subscribed
+    /// queue gets it with raw message delivery off. The message is the JSON in its field `Message`.
+    Sns,
+    /// An [event of EventBridge](https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html), as a
+    /// queue gets it from a rule that sends the matched event as it is. The message is its field `detail`.
+    EventBridge,
+}
+
+/// Where a wrapped message comes from, as its envelope says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    id: String,
+    source: String,
+    subject: Option<String>,
+    time: String,
+    attributes: BTreeMap<String, String>,
+}
+
+impl Origin {
+    /// SNS's `MessageId`, or EventBridge's `id`; never empty.
+    ///
+    /// It is the same each time that the service delivers the message again, and in every queue that gets it. The queue's
+    /// own message ID is not.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The ARN of SNS's topic, or EventBridge's `source`, such as `aws.s3`.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// SNS's `Subject`, if the producer gave one, or EventBridge's `detail-type`.
+    pub fn subject(&self) -> Option<&str> {
+        self.subject.as_deref()
+    }
+
+    /// When it was published to SNS, or when the event happened, in RFC 3339 as it was sent.
+    pub fn time(&self) -> &str {
+        &self.time
+    }
+
+    /// The value of an attribute, if there is one of this name.
+    ///
+    /// From SNS, a message attribute, as text whatever its type: a number in digits, binary data in Base64, a list in
+    /// JSON. From EventBridge, `account`, `region`, and for an event that is replayed from an archive, `replay-name`.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.get(name).map(String::as_str)
+    }
+}
+
+/// What was in the envelope.
+#[derive(Debug)]
+pub(crate) struct Unwrapped<'a> {
+    /// The message, as JSON to decode.
+    pub(crate) content: Cow<'a, str>,
+    /// `None` if there was no envelope.
+    pub(crate) origin: Option<Origin>,
+}
+
+/// Takes the message out of its envelope, or says why it can't be: in words of ours, for the reason goes where nothing of
+/// the body may go.
+pub(crate) fn unwrap(envelope: Envelope, body: &str) -> Result<Unwrapped<'_>, String> {
+    match envelope {
+        Envelope::None => Ok(Unwrapped {
+            content: Cow::Borrowed(body),
+            origin: None,
+        }),
+        Envelope::Sns => notification(body),
+        Envelope::EventBridge => event(body),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Notification<'a> {
+    #[serde(rename = "Type", borrow)]
+    kind: Cow<'a, str>,
+    message_id: String,
+    topic_arn: String,
+    subject: Option<String>,
+    #[serde(borrow)]
+    message: Cow<'a, str>,
+    timestamp: String,
+    message_attributes: Option<BTreeMap<String, Attribute>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Attribute {
+    value: String,
+}
+
+fn notification(body: &str) -> Result<Unwrapped<'_>, String> {
+    let wrong = |what| format!("not an SNS notification: {what} (is raw message delivery on?)");
+    let notification: Notification<'_> = decode(body).map_err(wrong)?;
+    match &*notification.kind {
+        "Notification" => {}
+        "SubscriptionConfirmation" => {
+            return Err(
+                "a SubscriptionConfirmation of SNS: open the SubscribeURL in it to be sent notifications".into(),
+            );
+        }
+        "UnsubscribeConfirmation" => {
+            return Err(
+                "an UnsubscribeConfirmation of SNS: open the SubscribeURL in it to be sent notifications again".into(),
+            );
+        }
+        _ => return Err(wrong("field `Type` is none of the documented types".into())),
+    }
+    let attributes = notification.message_attributes.unwrap_or_default();
+    Ok(Unwrapped {
+        content: notification.message,
+        origin: Some(Origin {
+            id: given("MessageId", notification.message_id).map_err(wrong)?,
+            source: notification.topic_arn,
+            subject: notification.subject,
+            time: notification.timestamp,
+            attributes: attributes
+                .into_iter()
+                .map(|(name, attribute)| (name, attribute.value))
+                .collect(),
+        }),
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Event<'a> {
+    id: String,
+    source: String,
+    detail_type: String,
+    time: String,
+    account: Option<String>,
+    region: Option<String>,
+    replay_name: Option<String>,
+    /// Not decoded here, for the handler's type is decoded from the same text.
+    #[serde(borrow)]
+    detail: &'a RawValue,
+}
+
+fn event(body: &str) -> Result<Unwrapped<'_>, String> {
+    let wrong = |what| format!("not an EventBridge event: {what} (does the rule send the matched event as it is?)");
+    let event: Event<'_> = decode(body).map_err(wrong)?;
+    let attributes = [
+        ("account", event.account),
+        ("region", event.region),
+        ("replay-name", event.replay_name),
+    ];
+    Ok(Unwrapped {
+        content: Cow::Borrowed(event.detail.get()),
+        origin: Some(Origin {
+            id: given("id", event.id).map_err(wrong)?,
+            source: event.source,
+            subject: Some(event.detail_type),
+            time: event.time,
+            attributes: attributes
+                .into_iter()
+                .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+                .collect(),
+        }),
+    })
+}
+
+/// An empty ID would make all messages the same work.
+fn given(field: &str, value: String) -> Result<String, String> {
+    match value.is_empty() {
+        true => Err(format!("field `{field}` is empty")),
+        false => Ok(value),
+    }
+}
+
+/// serde's own words quote the body; the name of a missing field is ours.
+fn decode<'a, E: Deserialize<'a>>(body: &'a str) -> Result<E, String> {
+    serde_json::from_str(body).map_err(|error| {
+        let words = error.to_string();
+        let missing = words
+            .strip_prefix("missing field `")
+            .and_then(|rest| rest.split('`').next());
+        let what = match (error.classify(), missing) {
+            (Category::Data, Some(field)) => return format!("field `{field}` is missing"),
+            (Category::Data | Category::Io, _) => "it is not of the documented shape",
+            (Category::Eof, _) => "it ends too early",
+            (Category::Syntax, _) => "it is not JSON",
+        };
+        format!("{what} at line {}, column {}", error.line(), error.column())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::published;
+
+    fn notification() -> Value {
+        json!({
+            "Type": "Notification",
+            "MessageId": "n-1",
+            "TopicArn": "arn:aws:sns:eu-west-1:123456789012:orders",
+            "Message": "{}",
+            "Timestamp": "2026-01-02T03:04:05.678Z",
+            "SignatureVersion": "1",
+        })
+    }
+
+    fn event() -> Value {
+        json!({
+            "version": "0",
+            "id": "e-1",
+            "detail-type": "Order Placed",
+            "source": "com.example.shop",
+            "account": "123456789012",
+            "time": "2026-01-02T03:04:05Z",
+            "region": "eu-west-1",
+            "resources": [],
+            "detail": {},
+        })
+    }
+
+    fn with(mut envelope: Value, field: &str, value: impl Into<Value>) -> String {
+        envelope[field] = value.into();
+        envelope.to_string()
+    }
+
+    fn without(mut envelope: Value, field: &str) -> String {
+        envelope.as_object_mut().unwrap().remove(field).unwrap();
+        envelope.to_string()
+    }
+
+    /// What is in the envelope, and where it comes from.
+    fn open(envelope: Envelope, body: &str) -> (String, Origin) {
+        let Unwrapped { content, origin } = unwrap(envelope, body).unwrap();
+        (content.into_owned(), origin.unwrap())
+    }
+
+    fn reason(envelope: Envelope, body: &str) -> String {
+        unwrap(envelope, body).unwrap_err()
+    }
+
+    #[test]
+    fn without_an_envelope_the_body_is_the_message() {
+        let body = notification().to_string();
+        let unwrapped = unwrap(Envelope::None, &body).unwrap();
+        assert_eq!((&*unwrapped.content, unwrapped.origin), (&*body, None));
+        assert_eq!(unwrap(Envelope::None, "not JSON").unwrap().content, "not JSON");
+    }
+
+    #[test]
+    fn the_origin_is_what_the_notification_says() {
+        let (_, plain) = open(Envelope::Sns, &notification().to_string());
+        assert_eq!(plain.id(), "n-1");
+        assert_eq!(plain.source(), "arn:aws:sns:eu-west-1:123456789012:orders");
+        assert_eq!(plain.time(), "2026-01-02T03:04:05.678Z");
+        assert_eq!((plain.subject(), plain.attribute("tenant")), (None, None));
+
+        let (_, titled) = open(Envelope::Sns, &with(notification(), "Subject", "a \"title\""));
+        assert_eq!(titled.subject(), Some("a \"title\""));
+        let null = with(notification(), "Subject", Value::Null);
+        assert_eq!(open(Envelope::Sns, &null).1, plain);
+        let null = with(notification(), "MessageAttributes", Value::Null);
+        assert_eq!(open(Envelope::Sns, &null).1, plain);
+
+        let attributes = json!({
+            "tenant": {"Type": "String", "Value": "blue"},
+            "weight": {"Type": "Number", "Value": "1.50"},
+            "photo": {"Type": "Binary", "Value": "AP8="},
+            "tags": {"Type": "String.Array", "Value": "[\"a\",\"b\"]"},
+        });
+        let (_, described) = open(Envelope::Sns, &with(notification(), "MessageAttributes", attributes));
+        let values = ["tenant", "weight", "photo", "tags"].map(|name| described.attribute(name).unwrap());
+        assert_eq!(values, ["blue", "1.50", "AP8=", "[\"a\",\"b\"]"]);
+    }
+
+    #[test]
+    fn the_origin_is_what_the_event_says() {
+        let (_, origin) = open(Envelope::EventBridge, &event().to_string());
+        assert_eq!(origin.id(), "e-1");
+        assert_eq!(origin.source(), "com.example.shop");
+        assert_eq!(origin.subject(), Some("Order Placed"));
+        assert_eq!(origin.time(), "2026-01-02T03:04:05Z");
+        assert_eq!(origin.attribute("account"), Some("123456789012"));
+        assert_eq!(origin.attribute("region"), Some("eu-west-1"));
+        assert_eq!(origin.attribute("replay-name"), None);
+
+        let (_, replayed) = open(Envelope::EventBridge, &with(event(), "replay-name", "march"));
+        assert_eq!(replayed.attribute("replay-name"), Some("march"));
+        let (_, bare) = open(Envelope::EventBridge, &without(event(), "account"));
+        assert_eq!(bare.attribute("account"), None);
+    }
+
+    #[test]
+    fn the_reason_names_a_missing_or_empty_field_and_the_way_out() {
+        for field in ["Type", "MessageId", "TopicArn", "Message", "Timestamp"] {
+            assert_eq!(
+                reason(Envelope::Sns, &without(notification(), field)),
+                format!("not an SNS notification: field `{field}` is missing (is raw message delivery on?)")
+            );
+        }
+        for field in ["id", "source", "detail-type", "time", "detail"] {
+            assert_eq!(
+                reason(Envelope::EventBridge, &without(event(), field)),
+                format!(
+                    "not an EventBridge event: field `{field}` is missing (does the rule send the matched event as it is?)"
+                )
+            );
+        }
+        let empty = with(notification(), "MessageId", "");
+        assert!(reason(Envelope::Sns, &empty).contains("field `MessageId` is empty"));
+        let empty = with(event(), "id", "");
+        assert!(reason(Envelope::EventBridge, &empty).contains("field `id` is empty"));
+    }
+
+    #[test]
+    fn the_reason_names_the_place_where_an_envelope_breaks() {
+        let sns = |body| reason(Envelope::Sns, body);
+        assert_eq!(
+            sns("hello"),
+            "not an SNS notification: it is not JSON at line 1, column 1 (is raw message delivery on?)"
+        );
+        assert!(sns("{\n\"Type").contains("it ends too early at line 2, column 5"));
+        assert!(sns("").contains("it ends too early at line 1, column 0"));
+        assert!(sns("42").contains("it is not of the documented shape at line 1, column 2"));
+        let event = reason(Envelope::EventBridge, r#"{"detail": {"a": }}"#);
+        assert!(event.contains("it is not JSON at line 1, column 18"), "{event}");
+    }
+
+    #[test]
+    fn the_reason_quotes_nothing_of_the_body() {
+        let secret = "4111111111111111";
+        let number = json!(4_111_111_111_111_111_i64);
+        let bodies = [
+            format!("\"{secret}\""),
+            number.to_string(),
+            format!("{secret} {{"),
+            json!({ secret: 1 }).to_string(),
+            with(notification(), "Type", secret),
+            with(notification(), "Type", number.clone()),
+            with(notification(), "MessageId", number.clone()),
+            with(notification(), "MessageAttributes", secret),
+            with(
+                notification(),
+                "MessageAttributes",
+                json!({ secret: { "Value": number } }),
+            ),
+            with(notification(), "MessageAttributes", json!({ secret: {} })),
+            with(event(), "id", number.clone()),
+            with(event(), "time", json!([secret])),
+            format!(r#"{{"detail": {secret}x"#),
+        ];
+        for body in &bodies {
+            let reasons = [Envelope::Sns, Envelope::EventBridge].map(|envelope| unwrap(envelope, body).err());
+            let reasons: Vec<_> = reasons.into_iter().flatten().collect();
+            assert!(!reasons.is_empty(), "{body} is an envelope");
+            assert!(!reasons.concat().contains("4111"), "{reasons:?}");
+        }
+    }
+
+    #[test]
+    fn a_confirmation_is_told_by_its_name_and_any_other_type_is_not() {
+        for kind in ["SubscriptionConfirmation", "UnsubscribeConfirmation"] {
+            let reason = reason(Envelope::Sns, &with(notification(), "Type", kind));
+            assert!(reason.contains(kind) && reason.contains("SubscribeURL"), "{reason}");
+        }
+        assert_eq!(
+            reason(Envelope::Sns, &with(notification(), "Type", "Surprise")),
+            "not an SNS notification: field `Type` is none of the documented types (is raw message delivery on?)"
+        );
+    }
+
+    #[test]
+    fn a_detail_is_handed_on_uncopied_as_it_was_sent() {
+        let body = event()
+            .to_string()
+            .replace("\"detail\":{}", "\"detail\":{\"sum\":1.50, \"sum\":  1e2}");
+        let unwrapped = unwrap(Envelope::EventBridge, &body).unwrap();
+        assert_eq!(unwrapped.content, "{\"sum\":1.50, \"sum\":  1e2}");
+        assert!(matches!(unwrapped.content, Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn published_notifications_are_unwrapped() {
+        let mut seen = 0;
+        for (file, sample) in published::samples() {
+            for record in sample["Records"].as_array().into_iter().flatten() {
+                let Some(notification) = record.get("Sns") else {
+                    continue;
+                };
+                seen += 1;
+                let (content, origin) = open(Envelope::Sns, &notification.to_string());
+                assert_eq!(notification["Message"], content, "{file}");
+                assert_eq!(notification["MessageId"], origin.id(), "{file}");
+                assert_eq!(notification["TopicArn"], origin.source(), "{file}");
+                assert_eq!(notification["Timestamp"], origin.time(), "{file}");
+                assert_eq!(notification["Subject"].as_str(), origin.subject(), "{file}");
+            }
+            if file.starts_with("example-sns-") && file.ends_with("subscribe-confirmation.json") {
+                seen += 1;
+                let reason = reason(Envelope::Sns, &sample.to_string());
+                assert!(reason.contains(sample["Type"].as_str().unwrap()), "{file}: {reason}");
+            }
+        }
+        assert!(seen >= 6, "{seen}");
+    }
+
+    #[test]
+    fn published_events_are_unwrapped() {
+        let mut seen = 0;
+        for (file, sample) in published::samples() {
+            // An alarm invokes Lambda with a shape of its own, which holds no detail.
+            if sample.get("detail-type").is_none() || sample.get("alarmData").is_some() {
+                continue;
+            }
+            seen += 1;
+            let (content, origin) = open(Envelope::EventBridge, &sample.to_string());
+            assert_eq!(
+                sample["detail"],
+                serde_json::from_str::<Value>(&content).unwrap(),
+                "{file}"
+            );
+            assert_eq!(sample["id"], origin.id(), "{file}");
+            assert_eq!(sample["source"], origin.source(), "{file}");
+            assert_eq!(sample["time"], origin.time(), "{file}");
+            assert_eq!(sample["detail-type"].as_str(), origin.subject(), "{file}");
+            assert_eq!(sample["account"].as_str(), origin.attribute("account"), "{file}");
+            assert_eq!(sample["region"].as_str(), origin.attribute("region"), "{file}");
+        }
+        assert!(seen >= 15, "{seen}");
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(any::<String>(), inner, 0..4)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_comes_out_of_a_notification_as_it_went_in(text: String) {
+            prop_assert_eq!(open(Envelope::Sns, &with(notification(), "Message", text.as_str())).0, text);
+        }
+
+        #[test]
+        fn any_json_comes_out_of_an_event_as_it_went_in(detail in any_json()) {
+            let text = detail.to_string();
+            prop_assert_eq!(open(Envelope::EventBridge, &with(event(), "detail", detail)).0, text);
+        }
+
+        #[test]
+        fn whatever_the_body_is_nothing_panics(body: String, json in any_json()) {
+            for envelope in [Envelope::Sns, Envelope::EventBridge] {
+                let _ = unwrap(envelope, &body);
+                let _ = unwrap(envelope, &json.to_string());
+                let _ = unwrap(envelope, &with(notification(), "MessageAttributes", json.clone()));
+            }
+        }
+    }
+}
