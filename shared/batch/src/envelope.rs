@@ -18,8 +18,8 @@ pub enum Envelope {
     /// A [notification of SNS](https://docs.aws.amazon.com/sns/latest/dg/http-notification-json.html), as a subscribed
     /// queue gets it with raw message delivery off. The message is the JSON in its field `Message`.
     Sns,
-    /// An [event of EventBridge](https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html), as a
-    /// queue gets it from a rule that sends the matched event as it is. The message is its field `detail`.
+    /// An [event of EventBridge](https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html), as
+    /// a queue gets it from a rule that sends the matched event as it is. The message is its field `detail`.
     EventBridge,
 }
 
@@ -36,8 +36,8 @@ pub struct Origin {
 impl Origin {
     /// SNS's `MessageId`, or EventBridge's `id`; never empty.
     ///
-    /// It is the same each time that the service delivers the message again, and in every queue that gets it. The queue's
-    /// own message ID is not.
+    /// It is the same each time that the service delivers the message again, and in every queue that gets it. The
+    /// queue's own message ID is not.
     pub fn id(&self) -> &str {
         &self.id
     }
@@ -75,8 +75,8 @@ pub(crate) struct Unwrapped<'a> {
     pub(crate) origin: Option<Origin>,
 }
 
-/// Takes the message out of its envelope, or says why it can't be: in words of ours, for the reason goes where nothing of
-/// the body may go.
+/// Takes the message out of its envelope, or says why it can't be: in words of ours, for the reason goes where nothing
+/// of the body may go.
 pub(crate) fn unwrap(envelope: Envelope, body: &str) -> Result<Unwrapped<'_>, String> {
     match envelope {
         Envelope::None => Ok(Unwrapped {
@@ -320,7 +320,8 @@ mod tests {
             assert_eq!(
                 reason(Envelope::EventBridge, &without(event(), field)),
                 format!(
-                    "not an EventBridge event: field `{field}` is missing (does the rule send the matched event as it is?)"
+                    "not an EventBridge event: field `{field}` is missing \
+                     (does the rule send the matched event as it is?)"
                 )
             );
         }
@@ -397,54 +398,84 @@ mod tests {
         assert!(matches!(unwrapped.content, Cow::Borrowed(_)));
     }
 
+    /// Demands that what is taken out of the notification is what it says.
+    fn unwraps_notification(file: &str, notification: &Value) {
+        let (content, origin) = open(Envelope::Sns, &notification.to_string());
+        assert_eq!(notification["Message"], content, "{file}");
+        assert_eq!(notification["MessageId"], origin.id(), "{file}");
+        assert_eq!(notification["TopicArn"], origin.source(), "{file}");
+        assert_eq!(notification["Timestamp"], origin.time(), "{file}");
+        assert_eq!(notification["Subject"].as_str(), origin.subject(), "{file}");
+        for (name, attribute) in notification["MessageAttributes"].as_object().into_iter().flatten() {
+            assert_eq!(attribute["Value"].as_str(), origin.attribute(name), "{file}");
+        }
+    }
+
+    /// Demands that what is taken out of the event is what it says.
+    fn unwraps_event(file: &str, event: &Value) {
+        let (content, origin) = open(Envelope::EventBridge, &event.to_string());
+        assert_eq!(
+            event["detail"],
+            serde_json::from_str::<Value>(&content).unwrap(),
+            "{file}"
+        );
+        assert_eq!(event["id"], origin.id(), "{file}");
+        assert_eq!(event["source"], origin.source(), "{file}");
+        assert_eq!(event["time"], origin.time(), "{file}");
+        assert_eq!(event["detail-type"].as_str(), origin.subject(), "{file}");
+        assert_eq!(event["account"].as_str(), origin.attribute("account"), "{file}");
+        assert_eq!(event["region"].as_str(), origin.attribute("region"), "{file}");
+    }
+
     #[test]
-    fn published_notifications_are_unwrapped() {
-        let mut seen = 0;
-        for (file, sample) in published::samples() {
-            for record in sample["Records"].as_array().into_iter().flatten() {
-                let Some(notification) = record.get("Sns") else {
-                    continue;
-                };
-                seen += 1;
-                let (content, origin) = open(Envelope::Sns, &notification.to_string());
-                assert_eq!(notification["Message"], content, "{file}");
-                assert_eq!(notification["MessageId"], origin.id(), "{file}");
-                assert_eq!(notification["TopicArn"], origin.source(), "{file}");
-                assert_eq!(notification["Timestamp"], origin.time(), "{file}");
-                assert_eq!(notification["Subject"].as_str(), origin.subject(), "{file}");
-            }
-            if file.starts_with("example-sns-") && file.ends_with("subscribe-confirmation.json") {
-                seen += 1;
-                let reason = reason(Envelope::Sns, &sample.to_string());
-                assert!(reason.contains(sample["Type"].as_str().unwrap()), "{file}: {reason}");
+    fn documented_envelopes_are_unwrapped() {
+        let mut seen = (0, 0);
+        for (file, sample) in published::ours() {
+            let body = || serde_json::from_str(sample["Records"][0]["body"].as_str().unwrap()).unwrap();
+            if file.starts_with("sns-") {
+                seen.0 += 1;
+                unwraps_notification(&file, &body());
+            } else if file.starts_with("eventbridge-") {
+                seen.1 += 1;
+                unwraps_event(&file, &body());
             }
         }
-        assert!(seen >= 6, "{seen}");
+        assert!(seen.0 >= 4 && seen.1 >= 3, "{seen:?}");
+    }
+
+    #[test]
+    fn published_notifications_are_unwrapped() {
+        let samples = published::theirs();
+        let records = samples.iter().flat_map(|(file, sample)| {
+            let records = sample["Records"].as_array().into_iter().flatten();
+            records.filter_map(move |record| Some((file, record.get("Sns")?)))
+        });
+        let unwrapped = records
+            .map(|(file, notification)| unwraps_notification(file, notification))
+            .count();
+        assert!(unwrapped >= 5, "{unwrapped}");
+
+        let confirmations: Vec<_> = samples
+            .iter()
+            .filter_map(|(_, sample)| Some((sample["Type"].as_str()?, sample)))
+            .filter(|(kind, _)| kind.ends_with("Confirmation"))
+            .map(|(kind, sample)| (kind, reason(Envelope::Sns, &sample.to_string())))
+            .collect();
+        assert_eq!(confirmations.len(), 2);
+        for (kind, reason) in confirmations {
+            assert!(reason.contains(kind), "{reason}");
+        }
     }
 
     #[test]
     fn published_events_are_unwrapped() {
-        let mut seen = 0;
-        for (file, sample) in published::samples() {
-            // An alarm invokes Lambda with a shape of its own, which holds no detail.
-            if sample.get("detail-type").is_none() || sample.get("alarmData").is_some() {
-                continue;
-            }
-            seen += 1;
-            let (content, origin) = open(Envelope::EventBridge, &sample.to_string());
-            assert_eq!(
-                sample["detail"],
-                serde_json::from_str::<Value>(&content).unwrap(),
-                "{file}"
-            );
-            assert_eq!(sample["id"], origin.id(), "{file}");
-            assert_eq!(sample["source"], origin.source(), "{file}");
-            assert_eq!(sample["time"], origin.time(), "{file}");
-            assert_eq!(sample["detail-type"].as_str(), origin.subject(), "{file}");
-            assert_eq!(sample["account"].as_str(), origin.attribute("account"), "{file}");
-            assert_eq!(sample["region"].as_str(), origin.attribute("region"), "{file}");
-        }
-        assert!(seen >= 15, "{seen}");
+        let samples = published::theirs();
+        // An alarm that invokes Lambda by itself calls its detail otherwise, and comes through no queue.
+        let events = samples
+            .iter()
+            .filter(|(_, sample)| sample.get("detail-type").is_some() && sample.get("alarmData").is_none());
+        let unwrapped = events.map(|(file, event)| unwraps_event(file, event)).count();
+        assert!(unwrapped >= 15, "{unwrapped}");
     }
 
     fn any_json() -> impl Strategy<Value = Value> {
