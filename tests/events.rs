@@ -19,7 +19,10 @@ fn samples(function: &str) -> Vec<PathBuf> {
 
 #[test]
 fn every_sample_decodes_to_an_event_that_says_all_that_lambda_says() {
-    for file in ["place-order", "send-notification"].into_iter().flat_map(samples) {
+    for file in ["place-order", "send-notification", "reserve-stock"]
+        .into_iter()
+        .flat_map(samples)
+    {
         let event: SqsEvent = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
         assert!(!event.records.is_empty(), "{file:?}");
         for record in event.records {

@@ -134,7 +134,7 @@ fn dependencies_point_from_functions_over_host_and_batch_to_idempotency() {
 
 #[test]
 fn a_function_carries_ring_and_compiled_in_roots_and_no_other_tls() {
-    for function in ["place-order", "send-notification"] {
+    for function in ["place-order", "send-notification", "reserve-stock"] {
         let below = below(function);
         assert!(below.contains("ring") && below.contains("webpki-roots"), "{function}");
         for unwanted in [
@@ -168,6 +168,7 @@ fn building_the_functions_from_the_stack_or_a_test_compiles_no_dependency_twice(
         "--package=local",
         "--package=place-order",
         "--package=send-notification",
+        "--package=reserve-stock",
         "--edges=normal,build",
     ]);
     let twice: Vec<_> = stack.difference(&everything).collect();

@@ -213,7 +213,7 @@ class Cli:
         bob = ["dynamodb", "get-item", "--table-name", "customers", "--key", '{"id": {"S": "bob"}}']
         assert until("the total", lambda: self.aws(*bob))["Item"]["total"] == {"N": "450"}
         tables = self.aws("dynamodb", "list-tables")["TableNames"]
-        assert tables == ["customers", "idempotency", "orders"], tables
+        assert tables == ["customers", "idempotency", "orders", "stock"], tables
         items = self.aws("dynamodb", "scan", "--table-name", "orders")["Items"]
         assert any(item["id"]["S"] == "cli-1" for item in items), items
 

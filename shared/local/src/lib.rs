@@ -1,8 +1,8 @@
 //! The whole stack on one machine: queues, tables, event source mapping and Lambda's Runtime API on one loopback port.
 //!
 //! What runs is read from the SAM template, so that it is what will be deployed. [`Stack`] starts it; the program `local`
-//! does so at a developer's desk, and end-to-end tests do so in-process, where they can also make things go wrong: see
-//! [`dynamodb::Fault`], [`sqs::Sqs::deliver_twice`] and [`lambda::Lambda::kill`].
+//! does so at a developer's desk, and end-to-end tests do so in-process, most of them on a [`testing::Stage`], where they can
+//! also make things go wrong: see [`dynamodb::Fault`], [`sqs::Sqs::deliver_twice`] and [`lambda::Lambda::kill`].
 
 mod api;
 mod aws;
@@ -15,6 +15,7 @@ mod server;
 pub mod sqs;
 mod stack;
 pub mod template;
+pub mod testing;
 
 pub use api::ApiError;
 pub use aws::{CreateError, dynamodb_client, sqs_client};

@@ -18,7 +18,7 @@ use md5::{Digest, Md5};
 use serde_json::Value;
 use uuid::Uuid;
 
-const FUNCTIONS: [&str; 2] = ["place-order", "send-notification"];
+const FUNCTIONS: [&str; 3] = ["place-order", "send-notification", "reserve-stock"];
 
 fn events() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events")
@@ -183,10 +183,10 @@ fn every_receive_has_a_handle_of_its_own() {
 fn every_event_comes_from_the_queue_of_its_function() {
     let files = files();
     for (file, record) in all_records(&files) {
-        let queue = if file.starts_with("place-order/") {
-            "orders"
-        } else {
-            "notifications"
+        let queue = match file.split('/').next().unwrap() {
+            "place-order" => "orders",
+            "reserve-stock" => "reservations",
+            _ => "notifications",
         };
         let arn = record["eventSourceARN"].as_str().unwrap();
         let name = arn.strip_prefix("arn:aws:sqs:us-east-1:000000000000:").unwrap();
@@ -256,6 +256,33 @@ fn notifications_are_acceptable_except_in_the_files_that_say_otherwise() {
 }
 
 #[test]
+fn reservations_are_acceptable_except_in_the_files_that_say_otherwise() {
+    let files = files();
+    let is_acceptable = |reservation: Value| {
+        let names = ["sku", "order"].iter().all(|field| reservation[field].is_string());
+        names && reservation["quantity"].as_i64() >= Some(1)
+    };
+    let refused: BTreeSet<_> = all_records(&files)
+        .filter(|(file, _)| file.starts_with("reserve-stock/"))
+        .filter(|(_, record)| !body(record).is_some_and(is_acceptable))
+        .map(|(file, _)| file)
+        .collect();
+    assert_eq!(
+        refused,
+        BTreeSet::from(["reserve-stock/malformed-body.json", "reserve-stock/zero-quantity.json"])
+    );
+}
+
+#[test]
+fn a_reservations_group_is_its_sku() {
+    let files = files();
+    for (file, record) in all_records(&files).filter(|(file, _)| file.starts_with("reserve-stock/")) {
+        let Some(reservation) = body(record) else { continue };
+        assert_eq!(record["attributes"]["MessageGroupId"], reservation["sku"], "{file}");
+    }
+}
+
+#[test]
 fn a_bad_order_breaks_only_the_rule_it_is_named_after() {
     assert_eq!(bodies("place-order/malformed-body.json"), Vec::<Value>::new());
     let wrong_sum = &bodies("place-order/wrong-sum.json")[0];
@@ -305,9 +332,13 @@ fn the_larger_batches_hold_what_their_names_say() {
         1
     );
     assert_eq!(distinct("send-notification/three-notifications.json", "to").len(), 3);
-    let groups: Vec<_> = of("place-order/two-groups.json")
-        .iter()
-        .map(|r| r["attributes"]["MessageGroupId"].clone())
-        .collect();
-    assert_eq!(groups, ["pia", "quin", "pia", "quin"]);
+    let groups = |file: &str| -> Vec<Value> {
+        let records = of(file);
+        let groups = records.iter().map(|record| &record["attributes"]["MessageGroupId"]);
+        groups.cloned().collect()
+    };
+    assert_eq!(groups("place-order/two-groups.json"), ["pia", "quin", "pia", "quin"]);
+    let interleaved = ["tea-black", "cup-white", "tea-black", "cup-white"];
+    assert_eq!(groups("reserve-stock/two-groups.json"), interleaved);
+    assert_eq!(groups("reserve-stock/three-of-one-group.json"), ["tea-white"; 3]);
 }

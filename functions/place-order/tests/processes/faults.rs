@@ -2,20 +2,17 @@
 
 use std::time::Duration;
 
-use local::dynamodb::{Fault, FaultKind};
+use local::dynamodb::FaultKind;
+use local::testing::{Stage, UNHURRIED, event, failures};
 use serde_json::Value;
 
 use crate::proxy::Proxy;
-use crate::stage::{Stage, UNHURRIED, event, failures, order};
+use crate::stage::{self, order, orders, sums, totals};
 
 /// Lets something go wrong with the transactions of one order.
 fn inject(stage: &Stage, order: &str, times: u32, kind: FaultKind) {
-    stage.stack.dynamodb().inject(Fault {
-        operation: "TransactWriteItems".to_owned(),
-        containing: Some(format!("\"{order}\"")),
-        times,
-        kind,
-    });
+    let containing = format!("\"{order}\"");
+    stage.inject("TransactWriteItems", Some(&containing), times, kind);
 }
 
 fn ten_orders_of_one_customer() -> Vec<(String, Value)> {
@@ -30,43 +27,46 @@ fn ten_orders_of_one_customer() -> Vec<(String, Value)> {
 
 #[tokio::test]
 async fn orders_of_one_customer_that_collide_are_all_counted_within_one_invocation() {
-    let stage = Stage::set(&UNHURRIED).await;
+    let stage = stage::set(&UNHURRIED).await;
     let orders = ten_orders_of_one_customer();
     inject(&stage, "ada", 25, FaultKind::Conflict);
     let messages: Vec<_> = orders.iter().map(|(id, order)| (id.as_str(), order.clone())).collect();
-    assert_eq!(stage.invoke(&messages).await, [""; 0]);
-    assert_eq!(stage.totals(), [("ada".to_owned(), 1045)].into());
+    assert_eq!(stage.invoke("place-order", &messages).await, [""; 0]);
+    assert_eq!(totals(&stage), [("ada".to_owned(), 1045)].into());
     assert_eq!(stage.requests("TransactWriteItems"), 10 + 25);
 }
 
 #[tokio::test]
 async fn conflicts_without_end_cost_their_message_alone_and_no_timeout() {
-    let stage = Stage::set(&[("FunctionTimeout", "2"), ("VisibilityTimeout", "12")]).await;
+    let stage = stage::set(&[("FunctionTimeout", "2"), ("VisibilityTimeout", "12")]).await;
     inject(&stage, "o-2", u32::MAX, FaultKind::Conflict);
     let messages = [1, 2, 3].map(|number| (format!("m-{number}"), order(&format!("o-{number}"), "ada", number)));
     let messages: Vec<_> = messages
         .iter()
         .map(|(id, order)| (id.as_str(), order.clone()))
         .collect();
-    assert_eq!(stage.invoke(&messages).await, ["m-2"]);
+    assert_eq!(stage.invoke("place-order", &messages).await, ["m-2"]);
     assert_eq!(
-        (stage.record("m-2"), stage.orders()),
+        (stage.record("place-order", "m-2"), orders(&stage)),
         (None, vec!["o-1".to_owned(), "o-3".to_owned()])
     );
 }
 
 #[tokio::test]
 async fn an_answer_that_is_lost_once_is_asked_for_again_in_the_same_invocation() {
-    let stage = Stage::set(&UNHURRIED).await;
+    let stage = stage::set(&UNHURRIED).await;
     inject(&stage, "o-1", 1, FaultKind::LoseReply);
-    assert_eq!(stage.invoke(&[("m-1", order("o-1", "ada", 700))]).await, [""; 0]);
+    assert_eq!(
+        stage.invoke("place-order", &[("m-1", order("o-1", "ada", 700))]).await,
+        [""; 0]
+    );
     assert_eq!(stage.requests("TransactWriteItems"), 2);
-    assert_eq!(stage.totals(), [("ada".to_owned(), 700)].into());
+    assert_eq!(totals(&stage), [("ada".to_owned(), 700)].into());
 }
 
 #[tokio::test]
 async fn whatever_befalls_its_transactions_a_message_ends_done_and_counts_once() {
-    let stage = Stage::set(&[]).await;
+    let stage = stage::set(&[]).await;
     // More than the attempts of one invocation.
     let kinds = [
         FaultKind::LoseReply,
@@ -80,12 +80,20 @@ async fn whatever_befalls_its_transactions_a_message_ends_done_and_counts_once()
     }
     let mut messages = Vec::new();
     for number in 0..6 {
-        messages.push(stage.send(&order(&format!("o-{number}"), "ada", 1 << number)).await);
+        messages.push(
+            stage
+                .send("orders", &order(&format!("o-{number}"), "ada", 1 << number))
+                .await,
+        );
     }
-    stage.until_settled().await;
-    assert!(messages.iter().all(|message| stage.is_completed(message)));
-    assert_eq!(stage.totals(), [("ada".to_owned(), 0b11_1111)].into());
-    assert_eq!(stage.dead_letters(), [""; 0]);
+    stage.until_settled(&["orders"]).await;
+    assert!(
+        messages
+            .iter()
+            .all(|message| stage.is_completed("place-order", message))
+    );
+    assert_eq!(totals(&stage), [("ada".to_owned(), 0b11_1111)].into());
+    assert_eq!(stage.dead_letters("orders"), [""; 0]);
     let (unheard, unharmed) = (&messages[0], &messages[5]);
     assert!(
         stage.stack.sqs().deliveries(unheard) > 1,
@@ -100,16 +108,16 @@ async fn whatever_befalls_its_transactions_a_message_ends_done_and_counts_once()
 
 #[tokio::test]
 async fn a_message_whose_request_never_arrives_costs_itself_alone() {
-    let stage = Stage::set(&UNHURRIED).await;
+    let stage = stage::set(&UNHURRIED).await;
     inject(&stage, "place-order#m-2", u32::MAX, FaultKind::LoseRequest);
     let messages = [
         ("m-1", order("o-1", "ada", 1)),
         ("m-2", order("o-2", "ada", 2)),
         ("m-3", order("o-3", "ben", 3)),
     ];
-    assert_eq!(stage.invoke(&messages).await, ["m-2"]);
-    assert_eq!(stage.orders(), ["o-1", "o-3"]);
-    assert_eq!(stage.totals(), stage.sums());
+    assert_eq!(stage.invoke("place-order", &messages).await, ["m-2"]);
+    assert_eq!(orders(&stage), ["o-1", "o-3"]);
+    assert_eq!(totals(&stage), sums(&stage));
 }
 
 #[tokio::test]
@@ -119,35 +127,33 @@ async fn a_request_that_hangs_costs_its_message_and_not_the_batch() {
     let instead = format!("{line}          AWS_ENDPOINT_URL_DYNAMODB: {}\n", proxy.url);
     // Too short for all the attempts that the client would make.
     let parameters = [("FunctionTimeout", "2"), ("VisibilityTimeout", "12")];
-    let stage = Stage::with_template(line, &instead, &parameters).await;
+    let stage = stage::set_otherwise((line, &instead), &parameters).await;
     proxy.lead_to(stage.stack.endpoint());
     let messages = [
         ("m-1", order("o-1", "ada", 1)),
         ("m-2", order("o-2", "ada", 2)),
         ("m-3", order("o-3", "ben", 3)),
     ];
-    let invocation = stage.invoke_with(event(&messages)).await;
+    let invocation = stage.invoke_with("place-order", event("orders", &messages)).await;
     assert_eq!(failures(&invocation), ["m-2"]);
     assert!(
         invocation.duration > Duration::from_secs(1),
         "it did not hang: {:?}",
         invocation.duration
     );
-    assert_eq!(stage.orders(), ["o-1", "o-3"]);
+    assert_eq!(orders(&stage), ["o-1", "o-3"]);
 }
 
 #[tokio::test]
 async fn a_table_that_is_out_of_reach_at_the_start_is_reached_later() {
-    let stage = Stage::set(&UNHURRIED).await;
-    stage.stack.dynamodb().inject(Fault {
-        operation: "DeleteItem".to_owned(),
-        containing: None,
-        times: 3,
-        kind: FaultKind::LoseRequest,
-    });
-    assert_eq!(stage.invoke(&[("m-1", order("o-1", "ada", 700))]).await, [""; 0]);
+    let stage = stage::set(&UNHURRIED).await;
+    stage.inject("DeleteItem", None, 3, FaultKind::LoseRequest);
     assert_eq!(
-        (stage.requests("DeleteItem"), stage.orders()),
+        stage.invoke("place-order", &[("m-1", order("o-1", "ada", 700))]).await,
+        [""; 0]
+    );
+    assert_eq!(
+        (stage.requests("DeleteItem"), orders(&stage)),
         (3, vec!["o-1".to_owned()])
     );
     let warned = |line: &String| line.contains("could not be reached at start");

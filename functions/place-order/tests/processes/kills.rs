@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use local::ApiError;
-use local::dynamodb::{Fault, FaultKind};
+use local::dynamodb::FaultKind;
 use local::lambda::{Event, Lambda};
+use local::testing::Stage;
 use serde_json::Value;
 
-use crate::stage::{Stage, order};
+use crate::stage::{self, order, sums, totals};
 
 /// A small generator: what is killed when has to vary, not to be unpredictable.
 #[derive(Clone)]
@@ -44,12 +45,8 @@ fn watch(stage: &Stage, mut dice: Dice, rarity: u64, mut kills: u32) -> Commits 
             }
         }
     };
-    stage.stack.dynamodb().inject(Fault {
-        operation: "TransactWriteItems".to_owned(),
-        containing: None,
-        times: u32::MAX,
-        kind: FaultKind::AfterApply(Box::new(hook)),
-    });
+    let kind = FaultKind::AfterApply(Box::new(hook));
+    stage.inject("TransactWriteItems", None, u32::MAX, kind);
     commits
 }
 
@@ -65,7 +62,7 @@ async fn kill_at_random(lambda: Arc<Lambda>, mut dice: Dice, kills: usize) {
 #[tokio::test]
 async fn killed_at_any_moment_it_loses_nothing_and_repeats_no_committed_order() {
     for seed in [1, 2] {
-        let stage = Stage::set(&[("BatchSize", "3"), ("MaximumConcurrency", "4")]).await;
+        let stage = stage::set(&[("BatchSize", "3"), ("MaximumConcurrency", "4")]).await;
         let commits = watch(&stage, Dice(seed), 4, 8);
         let mut dice = Dice(seed + 1000);
         let (mut messages, mut owed) = (Vec::new(), BTreeMap::<_, i64>::new());
@@ -73,21 +70,27 @@ async fn killed_at_any_moment_it_loses_nothing_and_repeats_no_committed_order() 
         for number in 0..40 {
             let (customer, amount) = (format!("customer-{}", dice.roll(4)), 1 + dice.roll(1000).cast_signed());
             *owed.entry(customer.clone()).or_default() += amount;
-            messages.push(stage.send(&order(&format!("o-{number:02}"), &customer, amount)).await);
+            messages.push(
+                stage
+                    .send("orders", &order(&format!("o-{number:02}"), &customer, amount))
+                    .await,
+            );
         }
         let killer = tokio::spawn(kill_at_random(Arc::clone(stage.stack.lambda()), dice, 8));
-        stage.until_settled().await;
+        stage.until_settled(&["orders"]).await;
         killer.abort();
 
         let killed = |event: &Event| matches!(event, Event::InvocationKilled { .. });
         let kills = stage.events().into_iter().filter(killed).count();
         assert!(kills >= 8, "seed {seed}: only {kills} kills met a batch");
-        assert_eq!(stage.dead_letters(), [""; 0]);
+        assert_eq!(stage.dead_letters("orders"), [""; 0]);
         assert!(
-            messages.iter().all(|message| stage.is_completed(message)),
+            messages
+                .iter()
+                .all(|message| stage.is_completed("place-order", message)),
             "seed {seed}"
         );
-        assert_eq!((stage.totals(), stage.sums()), (owed.clone(), owed), "seed {seed}");
+        assert_eq!((totals(&stage), sums(&stage)), (owed.clone(), owed), "seed {seed}");
         let counts: Vec<_> = commits.lock().unwrap().values().copied().collect();
         assert_eq!(counts, [1; 40], "seed {seed}: every message committed once");
     }
@@ -95,11 +98,11 @@ async fn killed_at_any_moment_it_loses_nothing_and_repeats_no_committed_order() 
 
 #[tokio::test]
 async fn killed_between_commit_and_reply_it_finds_its_order_counted_at_the_next_delivery() {
-    let stage = Stage::set(&[]).await;
+    let stage = stage::set(&[]).await;
     let commits = watch(&stage, Dice(0), 1, 1);
-    let message = stage.send(&order("o-1", "ada", 700)).await;
-    stage.until_settled().await;
+    let message = stage.send("orders", &order("o-1", "ada", 700)).await;
+    stage.until_settled(&["orders"]).await;
     assert_eq!(stage.stack.sqs().deliveries(&message), 2);
     assert_eq!(commits.lock().unwrap().values().sum::<u32>(), 1);
-    assert_eq!(stage.totals(), [("ada".to_owned(), 700)].into());
+    assert_eq!(totals(&stage), [("ada".to_owned(), 700)].into());
 }

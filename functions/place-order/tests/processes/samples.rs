@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use local::testing::{UNHURRIED, failures, samples};
 use serde_json::Value;
 
-use crate::stage::{Stage, UNHURRIED, failures, workspace};
+use crate::stage::{self, orders, sums, totals};
 
 /// Which of a sample's messages have to come again.
 enum Failing {
@@ -49,30 +50,20 @@ const EXPECTED: [(&str, Failing); 12] = [
 
 #[tokio::test]
 async fn every_sample_event_is_answered_with_exactly_the_messages_that_its_fact_lets_fail() {
-    let stage = Stage::set(&UNHURRIED).await;
-    let samples = samples();
+    let stage = stage::set(&UNHURRIED).await;
+    let samples = samples("place-order");
     let expected: BTreeSet<_> = EXPECTED.iter().map(|(file, _)| (*file).to_owned()).collect();
     assert_eq!(samples.keys().cloned().collect::<BTreeSet<_>>(), expected);
     for (file, failing) in &EXPECTED {
-        let failed = failures(&stage.invoke_with(samples[*file].clone()).await);
+        let failed = failures(&stage.invoke_with("place-order", samples[*file].clone()).await);
         match failing {
             Failing::None => assert_eq!(failed, [""; 0], "{file}"),
             Failing::These(ids) => assert_eq!(failed, *ids, "{file}"),
             Failing::OneOf(ids) => assert!(failed.len() == 1 && ids.contains(&&*failed[0]), "{file}: {failed:?}"),
         }
     }
-    assert_eq!(stage.orders(), orders_that_can_be_placed(&samples));
-    assert_eq!(stage.totals(), stage.sums());
-}
-
-fn samples() -> BTreeMap<String, Vec<u8>> {
-    let files = std::fs::read_dir(workspace().join("events/place-order")).unwrap();
-    let read = |file: std::io::Result<std::fs::DirEntry>| {
-        let path = file.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        (name, std::fs::read(path).unwrap())
-    };
-    files.map(read).collect()
+    assert_eq!(orders(&stage), orders_that_can_be_placed(&samples));
+    assert_eq!(totals(&stage), sums(&stage));
 }
 
 /// IDs of all orders in the samples but those that make no sense, sorted.

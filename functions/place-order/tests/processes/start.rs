@@ -1,11 +1,10 @@
 //! What the function says when it can't start, and while it runs.
 
-use std::process::{Command, Output};
-
-use local::dynamodb::{Fault, FaultKind};
+use local::dynamodb::FaultKind;
+use local::testing::{UNHURRIED, event, failures, last_words};
 use serde_json::Value;
 
-use crate::stage::{BINARY, Stage, UNHURRIED, event, failures, order};
+use crate::stage::{self, PLACE_ORDER, order, orders};
 
 /// Everything that the function needs to start.
 const ENVIRONMENT: [(&str, &str); 10] = [
@@ -21,24 +20,13 @@ const ENVIRONMENT: [(&str, &str); 10] = [
     ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
 ];
 
-fn run(environment: impl Iterator<Item = (&'static str, &'static str)>) -> Output {
-    Command::new(BINARY).env_clear().envs(environment).output().unwrap()
-}
-
-/// The one line that a process wrote before it gave up.
-#[track_caller]
-fn only_line(output: &Output) -> Value {
-    assert!(!output.status.success());
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-    let lines = String::from_utf8(output.stdout.clone()).unwrap();
-    assert_eq!(lines.lines().count(), 1, "{lines}");
-    serde_json::from_str(&lines).unwrap()
-}
-
 #[test]
 fn without_a_setting_it_ends_with_one_line_that_names_it() {
     for (missing, _) in ENVIRONMENT {
-        let line = only_line(&run(ENVIRONMENT.into_iter().filter(|(name, _)| *name != missing)));
+        let line = last_words(
+            PLACE_ORDER.1,
+            ENVIRONMENT.into_iter().filter(|(name, _)| *name != missing),
+        );
         assert_eq!(line["message"], format!("environment variable {missing} is not set"));
         assert_eq!(line["level"], "ERROR");
     }
@@ -47,15 +35,17 @@ fn without_a_setting_it_ends_with_one_line_that_names_it() {
 #[test]
 fn an_empty_setting_is_a_missing_one() {
     let emptied = ENVIRONMENT.map(|(name, value)| (name, if name == "ORDERS_TABLE" { "" } else { value }));
-    let line = only_line(&run(emptied.into_iter()));
+    let line = last_words(PLACE_ORDER.1, emptied);
     assert_eq!(line["message"], "environment variable ORDERS_TABLE is empty");
 }
 
 #[tokio::test]
 async fn a_table_that_does_not_exist_is_named_at_start_with_its_variable() {
     let line = "IDEMPOTENCY_TABLE: !Ref IdempotencyTable";
-    let stage = Stage::with_template(line, "IDEMPOTENCY_TABLE: nowhere", &UNHURRIED).await;
-    let invocation = stage.invoke_with(event(&[("m-1", order("o-1", "ada", 700))])).await;
+    let stage = stage::set_otherwise((line, "IDEMPOTENCY_TABLE: nowhere"), &UNHURRIED).await;
+    let invocation = stage
+        .invoke_with("place-order", event("orders", &[("m-1", order("o-1", "ada", 700))]))
+        .await;
     assert!(invocation.failed);
     let reason = invocation.reason().unwrap();
     assert!(reason.contains("IDEMPOTENCY_TABLE names table nowhere"), "{reason}");
@@ -67,7 +57,7 @@ async fn a_table_that_does_not_exist_is_named_at_start_with_its_variable() {
             && message.contains("ResourceNotFoundException"),
         "{message}"
     );
-    assert_eq!(stage.orders(), [""; 0]);
+    assert_eq!(orders(&stage), [""; 0]);
 }
 
 #[tokio::test]
@@ -80,20 +70,26 @@ async fn the_tables_have_an_endpoint_of_their_own_if_one_is_stated() {
         "{line}          AWS_ENDPOINT_URL: http://127.0.0.1:1\n          AWS_ENDPOINT_URL_DYNAMODB: {}\n",
         proxy.url
     );
-    let stage = Stage::with_template(line, &urls, &parameters).await;
+    let stage = stage::set_otherwise((line, &urls), &parameters).await;
     proxy.lead_to(stage.stack.endpoint());
-    assert_eq!(stage.invoke(&[("m-1", order("o-1", "ada", 700))]).await, [""; 0]);
-    assert_eq!(stage.orders(), ["o-1"]);
+    assert_eq!(
+        stage.invoke("place-order", &[("m-1", order("o-1", "ada", 700))]).await,
+        [""; 0]
+    );
+    assert_eq!(orders(&stage), ["o-1"]);
 }
 
 #[tokio::test]
 async fn every_log_line_is_json_with_time_level_and_the_ids_of_request_and_message() {
     let parameters = [UNHURRIED.as_slice(), &[("LogLevel", "DEBUG")]].concat();
-    let stage = Stage::set(&parameters).await;
+    let stage = stage::set(&parameters).await;
     let mut wrong = order("o-1", "ada", 700);
     wrong["amount"] = 701.into();
     let invocation = stage
-        .invoke_with(event(&[("m-1", wrong), ("m-2", order("o-2", "ada", 50))]))
+        .invoke_with(
+            "place-order",
+            event("orders", &[("m-1", wrong), ("m-2", order("o-2", "ada", 50))]),
+        )
         .await;
     assert_eq!(failures(&invocation), ["m-1"]);
 
@@ -132,10 +128,12 @@ async fn every_log_line_is_json_with_time_level_and_the_ids_of_request_and_messa
 async fn the_ids_are_on_a_line_whatever_level_is_logged() {
     for level in ["WARN", "FATAL"] {
         let parameters = [UNHURRIED.as_slice(), &[("LogLevel", level)]].concat();
-        let stage = Stage::set(&parameters).await;
+        let stage = stage::set(&parameters).await;
         let mut wrong = order("o-1", "ada", 700);
         wrong["amount"] = 701.into();
-        let invocation = stage.invoke_with(event(&[("m-1", wrong)])).await;
+        let invocation = stage
+            .invoke_with("place-order", event("orders", &[("m-1", wrong)]))
+            .await;
         let said = || stage.log().iter().find(|line| line.contains("rejected")).cloned();
         stage.until("the rejection is in the log", || said().is_some()).await;
         let line: Value = serde_json::from_str(&said().unwrap()).unwrap();
@@ -148,14 +146,12 @@ async fn the_ids_are_on_a_line_whatever_level_is_logged() {
 
 #[tokio::test]
 async fn a_table_that_is_throttled_at_start_does_not_keep_it_from_starting() {
-    let stage = Stage::set(&UNHURRIED).await;
-    stage.stack.dynamodb().inject(Fault {
-        operation: "DeleteItem".to_owned(),
-        containing: None,
-        // As often as the SDK tries.
-        times: 3,
-        kind: FaultKind::Throttle,
-    });
-    assert_eq!(stage.invoke(&[("m-1", order("o-1", "ada", 700))]).await, [""; 0]);
-    assert_eq!(stage.orders(), ["o-1"]);
+    let stage = stage::set(&UNHURRIED).await;
+    // As often as the SDK tries.
+    stage.inject("DeleteItem", None, 3, FaultKind::Throttle);
+    assert_eq!(
+        stage.invoke("place-order", &[("m-1", order("o-1", "ada", 700))]).await,
+        [""; 0]
+    );
+    assert_eq!(orders(&stage), ["o-1"]);
 }

@@ -2,68 +2,66 @@
 
 use std::time::Duration;
 
+use local::testing::{PATIENCE, Record, UNHURRIED};
 use serde_json::json;
 
 use crate::receiver::Receiver;
-use crate::stage::{PATIENCE, Record, Stage, UNHURRIED, notification, token};
+use crate::stage::{self, notification, notified, token};
 
 #[tokio::test]
 async fn a_notification_is_posted_as_it_is_under_its_messages_key() {
     let receiver = Receiver::silent("nobody", 0).await;
-    let stage = Stage::set(&[("NotificationUrl", &receiver.url)]).await;
-    let message = stage.send(&notification("ada@example.com")).await;
-    stage.until_settled().await;
+    let stage = stage::set(&[("NotificationUrl", &receiver.url)]).await;
+    let message = stage.send("notifications", &notification("ada@example.com")).await;
+    stage.until_settled(&["notifications"]).await;
     let posts = receiver.posts("ada@example.com");
     assert_eq!(posts.len(), 1);
     assert_eq!(posts[0].head[0], "post /notify?stage=test http/1.1");
     assert_eq!(posts[0].header("content-type"), "application/json");
     assert_eq!(posts[0].header("idempotency-key"), token(&message));
     assert_eq!(posts[0].body, notification("ada@example.com"));
-    assert!(stage.is_completed(&message));
-    assert_eq!(stage.dead_letters(), [""; 0]);
+    assert!(stage.is_completed("send-notification", &message));
+    assert_eq!(stage.dead_letters("notifications"), [""; 0]);
 }
 
 #[tokio::test]
 async fn a_receiver_that_is_busy_or_broken_is_asked_again_with_the_same_key_until_it_accepts() {
-    let stage = Stage::set(&[]).await;
+    let stage = stage::set(&[]).await;
     let answers = [(500, None), (503, Some(1)), (429, None), (429, Some(1)), (302, None)];
     for (status, retry_after) in answers {
         stage.stack.receiver().refuse_next(status, retry_after);
     }
-    let message = stage.send(&notification("ada@example.com")).await;
-    stage.until_settled().await;
+    let message = stage.send("notifications", &notification("ada@example.com")).await;
+    stage.until_settled(&["notifications"]).await;
     let notifications = stage.stack.receiver().notifications();
     assert_eq!(notifications.keys().collect::<Vec<_>>(), [&token(&message)]);
-    let notified = stage.notified(&message).unwrap();
+    let notified = notified(&stage, &message).unwrap();
     assert_eq!((notified.requests, notified.accepted), (6, 1));
     assert_eq!(notified.body, notification("ada@example.com"));
     assert_eq!(stage.stack.sqs().deliveries(&message), 6);
-    assert!(stage.is_completed(&message));
+    assert!(stage.is_completed("send-notification", &message));
 }
 
 #[tokio::test]
 async fn what_the_receiver_will_never_accept_is_dead_lettered_and_not_posted_again() {
-    let stage = Stage::set(&[("MaxReceiveCount", "3")]).await;
+    let stage = stage::set(&[("MaxReceiveCount", "3")]).await;
     stage.stack.receiver().refuse_next(400, None);
-    let message = stage.send(&notification("ada@example.com")).await;
-    stage.until_settled().await;
-    assert_eq!(stage.dead_letters(), [message.as_str()]);
+    let message = stage.send("notifications", &notification("ada@example.com")).await;
+    stage.until_settled(&["notifications"]).await;
+    assert_eq!(stage.dead_letters("notifications"), [message.as_str()]);
     assert_eq!(stage.stack.sqs().deliveries(&message), 3);
-    assert_eq!(stage.notified(&message).unwrap().requests, 1);
-    let rejected = Record {
-        status: "REJECTED".to_owned(),
-        reason: "the receiver answered 400 Bad Request".to_owned(),
-    };
-    assert_eq!(stage.record(&message), Some(rejected));
+    assert_eq!(notified(&stage, &message).unwrap().requests, 1);
+    let rejected = Record::rejected("the receiver answered 400 Bad Request");
+    assert_eq!(stage.record("send-notification", &message), Some(rejected));
 }
 
 #[tokio::test]
 async fn a_notification_for_nobody_is_rejected_without_a_post() {
-    let stage = Stage::set(&UNHURRIED).await;
+    let stage = stage::set(&UNHURRIED).await;
     let messages = [("m-1", notification(" ")), ("m-2", json!(["no", "notification"]))];
-    assert_eq!(stage.invoke(&messages).await, ["m-1", "m-2"]);
+    assert_eq!(stage.invoke("send-notification", &messages).await, ["m-1", "m-2"]);
     assert_eq!(stage.stack.receiver().notifications().len(), 0);
-    let reason = |message| stage.record(message).unwrap().reason;
+    let reason = |message| stage.record("send-notification", message).unwrap().reason;
     assert_eq!(reason("m-1"), "the notification is for nobody: `to` is empty");
     assert!(reason("m-2").starts_with("malformed body: "), "{}", reason("m-2"));
 }
@@ -71,10 +69,10 @@ async fn a_notification_for_nobody_is_rejected_without_a_post() {
 #[tokio::test]
 async fn a_receiver_that_is_not_there_leaves_the_key_free_for_the_next_delivery() {
     let parameters = [UNHURRIED.as_slice(), &[("NotificationUrl", "http://127.0.0.1:1/")]].concat();
-    let stage = Stage::set(&parameters).await;
+    let stage = stage::set(&parameters).await;
     let messages = [("m-1", notification("ada@example.com"))];
-    assert_eq!(stage.invoke(&messages).await, ["m-1"]);
-    assert_eq!(stage.record("m-1"), None);
+    assert_eq!(stage.invoke("send-notification", &messages).await, ["m-1"]);
+    assert_eq!(stage.record("send-notification", "m-1"), None);
 }
 
 #[tokio::test]
@@ -85,16 +83,20 @@ async fn a_receiver_that_never_answers_costs_its_message_alone_and_has_the_lease
         ("FunctionTimeout", "2"),
         ("VisibilityTimeout", "12"),
     ];
-    let stage = Stage::set(&parameters).await;
+    let stage = stage::set(&parameters).await;
     let messages = [("m-1", "ada"), ("m-2", "ben"), ("m-3", "cleo")].map(|(message, to)| (message, notification(to)));
-    assert_eq!(stage.invoke(&messages).await, ["m-1"]);
-    assert!(stage.is_completed("m-2") && stage.is_completed("m-3"));
-    assert_eq!(stage.record("m-1").unwrap().status, "INPROGRESS");
+    assert_eq!(stage.invoke("send-notification", &messages).await, ["m-1"]);
+    assert!(stage.is_completed("send-notification", "m-2") && stage.is_completed("send-notification", "m-3"));
+    assert_eq!(stage.record("send-notification", "m-1").unwrap().status, "INPROGRESS");
 
-    assert_eq!(stage.invoke(&messages).await, ["m-1"], "the lease is not over");
+    assert_eq!(
+        stage.invoke("send-notification", &messages).await,
+        ["m-1"],
+        "the lease is not over"
+    );
     assert_eq!(receiver.posts("ada").len(), 1, "nobody posts while it lasts");
     let until_done = async {
-        while !stage.invoke(&messages).await.is_empty() {
+        while !stage.invoke("send-notification", &messages).await.is_empty() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
@@ -112,9 +114,16 @@ async fn a_receiver_that_never_answers_costs_its_message_alone_and_has_the_lease
 async fn a_receiver_that_never_answers_is_given_up_long_before_a_long_invocation_ends() {
     let receiver = Receiver::silent("ada", 1).await;
     let parameters = [UNHURRIED.as_slice(), &[("NotificationUrl", &receiver.url)]].concat();
-    let stage = Stage::set(&parameters).await;
+    let stage = stage::set(&parameters).await;
     let begun = std::time::Instant::now();
-    assert_eq!(stage.invoke(&[("m-1", notification("ada"))]).await, ["m-1"]);
+    assert_eq!(
+        stage.invoke("send-notification", &[("m-1", notification("ada"))]).await,
+        ["m-1"]
+    );
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
-    assert_eq!(stage.record("m-1"), None, "the next delivery may try at once");
+    assert_eq!(
+        stage.record("send-notification", "m-1"),
+        None,
+        "the next delivery may try at once"
+    );
 }

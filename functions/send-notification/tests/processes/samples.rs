@@ -1,8 +1,10 @@
 //! The sample events, each invoked as `local invoke` does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::stage::{Stage, UNHURRIED, failures, workspace};
+use local::testing::{UNHURRIED, failures, samples};
+
+use crate::stage;
 
 /// Which of a sample's messages have to come again, and how many notifications it makes.
 const EXPECTED: [(&str, &[&str], usize); 6] = [
@@ -16,14 +18,14 @@ const EXPECTED: [(&str, &[&str], usize); 6] = [
 
 #[tokio::test]
 async fn every_sample_event_is_answered_with_exactly_the_messages_that_its_fact_lets_fail() {
-    let stage = Stage::set(&UNHURRIED).await;
-    let samples = samples();
+    let stage = stage::set(&UNHURRIED).await;
+    let samples = samples("send-notification");
     let expected: BTreeSet<_> = EXPECTED.iter().map(|(file, ..)| (*file).to_owned()).collect();
     assert_eq!(samples.keys().cloned().collect::<BTreeSet<_>>(), expected);
     let mut accepted = 0;
     for (file, failing, notifications) in EXPECTED {
         assert_eq!(
-            failures(&stage.invoke_with(samples[file].clone()).await),
+            failures(&stage.invoke_with("send-notification", samples[file].clone()).await),
             failing,
             "{file}"
         );
@@ -32,14 +34,4 @@ async fn every_sample_event_is_answered_with_exactly_the_messages_that_its_fact_
         assert_eq!(received.len(), accepted, "{file}");
         assert!(received.values().all(|notified| notified.requests == 1), "{file}");
     }
-}
-
-fn samples() -> BTreeMap<String, Vec<u8>> {
-    let files = std::fs::read_dir(workspace().join("events/send-notification")).unwrap();
-    let read = |file: std::io::Result<std::fs::DirEntry>| {
-        let path = file.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        (name, std::fs::read(path).unwrap())
-    };
-    files.map(read).collect()
 }

@@ -1,23 +1,17 @@
 //! What the function says when it can't start.
 
-use std::process::Command;
+use local::testing;
 
-use serde_json::Value;
-
-use crate::stage::BINARY;
+use crate::stage::SEND_NOTIFICATION;
 
 /// The message of the one line that the function writes before it gives up.
 #[track_caller]
 fn last_words(url: Option<&str>) -> String {
     let settings = url.map(|url| ("NOTIFICATION_URL", url));
-    let mut function = Command::new(BINARY);
-    let output = function.env_clear().envs(settings).output().unwrap();
-    assert!(!output.status.success());
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-    let lines = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(lines.lines().count(), 1, "{lines}");
-    let line: Value = serde_json::from_str(&lines).unwrap();
-    line["message"].as_str().unwrap().to_owned()
+    testing::last_words(SEND_NOTIFICATION.1, settings)["message"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 #[test]

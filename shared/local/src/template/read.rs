@@ -172,10 +172,18 @@ mod tests {
     fn the_real_template_has_its_queues_and_tables() {
         let template = real(&[]).unwrap();
         let queues: Vec<_> = template.queues.iter().map(|queue| queue.name.as_str()).collect();
-        assert_eq!(queues, ["orders-dlq", "notifications-dlq", "orders", "notifications"]);
+        let expected = [
+            "orders-dlq",
+            "notifications-dlq",
+            "reservations-dlq.fifo",
+            "orders",
+            "notifications",
+            "reservations.fifo",
+        ];
+        assert_eq!(queues, expected);
         assert_eq!(attributes(&template.queues[0]), ["MessageRetentionPeriod=1209600"]);
         let redrive = r#"RedrivePolicy={"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:orders-dlq","maxReceiveCount":5}"#;
-        assert_eq!(attributes(&template.queues[2]), [redrive, "VisibilityTimeout=180"]);
+        assert_eq!(attributes(&template.queues[3]), [redrive, "VisibilityTimeout=180"]);
         let tables: Vec<_> = template
             .tables
             .iter()
@@ -186,6 +194,7 @@ mod tests {
             [
                 ("orders", None),
                 ("customers", None),
+                ("stock", None),
                 ("idempotency", Some("expiration"))
             ]
         );
@@ -232,7 +241,11 @@ mod tests {
             .collect();
         assert_eq!(
             pairs,
-            [("place-order", "orders"), ("send-notification", "notifications")]
+            [
+                ("place-order", "orders"),
+                ("send-notification", "notifications"),
+                ("reserve-stock", "reservations.fifo")
+            ]
         );
         assert!(
             template

@@ -1,0 +1,10 @@
+//! Lambda function `reserve-stock`: see the library beside it.
+
+use std::process::ExitCode;
+
+use reserve_stock::ReserveStock;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    host::run(ReserveStock::from_env).await
+}

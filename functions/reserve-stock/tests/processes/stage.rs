@@ -1,0 +1,67 @@
+//! A stage with this function on it, stock to take from, and what reservations leave there.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use local::ApiError;
+use local::dynamodb::{FaultKind, Reply};
+use local::testing::{Stage, text};
+use serde_json::{Value, json};
+
+/// The function and its program.
+pub(super) const RESERVE_STOCK: (&str, &str) = ("reserve-stock", env!("CARGO_BIN_EXE_reserve-stock"));
+
+/// A stage of its own for a test, with this much of each SKU in stock.
+pub(super) async fn set(stock: &[(&str, i64)], parameters: &[(&str, &str)]) -> Stage {
+    let stage = Stage::set(&[RESERVE_STOCK], parameters).await;
+    for (sku, stock) in stock {
+        put(&stage, sku, *stock);
+    }
+    stage
+}
+
+/// Has this much of a SKU in stock from now on.
+pub(super) fn put(stage: &Stage, sku: &str, stock: i64) {
+    let item = json!({ "id": { "S": sku }, "stock": { "N": stock.to_string() } });
+    let put = json!({ "TableName": "stock", "Item": item });
+    let reply = stage.stack.dynamodb().call("PutItem", put);
+    assert!(matches!(reply, Reply::Answer(Ok(_))), "{reply:?}");
+}
+
+pub(super) fn reservation(sku: &str, quantity: i64, order: &str) -> Value {
+    json!({ "sku": sku, "quantity": quantity, "order": order })
+}
+
+/// Sends a reservation to its group, and gives back its message's ID.
+pub(super) async fn reserve(stage: &Stage, sku: &str, quantity: i64, order: &str) -> String {
+    let body = reservation(sku, quantity, order);
+    stage.send_in_group("reservations.fifo", sku, &body).await
+}
+
+/// What is left of each SKU.
+pub(super) fn stock(stage: &Stage) -> BTreeMap<String, i64> {
+    let items = stage.stack.dynamodb().scan("stock");
+    let stock = |item: &Value| (text(item, "id"), text(item, "stock").parse().unwrap());
+    items.iter().map(stock).collect()
+}
+
+/// IDs of the messages whose transactions were committed, in that order, each as often as it was.
+pub(super) type Commits = Arc<Mutex<Vec<String>>>;
+
+/// Notes commits, and is told of each, by its number, before its reply is given.
+pub(super) fn watch(stage: &Stage, mut told: impl FnMut(usize) + Send + 'static) -> Commits {
+    let commits = Commits::default();
+    let noted = Arc::clone(&commits);
+    let hook = move |request: &Value, answer: &Result<Value, ApiError>| {
+        if answer.is_ok() {
+            let record = request["TransactItems"][0]["Put"]["Item"]["id"]["S"].as_str().unwrap();
+            let message = record.strip_prefix("reserve-stock#").unwrap().to_owned();
+            let mut noted = noted.lock().unwrap();
+            noted.push(message);
+            told(noted.len());
+        }
+    };
+    let kind = FaultKind::AfterApply(Box::new(hook));
+    stage.inject("TransactWriteItems", None, u32::MAX, kind);
+    commits
+}

@@ -1,0 +1,252 @@
+//! The stack of one test.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::future::poll_fn;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use idempotency::Key;
+use serde_json::Value;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use uuid::Uuid;
+
+use super::{Message, PATIENCE, event, failures, workspace};
+use crate::dynamodb::{Fault, FaultKind};
+use crate::lambda::{Event, Invocation};
+use crate::{Binaries, Options, Stack};
+
+/// Redelivery after a second, and never the dead-letter queue unless a test says so.
+const PARAMETERS: [(&str, &str); 3] = [
+    ("FunctionTimeout", "1"),
+    ("VisibilityTimeout", "1"),
+    ("MaxReceiveCount", "1000"),
+];
+
+/// A stack of one test's own: the template's queues and tables, and the functions that the test is about.
+pub struct Stage {
+    /// What is running.
+    pub stack: Stack,
+    events: Mutex<Events>,
+}
+
+/// What happened: news, and what was read of them before.
+struct Events {
+    news: UnboundedReceiver<Event>,
+    known: Vec<Event>,
+}
+
+/// What the ledger knows of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// `COMPLETED`, `REJECTED` or `INPROGRESS`.
+    pub status: String,
+    /// Why it was rejected; else empty.
+    pub reason: String,
+}
+
+impl Record {
+    /// That of work that can't be done, for this reason.
+    pub fn rejected(reason: &str) -> Self {
+        Self {
+            status: "REJECTED".to_owned(),
+            reason: reason.to_owned(),
+        }
+    }
+}
+
+impl Stage {
+    /// With these functions, each by its name and the path of its program; the template's others don't run.
+    ///
+    /// Unless `parameters` say otherwise, an invocation may take a second, a message that fails comes again a second after
+    /// it was received, and none is dead-lettered.
+    pub async fn set(functions: &[(&str, &str)], parameters: &[(&str, &str)]) -> Self {
+        let template = workspace().join("template.yaml");
+        Self::start(template, only(functions), parameters).await
+    }
+
+    /// The same, with one piece of the template, such as a line, written otherwise.
+    pub async fn set_otherwise(
+        functions: &[(&str, &str)],
+        (piece, instead): (&str, &str),
+        parameters: &[(&str, &str)],
+    ) -> Self {
+        let template = fs::read_to_string(workspace().join("template.yaml")).expect("the template can be read");
+        assert!(template.contains(piece), "the template has no {piece}");
+        let path = std::env::temp_dir().join(format!("{}.yaml", Uuid::new_v4()));
+        fs::write(&path, template.replace(piece, instead)).expect("a temporary file can be written");
+        let stage = Self::start(path.clone(), only(functions), parameters).await;
+        fs::remove_file(path).expect("a temporary file can be removed");
+        stage
+    }
+
+    /// With all functions that the template names, which cargo builds.
+    pub async fn set_with_all(parameters: &[(&str, &str)]) -> Self {
+        let template = workspace().join("template.yaml");
+        Self::start(template, Binaries::Build, parameters).await
+    }
+
+    async fn start(template: PathBuf, binaries: Binaries, parameters: &[(&str, &str)]) -> Self {
+        let named = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let options = Options {
+            template,
+            parameters: PARAMETERS.iter().chain(parameters).map(named).collect(),
+            port: 0,
+            elsewhere: None,
+            binaries,
+        };
+        let (observer, news) = unbounded_channel();
+        let stack = Stack::start(options, observer).await;
+        let known = Vec::new();
+        Self {
+            stack: stack.unwrap_or_else(|error| panic!("the stack does not start: {error}")),
+            events: Mutex::new(Events { news, known }),
+        }
+    }
+
+    /// Hands a function a batch, past its queue, and gives back the IDs that it says failed.
+    pub async fn invoke<'a, M>(&self, function: &str, messages: &'a [M]) -> Vec<String>
+    where
+        Message<'a>: From<&'a M>,
+    {
+        let event = event(self.queue_of(function), messages);
+        failures(&self.invoke_with(function, event).await)
+    }
+
+    /// Hands a function whatever is to be its event.
+    pub async fn invoke_with(&self, function: &str, event: impl Into<Vec<u8>>) -> Invocation {
+        let invoked = self.stack.lambda().invoke(function, event.into()).await;
+        invoked.unwrap_or_else(|error| panic!("{function} can't be invoked: {error}"))
+    }
+
+    fn queue_of(&self, function: &str) -> &str {
+        let mut mappings = self.stack.template().mappings.iter();
+        let mapping = mappings.find(|mapping| mapping.function == function);
+        &mapping
+            .unwrap_or_else(|| panic!("the template maps no queue to {function}"))
+            .queue
+    }
+
+    /// Lets something go wrong with requests to the tables: the next `times` for this operation, if `containing` says so
+    /// only those whose JSON text contains this.
+    pub fn inject(&self, operation: &str, containing: Option<&str>, times: u32, kind: FaultKind) {
+        self.stack.dynamodb().inject(Fault {
+            operation: operation.to_owned(),
+            containing: containing.map(str::to_owned),
+            times,
+            kind,
+        });
+    }
+
+    /// Waits until something holds.
+    pub async fn until(&self, what: &str, mut holds: impl FnMut() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !holds() {
+            assert!(
+                Instant::now() < deadline,
+                "waited in vain until {what}; the functions' log: {:#?}",
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until no message is left in these queues: each is acknowledged, or in the dead-letter queue.
+    pub async fn until_settled(&self, queues: &[&str]) {
+        self.until("the queues are empty", || self.is_settled(queues)).await;
+    }
+
+    /// Whether no message is left in these queues.
+    pub fn is_settled(&self, queues: &[&str]) -> bool {
+        queues.iter().all(|queue| self.stack.sqs().peek(queue).is_empty())
+    }
+
+    /// IDs of the messages in a queue's dead-letter queue, in the order of arrival.
+    pub fn dead_letters(&self, queue: &str) -> Vec<String> {
+        let messages = self.stack.sqs().peek(&self.dead_letter_queue(queue));
+        messages.into_iter().map(|message| message.message_id).collect()
+    }
+
+    fn dead_letter_queue(&self, queue: &str) -> String {
+        let mut queues = self.stack.template().queues.iter();
+        let policy = queues.find_map(|listed| listed.attributes.get("RedrivePolicy").filter(|_| listed.name == queue));
+        let policy = policy.unwrap_or_else(|| panic!("the template has no dead-letter queue for {queue}"));
+        let policy: Value = serde_json::from_str(policy).expect("a redrive policy is JSON");
+        let arn = policy["deadLetterTargetArn"].as_str();
+        let name = arn.and_then(|arn| arn.rsplit(':').next());
+        name.expect("a redrive policy has a target").to_owned()
+    }
+
+    /// Everything that happened so far.
+    pub fn events(&self) -> Vec<Event> {
+        let mut events = self.lock();
+        while let Ok(event) = events.news.try_recv() {
+            events.known.push(event);
+        }
+        events.known.clone()
+    }
+
+    /// Waits for the next thing to happen that nobody has read of.
+    pub async fn next_event(&self) -> Event {
+        let next = poll_fn(|context| {
+            let mut events = self.lock();
+            let next = events.news.poll_recv(context);
+            if let Poll::Ready(Some(event)) = &next {
+                events.known.push(event.clone());
+            }
+            next
+        });
+        next.await.expect("the stack tells what happens while it lives")
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Events> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lines that the functions' processes wrote.
+    pub fn log(&self) -> Vec<String> {
+        let line = |event| match event {
+            Event::Log { line, .. } => Some(line),
+            _ => None,
+        };
+        self.events().into_iter().filter_map(line).collect()
+    }
+
+    /// The ledger's record of a key, such as a message's ID.
+    pub fn record(&self, namespace: &str, key: &str) -> Option<Record> {
+        let key = Key::new(namespace, key).expect("a key");
+        let records = self.stack.dynamodb().scan("idempotency");
+        let record = records.iter().find(|record| text(record, "id") == key.record_id())?;
+        Some(Record {
+            status: text(record, "status"),
+            reason: text(record, "reason"),
+        })
+    }
+
+    /// Whether the ledger says that the work of a key is done.
+    pub fn is_completed(&self, namespace: &str, key: &str) -> bool {
+        self.record(namespace, key)
+            .is_some_and(|record| record.status == "COMPLETED")
+    }
+
+    /// How many requests the tables' service got for an operation.
+    pub fn requests(&self, operation: &str) -> u64 {
+        let requests = self.stack.dynamodb().requests();
+        let of_operation = requests.into_iter().find(|(name, _)| name == operation);
+        of_operation.map_or(0, |(_, count)| count)
+    }
+}
+
+fn only(functions: &[(&str, &str)]) -> Binaries {
+    let named = |(name, program): &(&str, &str)| ((*name).to_owned(), PathBuf::from(program));
+    Binaries::Only(BTreeMap::from_iter(functions.iter().map(named)))
+}
+
+/// A string or number of an item; empty if it is not there.
+pub fn text(item: &Value, attribute: &str) -> String {
+    let value = &item[attribute];
+    let text = value["S"].as_str().or_else(|| value["N"].as_str());
+    text.unwrap_or_default().to_owned()
+}
