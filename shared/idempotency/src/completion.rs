@@ -7,6 +7,8 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 
+use crate::{Attempt, Key, OutgoingMessage, Record, dynamodb};
+
 /// A DynamoDB item: attribute names and values.
 pub type Item = HashMap<String, AttributeValue>;
 
@@ -14,6 +16,7 @@ pub type Item = HashMap<String, AttributeValue>;
 #[derive(Debug, Default)]
 pub struct Completion {
     writes: Vec<Write>,
+    messages: Vec<OutgoingMessage>,
     data: Option<String>,
 }
 
@@ -33,6 +36,15 @@ impl Completion {
         self
     }
 
+    /// Send this message once the record is there: it is kept in the record, so that a crash can't lose it.
+    ///
+    /// It is sent at least once, each time under the same key. What is not committed is not sent.
+    #[must_use]
+    pub fn send(mut self, message: OutgoingMessage) -> Self {
+        self.messages.push(message);
+        self
+    }
+
     /// Keep a small result, JSON, in the record, for whoever reads it there.
     #[must_use]
     pub fn data(self, json: impl Into<String>) -> Self {
@@ -43,11 +55,39 @@ impl Completion {
     }
 
     /// The same completion without its writes, for when their effect turned out to be there already.
+    ///
+    /// Its messages stay: whether those of the message that brought the effect about were sent, nobody knows. A key of the
+    /// business's own makes both the same message.
     #[must_use]
     pub fn without_writes(self) -> Self {
         Self {
             writes: Vec::new(),
             ..self
+        }
+    }
+
+    /// The messages to send after the completion of `key`'s work, each under its key.
+    pub fn outgoing(&self, key: &Key) -> Vec<OutgoingMessage> {
+        let messages = self.messages.iter().cloned().enumerate();
+        messages
+            .map(|(position, message)| message.keyed(key, position))
+            .collect()
+    }
+
+    /// Whether there is anything to commit beside the record.
+    pub fn has_writes(&self) -> bool {
+        !self.writes.is_empty()
+    }
+
+    /// Whether the completed record has room for result and messages.
+    ///
+    /// # Errors
+    ///
+    /// [`TooLarge`]: the completion would be refused, and after its handler's effects at that.
+    pub fn check(&self, attempt: &Attempt) -> Result<(), TooLarge> {
+        match dynamodb::bytes(attempt.key(), &Record::completed(attempt, self)) {
+            bytes if bytes > MAX_ITEM_BYTES => Err(TooLarge { bytes }),
+            _ => Ok(()),
         }
     }
 
@@ -58,6 +98,20 @@ impl Completion {
     pub(crate) fn result(&self) -> Option<&str> {
         self.data.as_deref()
     }
+}
+
+/// DynamoDB's limit for an item, attribute names included
+/// ([Constraints](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html)).
+const MAX_ITEM_BYTES: usize = 400 * 1024;
+
+/// A completion that no record has room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the completed record, with its result and outgoing messages, would take {bytes} bytes of at most {MAX_ITEM_BYTES}"
+)]
+pub struct TooLarge {
+    /// What the record would take.
+    pub bytes: usize,
 }
 
 /// What a write's own failed condition means for the message.

@@ -89,7 +89,10 @@ fn free(record: &Record, attempt: &Attempt) -> Decision {
                 .lease_end
                 .unwrap_or(Timestamp::from_millis(record.expiration_seconds.saturating_mul(1000))),
         )),
-        Status::Completed => Decision::NotFree(Standing::Completed(record.data.clone())),
+        Status::Completed => Decision::NotFree(Standing::Completed {
+            data: record.data.clone(),
+            outgoing: record.outgoing.clone(),
+        }),
         Status::Rejected => Decision::NotFree(Standing::Rejected(record.reason.clone().unwrap_or_default())),
     }
 }
@@ -99,6 +102,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::Completion;
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -108,6 +112,10 @@ mod tests {
 
     fn claim_of(attempt: &Attempt) -> Record {
         Record::claimed(attempt)
+    }
+
+    fn done_by(attempt: &Attempt) -> Record {
+        Record::completed(attempt, &Completion::new())
     }
 
     fn take<'a>(attempt: &'a Attempt, record: Record) -> Change<'a> {
@@ -145,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_completed_record_is_free_only_once_it_has_expired() {
-        let done = claim_of(&attempt_at(NOW)).completed(Some("{}"));
+        let done = Record::completed(&attempt_at(NOW), &Completion::new().data("{}"));
         let expiry = Timestamp::from_millis(done.expiration_seconds * 1000);
         let late = attempt_at(expiry.plus(Duration::from_secs(1)));
         assert_eq!(decide(Some(&done), &take(&late, claim_of(&late))), Decision::Apply);
@@ -153,7 +161,10 @@ mod tests {
         let early = attempt_at(expiry);
         assert_eq!(
             decide(Some(&done), &take(&early, claim_of(&early))),
-            Decision::NotFree(Standing::Completed(Some("{}".to_owned())))
+            Decision::NotFree(Standing::Completed {
+                data: Some("{}".to_owned()),
+                outgoing: vec![]
+            })
         );
     }
 
@@ -173,7 +184,7 @@ mod tests {
     fn every_request_sent_again_is_answered_as_if_the_first_reply_had_come() {
         let attempt = attempt_at(NOW);
         let claimed = claim_of(&attempt);
-        let (completed, rejected) = (claimed.clone().completed(None), claimed.clone().rejected("why"));
+        let (completed, rejected) = (done_by(&attempt), Record::rejected(&attempt, "why"));
         for change in [
             take(&attempt, claimed),
             take(&attempt, completed.clone()),
@@ -202,29 +213,26 @@ mod tests {
         let (loser, winner) = (attempt_at(NOW), attempt_at(NOW));
         let theirs = claim_of(&winner);
         let mine = claim_of(&loser);
-        for there in [theirs.clone(), theirs.clone().completed(None), theirs.rejected("why")] {
+        for there in [theirs, done_by(&winner), Record::rejected(&winner, "why")] {
             for wanted in [
                 Some(mine.clone()),
-                Some(mine.clone().completed(None)),
-                Some(mine.clone().rejected("w")),
+                Some(done_by(&loser)),
+                Some(Record::rejected(&loser, "w")),
                 None,
             ] {
                 assert_eq!(decide(Some(&there), &settle(&loser, wanted)), Decision::Lost);
             }
         }
-        assert_eq!(
-            decide(None, &settle(&loser, Some(mine.completed(None)))),
-            Decision::Lost
-        );
+        assert_eq!(decide(None, &settle(&loser, Some(done_by(&loser)))), Decision::Lost);
     }
 
     #[test]
     fn a_completed_record_is_not_released_or_rejected_by_its_own_attempt() {
         let attempt = attempt_at(NOW);
-        let done = claim_of(&attempt).completed(None);
+        let done = done_by(&attempt);
         assert_eq!(decide(Some(&done), &settle(&attempt, None)), Decision::Lost);
         assert_eq!(
-            decide(Some(&done), &settle(&attempt, Some(claim_of(&attempt).rejected("w")))),
+            decide(Some(&done), &settle(&attempt, Some(Record::rejected(&attempt, "w")))),
             Decision::Lost
         );
     }
@@ -234,11 +242,7 @@ mod tests {
         let first = attempt_at(NOW).with_fingerprint("a");
         let claimed = claim_of(&first);
         let late = NOW.plus(Duration::from_secs(60));
-        for there in [
-            claimed.clone(),
-            claimed.clone().completed(None),
-            claimed.rejected("why"),
-        ] {
+        for there in [claimed, done_by(&first), Record::rejected(&first, "why")] {
             let other = attempt_at(late).with_fingerprint("b");
             assert_eq!(
                 decide(Some(&there), &take(&other, claim_of(&other))),

@@ -16,8 +16,9 @@ use aws_sdk_dynamodb::types::{
 };
 
 use self::expression::Expression;
+pub(crate) use self::item::bytes;
 use crate::completion::combine;
-use crate::{Answer, Change, Condition, Item, Key, Ledger, LedgerError, OwnerToken, Record, decide};
+use crate::{Answer, Change, Condition, Item, Key, Ledger, LedgerError, OwnerToken, Record, Refusal, decide};
 
 /// Records in a table whose partition key is the string `id` and whose TTL attribute is `expiration`.
 ///
@@ -174,8 +175,17 @@ fn why_cancelled(change: &Change<'_>, cancelled: &TransactionCanceledException) 
     if let Some(record) = reasons.next().filter(|reason| failed(reason)) {
         return Some(why(change, record.item()));
     }
-    let refused = change.writes.iter().zip(reasons).filter(|(_, reason)| failed(reason));
-    if let Some(refusal) = combine(refused.map(|(write, reason)| write.refusal(reason.item()))) {
+    let refused = change.writes.iter().zip(reasons).enumerate();
+    let refused = refused.filter_map(|(position, (write, reason))| match reason.code() {
+        Some("ConditionalCheckFailed") => Some(write.refusal(reason.item())),
+        // An item that would grow beyond its limit, say: it would be refused again.
+        Some("ValidationError" | "ItemCollectionSizeLimitExceeded") => Some(Refusal::Permanent(format!(
+            "write {position} can't be made: {}",
+            reason.message().unwrap_or_default()
+        ))),
+        _ => None,
+    });
+    if let Some(refusal) = combine(refused) {
         return Some(Ok(Answer::WriteRefused(refusal)));
     }
     // Each means that nothing was applied, and that it may be in a moment.

@@ -62,7 +62,7 @@ impl Key {
     }
 }
 
-fn hex_digest(text: &str) -> String {
+pub(crate) fn hex_digest(text: &str) -> String {
     hex::encode(Sha256::digest(text))
 }
 

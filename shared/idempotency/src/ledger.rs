@@ -2,7 +2,9 @@
 
 use std::future::Future;
 
-use crate::{Attempt, Change, Completion, Condition, Decision, Lease, Record, Refusal, Timestamp, Write};
+use crate::{
+    Attempt, Change, Completion, Condition, Decision, Lease, OutgoingMessage, Record, Refusal, Timestamp, Write,
+};
 
 /// Where keys are recorded.
 ///
@@ -38,7 +40,7 @@ pub trait Ledger: Send + Sync + 'static {
         completion: &Completion,
     ) -> impl Future<Output = Result<Completed, LedgerError>> + Send {
         async move {
-            let record = Record::claimed(lease.attempt()).completed(completion.result());
+            let record = Record::completed(lease.attempt(), completion);
             match self
                 .change(settle(lease.attempt(), Some(record), completion.writes()))
                 .await?
@@ -59,7 +61,7 @@ pub trait Ledger: Send + Sync + 'static {
         completion: &Completion,
     ) -> impl Future<Output = Result<Committed, LedgerError>> + Send {
         async move {
-            let record = Record::claimed(attempt).completed(completion.result());
+            let record = Record::completed(attempt, completion);
             match self.change(take(attempt, record, completion.writes())).await? {
                 Answer::Applied => Ok(Committed::Done),
                 Answer::NotFree(standing) => Ok(Committed::NotFree(standing)),
@@ -99,7 +101,7 @@ pub trait Ledger: Send + Sync + 'static {
     /// Records that claimed work can never be done: later claims are answered with the reason.
     fn reject(&self, lease: Lease, reason: &str) -> impl Future<Output = Result<Settled, LedgerError>> + Send {
         async move {
-            let record = Record::claimed(lease.attempt()).rejected(reason);
+            let record = Record::rejected(lease.attempt(), reason);
             self.change(settle(lease.attempt(), Some(record), &[]))
                 .await?
                 .settled(lease.attempt())
@@ -113,7 +115,7 @@ pub trait Ledger: Send + Sync + 'static {
         reason: &str,
     ) -> impl Future<Output = Result<Option<Standing>, LedgerError>> + Send {
         async move {
-            let record = Record::claimed(attempt).rejected(reason);
+            let record = Record::rejected(attempt, reason);
             match self.change(take(attempt, record, &[])).await? {
                 Answer::Applied => Ok(None),
                 Answer::NotFree(standing) => Ok(Some(standing)),
@@ -201,8 +203,13 @@ pub enum Claim {
 /// Why a key is not free: what another attempt has made of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
-    /// Done before, with this result.
-    Completed(Option<String>),
+    /// Done before.
+    Completed {
+        /// The result, if the handler gave one.
+        data: Option<String>,
+        /// What has to be sent again before the message is acknowledged: nobody knows whether it was.
+        outgoing: Vec<OutgoingMessage>,
+    },
     /// Found impossible before, for this reason.
     Rejected(String),
     /// Somebody works on it, for no longer than until then.

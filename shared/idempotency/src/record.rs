@@ -1,6 +1,6 @@
 //! What the ledger knows of a key.
 
-use crate::{Attempt, OwnerToken, Timestamp};
+use crate::{Attempt, Completion, OutgoingMessage, OwnerToken, Timestamp};
 
 /// How far the work of a key has come. The first two words are those of Powertools for AWS Lambda.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub struct Record {
     pub fingerprint: Option<String>,
     /// The result, if the handler gave one.
     pub data: Option<String>,
+    /// What is to be sent before the message is acknowledged.
+    pub outgoing: Vec<OutgoingMessage>,
     /// Why the work was rejected.
     pub reason: Option<String>,
 }
@@ -62,27 +64,29 @@ impl Record {
             expiration_seconds: attempt.expiration_seconds(),
             fingerprint: attempt.fingerprint().map(str::to_owned),
             data: None,
+            outgoing: Vec::new(),
             reason: None,
         }
     }
 
-    /// The same record, done.
-    pub(crate) fn completed(self, data: Option<&str>) -> Self {
+    /// The record of a completion.
+    pub(crate) fn completed(attempt: &Attempt, completion: &Completion) -> Self {
         Self {
             status: Status::Completed,
             lease_end: None,
-            data: data.map(str::to_owned),
-            ..self
+            data: completion.result().map(str::to_owned),
+            outgoing: completion.outgoing(attempt.key()),
+            ..Self::claimed(attempt)
         }
     }
 
-    /// The same record, never to be done.
-    pub(crate) fn rejected(self, reason: &str) -> Self {
+    /// The record of a rejection.
+    pub(crate) fn rejected(attempt: &Attempt, reason: &str) -> Self {
         Self {
             status: Status::Rejected,
             lease_end: None,
             reason: Some(reason.to_owned()),
-            ..self
+            ..Self::claimed(attempt)
         }
     }
 

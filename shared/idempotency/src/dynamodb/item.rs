@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use crate::{Item, Key, LedgerError, OwnerToken, Record, Status, Timestamp};
+use crate::{Item, Key, LedgerError, OutgoingMessage, OwnerToken, Record, Status, Timestamp};
 
 pub(super) const ID: &str = "id";
 pub(super) const STATUS: &str = "status";
@@ -13,6 +13,8 @@ pub(super) const LEASE_END: &str = "in_progress_expiration";
 pub(super) const EXPIRATION: &str = "expiration";
 pub(super) const FINGERPRINT: &str = "validation";
 const DATA: &str = "data";
+/// JSON: the messages to send, in order.
+const OUTGOING: &str = "outgoing";
 const REASON: &str = "reason";
 
 pub(super) fn of(key: &Key, record: &Record) -> Item {
@@ -26,6 +28,7 @@ pub(super) fn of(key: &Key, record: &Record) -> Item {
         (EXPIRATION, number(record.expiration_seconds)),
         (FINGERPRINT, record.fingerprint.as_deref().and_then(text)),
         (DATA, record.data.as_deref().and_then(text)),
+        (OUTGOING, written(&record.outgoing).as_deref().and_then(text)),
         (REASON, record.reason.as_deref().and_then(text)),
     ]
     .into_iter()
@@ -53,8 +56,33 @@ pub(super) fn record(key: &Key, item: &Item) -> Result<Record, LedgerError> {
         expiration_seconds: number(EXPIRATION).ok_or_else(|| missing(EXPIRATION))?,
         fingerprint: text(FINGERPRINT),
         data: text(DATA),
+        outgoing: text(OUTGOING)
+            .map_or(Ok(Vec::new()), |json| serde_json::from_str(&json))
+            .map_err(|_| missing(OUTGOING))?,
         reason: text(REASON),
     })
+}
+
+/// `None`: there is nothing to send.
+fn written(outgoing: &[OutgoingMessage]) -> Option<String> {
+    // Strings in lists and maps: nothing in them can't be written.
+    (!outgoing.is_empty()).then(|| serde_json::to_string(outgoing).unwrap_or_default())
+}
+
+/// What DynamoDB counts as the size of a record: names and values in UTF-8, a number about a byte for two digits
+/// ([item sizes](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html)).
+pub(crate) fn bytes(key: &Key, record: &Record) -> usize {
+    of(key, record)
+        .iter()
+        .map(|(name, value)| {
+            name.len()
+                + match value {
+                    AttributeValue::S(text) => text.len(),
+                    AttributeValue::N(digits) => digits.len() / 2 + 2,
+                    _ => 0,
+                }
+        })
+        .sum()
 }
 
 #[cfg(test)]
@@ -73,6 +101,11 @@ mod tests {
             expiration_seconds: 1_700_000_000,
             fingerprint: Some("f".to_owned()),
             data: Some("{}".to_owned()),
+            outgoing: vec![
+                OutgoingMessage::new("queue", "{}")
+                    .with_group("g")
+                    .with_attribute("a", "b"),
+            ],
             reason: Some("why".to_owned()),
         }
     }
@@ -85,6 +118,7 @@ mod tests {
             lease_end: None,
             fingerprint: None,
             data: None,
+            outgoing: Vec::new(),
             reason: None,
             ..full()
         };
@@ -111,5 +145,12 @@ mod tests {
             record(&key(), &item).unwrap_err().to_string(),
             "record place-order#m-1 can't be read: attribute status is missing or of the wrong type"
         );
+    }
+
+    #[test]
+    fn outgoing_messages_that_cannot_be_read_are_not_taken_for_none() {
+        let mut item = of(&key(), &full());
+        item.insert("outgoing".to_owned(), AttributeValue::S("[{}]".to_owned()));
+        assert!(record(&key(), &item).is_err());
     }
 }

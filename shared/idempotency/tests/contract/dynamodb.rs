@@ -214,6 +214,9 @@ async fn a_record_that_powertools_completed_is_a_duplicate_although_its_lease_is
     put.send().await.unwrap();
     assert_eq!(
         store.ledger.claim(&attempt(&key, AFTER_LEASE)).await.unwrap(),
-        Claim::Refused(Standing::Completed(Some("{}".to_owned())))
+        Claim::Refused(Standing::Completed {
+            data: Some("{}".to_owned()),
+            outgoing: vec![]
+        })
     );
 }

@@ -105,7 +105,10 @@ pub(crate) async fn whose_lease_is_over_but_was_not_taken_may_still_complete(sto
     );
     assert!(matches!(
         ledger.claim(&attempt(&key, AFTER_LEASE)).await.unwrap(),
-        Claim::Refused(Standing::Completed(None))
+        Claim::Refused(Standing::Completed {
+            data: None,
+            outgoing: vec![]
+        })
     ));
 }
 
@@ -123,7 +126,10 @@ pub(crate) async fn a_completed_record_is_replaced_only_after_it_expired(store: 
         Completed::Done
     );
 
-    let done = Standing::Completed(Some("{\"n\":1}".to_owned()));
+    let done = Standing::Completed {
+        data: Some("{\"n\":1}".to_owned()),
+        outgoing: vec![],
+    };
     for now in [AFTER_LEASE, NOW.plus(day)] {
         assert_eq!(
             ledger.claim(&attempt(&key, now)).await.unwrap(),
@@ -155,7 +161,10 @@ pub(crate) async fn a_completed_record_is_not_lost_to_a_late_failure_of_its_own_
     assert_eq!(ledger.reject(next(), "why").await.unwrap(), Settled::Lost);
     assert_eq!(
         ledger.claim(&attempt(&key, AFTER_LEASE)).await.unwrap(),
-        Claim::Refused(Standing::Completed(None))
+        Claim::Refused(Standing::Completed {
+            data: None,
+            outgoing: vec![]
+        })
     );
 }
 
@@ -237,7 +246,10 @@ pub(crate) async fn of_two_commits_one_is_applied_and_the_other_learns_that_it_i
         ledger.commit(&attempt(&key, NOW), &completion()).await.unwrap(),
         Committed::Done
     );
-    let done = Committed::NotFree(Standing::Completed(Some("1".to_owned())));
+    let done = Committed::NotFree(Standing::Completed {
+        data: Some("1".to_owned()),
+        outgoing: vec![],
+    });
     assert_eq!(
         ledger.commit(&attempt(&key, AFTER_LEASE), &completion()).await.unwrap(),
         done
@@ -319,6 +331,9 @@ pub(crate) async fn a_key_seen_with_another_payload_is_an_error_while_its_record
     );
     assert_eq!(
         ledger.claim(&first(AFTER_LEASE)).await.unwrap(),
-        Claim::Refused(Standing::Completed(None))
+        Claim::Refused(Standing::Completed {
+            data: None,
+            outgoing: vec![]
+        })
     );
 }

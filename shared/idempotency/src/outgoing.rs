@@ -1,0 +1,111 @@
+//! What is to be said to others once the work is done.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Key;
+use crate::key::hex_digest;
+
+/// A message to be sent after the work is recorded as done, and before the incoming message is acknowledged.
+///
+/// It is kept in the completed record, so that a process that dies between the two loses nothing: the next delivery finds
+/// the record and sends it again under the same key, which is how the receiver tells a copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutgoingMessage {
+    queue_url: String,
+    body: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    group: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    attributes: BTreeMap<String, String>,
+}
+
+impl OutgoingMessage {
+    /// A message to the queue of this URL.
+    pub fn new(queue_url: impl Into<String>, body: impl Into<String>) -> Self {
+        Self {
+            queue_url: queue_url.into(),
+            body: body.into(),
+            key: None,
+            group: None,
+            attributes: BTreeMap::new(),
+        }
+    }
+
+    /// A message to the queue of this URL, its body this value as JSON.
+    ///
+    /// # Errors
+    ///
+    /// The value can't be written as JSON.
+    pub fn json(queue_url: impl Into<String>, body: &impl Serialize) -> Result<Self, serde_json::Error> {
+        Ok(Self::new(queue_url, serde_json::to_string(body)?))
+    }
+
+    /// The key by which its receiver tells a copy, such as `confirmation of order o-1`.
+    ///
+    /// Unless it is stated, it is made of the incoming message's key and the position among the completion's messages. A
+    /// stated one is right when several incoming messages may be the reason for the same outgoing one.
+    #[must_use]
+    pub fn with_key(self, key: impl Into<String>) -> Self {
+        Self {
+            key: Some(key.into()),
+            ..self
+        }
+    }
+
+    /// The message group, which a FIFO queue demands.
+    #[must_use]
+    pub fn with_group(self, group: impl Into<String>) -> Self {
+        Self {
+            group: Some(group.into()),
+            ..self
+        }
+    }
+
+    /// A message attribute of the type String.
+    #[must_use]
+    pub fn with_attribute(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.attributes.insert(name.into(), value.into());
+        self
+    }
+
+    /// Where it goes.
+    pub fn queue_url(&self) -> &str {
+        &self.queue_url
+    }
+
+    /// What it says.
+    pub fn body(&self) -> &str {
+        &self.body
+    }
+
+    /// The key by which its receiver tells a copy; `None` before the completion it belongs to has given it one.
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
+    /// The message group.
+    pub fn group(&self) -> Option<&str> {
+        self.group.as_deref()
+    }
+
+    /// The message attributes, all of the type String.
+    pub fn attributes(&self) -> &BTreeMap<String, String> {
+        &self.attributes
+    }
+
+    /// The key as a FIFO queue's deduplication ID: 64 hexadecimal digits, legal whatever the key contains.
+    pub fn deduplication_id(&self) -> String {
+        hex_digest(self.key().unwrap_or_default())
+    }
+
+    /// The same message, under a key whatever happens.
+    pub(crate) fn keyed(mut self, incoming: &Key, position: usize) -> Self {
+        self.key
+            .get_or_insert_with(|| format!("{}/{position}", incoming.record_id()));
+        self
+    }
+}
