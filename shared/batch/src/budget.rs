@@ -16,20 +16,22 @@ pub const CLOCK_MARGIN: Duration = Duration::from_secs(1);
 /// ([Lambda quotas](https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)).
 const LONGEST_INVOCATION: Duration = Duration::from_secs(15 * 60);
 
-/// How the time until an invocation's deadline is spent: first on handlers, the rest on the ledger, the end on the
-/// response.
+/// How the time until an invocation's deadline is spent: first on handlers, then on recording and sending what they did,
+/// then on the delays of what goes back, the end on the response.
 ///
 /// ```text
-/// now ────────── handlers ──────────┤── ledger ──┤─ response ─┤deadline
-///                                handlers_end  ledger_end
+/// now ────────── handlers ──────────┤── ledger ──┤── queue ──┤─ response ─┤deadline
+///                            handlers_end   ledger_end   queue_end
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Budget {
     started: Instant,
     started_at: Timestamp,
+    total: Duration,
     lease_end: Timestamp,
     handlers_end: Instant,
     ledger_end: Instant,
+    queue_end: Instant,
 }
 
 impl Budget {
@@ -42,19 +44,29 @@ impl Budget {
         let total = if plausible { now.until(deadline) } else { DEFAULT_BUDGET };
         let started = Instant::now();
         let for_response = share(total, 20, Duration::from_millis(500));
+        let for_queue = share(total, 20, Duration::from_secs(1));
         let for_ledger = share(total, 5, Duration::from_secs(2));
+        let queue_end = total.saturating_sub(for_response);
+        let ledger_end = queue_end.saturating_sub(for_queue);
         Self {
             started,
             started_at: now,
+            total,
             lease_end: now.plus(total + CLOCK_MARGIN),
-            handlers_end: started + total.saturating_sub(for_response + for_ledger),
-            ledger_end: started + total.saturating_sub(for_response),
+            handlers_end: started + ledger_end.saturating_sub(for_ledger),
+            ledger_end: started + ledger_end,
+            queue_end: started + queue_end,
         }
     }
 
     /// The time of day. Elapsed time is added to one reading of the system's clock, so that it never runs backwards.
     pub(crate) fn now(&self) -> Timestamp {
         self.started_at.plus(self.started.elapsed())
+    }
+
+    /// How long the invocation may last.
+    pub(crate) fn total(&self) -> Duration {
+        self.total
     }
 
     /// When a lease taken in this batch ends: the process may not outlive the deadline, but clocks differ.
@@ -72,9 +84,21 @@ impl Budget {
         timeout_at(self.handlers_end, future).await.ok()
     }
 
-    /// What the future gives, unless the time for the ledger ends first.
+    /// What the future gives, unless its own time, if it has one, or the time for handlers ends first.
+    pub(crate) async fn for_handler<F: Future>(&self, limit: Option<Duration>, future: F) -> Option<F::Output> {
+        let own_end = limit.and_then(|limit| Instant::now().checked_add(limit));
+        let end = own_end.map_or(self.handlers_end, |own_end| own_end.min(self.handlers_end));
+        timeout_at(end, future).await.ok()
+    }
+
+    /// What the future gives, unless the time for recording and sending ends first.
     pub(crate) async fn for_ledger<F: Future>(&self, future: F) -> Option<F::Output> {
         timeout_at(self.ledger_end, future).await.ok()
+    }
+
+    /// What the future gives, unless the time for delaying messages ends first.
+    pub(crate) async fn for_queue<F: Future>(&self, future: F) -> Option<F::Output> {
+        timeout_at(self.queue_end, future).await.ok()
     }
 }
 
@@ -106,7 +130,7 @@ mod tests {
         }
         assert_eq!(
             handler_time(NOW.plus(LONGEST_INVOCATION)),
-            LONGEST_INVOCATION - Duration::from_millis(2500)
+            LONGEST_INVOCATION - Duration::from_millis(3500)
         );
     }
 
@@ -120,10 +144,11 @@ mod tests {
     }
 
     #[test]
-    fn a_short_invocation_keeps_time_for_ledger_and_response() {
+    fn a_short_invocation_keeps_time_for_ledger_queue_and_response() {
         let budget = Budget::new(NOW, NOW.plus(Duration::from_secs(1)));
-        assert_eq!(budget.handlers_end - budget.started, Duration::from_millis(750));
-        assert_eq!(budget.ledger_end - budget.started, Duration::from_millis(950));
+        assert_eq!(budget.handlers_end - budget.started, Duration::from_millis(700));
+        assert_eq!(budget.ledger_end - budget.started, Duration::from_millis(900));
+        assert_eq!(budget.queue_end - budget.started, Duration::from_millis(950));
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! What the author of a function writes.
 
 use std::future::Future;
+use std::time::Duration;
 
 use idempotency::Completion;
 use serde::de::DeserializeOwned;
 
-use crate::{Delivery, Failure};
+use crate::{Delivery, Envelope, Failure, IdempotencyKey};
 
 /// The work of one kind of message. It knows nothing of Lambda, and is shared by messages that run side by side.
 pub trait Handler: Send + Sync + 'static {
@@ -21,14 +22,29 @@ pub trait Handler: Send + Sync + 'static {
     /// How the work is kept to once.
     const MODE: Mode = Mode::ClaimThenComplete;
 
+    /// What the message is wrapped in.
+    const ENVELOPE: Envelope = Envelope::None;
+
+    /// How long the work of one message may take, if not as long as the invocation leaves.
+    const TIMEOUT: Option<Duration> = None;
+
+    /// Whether a FIFO group waits behind a message that can never be worked, until somebody has seen to it or the redrive
+    /// policy moves it. By default such a message is dead-lettered and its group goes on, as SQS does it by itself.
+    const HOLD_GROUP: bool = false;
+
+    /// What makes two messages the same work: unless said otherwise, what the message brings, which is its ID.
+    fn key(&self, _message: &Self::Message, _delivery: &Delivery) -> IdempotencyKey {
+        IdempotencyKey::of_message()
+    }
+
     /// Does the work of one message.
     ///
-    /// It may be cancelled at any `await` when the invocation's time runs out; the message then comes again. One that
-    /// blocks the thread can't be cancelled, and costs the whole batch.
+    /// It may be cancelled at any `await` when the invocation's time or [`TIMEOUT`](Self::TIMEOUT) runs out; the message
+    /// then comes again. One that blocks the thread can't be cancelled, and costs the whole batch.
     ///
     /// # Errors
     ///
-    /// A [`Failure`] says what becomes of the message. Nothing that the completion would have written happens.
+    /// A [`Failure`] says what becomes of the message. Nothing that the completion would have written or sent happens.
     fn handle(
         &self,
         message: Self::Message,
@@ -43,7 +59,11 @@ pub enum Mode {
     /// outside its completion, such as an HTTP call. Two requests to the ledger a message.
     ClaimThenComplete,
     /// No claim: the record is put together with the completion's writes. Right for a handler whose only effects *are*
-    /// these writes: it runs at every delivery, of which one commits and the others' work is discarded. One request a
-    /// message.
+    /// these writes and messages: it runs at every delivery, of which one commits and the others' work is discarded. One
+    /// request a message.
     OneStep,
+    /// No ledger: right for a handler whose effect is the same however often it happens, such as a put of a whole item or
+    /// an insertion under a business key. It runs at every delivery, its messages are sent at every delivery, and it can
+    /// have no [writes](idempotency::Write) committed. No request.
+    Natural,
 }

@@ -8,8 +8,8 @@
 //! ```
 //! use std::sync::Arc;
 //! use std::time::Duration;
-//! use batch::{Budget, Delivery, Failure, Handler, SqsEvent};
-//! use idempotency::{Completion, MemoryLedger, Timestamp};
+//! use batch::{Budget, Delivery, Failure, Handler, Services, SqsEvent};
+//! use idempotency::{Completion, Timestamp};
 //!
 //! #[derive(serde::Deserialize)]
 //! struct Greeting { name: String }
@@ -37,26 +37,36 @@
 //! let now = Timestamp::now();
 //! let budget = Budget::new(now, now.plus(Duration::from_secs(30)));
 //!
-//! let response = batch::run(&Arc::new(Greet), &MemoryLedger::new(), event, &budget).await?;
-//! let failed: Vec<_> = response.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str()).collect();
-//! assert_eq!(failed, ["m-2"]);
+//! let services = Services::in_memory().with_dead_letter_queue("dead");
+//! let report = batch::run(&Arc::new(Greet), &services, event, &budget).await?;
+//! assert!(report.response.batch_item_failures.is_empty());
+//! assert_eq!(services.queues().sent("dead")[0].body, "not JSON");
 //! # Ok(())
 //! # }
 //! ```
 
 mod body;
 mod budget;
-#[cfg_attr(not(test), expect(dead_code, reason = "no handler can ask for an envelope yet"))]
+pub mod dead_letter;
+mod delay;
 mod envelope;
 mod failure;
 mod handler;
+mod identity;
 mod lanes;
+mod limits;
 mod message;
 mod outcome;
+mod prepare;
 #[cfg(test)]
 #[path = "../tests/fixtures/published.rs"]
 mod published;
+mod queues;
 mod run;
+mod send;
+mod services;
+mod settle;
+mod summary;
 mod work;
 
 pub use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
@@ -65,5 +75,9 @@ pub use budget::{Budget, CLOCK_MARGIN, DEFAULT_BUDGET};
 pub use envelope::{Envelope, Origin};
 pub use failure::{Chain, Failure};
 pub use handler::{Handler, Mode};
+pub use identity::IdempotencyKey;
 pub use message::{BatchError, Delivery};
-pub use run::{CONCURRENT_LANES, run};
+pub use queues::{Attribute, MemoryQueues, QueueError, QueueFault, QueueMessage, Queues, VisibilityChange};
+pub use run::{CONCURRENT_LANES, Report, run};
+pub use services::{RetryDelays, Services};
+pub use summary::Summary;

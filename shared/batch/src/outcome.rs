@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use idempotency::Timestamp;
 
-/// What happened to a message. Only the first two take it off the queue.
+use crate::Failure;
+
+/// What happened to a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// Its work is recorded as done, by this very attempt.
@@ -14,24 +16,39 @@ pub(crate) enum Outcome {
     /// Another attempt holds the lease.
     InProgress { until: Timestamp },
     /// Its work was not done, and may be at a later delivery.
-    Failed { delay: Option<Duration>, why: String },
+    Failed { again: Again, why: String },
     /// Its work can never be done.
-    Rejected { why: String },
+    Rejected { why: String, dead_lettered: bool },
     /// There was no time for it, or a message of its group failed before it. Nothing of it was touched.
     NotStarted,
+}
+
+/// When a failed message should come again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// After a while that grows with each receive.
+    Later,
+    /// After a stated time.
+    After(Duration),
+    /// Once the lease that it holds has ended.
+    AtLeaseEnd,
 }
 
 impl Outcome {
     pub(crate) fn failed(why: impl Into<String>) -> Self {
         Self::Failed {
-            delay: None,
+            again: Again::Later,
             why: why.into(),
         }
     }
 
     /// Whether the message may leave the queue.
     pub(crate) fn is_acknowledged(&self) -> bool {
-        matches!(self, Self::Done | Self::Duplicate)
+        match self {
+            Self::Done | Self::Duplicate => true,
+            Self::Rejected { dead_lettered, .. } => *dead_lettered,
+            Self::InProgress { .. } | Self::Failed { .. } | Self::NotStarted => false,
+        }
     }
 
     /// One line about what did not go well: the volume of the log must not grow with success.
@@ -39,16 +56,24 @@ impl Outcome {
         match self {
             Self::Done => tracing::debug!("done"),
             Self::Duplicate => tracing::debug!("duplicate: its work was done before"),
-            Self::InProgress { until } => tracing::info!(lease_end = until.millis(), "in progress elsewhere"),
+            Self::InProgress { until } => tracing::info!(leaseEnd = until.millis(), "in progress elsewhere"),
             Self::Failed {
-                delay: Some(delay),
+                again: Again::After(delay),
                 why,
-            } => {
-                tracing::warn!(retry_after_seconds = delay.as_secs(), "failed: {why}");
-            }
-            Self::Failed { delay: None, why } => tracing::warn!("failed: {why}"),
-            Self::Rejected { why } => tracing::error!("rejected: {why}"),
-            Self::NotStarted => tracing::info!("not started"),
+            } => tracing::warn!(retryAfterSeconds = delay.as_secs(), "failed: {why}"),
+            Self::Failed { why, .. } => tracing::warn!("failed: {why}"),
+            Self::Rejected { why, dead_lettered } => tracing::error!(deadLettered = dead_lettered, "rejected: {why}"),
+            Self::NotStarted => tracing::debug!("not started"),
+        }
+    }
+}
+
+/// A failure that is not permanent.
+impl From<&Failure> for Outcome {
+    fn from(failure: &Failure) -> Self {
+        Self::Failed {
+            again: failure.delay().map_or(Again::Later, Again::After),
+            why: failure.to_string(),
         }
     }
 }

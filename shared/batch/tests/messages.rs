@@ -4,20 +4,21 @@
 
 mod common;
 
+use batch::Services;
 use batch::{BatchError, Handler};
-use common::{Bomb, Deed, NOW, STANDARD, Scripted, body, deeds, event, failed, key, ten_seconds};
-use idempotency::{Attempt, Claim, Fault, Ledger, MemoryLedger, Status};
+use common::{Bomb, Deed, Memory, NOW, STANDARD, Scripted, body, deeds, event, failed, key, ten_seconds};
+use idempotency::{Attempt, Claim, Fault, Ledger, Status};
 
 type Claiming = Scripted<false>;
 type OneStep = Scripted<true>;
 
-fn status(ledger: &MemoryLedger, id: &str) -> Option<Status> {
-    ledger.record(&key(id)).map(|record| record.status)
+fn status(services: &Memory, id: &str) -> Option<Status> {
+    services.ledger().record(&key(id)).map(|record| record.status)
 }
 
 #[tokio::test]
 async fn only_the_failed_messages_are_reported_in_the_events_order() {
-    let ledger = MemoryLedger::new();
+    let services = Services::in_memory();
     let event = deeds([
         ("m-1", Deed::Retry),
         ("m-2", Deed::Succeed),
@@ -26,21 +27,21 @@ async fn only_the_failed_messages_are_reported_in_the_events_order() {
         ("m-5", Deed::Succeed),
     ]);
     assert_eq!(
-        failed(&Claiming::new(), &ledger, event.clone()).await,
+        failed(&Claiming::new(), &services, event.clone()).await,
         ["m-1", "m-3", "m-4"]
     );
     assert_eq!(
-        failed(&OneStep::new(), &MemoryLedger::new(), event).await,
+        failed(&OneStep::new(), &Services::in_memory(), event).await,
         ["m-1", "m-3", "m-4"]
     );
 }
 
 #[tokio::test]
 async fn a_message_that_was_done_is_acknowledged_and_not_handled_again() {
-    let (handler, ledger) = (Claiming::new(), MemoryLedger::new());
+    let (handler, services) = (Claiming::new(), Services::in_memory());
     for _ in 0..3 {
         assert!(
-            failed(&handler, &ledger, deeds([("m-1", Deed::Succeed)]))
+            failed(&handler, &services, deeds([("m-1", Deed::Succeed)]))
                 .await
                 .is_empty()
         );
@@ -50,25 +51,25 @@ async fn a_message_that_was_done_is_acknowledged_and_not_handled_again() {
 
 #[tokio::test]
 async fn a_one_step_handler_that_runs_again_commits_nothing_again() {
-    let (handler, ledger) = (OneStep::new(), MemoryLedger::new());
+    let (handler, services) = (OneStep::new(), Services::in_memory());
     for _ in 0..3 {
         assert!(
-            failed(&handler, &ledger, deeds([("m-1", Deed::Write)]))
+            failed(&handler, &services, deeds([("m-1", Deed::Write)]))
                 .await
                 .is_empty()
         );
     }
-    assert_eq!(ledger.committed().len(), 1);
+    assert_eq!(services.ledger().committed().len(), 1);
 }
 
 #[tokio::test]
 async fn a_failed_message_leaves_its_key_free() {
     for deed in [Deed::Retry, Deed::Panic] {
-        let (handler, ledger) = (Claiming::new(), MemoryLedger::new());
-        assert_eq!(failed(&handler, &ledger, deeds([("m-1", deed)])).await, ["m-1"]);
-        assert_eq!(status(&ledger, "m-1"), None);
+        let (handler, services) = (Claiming::new(), Services::in_memory());
+        assert_eq!(failed(&handler, &services, deeds([("m-1", deed)])).await, ["m-1"]);
+        assert_eq!(status(&services, "m-1"), None);
         assert!(
-            failed(&handler, &ledger, deeds([("m-1", Deed::Succeed)]))
+            failed(&handler, &services, deeds([("m-1", Deed::Succeed)]))
                 .await
                 .is_empty()
         );
@@ -77,52 +78,56 @@ async fn a_failed_message_leaves_its_key_free() {
 
 #[tokio::test]
 async fn a_permanently_failed_message_is_not_handled_again_and_stays_reported() {
-    let (handler, ledger) = (Claiming::new(), MemoryLedger::new());
+    let (handler, services) = (Claiming::new(), Services::in_memory());
     for _ in 0..2 {
         assert_eq!(
-            failed(&handler, &ledger, deeds([("m-1", Deed::Permanent)])).await,
+            failed(&handler, &services, deeds([("m-1", Deed::Permanent)])).await,
             ["m-1"]
         );
     }
     assert_eq!(handler.handled(), ["m-1"]);
-    assert_eq!(ledger.record(&key("m-1")).unwrap().reason.as_deref(), Some("not ever"));
+    assert_eq!(
+        services.ledger().record(&key("m-1")).unwrap().reason.as_deref(),
+        Some("not ever")
+    );
 }
 
 #[tokio::test]
 async fn a_one_step_handler_records_its_permanent_failures_too() {
-    let ledger = MemoryLedger::new();
+    let services = Services::in_memory();
     for _ in 0..2 {
         assert_eq!(
-            failed(&OneStep::new(), &ledger, deeds([("m-1", Deed::Permanent)])).await,
+            failed(&OneStep::new(), &services, deeds([("m-1", Deed::Permanent)])).await,
             ["m-1"]
         );
     }
-    assert_eq!(status(&ledger, "m-1"), Some(Status::Rejected));
+    assert_eq!(status(&services, "m-1"), Some(Status::Rejected));
 }
 
 #[tokio::test]
 async fn a_malformed_body_fails_its_own_message_for_good() {
-    let (handler, ledger) = (Claiming::new(), MemoryLedger::new());
+    let (handler, services) = (Claiming::new(), Services::in_memory());
     let event = event(
         STANDARD,
         [("m-1", "", "{".to_owned()), ("m-2", "", body(Deed::Succeed))],
     );
-    assert_eq!(failed(&handler, &ledger, event).await, ["m-1"]);
+    assert_eq!(failed(&handler, &services, event).await, ["m-1"]);
     assert_eq!(handler.handled(), ["m-2"]);
-    let reason = ledger.record(&key("m-1")).unwrap().reason.unwrap();
+    let reason = services.ledger().record(&key("m-1")).unwrap().reason.unwrap();
     assert!(reason.starts_with("malformed body: it ends too early"), "{reason}");
 }
 
 #[tokio::test]
 async fn a_message_in_progress_elsewhere_is_reported_and_not_handled() {
-    let (handler, ledger) = (Claiming::new(), MemoryLedger::new());
-    let twin = ledger
+    let (handler, services) = (Claiming::new(), Services::in_memory());
+    let twin = services
+        .ledger()
         .claim(&Attempt::new(key("m-1"), NOW, ten_seconds_later()))
         .await
         .unwrap();
     assert!(matches!(twin, Claim::Granted(_)));
     assert_eq!(
-        failed(&handler, &ledger, deeds([("m-1", Deed::Succeed)])).await,
+        failed(&handler, &services, deeds([("m-1", Deed::Succeed)])).await,
         ["m-1"]
     );
     assert!(handler.handled().is_empty());
@@ -134,83 +139,92 @@ fn ten_seconds_later() -> idempotency::Timestamp {
 
 #[tokio::test]
 async fn a_ledger_that_cannot_be_reached_costs_the_message_and_runs_no_handler() {
-    let (handler, ledger) = (Claiming::new(), MemoryLedger::new());
-    ledger.inject(Fault::Unreachable(Some(Status::InProgress)));
+    let (handler, services) = (Claiming::new(), Services::in_memory());
+    services.ledger().inject(Fault::Unreachable(Some(Status::InProgress)));
     let event = deeds([("m-1", Deed::Write), ("m-2", Deed::Succeed)]);
-    assert_eq!(failed(&handler, &ledger, event).await, ["m-1"]);
+    assert_eq!(failed(&handler, &services, event).await, ["m-1"]);
     assert_eq!(handler.handled(), ["m-2"]);
-    assert!(ledger.committed().is_empty());
+    assert!(services.ledger().committed().is_empty());
 }
 
 #[tokio::test]
 async fn a_completion_without_an_answer_is_never_acknowledged_and_never_undone() {
-    let (handler, ledger) = (Claiming::new(), MemoryLedger::new());
-    ledger.inject(Fault::ReplyLost(Some(Status::Completed)));
-    assert_eq!(failed(&handler, &ledger, deeds([("m-1", Deed::Write)])).await, ["m-1"]);
-    assert_eq!(status(&ledger, "m-1"), Some(Status::Completed));
+    let (handler, services) = (Claiming::new(), Services::in_memory());
+    services.ledger().inject(Fault::ReplyLost(Some(Status::Completed)));
+    assert_eq!(
+        failed(&handler, &services, deeds([("m-1", Deed::Write)])).await,
+        ["m-1"]
+    );
+    assert_eq!(status(&services, "m-1"), Some(Status::Completed));
 
     assert!(
-        failed(&handler, &ledger, deeds([("m-1", Deed::Write)]))
+        failed(&handler, &services, deeds([("m-1", Deed::Write)]))
             .await
             .is_empty()
     );
-    assert_eq!((handler.handled().len(), ledger.committed().len()), (1, 1));
+    assert_eq!((handler.handled().len(), services.ledger().committed().len()), (1, 1));
 }
 
 #[tokio::test]
 async fn a_commit_without_an_answer_is_not_acknowledged_and_found_done_at_the_next_delivery() {
-    let (handler, ledger) = (OneStep::new(), MemoryLedger::new());
-    ledger.inject(Fault::ReplyLost(Some(Status::Completed)));
-    assert_eq!(failed(&handler, &ledger, deeds([("m-1", Deed::Write)])).await, ["m-1"]);
+    let (handler, services) = (OneStep::new(), Services::in_memory());
+    services.ledger().inject(Fault::ReplyLost(Some(Status::Completed)));
+    assert_eq!(
+        failed(&handler, &services, deeds([("m-1", Deed::Write)])).await,
+        ["m-1"]
+    );
     assert!(
-        failed(&handler, &ledger, deeds([("m-1", Deed::Write)]))
+        failed(&handler, &services, deeds([("m-1", Deed::Write)]))
             .await
             .is_empty()
     );
-    assert_eq!(ledger.committed().len(), 1);
+    assert_eq!(services.ledger().committed().len(), 1);
 }
 
 #[tokio::test]
 async fn a_completion_that_never_arrived_leaves_the_message_to_come_again() {
-    let (handler, ledger) = (Claiming::new(), MemoryLedger::new());
-    ledger.inject(Fault::Unreachable(Some(Status::Completed)));
-    assert_eq!(failed(&handler, &ledger, deeds([("m-1", Deed::Write)])).await, ["m-1"]);
-    assert!(ledger.committed().is_empty());
+    let (handler, services) = (Claiming::new(), Services::in_memory());
+    services.ledger().inject(Fault::Unreachable(Some(Status::Completed)));
+    assert_eq!(
+        failed(&handler, &services, deeds([("m-1", Deed::Write)])).await,
+        ["m-1"]
+    );
+    assert!(services.ledger().committed().is_empty());
     // The lease is left to end: nobody knows whether the completion is still on its way.
-    assert_eq!(status(&ledger, "m-1"), Some(Status::InProgress));
+    assert_eq!(status(&services, "m-1"), Some(Status::InProgress));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_conflict_of_transactions_is_tried_again_within_the_batch() {
-    for ledger in [MemoryLedger::new(), MemoryLedger::new()] {
-        (0..3).for_each(|_| ledger.inject(Fault::Conflict));
+    for services in [Services::in_memory(), Services::in_memory()] {
+        (0..3).for_each(|_| services.ledger().inject(Fault::Conflict));
         assert!(
-            failed(&Claiming::new(), &ledger, deeds([("m-1", Deed::Write)]))
+            failed(&Claiming::new(), &services, deeds([("m-1", Deed::Write)]))
                 .await
                 .is_empty()
         );
-        (0..3).for_each(|_| ledger.inject(Fault::Conflict));
+        (0..3).for_each(|_| services.ledger().inject(Fault::Conflict));
         assert!(
-            failed(&OneStep::new(), &ledger, deeds([("m-2", Deed::Write)]))
+            failed(&OneStep::new(), &services, deeds([("m-2", Deed::Write)]))
                 .await
                 .is_empty()
         );
-        assert_eq!(ledger.committed().len(), 2);
+        assert_eq!(services.ledger().committed().len(), 2);
     }
 }
 
 #[tokio::test]
 async fn a_write_whose_effect_is_there_already_completes_the_message_without_it() {
     async fn done_without_writes<H: Handler>(handler: std::sync::Arc<H>) {
-        let ledger = MemoryLedger::new();
-        ledger.inject(Fault::WriteRefused { write: 0, item: None });
+        let services = Services::in_memory();
+        services.ledger().inject(Fault::WriteRefused { write: 0, item: None });
         assert!(
-            failed(&handler, &ledger, deeds([("m-1", Deed::Write)]))
+            failed(&handler, &services, deeds([("m-1", Deed::Write)]))
                 .await
                 .is_empty()
         );
-        assert_eq!(status(&ledger, "m-1"), Some(Status::Completed));
-        assert!(ledger.committed().is_empty());
+        assert_eq!(status(&services, "m-1"), Some(Status::Completed));
+        assert!(services.ledger().committed().is_empty());
     }
     done_without_writes(Claiming::new()).await;
     done_without_writes(OneStep::new()).await;
@@ -219,14 +233,14 @@ async fn a_write_whose_effect_is_there_already_completes_the_message_without_it(
 #[tokio::test]
 async fn a_write_that_is_refused_for_good_rejects_the_message() {
     async fn rejected<H: Handler>(handler: std::sync::Arc<H>) {
-        let ledger = MemoryLedger::new();
-        ledger.inject(Fault::WriteRefused { write: 0, item: None });
+        let services = Services::in_memory();
+        services.ledger().inject(Fault::WriteRefused { write: 0, item: None });
         assert_eq!(
-            failed(&handler, &ledger, deeds([("m-1", Deed::WriteOnce)])).await,
+            failed(&handler, &services, deeds([("m-1", Deed::WriteOnce)])).await,
             ["m-1"]
         );
         assert_eq!(
-            ledger.record(&key("m-1")).unwrap().reason.as_deref(),
+            services.ledger().record(&key("m-1")).unwrap().reason.as_deref(),
             Some("there is another")
         );
     }
@@ -237,10 +251,10 @@ async fn a_write_that_is_refused_for_good_rejects_the_message() {
 #[tokio::test]
 async fn a_panic_outside_the_handler_costs_its_own_message_only() {
     async fn only_one_fails<H: Handler>(handler: std::sync::Arc<H>, deed: Deed) {
-        let ledger = MemoryLedger::new();
-        ledger.inject(Fault::WriteRefused { write: 0, item: None });
+        let services = Services::in_memory();
+        services.ledger().inject(Fault::WriteRefused { write: 0, item: None });
         let event = deeds([("m-1", Deed::Succeed), ("m-2", deed), ("m-3", Deed::Succeed)]);
-        assert_eq!(failed(&handler, &ledger, event).await, ["m-2"]);
+        assert_eq!(failed(&handler, &services, event).await, ["m-2"]);
     }
     for deed in [Deed::PanicInDecoding(Bomb), Deed::WriteBadly] {
         only_one_fails(Claiming::new(), deed).await;
@@ -250,19 +264,19 @@ async fn a_panic_outside_the_handler_costs_its_own_message_only() {
 
 #[tokio::test(start_paused = true)]
 async fn a_claim_or_a_rejection_that_meets_a_transaction_is_tried_again_within_the_batch() {
-    let ledger = MemoryLedger::new();
-    (0..3).for_each(|_| ledger.inject(Fault::RecordConflict));
+    let services = Services::in_memory();
+    (0..3).for_each(|_| services.ledger().inject(Fault::RecordConflict));
     assert!(
-        failed(&Claiming::new(), &ledger, deeds([("m-1", Deed::Succeed)]))
+        failed(&Claiming::new(), &services, deeds([("m-1", Deed::Succeed)]))
             .await
             .is_empty()
     );
-    (0..3).for_each(|_| ledger.inject(Fault::RecordConflict));
+    (0..3).for_each(|_| services.ledger().inject(Fault::RecordConflict));
     assert_eq!(
-        failed(&OneStep::new(), &ledger, deeds([("m-2", Deed::Permanent)])).await,
+        failed(&OneStep::new(), &services, deeds([("m-2", Deed::Permanent)])).await,
         ["m-2"]
     );
-    assert_eq!(status(&ledger, "m-2"), Some(Status::Rejected));
+    assert_eq!(status(&services, "m-2"), Some(Status::Rejected));
 }
 
 #[tokio::test]
@@ -270,29 +284,29 @@ async fn a_message_that_comes_twice_in_one_batch_is_worked_once_and_reported_onc
     for (deed, reported) in [(Deed::Succeed, vec![]), (Deed::Retry, vec!["m-1"])] {
         let handler = Claiming::new();
         let event = deeds([("m-1", deed), ("m-2", Deed::Succeed), ("m-1", deed)]);
-        assert_eq!(failed(&handler, &MemoryLedger::new(), event).await, reported);
+        assert_eq!(failed(&handler, &Services::in_memory(), event).await, reported);
         assert_eq!(handler.handled().iter().filter(|id| *id == "m-1").count(), 1);
     }
 }
 
 #[tokio::test]
 async fn a_record_without_an_id_fails_the_whole_batch_before_anything_is_done() {
-    let (handler, ledger) = (Claiming::new(), MemoryLedger::new());
+    let (handler, services) = (Claiming::new(), Services::in_memory());
     let mut event = deeds([("m-1", Deed::Succeed), ("m-2", Deed::Succeed)]);
     for missing in [None, Some(String::new())] {
         event.records[1].message_id = missing;
-        let error = batch::run(&handler, &ledger, event.clone(), &ten_seconds())
+        let error = batch::run(&handler, &services, event.clone(), &ten_seconds())
             .await
             .unwrap_err();
         assert_eq!(error, BatchError::NoMessageId { index: 1 });
     }
-    assert!(handler.handled().is_empty() && ledger.requests() == 0);
+    assert!(handler.handled().is_empty() && services.ledger().requests() == 0);
 }
 
 #[tokio::test]
 async fn an_empty_event_gets_an_empty_response() {
     assert!(
-        failed(&Claiming::new(), &MemoryLedger::new(), deeds([]))
+        failed(&Claiming::new(), &Services::in_memory(), deeds([]))
             .await
             .is_empty()
     );

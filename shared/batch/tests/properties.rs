@@ -6,8 +6,9 @@ mod common;
 
 use std::collections::{HashMap, HashSet};
 
-use common::{Deed, FIFO, STANDARD, Scripted, body, event, failed, key};
-use idempotency::{Fault, MemoryLedger, Status};
+use batch::Services;
+use common::{Deed, FIFO, Memory, STANDARD, Scripted, body, event, failed, key};
+use idempotency::{Fault, Status};
 use proptest::prelude::*;
 
 #[derive(Debug, Clone)]
@@ -70,7 +71,7 @@ fn fault() -> impl Strategy<Value = Fault> {
 struct Ran {
     reported: Vec<String>,
     handled: Vec<String>,
-    ledger: MemoryLedger,
+    services: Memory,
 }
 
 /// In one mode or the other, as the batch has it.
@@ -87,14 +88,14 @@ fn run_in_mode<const ONE_STEP: bool>(queue: &str, sent: &[Sent], faults: &[Fault
         .start_paused(true)
         .build()
         .unwrap();
-    let (handler, ledger) = (Scripted::<ONE_STEP>::new(), MemoryLedger::new());
-    faults.iter().for_each(|fault| ledger.inject(fault.clone()));
+    let (handler, services) = (Scripted::<ONE_STEP>::new(), Services::in_memory());
+    faults.iter().for_each(|fault| services.ledger().inject(fault.clone()));
     let event = event(queue, sent.iter().map(|sent| (&*sent.id, &*sent.group, sent.body())));
-    let reported = runtime.block_on(failed(&handler, &ledger, event));
+    let reported = runtime.block_on(failed(&handler, &services, event));
     Ran {
         reported,
         handled: handler.handled(),
-        ledger,
+        services,
     }
 }
 
@@ -121,9 +122,9 @@ proptest! {
     fn a_message_that_is_not_reported_is_recorded_as_completed(
         queue in queue(), sent in batch(), faults in prop::collection::vec(fault(), 0..4)
     ) {
-        let Ran { reported, ledger, .. } = run(queue, &sent, &faults);
+        let Ran { reported, services, .. } = run(queue, &sent, &faults);
         for sent in sent.iter().filter(|sent| !reported.contains(&sent.id)) {
-            let status = ledger.record(&key(&sent.id)).map(|record| record.status);
+            let status = services.ledger().record(&key(&sent.id)).map(|record| record.status);
             prop_assert_eq!(status, Some(Status::Completed), "{:?}", sent);
         }
     }

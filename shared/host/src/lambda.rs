@@ -2,13 +2,15 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
-use batch::{Budget, Chain, Handler, SqsBatchResponse, SqsEvent};
+use batch::{Budget, Chain, Handler, RetryDelays, Services, SqsBatchResponse, SqsEvent};
 use idempotency::{DynamoDbLedger, InvalidKey, Key, LedgerError, Timestamp};
 use lambda_runtime::{LambdaEvent, service_fn};
 use tracing::Instrument;
 
-use crate::{SettingError, aws, logging, setting};
+use crate::sqs::Sqs;
+use crate::{SettingError, aws, logging, optional_setting, setting};
 
 /// Runs a handler as a Lambda function, until Lambda ends the process.
 ///
@@ -39,6 +41,12 @@ enum StartError {
 /// The setting that names the ledger's table.
 const TABLE: &str = "IDEMPOTENCY_TABLE";
 
+/// The setting that names the queue of messages that can never be worked.
+const DEAD_LETTER_QUEUE: &str = "DEAD_LETTER_QUEUE_URL";
+/// The settings that bound the delay of a message that is to be tried again, in seconds.
+const RETRY_DELAY: &str = "RETRY_DELAY_SECONDS";
+const LONGEST_RETRY_DELAY: &str = "RETRY_DELAY_LONGEST_SECONDS";
+
 /// What Lambda sets, and its runtime and the AWS SDK stand on.
 const SET_BY_LAMBDA: [&str; 7] = [
     "AWS_REGION",
@@ -56,13 +64,35 @@ async fn start<H: Handler>(handler: impl FnOnce() -> Result<H, SettingError>) ->
     SET_BY_LAMBDA
         .into_iter()
         .try_for_each(|variable| setting(variable).map(drop))?;
+    let dead_letter_queue = optional_setting(DEAD_LETTER_QUEUE)?;
+    let retry_delays = retry_delays()?;
     let config = aws::sdk_config().await;
-    let ledger = &DynamoDbLedger::new(aws_sdk_dynamodb::Client::new(&config), &table);
-    connect::<H>(ledger, table).await?;
-    let serve = |event| serve(handler, ledger, event);
+    let ledger = DynamoDbLedger::new(aws_sdk_dynamodb::Client::new(&config), &table);
+    connect::<H>(&ledger, table).await?;
+    let services = Services::new(ledger, Sqs(aws_sdk_sqs::Client::new(&config))).with_retry_delays(retry_delays);
+    let services = &match dead_letter_queue {
+        Some(url) => services.with_dead_letter_queue(url),
+        None => services,
+    };
+    let serve = |event| serve(handler, services, event);
     lambda_runtime::run(service_fn(serve))
         .await
         .map_err(StartError::Runtime)
+}
+
+fn retry_delays() -> Result<RetryDelays, SettingError> {
+    let default = RetryDelays::default();
+    Ok(RetryDelays {
+        first: seconds(RETRY_DELAY)?.or(default.first),
+        longest: seconds(LONGEST_RETRY_DELAY)?.unwrap_or(default.longest),
+    })
+}
+
+fn seconds(variable: &'static str) -> Result<Option<Duration>, SettingError> {
+    let seconds = optional_setting(variable)?.map(|value| value.parse().map(Duration::from_secs));
+    seconds
+        .transpose()
+        .map_err(|_| SettingError::wrong(variable, "is not a whole number of seconds"))
 }
 
 /// Opens the first connection. A table that does not answer now may do so later; one that refuses won't change its mind
@@ -80,14 +110,15 @@ async fn connect<H: Handler>(ledger: &DynamoDbLedger, table: String) -> Result<(
 
 async fn serve<H: Handler>(
     handler: &Arc<H>,
-    ledger: &DynamoDbLedger,
+    services: &Services<DynamoDbLedger, Sqs>,
     event: LambdaEvent<SqsEvent>,
 ) -> Result<SqsBatchResponse, lambda_runtime::Error> {
     let (event, context) = event.into_parts();
     let budget = Budget::new(Timestamp::now(), Timestamp::from_millis(context.deadline));
     // Of the highest level, so that its ID is on every line, whatever level is logged.
     let span = tracing::error_span!("invocation", requestId = context.request_id);
-    let response = batch::run(handler, ledger, event, &budget).instrument(span).await;
+    let report = batch::run(handler, services, event, &budget).instrument(span).await;
     // As text: the runtime would show the error's Debug form.
-    response.map_err(|error| Chain(&error).to_string().into())
+    let report = report.map_err(|error| Chain(&error).to_string())?;
+    Ok(report.response)
 }

@@ -24,17 +24,21 @@
 //! | variable | meaning |
 //! |---|---|
 //! | `IDEMPOTENCY_TABLE` | name of the ledger's table; required |
+//! | `DEAD_LETTER_QUEUE_URL` | where messages go that can never be worked; without it the redrive policy moves them |
+//! | `RETRY_DELAY_SECONDS` | bound of the random delay after a first failure; by default the function's timeout |
+//! | `RETRY_DELAY_LONGEST_SECONDS` | where the bound, which doubles with each receive, stops growing; by default 900 |
 //! | `AWS_LAMBDA_LOG_LEVEL` | `TRACE`, `DEBUG`, `INFO` (default), `WARN`, `ERROR` or `FATAL`, as Lambda sets it |
 //! | `AWS_REGION`, `AWS_ACCESS_KEY_ID`, … | as Lambda sets them |
-//! | `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_DYNAMODB` | another place than AWS |
+//! | `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_SQS` | another place than AWS |
 
 mod aws;
 mod https;
 mod lambda;
 mod logging;
 mod setting;
+mod sqs;
 
 pub use aws::sdk_config;
 pub use https::{HttpsClient, https_client};
 pub use lambda::run;
-pub use setting::{SettingError, setting};
+pub use setting::{SettingError, optional_setting, setting};

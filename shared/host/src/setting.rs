@@ -20,6 +20,19 @@ impl SettingError {
     }
 }
 
+/// The value of an environment variable that may be set; an empty one is not set.
+///
+/// # Errors
+///
+/// [`SettingError`] if it is not Unicode.
+pub fn optional_setting(variable: &'static str) -> Result<Option<String>, SettingError> {
+    match env::var(variable) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => Err(SettingError::wrong(variable, "is not Unicode")),
+    }
+}
+
 /// The value of an environment variable that has to be set.
 ///
 /// # Errors

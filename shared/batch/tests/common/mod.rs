@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put};
-use batch::{Budget, Delivery, Failure, Handler, Mode, SqsEvent};
-use idempotency::{Completion, Key, Ledger, Refusal, Timestamp, Write};
+use batch::{Budget, Delivery, Failure, Handler, MemoryQueues, Mode, Services, SqsEvent};
+use idempotency::{Completion, Key, MemoryLedger, Refusal, Timestamp, Write};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -147,21 +147,20 @@ pub fn key(message_id: &str) -> Key {
     Key::new("scripted", message_id).unwrap()
 }
 
+pub type Memory = Services<MemoryLedger, MemoryQueues>;
+
 /// Runs the event and gives back the IDs in the response.
-pub async fn failed<H: Handler, L: Ledger>(handler: &Arc<H>, ledger: &L, event: SqsEvent) -> Vec<String> {
-    failed_within(&ten_seconds(), handler, ledger, event).await
+pub async fn failed<H: Handler>(handler: &Arc<H>, services: &Memory, event: SqsEvent) -> Vec<String> {
+    failed_within(&ten_seconds(), handler, services, event).await
 }
 
-pub async fn failed_within<H: Handler, L: Ledger>(
+pub async fn failed_within<H: Handler>(
     budget: &Budget,
     handler: &Arc<H>,
-    ledger: &L,
+    services: &Memory,
     event: SqsEvent,
 ) -> Vec<String> {
-    let response = batch::run(handler, ledger, event, budget).await.unwrap();
-    response
-        .batch_item_failures
-        .into_iter()
-        .map(|failure| failure.item_identifier)
-        .collect()
+    let report = batch::run(handler, services, event, budget).await.unwrap();
+    let failures = report.response.batch_item_failures.into_iter();
+    failures.map(|failure| failure.item_identifier).collect()
 }

@@ -1,0 +1,135 @@
+//! A message that can never be worked, as it goes to the dead-letter queue.
+
+use crate::limits::{self, MAX_ATTRIBUTES, MAX_MESSAGE_BYTES};
+use crate::message::Message;
+use crate::{Attribute, QueueMessage};
+
+/// Message attribute: the key of the message's work inside its function's namespace.
+///
+/// Whoever sends the message again has to keep it, for the new message has another ID; every function goes by it unless
+/// its handler names another key.
+pub const IDEMPOTENCY_KEY: &str = "IdempotencyKey";
+/// Message attribute: why the message can never be worked.
+pub const FAILURE_REASON: &str = "FailureReason";
+/// Message attribute: the namespace of the function that rejected the message.
+pub const FAILED_FUNCTION: &str = "FailedFunction";
+/// Message attribute, a number: how often the message had been received.
+pub const RECEIVE_COUNT: &str = "ReceiveCount";
+/// Message attribute: the ID that the message had in its queue.
+pub const ORIGINAL_MESSAGE_ID: &str = "OriginalMessageId";
+
+/// The attributes that tell of the failure, which a message that is sent back should not keep.
+pub const FAILURE_ATTRIBUTES: [&str; 4] = [FAILURE_REASON, FAILED_FUNCTION, RECEIVE_COUNT, ORIGINAL_MESSAGE_ID];
+
+/// What goes to the dead-letter queue: the message with all its attributes, and ours.
+///
+/// Where ten attributes have no room for all of ours, those that tell least are left out, and of a message near the size
+/// limit the reason is cut. `None`: not even key and reason fit, so only the queue's own redrive policy can move the
+/// message without loss.
+pub(crate) fn letter(namespace: &str, message: &Message, reason: &str) -> Option<QueueMessage> {
+    let delivery = &message.delivery;
+    let mut letter = QueueMessage {
+        body: message.body.clone(),
+        attributes: message.attributes.clone(),
+        group: delivery.group().map(str::to_owned),
+        // Not the ID alone: the same message may be dead-lettered, sent back and dead-lettered within five minutes.
+        deduplication_id: Some(format!("{}-{}", delivery.message_id(), delivery.receive_count())),
+        trace_header: delivery.trace_header().map(str::to_owned),
+    };
+    let ours = [
+        (IDEMPOTENCY_KEY, Attribute::string(delivery.key_text())),
+        (FAILURE_REASON, Attribute::string("?")),
+        (FAILED_FUNCTION, Attribute::string(namespace)),
+        (ORIGINAL_MESSAGE_ID, Attribute::string(delivery.message_id())),
+        (RECEIVE_COUNT, Attribute::number(delivery.receive_count())),
+    ];
+    for (position, (name, value)) in ours.into_iter().enumerate() {
+        let full = letter.attributes.len() >= MAX_ATTRIBUTES && !letter.attributes.contains_key(name);
+        if full && position < 2 {
+            return None;
+        }
+        if !full {
+            letter.attributes.insert(name.to_owned(), value);
+        }
+    }
+    let room = MAX_MESSAGE_BYTES
+        .checked_sub(letter.bytes() - 1)
+        .filter(|room| *room > 0)?;
+    let reason = limits::sendable(reason);
+    let cut = reason.floor_char_boundary(room);
+    let reason = if cut == 0 { "?" } else { &reason[..cut] };
+    letter
+        .attributes
+        .insert(FAILURE_REASON.to_owned(), Attribute::string(reason));
+    letter.check().is_ok().then_some(letter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(body: &str, attributes: usize) -> Message {
+        let event = serde_json::json!({"Records": [{
+            "messageId": "m-1",
+            "body": body,
+            "attributes": {"ApproximateReceiveCount": "3", "MessageGroupId": "g", "AWSTraceHeader": "Root=1"},
+            "messageAttributes": (0..attributes)
+                .map(|n| (format!("a{n}"), serde_json::json!({"stringValue": "v", "dataType": "String"})))
+                .collect::<serde_json::Map<_, _>>(),
+        }]});
+        let mut messages = crate::message::read("n", serde_json::from_value(event).unwrap()).unwrap();
+        messages.remove(0)
+    }
+
+    fn names(letter: &QueueMessage) -> Vec<&str> {
+        letter.attributes.keys().map(String::as_str).collect()
+    }
+
+    #[test]
+    fn a_letter_is_the_message_and_tells_why_and_whence() {
+        let letter = letter("place-order", &message("{}", 1), "never").unwrap();
+        let text = |name: &str| letter.attributes[name].string_value.as_deref().unwrap();
+        assert_eq!((letter.body.as_str(), text("a0")), ("{}", "v"));
+        assert_eq!(
+            [
+                IDEMPOTENCY_KEY,
+                FAILURE_REASON,
+                FAILED_FUNCTION,
+                RECEIVE_COUNT,
+                ORIGINAL_MESSAGE_ID
+            ]
+            .map(text),
+            ["m-1", "never", "place-order", "3", "m-1"]
+        );
+        assert_eq!(letter.group.as_deref(), Some("g"));
+        assert_eq!(letter.trace_header.as_deref(), Some("Root=1"));
+    }
+
+    #[test]
+    fn where_ten_attributes_leave_no_room_what_tells_least_is_left_out() {
+        let eight = letter("n", &message("{}", 8), "never").unwrap();
+        assert_eq!(names(&eight)[..2], [FAILURE_REASON, IDEMPOTENCY_KEY]);
+        assert_eq!(eight.attributes.len(), 10);
+        assert_eq!(letter("n", &message("{}", 9), "never"), None);
+    }
+
+    #[test]
+    fn near_the_size_limit_the_reason_is_cut_and_beyond_it_there_is_no_letter() {
+        let without = letter("n", &message("x", 0), "?").unwrap().bytes() - 2;
+        let fits = |body: usize| letter("n", &message(&"x".repeat(body), 0), "a long reason");
+        let reason = |letter: QueueMessage| letter.attributes[FAILURE_REASON].string_value.clone().unwrap();
+        let full = MAX_MESSAGE_BYTES - without;
+        assert_eq!(reason(fits(full - 6).unwrap()), "a long");
+        assert_eq!(reason(fits(full - 1).unwrap()), "a");
+        assert_eq!(fits(full), None);
+    }
+
+    #[test]
+    fn a_reason_that_sqs_would_refuse_is_made_sendable() {
+        let letter = letter("n", &message("{}", 0), "bad\u{0}byte").unwrap();
+        assert_eq!(
+            letter.attributes[FAILURE_REASON].string_value.as_deref(),
+            Some("bad\u{fffd}byte")
+        );
+    }
+}

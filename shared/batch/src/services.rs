@@ -1,0 +1,81 @@
+//! What a batch works with beside its handler.
+
+use std::time::Duration;
+
+use idempotency::{Ledger, MemoryLedger};
+
+use crate::{MemoryQueues, Queues};
+
+/// Ledger and queues, and what is to be done with messages that fail.
+#[derive(Debug)]
+pub struct Services<L, Q> {
+    pub(crate) ledger: L,
+    pub(crate) queues: Q,
+    pub(crate) dead_letter_queue: Option<String>,
+    pub(crate) retry_delays: RetryDelays,
+}
+
+impl<L: Ledger, Q: Queues> Services<L, Q> {
+    /// Without a dead-letter queue: what can never be done is reported as failed, and the redrive policy moves it.
+    pub fn new(ledger: L, queues: Q) -> Self {
+        Self {
+            ledger,
+            queues,
+            dead_letter_queue: None,
+            retry_delays: RetryDelays::default(),
+        }
+    }
+
+    /// Send what can never be done to the queue of this URL at once, with the reason.
+    #[must_use]
+    pub fn with_dead_letter_queue(self, url: impl Into<String>) -> Self {
+        Self {
+            dead_letter_queue: Some(url.into()),
+            ..self
+        }
+    }
+
+    /// Bounds of the delay of a message that is to be tried again.
+    #[must_use]
+    pub fn with_retry_delays(self, retry_delays: RetryDelays) -> Self {
+        Self { retry_delays, ..self }
+    }
+
+    /// The ledger.
+    pub fn ledger(&self) -> &L {
+        &self.ledger
+    }
+
+    /// The queues.
+    pub fn queues(&self) -> &Q {
+        &self.queues
+    }
+}
+
+impl Services<MemoryLedger, MemoryQueues> {
+    /// For tests that need no network: the same semantics, in memory.
+    pub fn in_memory() -> Self {
+        Self::new(MemoryLedger::new(), MemoryQueues::new())
+    }
+}
+
+/// How long a failed message stays hidden before it is tried again: a random time up to a bound, which doubles with each
+/// receive
+/// ([full jitter](https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryDelays {
+    /// The bound after the first receive; `None`: as long as the invocation may last.
+    pub first: Option<Duration>,
+    /// The bound where doubling stops.
+    pub longest: Duration,
+}
+
+impl Default for RetryDelays {
+    /// Up to the function's timeout, doubling up to 15 minutes.
+    fn default() -> Self {
+        Self {
+            first: None,
+            longest: Duration::from_secs(15 * 60),
+        }
+    }
+}
