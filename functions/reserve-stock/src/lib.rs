@@ -10,7 +10,7 @@ mod table;
 pub use reservation::{InvalidReservation, Reservation};
 pub use table::Table;
 
-use batch::{Delivery, Failure, Handler, Mode};
+use batch::{Delivery, Failure, Handler, IdempotencyKey, Mode};
 use host::{SettingError, setting};
 use idempotency::Completion;
 
@@ -43,6 +43,11 @@ impl Handler for ReserveStock {
     const NAMESPACE: &'static str = "reserve-stock";
     // Its only effect is its write.
     const MODE: Mode = Mode::OneStep;
+
+    /// What an order needs of a SKU is one reservation, however many messages its producer makes of it.
+    fn key(&self, reservation: &Reservation, _: &Delivery) -> IdempotencyKey {
+        IdempotencyKey::business(format!("{:?} for order {:?}", reservation.sku, reservation.order))
+    }
 
     async fn handle(&self, reservation: Reservation, _: &Delivery) -> Result<Completion, Failure> {
         reservation.check().map_err(Failure::permanent)?;
