@@ -9,7 +9,6 @@ use crate::outcome::Outcome;
 
 /// What became of a batch, in numbers. Each record of the event counts once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Summary {
     /// Work that was done.
     pub done: u32,

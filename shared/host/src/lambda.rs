@@ -10,7 +10,7 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use tracing::Instrument;
 
 use crate::sqs::Sqs;
-use crate::{SettingError, aws, logging, optional_setting, setting};
+use crate::{SettingError, aws, logging, metrics, optional_setting, setting};
 
 /// Runs a handler as a Lambda function, until Lambda ends the process.
 ///
@@ -120,5 +120,7 @@ async fn serve<H: Handler>(
     let report = batch::run(handler, services, event, &budget).instrument(span).await;
     // As text: the runtime would show the error's Debug form.
     let report = report.map_err(|error| Chain(&error).to_string())?;
+    let function = &context.env_config.function_name;
+    logging::print(metrics::line(function, Timestamp::now(), &report.summary));
     Ok(report.response)
 }

@@ -35,7 +35,6 @@ mod aws;
 mod https;
 mod lambda;
 mod logging;
-#[cfg_attr(not(test), expect(dead_code, reason = "no batch has a summary yet"))]
 mod metrics;
 mod setting;
 mod sqs;

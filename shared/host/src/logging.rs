@@ -48,7 +48,7 @@ fn level(word: Option<&str>) -> LevelFilter {
 }
 
 /// Whoever has closed standard output does not want to hear of it, least of all in a panic.
-fn print(line: String) {
+pub(crate) fn print(line: String) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 

@@ -10,8 +10,7 @@
 //!
 //! [emf]: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
-use std::time::Duration;
-
+use batch::Summary;
 use idempotency::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -20,22 +19,6 @@ const NAMESPACE: &str = "SqsConsumer";
 
 /// The one dimension: what each metric is counted by.
 const FUNCTION_NAME: &str = "FunctionName";
-
-// replaced by batch::Summary
-/// What became of a batch.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Summary {
-    pub(crate) done: u32,
-    pub(crate) duplicate: u32,
-    pub(crate) in_progress: u32,
-    pub(crate) failed: u32,
-    pub(crate) rejected: u32,
-    pub(crate) not_started: u32,
-    pub(crate) lost_leases: u32,
-    pub(crate) handler_time: Duration,
-    pub(crate) ledger_time: Duration,
-    pub(crate) oldest_message_age: Option<Duration>,
-}
 
 /// The line to print when a batch of the function was answered.
 pub(crate) fn line(function: &str, now: Timestamp, summary: &Summary) -> String {
@@ -80,6 +63,7 @@ fn values(summary: &Summary) -> impl Iterator<Item = (&'static str, &'static str
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::time::Duration;
 
     use super::*;
 
