@@ -90,7 +90,11 @@ async fn an_order_that_does_not_add_up_is_dead_lettered_at_its_first_receive_and
     assert_eq!(stage.dead_letter("orders", &bad), Some(letter));
     let letters = stage.stack.sqs().peek("orders-dlq");
     assert_eq!(letters.len(), 1);
-    assert_eq!(letters[0].body, wrong.to_string(), "whoever mends it needs it as it was");
+    assert_eq!(
+        letters[0].body,
+        wrong.to_string(),
+        "whoever mends it needs it as it was"
+    );
     assert_eq!((orders(&stage), totals(&stage)), (vec!["o-2".to_owned()], sums(&stage)));
 }
 

@@ -10,7 +10,10 @@ use crate::stage::{self, PLACE_ORDER, order, orders};
 const ENVIRONMENT: [(&str, &str); 11] = [
     ("ORDERS_TABLE", "orders"),
     ("CUSTOMERS_TABLE", "customers"),
-    ("NOTIFICATIONS_QUEUE_URL", "http://127.0.0.1:1/000000000000/notifications"),
+    (
+        "NOTIFICATIONS_QUEUE_URL",
+        "http://127.0.0.1:1/000000000000/notifications",
+    ),
     ("IDEMPOTENCY_TABLE", "idempotency"),
     ("AWS_REGION", "us-east-1"),
     ("AWS_ACCESS_KEY_ID", "local"),
