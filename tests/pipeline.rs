@@ -181,16 +181,18 @@ async fn an_order_is_confirmed_once_although_its_producer_sends_it_twice() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_the_queues_leave_unanswered_every_order_is_confirmed_once() {
     let stage = Stage::set_with_all(&PARAMETERS).await;
-    // More often than any request is tried, so that some of them fail.
     for operation in ["SendMessageBatch", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"] {
-        inject(&stage, operation, 8, sqs::FaultKind::LoseReply);
-        inject(&stage, operation, 8, sqs::FaultKind::LoseRequest);
+        // Three attempts a request: more than a whole round of them.
+        inject(&stage, operation, 30, sqs::FaultKind::LoseRequest);
+        inject(&stage, operation, 30, sqs::FaultKind::LoseReply);
     }
+    let mut messages = Vec::new();
     for n in 0..8 {
-        stage.send("orders", &order(n)).await;
+        messages.push(stage.send("orders", &order(n)).await);
     }
     stage.until_settled(&QUEUES).await;
     assert!(check(&stage, 8, "").into_values().all(|accepted| accepted == 1));
+    assert!(messages.iter().all(|message| stage.stack.sqs().deliveries(message) > 1));
 }
 
 /// What is killed when differs from seed to seed; the processes' own pace makes the rest of the chance.
