@@ -48,6 +48,15 @@ impl Attributes {
         Ok(Self(entries.iter().map(attribute).collect::<Result<_, ApiError>>()?))
     }
 
+    /// Those whose values are text.
+    pub(crate) fn texts(&self) -> BTreeMap<String, String> {
+        let text = |(name, attribute): (&String, &Attribute)| match &attribute.value {
+            AttributeValue::Text(text) => Some((name.clone(), text.clone())),
+            AttributeValue::Binary(_) => None,
+        };
+        self.0.iter().filter_map(text).collect()
+    }
+
     /// Bytes, as they count towards the size of a message: names, types and values.
     pub(crate) fn size(&self) -> usize {
         self.0

@@ -1,5 +1,6 @@
 //! Messages: what was sent, what a queue stores of it, and what a receiver gets.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +52,10 @@ pub struct QueuedMessage {
     pub message_id: String,
     /// The body as sent.
     pub body: String,
+    /// The message attributes that are text or numbers.
+    pub attributes: BTreeMap<String, String>,
+    /// The message group, if it has one.
+    pub group: Option<String>,
     /// Whether a receive could get it now.
     pub state: MessageState,
     /// As `ApproximateReceiveCount` tells it, over all queues the message was moved through; 0 before the first receive.
@@ -114,6 +119,8 @@ impl Stored {
         QueuedMessage {
             message_id: self.message.id.clone(),
             body: self.message.body.clone(),
+            attributes: self.message.attributes.texts(),
+            group: self.message.group.clone(),
             state: self.state(now),
             receive_count: self.receive_count(),
         }
