@@ -46,6 +46,7 @@
 
 mod body;
 mod budget;
+pub mod dead_letter;
 mod failure;
 mod handler;
 mod lanes;
