@@ -34,7 +34,7 @@ mod lambda;
 mod logging;
 mod setting;
 
-pub use aws::sdk_config;
+pub use aws::{desk_sdk_config, sdk_config};
 pub use https::{HttpsClient, https_client};
 pub use lambda::run;
 pub use setting::{SettingError, setting};
