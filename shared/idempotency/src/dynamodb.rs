@@ -2,6 +2,7 @@
 
 mod expression;
 mod item;
+mod operate;
 
 use std::error::Error;
 
