@@ -1,6 +1,15 @@
-//! What the emulated services share: how an AWS service in the JSON protocol says no.
+//! What the emulated services share: how an AWS service in the JSON protocol answers.
 
 use serde_json::{Map, Value, json};
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub enum Reply {
+    /// The operation's output, or the error it ends in.
+    Answer(Result<Value, ApiError>),
+    /// The reply is lost on the way: the server closes the connection without answering.
+    Lost,
+}
 
 /// An error as an AWS service in the JSON protocol answers it.
 ///

@@ -2,12 +2,14 @@
 //!
 //! What runs is read from the SAM template, so that it is what will be deployed. [`Stack`] starts it; the program `local`
 //! does so at a developer's desk, and end-to-end tests do so in-process, most of them on a [`testing::Stage`], where they can
-//! also make things go wrong: see [`dynamodb::Fault`], [`sqs::Sqs::deliver_twice`] and [`lambda::Lambda::kill`].
+//! also make things go wrong: see [`dynamodb::Fault`], [`sqs::Fault`], [`sqs::Sqs::deliver_twice`] and
+//! [`lambda::Lambda::kill`].
 
 mod api;
 mod aws;
 mod build;
 pub mod dynamodb;
+mod fault;
 pub mod lambda;
 mod options;
 mod receiver;

@@ -13,7 +13,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::ApiError;
-use crate::dynamodb::{DynamoDb, Reply};
+use crate::api::Reply;
+use crate::dynamodb::DynamoDb;
 use crate::sqs::{self, Sqs};
 
 /// Larger than any request that SQS or DynamoDB would accept, so that the refusal is theirs.
@@ -50,11 +51,8 @@ async fn serve(State(services): State<Services>, headers: HeaderMap, body: Bytes
         Err(error) => return refusal(&serialization(format!("the request is not JSON: {error}"))),
     };
     match target.split_once('.') {
-        Some(("AmazonSQS", operation)) => answer(services.sqs.call(operation, request).await),
-        Some(("DynamoDB_20120810", operation)) => match services.dynamodb.call(operation, request) {
-            Reply::Answer(result) => answer(result),
-            Reply::Lost => broken_off(),
-        },
+        Some(("AmazonSQS", operation)) => reply(services.sqs.serve(operation, request).await),
+        Some(("DynamoDB_20120810", operation)) => reply(services.dynamodb.call(operation, request)),
         _ => refusal(&unknown_target(target)),
     }
 }
@@ -75,10 +73,11 @@ fn unknown_target(target: &str) -> ApiError {
     ApiError::bad_request("com.amazon.coral.service#UnknownOperationException", message)
 }
 
-fn answer(result: Result<Value, ApiError>) -> Response {
-    match result {
-        Ok(output) => json(StatusCode::OK, &output),
-        Err(error) => refusal(&error),
+fn reply(reply: Reply) -> Response {
+    match reply {
+        Reply::Answer(Ok(output)) => json(StatusCode::OK, &output),
+        Reply::Answer(Err(error)) => refusal(&error),
+        Reply::Lost => broken_off(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The effect of an order happens once, however often and under whatever name it comes.
 
-use local::testing::{Record, UNHURRIED, event, failures};
+use local::testing::{DeadLetter, Record, UNHURRIED, event, failures};
 use serde_json::json;
 
 use crate::stage::{self, order, orders, sums, totals};
@@ -59,33 +59,69 @@ async fn an_order_that_its_producer_sent_twice_counts_once_and_both_messages_are
 
 #[tokio::test]
 async fn another_order_under_a_used_id_is_rejected_and_dead_lettered() {
-    let stage = stage::set(&[("MaxReceiveCount", "2")]).await;
+    let stage = stage::set(&[]).await;
     let first = stage.send("orders", &order("o-1", "ada", 700)).await;
     stage
         .until("the first is done", || stage.is_completed("place-order", &first))
         .await;
     let second = stage.send("orders", &order("o-1", "ada", 701)).await;
     stage.until_settled(&["orders"]).await;
-    let rejected = Record::rejected("order o-1 was placed before with other content");
-    assert_eq!(stage.record("place-order", &second), Some(rejected));
-    assert_eq!(stage.dead_letters("orders"), [second]);
+    let why = "order o-1 was placed before with other content";
+    assert_eq!(stage.record("place-order", &second), Some(Record::rejected(why)));
+    let letter = DeadLetter::sent("place-order", &second, why);
+    assert_eq!(stage.dead_letter("orders", &second), Some(letter));
+    assert_eq!(stage.dead_letters("orders").len(), 1);
     assert_eq!(totals(&stage), [("ada".to_owned(), 700)].into());
 }
 
 #[tokio::test]
-async fn an_order_that_does_not_add_up_ends_in_the_dead_letter_queue_and_the_ledger_says_why() {
-    let stage = stage::set(&[("MaxReceiveCount", "2")]).await;
+async fn an_order_that_does_not_add_up_is_dead_lettered_at_its_first_receive_and_ledger_and_letter_say_why() {
+    let stage = stage::set(&[]).await;
     let mut wrong = order("o-1", "ada", 700);
     wrong["amount"] = json!(701);
     let bad = stage.send("orders", &wrong).await;
     let good = stage.send("orders", &order("o-2", "ada", 50)).await;
     stage.until_settled(&["orders"]).await;
-    let rejected = Record::rejected("order o-1 does not add up: amount is 701, its lines make 700");
-    assert_eq!(stage.record("place-order", &bad), Some(rejected));
+    let why = "order o-1 does not add up: amount is 701, its lines make 700";
+    assert_eq!(stage.record("place-order", &bad), Some(Record::rejected(why)));
     assert!(stage.is_completed("place-order", &good));
-    assert_eq!(stage.stack.sqs().deliveries(&bad), 2);
-    assert_eq!(stage.dead_letters("orders"), [bad]);
+    assert_eq!(stage.stack.sqs().deliveries(&bad), 1);
+    let letter = DeadLetter::sent("place-order", &bad, why);
+    assert_eq!(stage.dead_letter("orders", &bad), Some(letter));
+    let letters = stage.stack.sqs().peek("orders-dlq");
+    assert_eq!(letters.len(), 1);
+    assert_eq!(
+        letters[0].body,
+        wrong.to_string(),
+        "whoever mends it needs it as it was"
+    );
     assert_eq!((orders(&stage), totals(&stage)), (vec!["o-2".to_owned()], sums(&stage)));
+}
+
+#[tokio::test]
+async fn without_a_dead_letter_queue_of_its_own_a_rejected_order_is_reported_until_the_redrive_policy_moves_it() {
+    let parameters = [("MaxReceiveCount", "2"), ("LongestRetryDelay", "1")];
+    let stage = stage::set_without_dead_letter_queue(&parameters).await;
+    let mut wrong = order("o-1", "ada", 700);
+    wrong["amount"] = json!(701);
+    let bad = stage.send("orders", &wrong).await;
+    stage.until_settled(&["orders"]).await;
+    assert_eq!(stage.stack.sqs().deliveries(&bad), 2);
+    assert_eq!(stage.dead_letter("orders", &bad), Some(DeadLetter::moved(&bad)));
+    let why = "order o-1 does not add up: amount is 701, its lines make 700";
+    assert_eq!(stage.record("place-order", &bad), Some(Record::rejected(why)));
+}
+
+#[tokio::test]
+async fn a_rejected_order_that_is_delivered_again_is_dead_lettered_again() {
+    let stage = stage::set(&UNHURRIED).await;
+    let mut wrong = order("o-1", "ada", 700);
+    wrong["amount"] = json!(701);
+    let messages = [("m-1", wrong)];
+    for deliveries in 1..=2 {
+        assert_eq!(stage.invoke("place-order", &messages).await, [""; 0]);
+        assert_eq!(stage.dead_letters("orders"), vec!["m-1"; deliveries]);
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! `kill -9`, again and again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use local::lambda::{Event, Lambda};
 use local::testing::Stage;
 use serde_json::Value;
 
-use crate::stage::{self, order, sums, totals};
+use crate::stage::{self, confirmations, order, sums, totals};
 
 /// A small generator: what is killed when has to vary, not to be unpredictable.
 #[derive(Clone)]
@@ -60,7 +60,7 @@ async fn kill_at_random(lambda: Arc<Lambda>, mut dice: Dice, kills: usize) {
 }
 
 #[tokio::test]
-async fn killed_at_any_moment_it_loses_nothing_and_repeats_no_committed_order() {
+async fn killed_at_any_moment_it_loses_nothing_repeats_no_committed_order_and_confirms_every_one() {
     for seed in [1, 2] {
         let stage = stage::set(&[("BatchSize", "3"), ("MaximumConcurrency", "4")]).await;
         let commits = watch(&stage, Dice(seed), 4, 8);
@@ -93,11 +93,14 @@ async fn killed_at_any_moment_it_loses_nothing_and_repeats_no_committed_order() 
         assert_eq!((totals(&stage), sums(&stage)), (owed.clone(), owed), "seed {seed}");
         let counts: Vec<_> = commits.lock().unwrap().values().copied().collect();
         assert_eq!(counts, [1; 40], "seed {seed}: every message committed once");
+        let confirmed: BTreeSet<_> = confirmations(&stage).into_iter().collect();
+        let orders = (0..40).map(|number| format!("confirmation of order o-{number:02}"));
+        assert_eq!(confirmed, orders.collect(), "seed {seed}");
     }
 }
 
 #[tokio::test]
-async fn killed_between_commit_and_reply_it_finds_its_order_counted_at_the_next_delivery() {
+async fn killed_between_commit_and_reply_it_finds_its_order_counted_at_the_next_delivery_and_confirms_it() {
     let stage = stage::set(&[]).await;
     let commits = watch(&stage, Dice(0), 1, 1);
     let message = stage.send("orders", &order("o-1", "ada", 700)).await;
@@ -105,4 +108,5 @@ async fn killed_between_commit_and_reply_it_finds_its_order_counted_at_the_next_
     assert_eq!(stage.stack.sqs().deliveries(&message), 2);
     assert_eq!(commits.lock().unwrap().values().sum::<u32>(), 1);
     assert_eq!(totals(&stage), [("ada".to_owned(), 700)].into());
+    assert_eq!(confirmations(&stage), ["confirmation of order o-1"]);
 }

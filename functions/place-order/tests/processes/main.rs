@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "all of this is tests")]
 
+mod confirmations;
 mod effects;
 mod faults;
 mod kills;
+mod metrics;
 mod proxy;
 mod samples;
 mod stage;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::stage::{self, orders, sums, totals};
 
-/// Which of a sample's messages have to come again.
+/// Which of a sample's messages can never be worked.
 enum Failing {
     None,
     These(&'static [&'static str]),
@@ -48,22 +48,43 @@ const EXPECTED: [(&str, Failing); 12] = [
     ),
 ];
 
+impl Failing {
+    #[track_caller]
+    fn check(&self, failed: &[String], file: &str) {
+        match self {
+            Self::None => assert_eq!(failed, [""; 0], "{file}"),
+            Self::These(ids) => assert_eq!(failed, *ids, "{file}"),
+            Self::OneOf(ids) => assert!(failed.len() == 1 && ids.contains(&&*failed[0]), "{file}: {failed:?}"),
+        }
+    }
+}
+
 #[tokio::test]
-async fn every_sample_event_is_answered_with_exactly_the_messages_that_its_fact_lets_fail() {
+async fn every_sample_event_is_done_with_and_exactly_what_its_fact_forbids_is_dead_lettered() {
     let stage = stage::set(&UNHURRIED).await;
     let samples = samples("place-order");
     let expected: BTreeSet<_> = EXPECTED.iter().map(|(file, _)| (*file).to_owned()).collect();
     assert_eq!(samples.keys().cloned().collect::<BTreeSet<_>>(), expected);
     for (file, failing) in &EXPECTED {
-        let failed = failures(&stage.invoke_with("place-order", samples[*file].clone()).await);
-        match failing {
-            Failing::None => assert_eq!(failed, [""; 0], "{file}"),
-            Failing::These(ids) => assert_eq!(failed, *ids, "{file}"),
-            Failing::OneOf(ids) => assert!(failed.len() == 1 && ids.contains(&&*failed[0]), "{file}: {failed:?}"),
-        }
+        let before = stage.dead_letters("orders").len();
+        let reported = failures(&stage.invoke_with("place-order", samples[*file].clone()).await);
+        assert_eq!(reported, [""; 0], "{file}");
+        failing.check(&stage.dead_letters("orders")[before..], file);
     }
     assert_eq!(orders(&stage), orders_that_can_be_placed(&samples));
     assert_eq!(totals(&stage), sums(&stage));
+}
+
+#[tokio::test]
+async fn without_a_dead_letter_queue_exactly_the_messages_that_its_fact_forbids_are_reported_of_every_sample_event() {
+    let stage = stage::set_without_dead_letter_queue(&UNHURRIED).await;
+    let samples = samples("place-order");
+    for (file, failing) in &EXPECTED {
+        let reported = failures(&stage.invoke_with("place-order", samples[*file].clone()).await);
+        failing.check(&reported, file);
+    }
+    assert_eq!(stage.dead_letters("orders"), [""; 0]);
+    assert_eq!(orders(&stage), orders_that_can_be_placed(&samples));
 }
 
 /// IDs of all orders in the samples but those that make no sense, sorted.

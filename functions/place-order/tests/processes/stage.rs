@@ -8,14 +8,23 @@ use serde_json::{Value, json};
 /// The function and its program.
 pub(super) const PLACE_ORDER: (&str, &str) = ("place-order", env!("CARGO_BIN_EXE_place-order"));
 
-/// A stage of its own for a test.
+/// A stage of its own for a test. Confirmations stay in their queue, for nobody delivers them.
 pub(super) async fn set(parameters: &[(&str, &str)]) -> Stage {
-    Stage::set(&[PLACE_ORDER], parameters).await
+    let parameters = [&[("LongestRetryDelay", "1")], parameters].concat();
+    Stage::set(&[PLACE_ORDER], &parameters).await
 }
 
 /// The same, one line of the template written otherwise.
 pub(super) async fn set_otherwise(line: (&str, &str), parameters: &[(&str, &str)]) -> Stage {
     Stage::set_otherwise(&[PLACE_ORDER], line, parameters).await
+}
+
+/// Names the dead-letter queue in the function's environment.
+const DEAD_LETTER_QUEUE: &str = "          DEAD_LETTER_QUEUE_URL: !Ref OrdersDeadLetterQueue\n";
+
+/// A stage whose function knows of no dead-letter queue.
+pub(super) async fn set_without_dead_letter_queue(parameters: &[(&str, &str)]) -> Stage {
+    set_otherwise((DEAD_LETTER_QUEUE, ""), parameters).await
 }
 
 /// An order of one line that adds up.
@@ -28,6 +37,14 @@ pub(super) fn order(id: &str, customer: &str, amount: i64) -> Value {
 pub(super) fn orders(stage: &Stage) -> Vec<String> {
     let orders = stage.stack.dynamodb().scan("orders");
     orders.iter().map(|order| text(order, "id")).collect()
+}
+
+/// The key of each confirmation that was sent, in the order of arrival.
+pub(super) fn confirmations(stage: &Stage) -> Vec<String> {
+    let sent = stage.stack.sqs().peek("notifications");
+    sent.into_iter()
+        .map(|mut message| message.attributes.remove("IdempotencyKey").unwrap_or_default())
+        .collect()
 }
 
 /// Each customer's total.

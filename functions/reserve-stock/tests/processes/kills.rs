@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use local::lambda::Event;
 
-use crate::stage::{self, reserve, stock, watch};
+use crate::stage::{self, key, reserve, stock, watch};
 
 #[tokio::test]
 async fn killed_in_mid_batch_it_loses_nothing_and_takes_nothing_twice_or_out_of_order() {
@@ -21,8 +21,10 @@ async fn killed_in_mid_batch_it_loses_nothing_and_takes_nothing_twice_or_out_of_
     let mut sent = SKUS.map(|sku| (sku, Vec::new()));
     let mut left = BTreeMap::from(SKUS.map(|sku| (sku.to_owned(), 100)));
     for number in 0..6 {
-        for (sku, messages) in &mut sent {
-            messages.push(reserve(&stage, sku, 1 + number, &format!("o-{number}")).await);
+        for (sku, keys) in &mut sent {
+            let order = format!("o-{number}");
+            reserve(&stage, sku, 1 + number, &order).await;
+            keys.push(key(sku, &order));
             *left.get_mut(*sku).unwrap() -= 1 + number;
         }
     }
@@ -33,15 +35,11 @@ async fn killed_in_mid_batch_it_loses_nothing_and_takes_nothing_twice_or_out_of_
     assert!(kills >= 4, "only {kills} kills met a batch");
     assert_eq!(stage.dead_letters("reservations.fifo"), [""; 0]);
     let commits = commits.lock().unwrap();
-    for (sku, messages) in &sent {
-        assert!(
-            messages
-                .iter()
-                .all(|message| stage.is_completed("reserve-stock", message)),
-            "{sku}"
-        );
-        let made: Vec<_> = commits.iter().filter(|message| messages.contains(message)).collect();
-        assert_eq!(made, messages.iter().collect::<Vec<_>>(), "{sku}");
+    for (sku, keys) in &sent {
+        let is_completed = |key: &String| stage.is_completed("reserve-stock", key);
+        assert!(keys.iter().all(is_completed), "{sku}");
+        let made: Vec<_> = commits.iter().filter(|key| keys.contains(key)).collect();
+        assert_eq!(made, keys.iter().collect::<Vec<_>>(), "{sku}");
     }
     assert_eq!(stock(&stage), left);
 }

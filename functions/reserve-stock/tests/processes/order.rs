@@ -3,7 +3,7 @@
 use local::dynamodb::FaultKind;
 use local::testing::UNHURRIED;
 
-use crate::stage::{self, reservation, reserve, stock, watch};
+use crate::stage::{self, key, reservation, reserve, stock, watch};
 
 const SKUS: [&str; 3] = ["cup", "pot", "tea"];
 
@@ -18,15 +18,17 @@ async fn the_reservations_of_a_sku_are_made_in_the_order_they_were_sent() {
     let commits = watch(&stage, |_| {});
     let mut sent = SKUS.map(|sku| (sku, Vec::new()));
     for number in 0..7 {
-        for (sku, messages) in &mut sent {
-            messages.push(reserve(&stage, sku, 1, &format!("o-{number}")).await);
+        for (sku, keys) in &mut sent {
+            let order = format!("o-{number}");
+            reserve(&stage, sku, 1, &order).await;
+            keys.push(key(sku, &order));
         }
     }
     stage.until_settled(&["reservations.fifo"]).await;
     let commits = commits.lock().unwrap();
-    for (sku, messages) in &sent {
-        let made: Vec<_> = commits.iter().filter(|message| messages.contains(message)).collect();
-        assert_eq!(made, messages.iter().collect::<Vec<_>>(), "{sku}");
+    for (sku, keys) in &sent {
+        let made: Vec<_> = commits.iter().filter(|key| keys.contains(key)).collect();
+        assert_eq!(made, keys.iter().collect::<Vec<_>>(), "{sku}");
     }
     assert_eq!(stock(&stage), SKUS.map(|sku| (sku.to_owned(), 93)).into());
 }
@@ -47,6 +49,12 @@ async fn reservations_of_one_sku_that_get_nowhere_hold_up_no_other_sku() {
     assert_eq!(stage.invoke("reserve-stock", &messages).await, ["m-1", "m-3"]);
     let left = [("cup".to_owned(), 4), ("pot".to_owned(), 5), ("tea".to_owned(), 3)];
     assert_eq!(stock(&stage), left.into());
+
+    stage.stack.lambda().shutdown().await;
+    let metrics = stage.metrics();
+    let count = |name: &str| metrics[0][name].as_u64().unwrap();
+    assert_eq!((count("Done"), count("Failed"), count("NotStarted")), (3, 1, 1));
+    assert_eq!(metrics.len(), 1);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use local::testing::{UNHURRIED, failures, samples};
 
 use crate::stage::{self, stock};
 
-/// Which of a sample's messages have to come again, and how much it takes.
+/// Which of a sample's messages can never be worked, and how much it takes.
 const EXPECTED: [(&str, &[&str], i64); 8] = [
     ("duplicate-in-one-batch.json", &[], 1),
     ("malformed-body.json", &["cff418c2-086e-48ff-8127-ba16f6934ada"], 0),
@@ -28,16 +28,28 @@ const SKUS: [&str; 6] = [
 ];
 
 #[tokio::test]
-async fn every_sample_event_is_answered_with_exactly_the_messages_that_its_fact_lets_fail() {
+async fn every_sample_event_is_done_with_and_exactly_what_its_fact_forbids_is_dead_lettered() {
     let stage = stage::set(&SKUS.map(|sku| (sku, 100)), &UNHURRIED).await;
     let samples = samples("reserve-stock");
     let expected: BTreeSet<_> = EXPECTED.iter().map(|(file, ..)| (*file).to_owned()).collect();
     assert_eq!(samples.keys().cloned().collect::<BTreeSet<_>>(), expected);
     for (file, failing, taken) in EXPECTED {
         let left = || stock(&stage).values().sum::<i64>();
-        let before = left();
-        let failed = failures(&stage.invoke_with("reserve-stock", samples[file].clone()).await);
-        assert_eq!(failed, failing, "{file}");
+        let (before, letters) = (left(), stage.dead_letters("reservations.fifo").len());
+        let reported = failures(&stage.invoke_with("reserve-stock", samples[file].clone()).await);
+        assert_eq!(reported, [""; 0], "{file}");
+        assert_eq!(stage.dead_letters("reservations.fifo")[letters..], *failing, "{file}");
         assert_eq!(before - left(), taken, "{file}");
     }
+}
+
+#[tokio::test]
+async fn without_a_dead_letter_queue_exactly_the_messages_that_its_fact_forbids_are_reported_of_every_sample_event() {
+    let stage = stage::set_without_dead_letter_queue(&SKUS.map(|sku| (sku, 100)), &UNHURRIED).await;
+    let samples = samples("reserve-stock");
+    for (file, failing, _) in EXPECTED {
+        let reported = failures(&stage.invoke_with("reserve-stock", samples[file].clone()).await);
+        assert_eq!(reported, failing, "{file}");
+    }
+    assert_eq!(stage.dead_letters("reservations.fifo"), [""; 0]);
 }

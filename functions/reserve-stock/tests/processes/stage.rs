@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use local::ApiError;
 use local::dynamodb::{FaultKind, Reply};
-use local::testing::{Stage, text};
+use local::testing::{DeadLetter, Stage, text};
 use serde_json::{Value, json};
 
 /// The function and its program.
@@ -13,7 +13,22 @@ pub(super) const RESERVE_STOCK: (&str, &str) = ("reserve-stock", env!("CARGO_BIN
 
 /// A stage of its own for a test, with this much of each SKU in stock.
 pub(super) async fn set(stock: &[(&str, i64)], parameters: &[(&str, &str)]) -> Stage {
-    let stage = Stage::set(&[RESERVE_STOCK], parameters).await;
+    stocked(stock, Stage::set(&[RESERVE_STOCK], &hurried(parameters)).await)
+}
+
+/// The same, but the function knows of no dead-letter queue.
+pub(super) async fn set_without_dead_letter_queue(stock: &[(&str, i64)], parameters: &[(&str, &str)]) -> Stage {
+    let line = "          DEAD_LETTER_QUEUE_URL: !Ref ReservationsDeadLetterQueue\n";
+    let stage = Stage::set_otherwise(&[RESERVE_STOCK], (line, ""), &hurried(parameters)).await;
+    stocked(stock, stage)
+}
+
+/// With delays that do not grow.
+fn hurried<'a>(parameters: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    [&[("LongestRetryDelay", "1")], parameters].concat()
+}
+
+fn stocked(stock: &[(&str, i64)], stage: Stage) -> Stage {
     for (sku, stock) in stock {
         put(&stage, sku, *stock);
     }
@@ -32,6 +47,19 @@ pub(super) fn reservation(sku: &str, quantity: i64, order: &str) -> Value {
     json!({ "sku": sku, "quantity": quantity, "order": order })
 }
 
+/// The key of a reservation.
+pub(super) fn key(sku: &str, order: &str) -> String {
+    format!("{sku:?} for order {order:?}")
+}
+
+/// What the dead-letter queue says of a reservation that was sent there at its first receive.
+pub(super) fn letter(message: &str, sku: &str, order: &str, reason: &str) -> DeadLetter {
+    DeadLetter {
+        key: key(sku, order),
+        ..DeadLetter::sent("reserve-stock", message, reason)
+    }
+}
+
 /// Sends a reservation to its group, and gives back its message's ID.
 pub(super) async fn reserve(stage: &Stage, sku: &str, quantity: i64, order: &str) -> String {
     let body = reservation(sku, quantity, order);
@@ -45,7 +73,7 @@ pub(super) fn stock(stage: &Stage) -> BTreeMap<String, i64> {
     items.iter().map(stock).collect()
 }
 
-/// IDs of the messages whose transactions were committed, in that order, each as often as it was.
+/// Keys of the reservations whose transactions were committed, in that order, each as often as it was.
 pub(super) type Commits = Arc<Mutex<Vec<String>>>;
 
 /// Notes commits, and is told of each, by its number, before its reply is given.
@@ -55,9 +83,9 @@ pub(super) fn watch(stage: &Stage, mut told: impl FnMut(usize) + Send + 'static)
     let hook = move |request: &Value, answer: &Result<Value, ApiError>| {
         if answer.is_ok() {
             let record = request["TransactItems"][0]["Put"]["Item"]["id"]["S"].as_str().unwrap();
-            let message = record.strip_prefix("reserve-stock#").unwrap().to_owned();
+            let key = record.strip_prefix("reserve-stock#").unwrap().to_owned();
             let mut noted = noted.lock().unwrap();
-            noted.push(message);
+            noted.push(key);
             told(noted.len());
         }
     };

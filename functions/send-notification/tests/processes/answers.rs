@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use local::testing::{PATIENCE, Record, UNHURRIED};
+use local::lambda::Event;
+use local::testing::{DeadLetter, PATIENCE, Record, UNHURRIED};
 use serde_json::json;
 
 use crate::receiver::Receiver;
@@ -43,27 +44,85 @@ async fn a_receiver_that_is_busy_or_broken_is_asked_again_with_the_same_key_unti
 }
 
 #[tokio::test]
-async fn what_the_receiver_will_never_accept_is_dead_lettered_and_not_posted_again() {
-    let stage = stage::set(&[("MaxReceiveCount", "3")]).await;
+async fn a_receiver_that_says_when_is_not_asked_before() {
+    let stage = stage::set(&[]).await;
+    // Longer than any other delay here: the visibility timeout, and the growing delay's bound, are a second.
+    stage.stack.receiver().refuse_next(503, Some(3600));
+    let message = stage.send("notifications", &notification("ada@example.com")).await;
+    let is_finished = |event: &Event| matches!(event, Event::BatchFinished { .. });
+    stage
+        .until("the batch is over", || stage.events().iter().any(is_finished))
+        .await;
+    let queued = stage.stack.sqs().peek("notifications");
+    assert_eq!((queued.len(), &queued[0].message_id), (1, &message));
+    // It counts from the answer, and an hour is a minute longer than any machine could be late.
+    let hidden_for = queued[0].hidden_for;
+    assert!(
+        hidden_for > Duration::from_secs(3540) && hidden_for <= Duration::from_secs(3600),
+        "{hidden_for:?}"
+    );
+    assert_eq!(
+        stage.record("send-notification", &message),
+        None,
+        "the key is free by then"
+    );
+}
+
+#[tokio::test]
+async fn what_the_receiver_will_never_accept_is_dead_lettered_at_once_and_not_posted_again() {
+    let stage = stage::set(&[]).await;
     stage.stack.receiver().refuse_next(400, None);
     let message = stage.send("notifications", &notification("ada@example.com")).await;
     stage.until_settled(&["notifications"]).await;
-    assert_eq!(stage.dead_letters("notifications"), [message.as_str()]);
+    let why = "the receiver answered 400 Bad Request";
+    let letter = DeadLetter::sent("send-notification", &message, why);
+    assert_eq!(stage.dead_letter("notifications", &message), Some(letter));
+    assert_eq!(stage.stack.sqs().deliveries(&message), 1);
+    assert_eq!(notified(&stage, &message).unwrap().requests, 1);
+    assert_eq!(stage.record("send-notification", &message), Some(Record::rejected(why)));
+}
+
+#[tokio::test]
+async fn without_a_dead_letter_queue_of_its_own_it_is_moved_by_the_redrive_policy_and_not_posted_again() {
+    let stage = stage::set_without_dead_letter_queue(&[("MaxReceiveCount", "3")]).await;
+    stage.stack.receiver().refuse_next(400, None);
+    let message = stage.send("notifications", &notification("ada@example.com")).await;
+    stage.until_settled(&["notifications"]).await;
+    let letter = DeadLetter::moved(&message);
+    assert_eq!(stage.dead_letter("notifications", &message), Some(letter));
     assert_eq!(stage.stack.sqs().deliveries(&message), 3);
     assert_eq!(notified(&stage, &message).unwrap().requests, 1);
-    let rejected = Record::rejected("the receiver answered 400 Bad Request");
-    assert_eq!(stage.record("send-notification", &message), Some(rejected));
+}
+
+#[tokio::test]
+async fn a_message_that_was_received_before_says_so_when_it_is_dead_lettered() {
+    let stage = stage::set(&[]).await;
+    for (status, retry_after) in [(503, Some(0)), (500, None), (410, None)] {
+        stage.stack.receiver().refuse_next(status, retry_after);
+    }
+    let message = stage.send("notifications", &notification("ada@example.com")).await;
+    stage.until_settled(&["notifications"]).await;
+    let letter = DeadLetter {
+        receive_count: "3".to_owned(),
+        ..DeadLetter::sent("send-notification", &message, "the receiver answered 410 Gone")
+    };
+    assert_eq!(stage.dead_letter("notifications", &message), Some(letter));
 }
 
 #[tokio::test]
 async fn a_notification_for_nobody_is_rejected_without_a_post() {
     let stage = stage::set(&UNHURRIED).await;
     let messages = [("m-1", notification(" ")), ("m-2", json!(["no", "notification"]))];
-    assert_eq!(stage.invoke("send-notification", &messages).await, ["m-1", "m-2"]);
+    assert_eq!(stage.invoke("send-notification", &messages).await, [""; 0]);
+    assert_eq!(stage.dead_letters("notifications").len(), 2);
     assert_eq!(stage.stack.receiver().notifications().len(), 0);
     let reason = |message| stage.record("send-notification", message).unwrap().reason;
     assert_eq!(reason("m-1"), "the notification is for nobody: `to` is empty");
     assert!(reason("m-2").starts_with("malformed body: "), "{}", reason("m-2"));
+    for message in ["m-1", "m-2"] {
+        let letter = DeadLetter::sent("send-notification", message, &reason(message));
+        assert_eq!(stage.dead_letter("notifications", message), Some(letter));
+    }
 }
 
 #[tokio::test]
@@ -108,6 +167,11 @@ async fn a_receiver_that_never_answers_costs_its_message_alone_and_has_the_lease
         .collect();
     assert_eq!(keys, [token("m-1"), token("m-1")]);
     assert_eq!((receiver.posts("ben").len(), receiver.posts("cleo").len()), (1, 1));
+
+    stage.stack.lambda().shutdown().await;
+    let count = |batch: usize, name: &str| stage.metrics()[batch][name].as_u64().unwrap();
+    assert_eq!((count(0, "Done"), count(0, "Failed")), (2, 1));
+    assert_eq!((count(1, "Duplicate"), count(1, "InProgress")), (2, 1));
 }
 
 #[tokio::test]

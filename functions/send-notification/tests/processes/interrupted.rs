@@ -30,6 +30,42 @@ async fn messages_that_the_queue_delivers_twice_are_posted_once() {
 }
 
 #[tokio::test]
+async fn messages_that_bring_the_same_key_are_posted_once() {
+    let stage = stage::set(&[]).await;
+    let (key, body) = ("confirmation of order o-1", notification("ada@example.com"));
+    let mut messages = Vec::new();
+    for _ in 0..3 {
+        let attributes = [("IdempotencyKey", key)];
+        messages.push(stage.send_with_attributes("notifications", &body, &attributes).await);
+    }
+    stage.until_settled(&["notifications"]).await;
+    let notified = notified(&stage, key).unwrap();
+    assert_eq!((notified.requests, notified.accepted), (1, 1));
+    assert!(stage.is_completed("send-notification", key));
+    for message in messages {
+        assert_eq!(stage.record("send-notification", &message), None, "its ID is no key");
+    }
+}
+
+#[tokio::test]
+async fn another_notification_under_a_used_key_is_dead_lettered_and_not_posted() {
+    let stage = stage::set(&[]).await;
+    let key = "confirmation of order o-1";
+    let attributes = [("IdempotencyKey", key)];
+    let (ada, ben) = (notification("ada@example.com"), notification("ben@example.com"));
+    stage.send_with_attributes("notifications", &ada, &attributes).await;
+    stage.until_settled(&["notifications"]).await;
+    let second = stage.send_with_attributes("notifications", &ben, &attributes).await;
+    stage.until_settled(&["notifications"]).await;
+    let letter = stage.dead_letter("notifications", &second).unwrap();
+    assert_eq!(letter.key, key);
+    assert!(letter.reason.contains("was used for another payload"), "{letter:?}");
+    assert_eq!(stage.stack.receiver().notifications().len(), 1);
+    assert_eq!(notified(&stage, key).unwrap().body, ada);
+    assert!(stage.is_completed("send-notification", key), "what was done stays done");
+}
+
+#[tokio::test]
 async fn one_event_handed_to_several_processes_at_once_is_posted_once() {
     let stage = stage::set(&UNHURRIED).await;
     let messages = [("m-1", notification("ada"))];

@@ -10,7 +10,18 @@ pub(super) const SEND_NOTIFICATION: (&str, &str) = ("send-notification", env!("C
 
 /// A stage of its own for a test.
 pub(super) async fn set(parameters: &[(&str, &str)]) -> Stage {
-    Stage::set(&[SEND_NOTIFICATION], parameters).await
+    Stage::set(&[SEND_NOTIFICATION], &hurried(parameters)).await
+}
+
+/// A stage whose function knows of no dead-letter queue.
+pub(super) async fn set_without_dead_letter_queue(parameters: &[(&str, &str)]) -> Stage {
+    let line = "          DEAD_LETTER_QUEUE_URL: !Ref NotificationsDeadLetterQueue\n";
+    Stage::set_otherwise(&[SEND_NOTIFICATION], (line, ""), &hurried(parameters)).await
+}
+
+/// With delays that do not grow.
+fn hurried<'a>(parameters: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    [&[("LongestRetryDelay", "1")], parameters].concat()
 }
 
 /// The `Idempotency-Key` of a message at every attempt.

@@ -1,29 +1,16 @@
-//! Faults on demand: what a network or a busy service does to a client, made to happen in a test.
+//! What can go wrong with a request to a table.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
 use super::error::service;
 use super::transaction::cancelled;
 use crate::ApiError;
+use crate::fault::{self, AfterApply, Hook};
 
 /// Something that goes wrong with the next requests it matches.
-#[derive(Debug)]
-pub struct Fault {
-    /// The operation it strikes, such as `PutItem`.
-    pub operation: String,
-    /// It strikes only requests whose JSON text contains this, such as a key; `None`: any.
-    pub containing: Option<String>,
-    /// How many requests it strikes before it is used up.
-    pub times: u32,
-    /// What happens to them.
-    pub kind: FaultKind,
-}
-
-/// Is told the request and its answer.
-pub type AfterApply = Box<dyn FnMut(&Value, &Result<Value, ApiError>) + Send>;
+pub type Fault = fault::Fault<FaultKind>;
 
 /// What happens to a request that a [`Fault`] strikes.
 pub enum FaultKind {
@@ -56,19 +43,7 @@ impl fmt::Debug for FaultKind {
     }
 }
 
-/// The faults that are not used up yet, in the order of their injection.
-#[derive(Debug, Default)]
-pub(super) struct Faults(Vec<Armed>);
-
-#[derive(Debug)]
-struct Armed {
-    operation: String,
-    containing: Option<String>,
-    left: u32,
-    strike: Strike,
-}
-
-/// A fault's effect on one request. The hook is shared, so that it can run while no lock is held.
+/// A fault's effect on one request.
 #[derive(Debug, Clone)]
 pub(super) enum Strike {
     Refuse(Refusal),
@@ -84,40 +59,16 @@ pub(super) enum Refusal {
     ServerError,
 }
 
-#[derive(Clone)]
-pub(super) struct Hook(Arc<Mutex<AfterApply>>);
-
-impl Faults {
-    pub(super) fn inject(&mut self, fault: Fault) {
-        let strike = match fault.kind {
-            FaultKind::Throttle => Strike::Refuse(Refusal::Throttle),
-            FaultKind::Conflict => Strike::Refuse(Refusal::Conflict),
-            FaultKind::ServerError => Strike::Refuse(Refusal::ServerError),
-            FaultKind::LoseRequest => Strike::LoseRequest,
-            FaultKind::LoseReply => Strike::LoseReply,
-            FaultKind::AfterApply(hook) => Strike::AfterApply(Hook(Arc::new(Mutex::new(hook)))),
-        };
-        self.0.push(Armed {
-            operation: fault.operation,
-            containing: fault.containing,
-            left: fault.times,
-            strike,
-        });
-    }
-
-    /// What strikes this request, if anything does: the first fault that matches.
-    pub(super) fn strike(&mut self, operation: &str, request: &Value) -> Option<Strike> {
-        self.0.retain(|fault| fault.left > 0);
-        let fault = self.0.iter_mut().find(|fault| fault.matches(operation, request))?;
-        fault.left -= 1;
-        Some(fault.strike.clone())
-    }
-}
-
-impl Armed {
-    fn matches(&self, operation: &str, request: &Value) -> bool {
-        let contained = |text: &String| request.to_string().contains(text);
-        self.operation == operation && self.containing.as_ref().is_none_or(contained)
+impl From<FaultKind> for Strike {
+    fn from(kind: FaultKind) -> Self {
+        match kind {
+            FaultKind::Throttle => Self::Refuse(Refusal::Throttle),
+            FaultKind::Conflict => Self::Refuse(Refusal::Conflict),
+            FaultKind::ServerError => Self::Refuse(Refusal::ServerError),
+            FaultKind::LoseRequest => Self::LoseRequest,
+            FaultKind::LoseReply => Self::LoseReply,
+            FaultKind::AfterApply(hook) => Self::AfterApply(Hook::new(hook)),
+        }
     }
 }
 
@@ -140,17 +91,5 @@ impl Refusal {
                 ..service("InternalServerError", "Internal server error")
             },
         }
-    }
-}
-
-impl Hook {
-    pub(super) fn run(&self, request: &Value, answer: &Result<Value, ApiError>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)(request, answer);
-    }
-}
-
-impl fmt::Debug for Hook {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Hook")
     }
 }

@@ -30,9 +30,12 @@ use std::time::SystemTime;
 use serde_json::Value;
 
 use crate::ApiError;
+use crate::fault::Faults;
 
-pub use fault::{AfterApply, Fault, FaultKind};
-use fault::{Faults, Strike};
+pub use crate::api::Reply;
+pub use crate::fault::AfterApply;
+use fault::Strike;
+pub use fault::{Fault, FaultKind};
 use request::Request;
 use store::Store;
 
@@ -41,17 +44,8 @@ pub struct DynamoDb {
     region: String,
     clock: Box<dyn Fn() -> SystemTime + Send + Sync>,
     store: Mutex<Store>,
-    faults: Mutex<Faults>,
+    faults: Mutex<Faults<Strike>>,
     requests: Mutex<BTreeMap<String, u64>>,
-}
-
-/// What becomes of a request.
-#[derive(Debug)]
-pub enum Reply {
-    /// The operation's output, or the error it ends in.
-    Answer(Result<Value, ApiError>),
-    /// The reply is lost on the way: the server closes the connection without answering.
-    Lost,
 }
 
 impl DynamoDb {

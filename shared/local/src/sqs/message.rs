@@ -60,6 +60,8 @@ pub struct QueuedMessage {
     pub state: MessageState,
     /// As `ApproximateReceiveCount` tells it, over all queues the message was moved through; 0 before the first receive.
     pub receive_count: u32,
+    /// How much longer it is hidden; zero if it is visible.
+    pub hidden_for: Duration,
 }
 
 /// Whether a receive could get a message now, and if not, why.
@@ -123,6 +125,7 @@ impl Stored {
             group: self.message.group.clone(),
             state: self.state(now),
             receive_count: self.receive_count(),
+            hidden_for: self.visible_at.saturating_duration_since(now),
         }
     }
 }

@@ -10,6 +10,7 @@ mod batch;
 mod clock;
 mod deduplication;
 mod errors;
+mod fault;
 mod fields;
 mod message;
 mod operations;
@@ -23,6 +24,9 @@ mod world;
 #[cfg(test)]
 mod tests;
 
+pub use crate::api::Reply;
+pub use crate::fault::AfterApply;
 pub use errors::query_error_code;
+pub use fault::{Fault, FaultKind};
 pub use message::{MessageState, QueuedMessage};
 pub use service::Sqs;

@@ -6,12 +6,15 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
+use super::fault::{Fault, Strike};
 use super::fields::Fields;
 use super::message::QueuedMessage;
 use super::operations;
 use super::receiving::Receive;
 use super::world::{World, last_segment};
 use crate::ApiError;
+use crate::api::Reply;
+use crate::fault::Faults;
 
 /// Amazon SQS in memory, for one account and region.
 #[derive(Debug)]
@@ -19,6 +22,7 @@ pub struct Sqs {
     world: Mutex<World>,
     /// Told after whatever could have made a message visible, for receivers that wait.
     changed: Notify,
+    faults: Mutex<Faults<Strike>>,
 }
 
 impl Sqs {
@@ -27,7 +31,32 @@ impl Sqs {
         Self {
             world: Mutex::new(World::new(endpoint, region)),
             changed: Notify::new(),
+            faults: Mutex::default(),
         }
+    }
+
+    /// Serves one request that comes over the network: answers as [`call`](Self::call) does, unless a fault strikes it.
+    pub async fn serve(&self, operation: &str, request: Value) -> Reply {
+        let strike = lock(&self.faults).strike(operation, &request);
+        match strike {
+            None => Reply::Answer(self.call(operation, request).await),
+            Some(Strike::LoseRequest) => Reply::Lost,
+            Some(Strike::LoseReply) => {
+                let _lost = self.call(operation, request).await;
+                Reply::Lost
+            }
+            Some(Strike::AfterApply(hook)) => {
+                let answer = self.call(operation, request.clone()).await;
+                hook.run(&request, &answer);
+                Reply::Answer(answer)
+            }
+        }
+    }
+
+    /// Makes something go wrong with requests to come over the network. Of several faults that match, the first injected
+    /// strikes.
+    pub fn inject(&self, fault: Fault) {
+        lock(&self.faults).inject(fault);
     }
 
     /// Answers one request. `operation` is what follows the dot in `X-Amz-Target: AmazonSQS.SendMessage`.
@@ -95,8 +124,12 @@ impl Sqs {
         self.world().deliveries.get(message_id).copied().unwrap_or(0)
     }
 
-    /// A panic while the lock is held would be a bug of its own; what it left behind is still better than a second panic.
     fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.world)
     }
+}
+
+/// A panic while the lock is held would be a bug of its own; what it left behind is still better than a second panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

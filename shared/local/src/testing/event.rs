@@ -50,7 +50,7 @@ fn record(queue: &str, message: &Message<'_>) -> Value {
     attributes.extend(message.group.map(|group| ("MessageGroupId".to_owned(), group.into())));
     json!({
         "messageId": message.id,
-        "receiptHandle": "not read",
+        "receiptHandle": "of no queue",
         "body": message.body.to_string(),
         "attributes": attributes,
         "messageAttributes": {},

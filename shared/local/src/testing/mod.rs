@@ -22,6 +22,7 @@
     reason = "a failed test is what a panic is for"
 )]
 
+mod dead_letter;
 mod event;
 mod process;
 mod samples;
@@ -31,6 +32,7 @@ mod stage;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use dead_letter::DeadLetter;
 pub use event::{Message, event, failures};
 pub use process::last_words;
 pub use samples::samples;

@@ -18,7 +18,7 @@ use crate::dynamodb::{Fault, FaultKind};
 use crate::lambda::{Event, Invocation};
 use crate::{Binaries, Options, Stack};
 
-/// Redelivery after a second, and never the dead-letter queue unless a test says so.
+/// Redelivery after a second, and no redrive unless a test says so.
 const PARAMETERS: [(&str, &str); 3] = [
     ("FunctionTimeout", "1"),
     ("VisibilityTimeout", "1"),
@@ -60,8 +60,8 @@ impl Record {
 impl Stage {
     /// With these functions, each by its name and the path of its program; the template's others don't run.
     ///
-    /// Unless `parameters` say otherwise, an invocation may take a second, a message that fails comes again a second after
-    /// it was received, and none is dead-lettered.
+    /// Unless `parameters` say otherwise, an invocation may take a second, a message whose process dies comes again a second
+    /// after it was received, and none is dead-lettered for its receives.
     pub async fn set(functions: &[(&str, &str)], parameters: &[(&str, &str)]) -> Self {
         let template = workspace().join("template.yaml");
         Self::start(template, only(functions), parameters).await
@@ -153,7 +153,7 @@ impl Stage {
         }
     }
 
-    /// Waits until no message is left in these queues: each is acknowledged, or in the dead-letter queue.
+    /// Waits until no message is left in these queues: each is acknowledged, or was moved to the dead-letter queue.
     pub async fn until_settled(&self, queues: &[&str]) {
         self.until("the queues are empty", || self.is_settled(queues)).await;
     }
@@ -161,22 +161,6 @@ impl Stage {
     /// Whether no message is left in these queues.
     pub fn is_settled(&self, queues: &[&str]) -> bool {
         queues.iter().all(|queue| self.stack.sqs().peek(queue).is_empty())
-    }
-
-    /// IDs of the messages in a queue's dead-letter queue, in the order of arrival.
-    pub fn dead_letters(&self, queue: &str) -> Vec<String> {
-        let messages = self.stack.sqs().peek(&self.dead_letter_queue(queue));
-        messages.into_iter().map(|message| message.message_id).collect()
-    }
-
-    fn dead_letter_queue(&self, queue: &str) -> String {
-        let mut queues = self.stack.template().queues.iter();
-        let policy = queues.find_map(|listed| listed.attributes.get("RedrivePolicy").filter(|_| listed.name == queue));
-        let policy = policy.unwrap_or_else(|| panic!("the template has no dead-letter queue for {queue}"));
-        let policy: Value = serde_json::from_str(policy).expect("a redrive policy is JSON");
-        let arn = policy["deadLetterTargetArn"].as_str();
-        let name = arn.and_then(|arn| arn.rsplit(':').next());
-        name.expect("a redrive policy has a target").to_owned()
     }
 
     /// Everything that happened so far.
@@ -212,6 +196,13 @@ impl Stage {
             _ => None,
         };
         self.events().into_iter().filter_map(line).collect()
+    }
+
+    /// What became of each batch in numbers: the lines of CloudWatch metrics that the functions' processes wrote.
+    pub fn metrics(&self) -> Vec<Value> {
+        let lines = self.log().into_iter();
+        let parsed = lines.filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+        parsed.filter(|line| line.get("_aws").is_some()).collect()
     }
 
     /// The ledger's record of a key, such as a message's ID.

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod batches;
+mod faults;
 mod fifo;
 mod long_polling;
 mod nothing_is_lost;
