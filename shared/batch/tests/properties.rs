@@ -77,18 +77,18 @@ struct Ran {
 /// In one mode or the other, as the batch has it.
 fn run(queue: &str, sent: &[Sent], faults: &[Fault]) -> Ran {
     match sent.len() % 2 {
-        0 => run_in_mode::<false>(queue, sent, faults),
-        _ => run_in_mode::<true>(queue, sent, faults),
+        0 => run_in_mode::<'c'>(queue, sent, faults),
+        _ => run_in_mode::<'o'>(queue, sent, faults),
     }
 }
 
-fn run_in_mode<const ONE_STEP: bool>(queue: &str, sent: &[Sent], faults: &[Fault]) -> Ran {
+fn run_in_mode<const MODE: char>(queue: &str, sent: &[Sent], faults: &[Fault]) -> Ran {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .unwrap();
-    let (handler, services) = (Scripted::<ONE_STEP>::new(), Services::in_memory());
+    let (handler, services) = (Scripted::<MODE>::new(), Services::in_memory());
     faults.iter().for_each(|fault| services.ledger().inject(fault.clone()));
     let event = event(queue, sent.iter().map(|sent| (&*sent.id, &*sent.group, sent.body())));
     let reported = runtime.block_on(failed(&handler, &services, event));
