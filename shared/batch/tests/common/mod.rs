@@ -33,6 +33,8 @@ pub enum Deed {
     Send,
     /// Succeeds with a write, whose refusal means that the effect is there already, and the same messages.
     WriteAndSend,
+    /// Succeeds with a message that SQS would not accept.
+    SendRubbish,
     /// Succeeds with a write and a message that SQS would not accept.
     WriteAndSendRubbish,
     /// Succeeds with a write and more messages than a record has room for.
@@ -110,11 +112,9 @@ pub async fn perform(deed: Deed) -> Result<Completion, Failure> {
             let written = Completion::new().write(write(Refusal::AlreadyDone));
             return Ok(outgoing().into_iter().fold(written, Completion::send));
         }
+        Deed::SendRubbish => return Ok(with_rubbish(Completion::new())),
         Deed::WriteAndSendRubbish => {
-            let written = Completion::new().write(write(Refusal::AlreadyDone));
-            return Ok(written
-                .send(OutgoingMessage::new(MAIL, "fine"))
-                .send(OutgoingMessage::new(MAIL, "")));
+            return Ok(with_rubbish(Completion::new().write(write(Refusal::AlreadyDone))));
         }
         Deed::WriteAndSendTooMuch => {
             let written = Completion::new().write(write(Refusal::AlreadyDone));
@@ -136,6 +136,12 @@ fn outgoing() -> [OutgoingMessage; 3] {
         OutgoingMessage::new(LABELS, "second").with_group("g"),
         OutgoingMessage::new(MAIL, "third").with_key("the third"),
     ]
+}
+
+fn with_rubbish(completion: Completion) -> Completion {
+    completion
+        .send(OutgoingMessage::new(MAIL, "fine"))
+        .send(OutgoingMessage::new(MAIL, ""))
 }
 
 /// The bodies that a queue was sent, in order.
