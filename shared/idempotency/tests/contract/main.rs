@@ -15,5 +15,6 @@ mod dynamodb;
 mod histories;
 mod lost_replies;
 mod memory;
+mod outgoing;
 mod promises;
 mod store;
