@@ -16,5 +16,6 @@ mod histories;
 mod lost_replies;
 mod memory;
 mod operate;
+mod outgoing;
 mod promises;
 mod store;
