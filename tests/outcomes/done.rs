@@ -7,7 +7,7 @@ use local::dynamodb::FaultKind;
 use local::testing::Stage;
 use serde_json::Value;
 
-use crate::stage::{self, HIDDEN_FOR_LONG, ONE_BY_ONE, counts, receives, script, starts};
+use crate::stage::{self, ONE_BY_ONE, VISIBLE_SOON, counts, receives, script, starts};
 
 /// Kills the function once its work is recorded as done, and before it hears of that.
 pub(super) fn kill_once_done(stage: &Stage, operation: &str) {
@@ -21,7 +21,7 @@ pub(super) fn kill_once_done(stage: &Stage, operation: &str) {
 #[tokio::test]
 async fn done_is_recorded_took_effect_and_is_deleted() {
     for handler in ["claiming", "one-step"] {
-        let stage = stage::set(handler, &[HIDDEN_FOR_LONG]).await;
+        let stage = stage::set(handler, &[]).await;
         let message = stage.send("work", &script(["count"])).await;
         stage.until_settled(&["work"]).await;
         assert!(stage.is_completed("scripted", &message), "{handler}");
@@ -32,7 +32,7 @@ async fn done_is_recorded_took_effect_and_is_deleted() {
 
 #[tokio::test]
 async fn delivered_again_after_it_was_done_it_is_deleted_and_does_not_run() {
-    let stage = stage::set("claiming", &[]).await;
+    let stage = stage::set("claiming", &VISIBLE_SOON).await;
     kill_once_done(&stage, "TransactWriteItems");
     let message = stage.send("work", &script(["count"])).await;
     stage.until_settled(&["work"]).await;
@@ -45,7 +45,7 @@ async fn delivered_again_after_it_was_done_it_is_deleted_and_does_not_run() {
 
 #[tokio::test]
 async fn delivered_again_after_it_was_done_in_one_step_it_runs_and_its_writes_are_discarded() {
-    let stage = stage::set("one-step", &[]).await;
+    let stage = stage::set("one-step", &VISIBLE_SOON).await;
     kill_once_done(&stage, "TransactWriteItems");
     let message = stage.send("work", &script(["count"])).await;
     stage.until_settled(&["work"]).await;
@@ -57,7 +57,7 @@ async fn delivered_again_after_it_was_done_in_one_step_it_runs_and_its_writes_ar
 
 #[tokio::test]
 async fn twice_in_one_batch_it_is_worked_once_and_both_copies_are_deleted() {
-    let stage = stage::set("claiming", &[HIDDEN_FOR_LONG]).await;
+    let stage = stage::set("claiming", &[]).await;
     stage.stack.sqs().deliver_twice("work", 1);
     let message = stage.send("work", &script(["count"])).await;
     stage.until_settled(&["work"]).await;
@@ -70,7 +70,7 @@ async fn twice_in_one_batch_it_is_worked_once_and_both_copies_are_deleted() {
 
 #[tokio::test]
 async fn sent_again_under_its_key_it_is_a_duplicate() {
-    let stage = stage::set("claiming", &[HIDDEN_FOR_LONG]).await;
+    let stage = stage::set("claiming", &[]).await;
     let message = stage.send("work", &script(["count"])).await;
     stage.until_settled(&["work"]).await;
     // As from a dead-letter queue, when the work was done after all.
@@ -87,7 +87,7 @@ async fn sent_again_under_its_key_it_is_a_duplicate() {
 
 #[tokio::test]
 async fn natural_work_runs_at_every_delivery_and_leaves_no_record() {
-    let stage = stage::set("natural", &[HIDDEN_FOR_LONG, ONE_BY_ONE]).await;
+    let stage = stage::set("natural", &[ONE_BY_ONE]).await;
     stage.stack.sqs().deliver_twice("work", 1);
     let message = stage.send("work", &script(["done"])).await;
     stage.until_settled(&["work"]).await;

@@ -2,12 +2,11 @@
 
 use local::dynamodb::FaultKind;
 
-use crate::stage::{self, HIDDEN_FOR_LONG, counts, receives, runs, script, starts};
+use crate::stage::{self, counts, receives, runs, script, starts};
 
 #[tokio::test]
 async fn after_each_retry_it_waits_longer() {
-    let delays = [HIDDEN_FOR_LONG, ("LongestRetryDelay", "4")];
-    let stage = stage::set("claiming", &delays).await;
+    let stage = stage::set("claiming", &[("LongestRetryDelay", "4")]).await;
     let mut messages = Vec::new();
     for _ in 0..20 {
         messages.push(stage.send("work", &script(["retry", "retry", "retry", "done"])).await);
@@ -28,7 +27,7 @@ async fn after_each_retry_it_waits_longer() {
 
 #[tokio::test]
 async fn a_retry_after_comes_again_at_its_time() {
-    let stage = stage::set("claiming", &[HIDDEN_FOR_LONG]).await;
+    let stage = stage::set("claiming", &[]).await;
     let message = stage
         .send(
             "work",
@@ -43,7 +42,7 @@ async fn a_retry_after_comes_again_at_its_time() {
 
 #[tokio::test]
 async fn a_panic_costs_its_message_alone_and_that_is_tried_again() {
-    let stage = stage::set("claiming", &[HIDDEN_FOR_LONG]).await;
+    let stage = stage::set("claiming", &[]).await;
     let panicking = stage.send("work", &script(["panic", "count"])).await;
     let other = stage.send("work", &script(["count"])).await;
     stage.until_settled(&["work"]).await;
@@ -56,7 +55,7 @@ async fn a_panic_costs_its_message_alone_and_that_is_tried_again() {
 
 #[tokio::test]
 async fn an_unreachable_ledger_lets_nothing_run_and_nothing_go() {
-    let stage = stage::set("claiming", &[HIDDEN_FOR_LONG, ("FunctionTimeout", "5")]).await;
+    let stage = stage::set("claiming", &[]).await;
     // Two deliveries, each with all the attempts of the client.
     stage.inject("PutItem", Some("\"idempotency\""), 6, FaultKind::ServerError);
     let message = stage.send("work", &script(["count"])).await;
@@ -68,7 +67,7 @@ async fn an_unreachable_ledger_lets_nothing_run_and_nothing_go() {
 
 #[tokio::test]
 async fn a_completion_that_was_recorded_and_not_heard_of_is_a_duplicate_next_time() {
-    let stage = stage::set("claiming", &[HIDDEN_FOR_LONG, ("FunctionTimeout", "2")]).await;
+    let stage = stage::set("claiming", &[("FunctionTimeout", "2")]).await;
     // All the attempts that the time allows.
     stage.inject("TransactWriteItems", None, 3, FaultKind::LoseReply);
     let message = stage.send("work", &script(["count"])).await;

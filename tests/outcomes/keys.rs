@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::stage::{self, HIDDEN_FOR_LONG, dead_letters, runs, script, send_in_order, starts};
+use crate::stage::{self, dead_letters, runs, script, send_in_order, starts};
 
 #[tokio::test]
 async fn a_business_key_makes_two_messages_one_work_and_another_payload_an_error() {
-    let stage = stage::set("business", &[HIDDEN_FOR_LONG]).await;
+    let stage = stage::set("business", &[]).await;
     let order = json!({ "key": "o-1", "deeds": ["done"] });
     let first = stage.send("work", &order).await;
     stage.until_settled(&["work"]).await;
@@ -29,7 +29,7 @@ async fn a_business_key_makes_two_messages_one_work_and_another_payload_an_error
 
 #[tokio::test]
 async fn a_missing_business_key_is_a_permanent_failure() {
-    let stage = stage::set("business", &[HIDDEN_FOR_LONG]).await;
+    let stage = stage::set("business", &[]).await;
     let message = stage.send("work", &script(["done"])).await;
     stage.until_settled(&["work"]).await;
     assert_eq!(starts(&stage, &message).len(), 0);
@@ -40,7 +40,7 @@ async fn a_missing_business_key_is_a_permanent_failure() {
 
 #[tokio::test]
 async fn a_deduplication_id_tells_a_copy_that_the_queue_did_not() {
-    let stage = stage::set("deduplication", &[HIDDEN_FOR_LONG]).await;
+    let stage = stage::set("deduplication", &[]).await;
     let first = send_in_order(&stage, "a", "o-1", &script(["done"])).await;
     stage.until_settled(&["work.fifo"]).await;
     // This queue tells copies inside a group alone, as any queue does for five minutes alone.
@@ -53,7 +53,7 @@ async fn a_deduplication_id_tells_a_copy_that_the_queue_did_not() {
 
 /// Sends the body as two messages, one after the other, and says what the one run read in the envelope.
 async fn sent_twice(handler: &str, body: &Value, id: &str) -> String {
-    let stage = stage::set(handler, &[HIDDEN_FOR_LONG]).await;
+    let stage = stage::set(handler, &[]).await;
     for _ in 0..2 {
         stage.send("work", body).await;
         stage.until_settled(&["work"]).await;
@@ -104,7 +104,7 @@ async fn an_event_of_eventbridge_in_two_messages_is_done_once_and_its_envelope_i
 
 #[tokio::test]
 async fn a_body_without_its_envelope_is_dead_lettered() {
-    let stage = stage::set("sns", &[HIDDEN_FOR_LONG]).await;
+    let stage = stage::set("sns", &[]).await;
     stage.send("work", &script(["done"])).await;
     stage.until_settled(&["work"]).await;
     let reason = &dead_letters(&stage)[0].attributes["FailureReason"];

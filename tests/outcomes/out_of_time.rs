@@ -2,21 +2,16 @@
 
 use std::time::Duration;
 
-use local::testing::{UNHURRIED, event, failures};
+use local::testing::{event, failures};
 
-use crate::stage::{self, HIDDEN_FOR_LONG, batches, lease_end, receives, script, starts};
+use crate::stage::{self, batches, lease_end, receives, script, starts};
 
 /// More than the lanes that run side by side.
 const HANGING: usize = 12;
 
 #[tokio::test]
 async fn out_of_time_what_runs_waits_for_its_lease_what_waits_starts_at_once_and_what_is_done_is_done() {
-    let batch = [
-        ("BatchSize", "20"),
-        ("BatchWindow", "1"),
-        ("FunctionTimeout", "2"),
-        HIDDEN_FOR_LONG,
-    ];
+    let batch = [("BatchSize", "20"), ("BatchWindow", "1"), ("FunctionTimeout", "2")];
     let stage = stage::set("claiming", &batch).await;
     let done = stage.send("work", &script(["done"])).await;
     let mut hanging = Vec::new();
@@ -47,7 +42,7 @@ async fn out_of_time_what_runs_waits_for_its_lease_what_waits_starts_at_once_and
 
 #[tokio::test]
 async fn a_handlers_own_time_ends_before_the_batchs_and_costs_its_message_alone() {
-    let stage = stage::set("hurried", &UNHURRIED).await;
+    let stage = stage::set("hurried", &[]).await;
     let messages = [("m-1", script(["hang"])), ("m-2", script(["done"]))];
     let invocation = stage.invoke_with("scripted", event("work", &messages)).await;
     assert_eq!(failures(&invocation), ["m-1"]);

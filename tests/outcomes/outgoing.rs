@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::done::kill_once_done;
-use crate::stage::{self, HIDDEN_FOR_LONG, batches, counts, receives, runs, script, starts};
+use crate::stage::{self, VISIBLE_SOON, batches, counts, receives, runs, script, send_in_order, starts};
 
 /// The handler's own queue gets what it sends: two effects.
 fn sends_two() -> serde_json::Value {
@@ -12,7 +12,7 @@ fn sends_two() -> serde_json::Value {
 
 #[tokio::test]
 async fn outgoing_messages_are_sent_once_their_work_is_recorded() {
-    let stage = stage::set("claiming", &[HIDDEN_FOR_LONG]).await;
+    let stage = stage::set("claiming", &[]).await;
     let message = stage.send("work", &sends_two()).await;
     stage.until_settled(&["work"]).await;
     assert!(stage.is_completed("scripted", &message));
@@ -25,7 +25,7 @@ async fn outgoing_messages_are_sent_once_their_work_is_recorded() {
 
 #[tokio::test]
 async fn killed_before_they_are_sent_they_are_sent_at_the_next_delivery() {
-    let stage = stage::set("claiming", &[]).await;
+    let stage = stage::set("claiming", &VISIBLE_SOON).await;
     kill_once_done(&stage, "PutItem");
     let message = stage.send("work", &sends_two()).await;
     stage.until_settled(&["work"]).await;
@@ -35,7 +35,7 @@ async fn killed_before_they_are_sent_they_are_sent_at_the_next_delivery() {
 
 #[tokio::test]
 async fn sent_again_with_a_duplicate_they_take_effect_once() {
-    let stage = stage::set("claiming", &[HIDDEN_FOR_LONG]).await;
+    let stage = stage::set("claiming", &[]).await;
     let message = stage.send("work", &sends_two()).await;
     stage.until_settled(&["work"]).await;
     let key = [("IdempotencyKey", message.as_str())];
@@ -50,12 +50,15 @@ async fn sent_again_with_a_duplicate_they_take_effect_once() {
 }
 
 #[tokio::test]
-async fn what_fails_sends_nothing() {
-    let stage = stage::set("one-step", &[HIDDEN_FOR_LONG]).await;
-    // The second of them has no body to send.
-    let unsendable = script([json!({ "send": [script(["count"]), "\u{1}"] })]);
-    let message = stage.send("work", &unsendable).await;
-    stage.until_settled(&["work"]).await;
-    assert_eq!(stage.record("scripted", &message).unwrap().status, "REJECTED");
+async fn what_could_not_be_sent_is_neither_recorded_as_done_nor_sent_in_part() {
+    let stage = stage::set("one-step", &[]).await;
+    // Without a group, which their FIFO queue demands.
+    let message = send_in_order(&stage, "a", "1", &sends_two()).await;
+    stage.until_settled(&["work.fifo"]).await;
+    let record = stage.record("scripted", &message).unwrap();
+    assert!(
+        record.status == "REJECTED" && record.reason.contains("message group"),
+        "{record:?}"
+    );
     assert_eq!((runs(&stage).len(), counts(&stage).len()), (1, 0));
 }

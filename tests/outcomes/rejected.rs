@@ -3,12 +3,12 @@
 use local::testing::Record;
 use serde_json::{Value, json};
 
-use crate::stage::{self, HIDDEN_FOR_LONG, dead_letters, receives, script, starts};
+use crate::stage::{self, dead_letters, receives, script, starts};
 
 #[tokio::test]
 async fn a_permanent_failure_is_in_the_dead_letter_queue_after_one_receive_with_all_there_is_to_know() {
     for handler in ["claiming", "one-step", "natural"] {
-        let stage = stage::set(handler, &[HIDDEN_FOR_LONG]).await;
+        let stage = stage::set(handler, &[]).await;
         let attributes = [("tenant", "blue")];
         let body = script(["permanent"]);
         let message = stage.send_with_attributes("work", &body, &attributes).await;
@@ -40,7 +40,7 @@ async fn a_permanent_failure_is_in_the_dead_letter_queue_after_one_receive_with_
 
 #[tokio::test]
 async fn a_malformed_body_is_in_the_dead_letter_queue_after_one_receive_and_quotes_nothing() {
-    let stage = stage::set("claiming", &[HIDDEN_FOR_LONG]).await;
+    let stage = stage::set("claiming", &[]).await;
     let malformed = stage.send("work", &Value::from("4111 1111 1111 1111")).await;
     let other = stage.send("work", &script(["done"])).await;
     stage.until_settled(&["work"]).await;
@@ -60,7 +60,7 @@ async fn a_malformed_body_is_in_the_dead_letter_queue_after_one_receive_and_quot
 
 #[tokio::test]
 async fn without_a_configured_dead_letter_queue_the_redrive_policy_moves_it() {
-    let parameters = [HIDDEN_FOR_LONG, ("DeadLetters", "by-policy"), ("MaxReceiveCount", "2")];
+    let parameters = [("DeadLetters", "by-policy"), ("MaxReceiveCount", "2")];
     let stage = stage::set("claiming", &parameters).await;
     let message = stage.send("work", &script(["permanent"])).await;
     stage.until_settled(&["work"]).await;
@@ -75,7 +75,7 @@ async fn without_a_configured_dead_letter_queue_the_redrive_policy_moves_it() {
 
 #[tokio::test]
 async fn sent_back_under_its_key_it_is_dead_lettered_again_and_does_not_run() {
-    let stage = stage::set("claiming", &[HIDDEN_FOR_LONG]).await;
+    let stage = stage::set("claiming", &[]).await;
     let message = stage.send("work", &script(["permanent"])).await;
     stage.until_settled(&["work"]).await;
     let key = [("IdempotencyKey", message.as_str())];
@@ -93,7 +93,7 @@ async fn sent_back_under_its_key_it_is_dead_lettered_again_and_does_not_run() {
 
 #[tokio::test]
 async fn a_message_that_is_retried_too_often_is_moved_by_the_redrive_policy_and_its_key_is_free() {
-    let stage = stage::set("claiming", &[HIDDEN_FOR_LONG, ("MaxReceiveCount", "2")]).await;
+    let stage = stage::set("claiming", &[("MaxReceiveCount", "2")]).await;
     let message = stage.send("work", &json!({ "deeds": ["retry"] })).await;
     stage.until_settled(&["work"]).await;
     assert_eq!(stage.dead_letters("work"), [message.as_str()]);

@@ -8,15 +8,18 @@ use serde_json::{Value, json};
 const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripted.yaml");
 const SCRIPTED: (&str, &str) = ("scripted", env!("CARGO_BIN_EXE_scripted"));
 
-/// A visibility timeout longer than any test: what comes again comes by a delay of its own.
-pub(super) const HIDDEN_FOR_LONG: (&str, &str) = ("VisibilityTimeout", "60");
+/// Time enough, however busy the machine; and hidden for longer than any test: what comes again comes by its own delay.
+const UNHURRIED: [(&str, &str); 2] = [("FunctionTimeout", "20"), ("VisibilityTimeout", "60")];
+
+/// For messages that come again because nobody has said when.
+pub(super) const VISIBLE_SOON: [(&str, &str); 2] = [("FunctionTimeout", "2"), ("VisibilityTimeout", "2")];
 
 /// One message a batch, so that copies meet in different invocations.
 pub(super) const ONE_BY_ONE: (&str, &str) = ("BatchSize", "1");
 
-/// A stage of a test's own, with the handler of this kind.
+/// A stage of a test's own, with the handler of this kind, unhurried unless the parameters say otherwise.
 pub(super) async fn set(handler: &str, parameters: &[(&str, &str)]) -> Stage {
-    let parameters = [&[("Handler", handler)], parameters].concat();
+    let parameters = [&[("Handler", handler)], &UNHURRIED[..], parameters].concat();
     Stage::set_on(TEMPLATE, &[SCRIPTED], &parameters).await
 }
 
