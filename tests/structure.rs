@@ -120,6 +120,7 @@ fn dependencies_point_from_functions_over_host_and_batch_to_idempotency() {
     assert_eq!(ours("idempotency"), BTreeSet::new());
     assert_eq!(ours("batch"), BTreeSet::from(["idempotency"]));
     assert_eq!(ours("host"), BTreeSet::from(["batch", "idempotency"]));
+    assert_eq!(ours("operator"), BTreeSet::from(["batch", "host", "idempotency"]));
     for function in packages
         .iter()
         .filter(|(_, (path, _))| path.starts_with("functions/"))
@@ -158,6 +159,26 @@ fn resolved(arguments: &[&str]) -> BTreeSet<String> {
         .map(clean)
         .filter(|line| !line.is_empty() && !line.contains("(/"))
         .collect()
+}
+
+#[test]
+fn a_plain_build_is_of_the_functions_alone_and_resolves_to_what_each_asks_for_itself() {
+    let plain = resolved(&["--edges=normal,build"]);
+    let functions = resolved(&[
+        "--package=place-order",
+        "--package=send-notification",
+        "--edges=normal,build",
+    ]);
+    let foreign: Vec<_> = plain.symmetric_difference(&functions).collect();
+    assert!(foreign.is_empty(), "not the functions' own: {foreign:#?}");
+    // What a tool may ask for, and a function must not carry.
+    let heavier =
+        |line: &&String| line.starts_with("aws-config ") && (line.contains("sso") || line.contains("process"));
+    assert_eq!(plain.iter().find(heavier), None);
+    assert!(resolved(&["--package=operator"]).iter().any(|line| heavier(&line)));
+    for tool in ["aws-sdk-sso ", "aws-sdk-sqs ", "clap ", "indicatif "] {
+        assert!(!plain.iter().any(|line| line.starts_with(tool)), "{tool}");
+    }
 }
 
 #[test]

@@ -18,9 +18,6 @@ pub const RECEIVE_COUNT: &str = "ReceiveCount";
 /// Message attribute: the ID that the message had in its queue.
 pub const ORIGINAL_MESSAGE_ID: &str = "OriginalMessageId";
 
-/// The attributes that tell of the failure, which a message that is sent back should not keep.
-pub const FAILURE_ATTRIBUTES: [&str; 4] = [FAILURE_REASON, FAILED_FUNCTION, RECEIVE_COUNT, ORIGINAL_MESSAGE_ID];
-
 /// What goes to the dead-letter queue: the message with all its attributes, and ours.
 ///
 /// Where ten attributes have no room for all of ours, those that tell least are left out, and of a message near the size

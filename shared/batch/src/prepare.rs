@@ -26,22 +26,35 @@ pub(crate) fn prepare<H: Handler>(handler: &H, message: &mut Message) -> Prepare
             content: Ok(content),
             fingerprint,
         },
-        Ok(Err(why)) => failed(Failure::permanent(why)),
-        Err(panic) => failed(panicked(&*panic)),
+        Ok(Err(why)) => failed::<H>(message, Failure::permanent(why)),
+        Err(panic) => failed::<H>(message, panicked(&*panic)),
     }
 }
 
-fn failed<M>(failure: Failure) -> Prepared<M> {
+/// What can't be worked has a payload too: under a key that it brings, it is not a copy of just anything.
+fn failed<H: Handler>(message: &Message, failure: Failure) -> Prepared<H::Message> {
+    let of_payload = || {
+        let unwrapped = envelope::unwrap(H::ENVELOPE, &message.body);
+        payload_fingerprint(
+            unwrapped
+                .map_or(message.body.as_str().into(), |unwrapped| unwrapped.content)
+                .as_ref(),
+        )
+    };
     Prepared {
         content: Err(failure),
-        fingerprint: None,
+        fingerprint: brings_key(&message.delivery).then(of_payload),
     }
+}
+
+fn brings_key(delivery: &Delivery) -> bool {
+    delivery.attribute(IDEMPOTENCY_KEY).is_some_and(|key| !key.is_empty())
 }
 
 fn decode<H: Handler>(handler: &H, message: &mut Message) -> Result<(H::Message, Option<String>), String> {
     let Message { delivery, body, .. } = message;
     let unwrapped = envelope::unwrap(H::ENVELOPE, body).map_err(|why| format!("malformed body: {why}"))?;
-    let brings_key = delivery.attribute(IDEMPOTENCY_KEY).is_some_and(|key| !key.is_empty());
+    let brings_key = brings_key(delivery);
     if let Some(origin) = unwrapped.origin {
         if !brings_key {
             delivery.name::<H>(origin.id().to_owned())?;
@@ -58,11 +71,13 @@ fn decode<H: Handler>(handler: &H, message: &mut Message) -> Result<(H::Message,
             Some(of_payload())
         }
         Source::Business { key, fingerprint } => {
-            delivery.name::<H>(key)?;
-            Some(fingerprint.map_or_else(
+            // Before the key is its own: without a fingerprint, it could be taken for a copy of another payload.
+            let fingerprint = fingerprint.map_or_else(
                 || Ok(of_payload()),
                 |stated| stated.map_err(|why| format!("its fingerprint can't be computed: {why}")),
-            )?)
+            )?;
+            delivery.name::<H>(key)?;
+            Some(fingerprint)
         }
     };
     Ok((content, fingerprint))

@@ -134,7 +134,7 @@ impl<H: Handler, L: Ledger, Q: Queues> Batch<'_, H, L, Q> {
                 Some(letter) => self.dead_letter(url, letter).await,
                 None => {
                     tracing::warn!(
-                        "it has no room for the attributes of a dead letter: the redrive policy will move it"
+                        "no queue would take its dead letter, for lack of room or for its text: the redrive policy will move it"
                     );
                     false
                 }

@@ -125,8 +125,9 @@ impl<H: Handler, L: Ledger, Q: Queues> Batch<'_, H, L, Q> {
             Standing::OtherPayload { recorded } => {
                 let ours = attempt.fingerprint().unwrap_or_default();
                 let key = message.delivery.key_text();
+                // The key last: it may be so long that it is cut.
                 let why = format!(
-                    "its key {key:?} was used for another payload: fingerprint {ours}, the recorded one is {recorded}"
+                    "fingerprint {ours}, but {recorded} is recorded: another payload was used for its key {key:?}"
                 );
                 self.rejected(message, Failure::permanent(why).to_string()).await
             }

@@ -6,15 +6,8 @@ mod common;
 
 use batch::Services;
 use batch::{BatchError, Handler};
-use common::{Bomb, Deed, Memory, NOW, STANDARD, Scripted, body, deeds, event, failed, key, ten_seconds};
+use common::{Bomb, Claiming, Deed, NOW, OneStep, STANDARD, body, deeds, event, failed, key, status, ten_seconds};
 use idempotency::{Attempt, Claim, Fault, Ledger, Status};
-
-type Claiming = Scripted<false>;
-type OneStep = Scripted<true>;
-
-fn status(services: &Memory, id: &str) -> Option<Status> {
-    services.ledger().record(&key(id)).map(|record| record.status)
-}
 
 #[tokio::test]
 async fn only_the_failed_messages_are_reported_in_the_events_order() {

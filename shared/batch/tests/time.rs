@@ -8,13 +8,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use batch::{Budget, CONCURRENT_LANES, Services};
-use common::{Deed, FIFO, NOW, Scripted, body, deeds, event, failed, failed_within, key, ten_seconds};
+use common::{Claiming, Deed, FIFO, NOW, OneStep, body, deeds, event, failed, failed_within, key, ten_seconds};
 use idempotency::{Fault, Status};
 use tokio::time::Instant;
 
 #[tokio::test(start_paused = true)]
 async fn a_handler_that_never_ends_is_cancelled_and_the_response_comes_before_the_deadline() {
-    let (handler, services, started) = (Scripted::<false>::new(), Services::in_memory(), Instant::now());
+    let (handler, services, started) = (Claiming::new(), Services::in_memory(), Instant::now());
     let event = deeds([("m-1", Deed::Succeed), ("m-2", Deed::Hang), ("m-3", Deed::TakeASecond)]);
     assert_eq!(failed(&handler, &services, event).await, ["m-2"]);
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
@@ -24,7 +24,7 @@ async fn a_handler_that_never_ends_is_cancelled_and_the_response_comes_before_th
 async fn a_cancelled_handlers_lease_is_left_to_end() {
     let services = Services::in_memory();
     assert_eq!(
-        failed(&Scripted::<false>::new(), &services, deeds([("m-1", Deed::Hang)])).await,
+        failed(&Claiming::new(), &services, deeds([("m-1", Deed::Hang)])).await,
         ["m-1"]
     );
     let record = services.ledger().record(&key("m-1")).unwrap();
@@ -34,7 +34,7 @@ async fn a_cancelled_handlers_lease_is_left_to_end() {
 
 #[tokio::test(start_paused = true)]
 async fn messages_that_were_not_started_in_time_go_back_with_free_keys() {
-    let (handler, services) = (Scripted::<false>::new(), Services::in_memory());
+    let (handler, services) = (Claiming::new(), Services::in_memory());
     let hanging: Vec<_> = (0..CONCURRENT_LANES).map(|n| format!("hanging-{n}")).collect();
     let late: Vec<_> = (0..5).map(|n| format!("late-{n}")).collect();
     let messages = hanging
@@ -50,7 +50,7 @@ async fn messages_that_were_not_started_in_time_go_back_with_free_keys() {
 
 #[tokio::test(start_paused = true)]
 async fn without_time_nothing_is_started() {
-    let (handler, services) = (Scripted::<true>::new(), Services::in_memory());
+    let (handler, services) = (OneStep::new(), Services::in_memory());
     let reported = failed_within(
         &Budget::new(NOW, NOW),
         &handler,
@@ -68,7 +68,7 @@ async fn a_ledger_that_hangs_costs_its_message_and_not_the_batch() {
         let (services, started) = (Services::in_memory(), Instant::now());
         services.ledger().inject(Fault::Hangs(Some(hanging)));
         let event = deeds([("m-1", Deed::Succeed), ("m-2", Deed::Succeed)]);
-        assert_eq!(failed(&Scripted::<false>::new(), &services, event).await, ["m-1"]);
+        assert_eq!(failed(&Claiming::new(), &services, event).await, ["m-1"]);
         assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     }
 }
@@ -78,7 +78,7 @@ async fn endless_conflicts_end_with_the_time_for_them() {
     let (services, started) = (Services::in_memory(), Instant::now());
     (0..10_000).for_each(|_| services.ledger().inject(Fault::Conflict));
     assert_eq!(
-        failed(&Scripted::<true>::new(), &services, deeds([("m-1", Deed::Write)])).await,
+        failed(&OneStep::new(), &services, deeds([("m-1", Deed::Write)])).await,
         ["m-1"]
     );
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
@@ -91,7 +91,7 @@ async fn endless_conflicts_end_with_the_time_for_them() {
 
 #[tokio::test(start_paused = true)]
 async fn messages_of_a_standard_queue_run_side_by_side_up_to_the_limit() {
-    let handler = Scripted::<false>::new();
+    let handler = Claiming::new();
     let ids: Vec<_> = (0..3 * CONCURRENT_LANES).map(|n| n.to_string()).collect();
     let event = deeds(ids.iter().map(|id| (&**id, Deed::TakeASecond)));
     assert!(failed(&handler, &Services::in_memory(), event).await.is_empty());
@@ -100,7 +100,7 @@ async fn messages_of_a_standard_queue_run_side_by_side_up_to_the_limit() {
 
 #[tokio::test(start_paused = true)]
 async fn a_group_on_a_standard_queue_is_only_a_hint() {
-    let handler = Scripted::<false>::new();
+    let handler = Claiming::new();
     let messages = ["1", "2", "3"].map(|id| (id, "same group", body(Deed::TakeASecond)));
     assert!(
         failed(&handler, &Services::in_memory(), event(common::STANDARD, messages))
@@ -112,7 +112,7 @@ async fn a_group_on_a_standard_queue_is_only_a_hint() {
 
 #[tokio::test(start_paused = true)]
 async fn groups_of_a_fifo_queue_run_side_by_side_and_their_messages_in_order() {
-    let (handler, started) = (Scripted::<false>::new(), Instant::now());
+    let (handler, started) = (Claiming::new(), Instant::now());
     let messages = [("a-1", "a"), ("b-1", "b"), ("a-2", "a"), ("b-2", "b")];
     let event = event(FIFO, messages.map(|(id, group)| (id, group, body(Deed::TakeASecond))));
     assert!(
@@ -128,7 +128,7 @@ async fn groups_of_a_fifo_queue_run_side_by_side_and_their_messages_in_order() {
 #[tokio::test(start_paused = true)]
 async fn after_a_failure_the_rest_of_its_group_goes_back_untouched_and_other_groups_go_on() {
     for deed in [Deed::Retry, Deed::Panic, Deed::Permanent] {
-        let (handler, services) = (Scripted::<false>::new(), Services::in_memory());
+        let (handler, services) = (Claiming::new(), Services::in_memory());
         let messages = [
             ("a-1", "a", body(Deed::Succeed)),
             ("a-2", "a", body(deed)),
@@ -143,7 +143,7 @@ async fn after_a_failure_the_rest_of_its_group_goes_back_untouched_and_other_gro
 
 #[tokio::test(start_paused = true)]
 async fn a_duplicate_does_not_hold_its_group() {
-    let (handler, services) = (Scripted::<false>::new(), Services::in_memory());
+    let (handler, services) = (Claiming::new(), Services::in_memory());
     let one = |id| (id, "a", body(Deed::Succeed));
     assert!(failed(&handler, &services, event(FIFO, [one("a-1")])).await.is_empty());
     assert!(

@@ -49,6 +49,18 @@ pub async fn sdk_config() -> SdkConfig {
         .await
 }
 
+/// Configuration for the AWS SDK clients of a tool at somebody's desk: region, credentials and endpoint are searched for where
+/// AWS's own tools search, in the environment, the profiles, and so on, with the functions' HTTPS client.
+///
+/// Which kinds of credentials are found there depends on the features of `aws-config` that the tool asks for. Timeouts and
+/// retries are the SDK's.
+pub async fn desk_sdk_config() -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest())
+        .http_client(SdkClient(https_client()))
+        .load()
+        .await
+}
+
 /// Instead of the files in the home directory, which would be read at every start, and on a laptop be obeyed.
 fn no_profiles() -> EnvConfigFiles {
     EnvConfigFiles::builder()

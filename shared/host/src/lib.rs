@@ -39,7 +39,7 @@ mod metrics;
 mod setting;
 mod sqs;
 
-pub use aws::sdk_config;
+pub use aws::{desk_sdk_config, sdk_config};
 pub use https::{HttpsClient, https_client};
 pub use lambda::run;
 pub use setting::{SettingError, optional_setting, setting};

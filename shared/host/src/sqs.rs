@@ -128,20 +128,4 @@ fn error(queue: &str, why: Cause) -> QueueError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_arn_determines_the_url() {
-        assert_eq!(
-            queue_url("arn:aws:sqs:eu-west-1:123456789012:orders.fifo").unwrap(),
-            "https://sqs.eu-west-1.amazonaws.com/123456789012/orders.fifo"
-        );
-        assert_eq!(
-            queue_url("arn:aws-cn:sqs:cn-north-1:123456789012:orders").unwrap(),
-            "https://sqs.cn-north-1.amazonaws.com.cn/123456789012/orders"
-        );
-        assert_eq!(queue_url("orders"), None);
-        assert_eq!(queue_url(""), None);
-    }
-}
+mod tests;

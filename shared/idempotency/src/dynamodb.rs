@@ -2,6 +2,7 @@
 
 mod expression;
 mod item;
+mod operate;
 
 use std::error::Error;
 
@@ -211,7 +212,8 @@ fn reasons(cancelled: &TransactionCanceledException) -> String {
             let item = if position == 0 {
                 "the record".to_owned()
             } else {
-                format!("write {position}")
+                // Counted from zero, as where a write is refused.
+                format!("write {}", position - 1)
             };
             format!(
                 "{item}: {}: {}",

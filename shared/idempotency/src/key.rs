@@ -54,6 +54,25 @@ impl Key {
         &self.record_id
     }
 
+    /// The key whose record has this ID, `namespace#key`, as a table or a log shows it.
+    ///
+    /// The key part is taken as it is, a hash too. Longer than any record ID can be, it is hashed as [`new`](Self::new)
+    /// does.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKey`] if no key has such a record.
+    pub fn from_record_id(record_id: &str) -> Result<Self, InvalidKey> {
+        let (namespace, key) = record_id.split_once('#').ok_or(InvalidKey::Namespace)?;
+        let key = Self::new(namespace, key)?;
+        if record_id.len() > MAX_RECORD_ID_BYTES {
+            return Ok(key);
+        }
+        Ok(Self {
+            record_id: record_id.to_owned(),
+        })
+    }
+
     /// A value for an `Idempotency-Key` header: the same at every attempt, different for every other key.
     ///
     /// 64 hexadecimal digits, so that it is a legal header value whatever the key contains.
@@ -99,6 +118,21 @@ mod tests {
         assert_eq!(Key::new("", "c"), Err(InvalidKey::Namespace));
         assert_eq!(Key::new("a", ""), Err(InvalidKey::Empty));
         assert!(Key::new("a", "b#c").is_ok());
+    }
+
+    #[test]
+    fn a_records_id_names_its_key_hashed_or_not() {
+        for key in ["m-1", "b#c", &"k".repeat(3000), "sha256:looks hashed"] {
+            let key = Key::new("n", key).unwrap();
+            assert_eq!(Key::from_record_id(key.record_id()).unwrap(), key);
+        }
+        let long = "k".repeat(3000);
+        assert_eq!(
+            Key::from_record_id(&format!("n#{long}")).unwrap(),
+            Key::new("n", &long).unwrap()
+        );
+        assert_eq!(Key::from_record_id("m-1"), Err(InvalidKey::Namespace));
+        assert_eq!(Key::from_record_id("n#"), Err(InvalidKey::Empty));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -19,6 +20,8 @@ pub struct Receiver {
 
 #[derive(Debug, Default)]
 struct Received {
+    /// How long each answer takes.
+    pace: Duration,
     refusals: Vec<(u16, Option<u64>)>,
     /// By `Idempotency-Key`.
     notifications: BTreeMap<String, Notified>,
@@ -44,6 +47,11 @@ impl Receiver {
         self.state().refusals.push((status, retry_after));
     }
 
+    /// Lets it think for this long before each answer.
+    pub fn set_pace(&self, pace: Duration) {
+        self.state().pace = pace;
+    }
+
     /// All notifications so far, by their `Idempotency-Key`.
     pub fn notifications(&self) -> BTreeMap<String, Notified> {
         self.state().notifications.clone()
@@ -59,6 +67,8 @@ impl Receiver {
 }
 
 async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> Response {
+    let pace = receiver.state().pace;
+    tokio::time::sleep(pace).await;
     let key = headers
         .get("idempotency-key")
         .and_then(|key| key.to_str().ok())

@@ -36,3 +36,27 @@ fn a_good_receiver_is_not_what_it_complains_of() {
         "environment variable IDEMPOTENCY_TABLE is not set"
     );
 }
+
+#[test]
+fn a_retry_delay_that_is_no_number_of_seconds_is_one_line_that_names_it() {
+    let others = [
+        ("NOTIFICATION_URL", "https://example.com/notify"),
+        ("IDEMPOTENCY_TABLE", "idempotency"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1"),
+        ("AWS_LAMBDA_FUNCTION_NAME", "send-notification"),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+    ];
+    for variable in ["RETRY_DELAY_SECONDS", "RETRY_DELAY_LONGEST_SECONDS"] {
+        for wrong in ["soon", "-1", "1.5", "10s", " 10", "99999999999999999999"] {
+            let environment = others.into_iter().chain([(variable, wrong)]);
+            let line = testing::last_words(SEND_NOTIFICATION.1, environment);
+            let problem = format!("environment variable {variable} is not a whole number of seconds");
+            assert_eq!(line["message"], problem, "{wrong}");
+            assert_eq!(line["level"], "ERROR");
+        }
+    }
+}

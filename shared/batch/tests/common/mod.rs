@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put};
 use batch::{Budget, Delivery, Failure, Handler, MemoryQueues, Mode, Services, SqsEvent};
-use idempotency::{Completion, Key, MemoryLedger, Refusal, Timestamp, Write};
+use idempotency::{Completion, Key, MemoryLedger, OutgoingMessage, Refusal, Status, Timestamp, Write};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Deed {
@@ -27,6 +27,18 @@ pub enum Deed {
     PanicInDecoding(Bomb),
     Hang,
     TakeASecond,
+    /// Asks to be tried again after a minute.
+    RetryInAMinute,
+    /// Succeeds with three messages, to one queue and another and the first again.
+    Send,
+    /// Succeeds with a write, whose refusal means that the effect is there already, and the same messages.
+    WriteAndSend,
+    /// Succeeds with a message that SQS would not accept.
+    SendRubbish,
+    /// Succeeds with a write and a message that SQS would not accept.
+    WriteAndSendRubbish,
+    /// Succeeds with a write and more messages than a record has room for.
+    WriteAndSendTooMuch,
 }
 
 /// Goes off when it is decoded, as a careless `Deserialize` may.
@@ -39,16 +51,20 @@ impl<'de> Deserialize<'de> for Bomb {
     }
 }
 
-/// Does the deed; `ONE_STEP` says in which mode.
+/// Does the deed, in one mode or another.
 #[derive(Default)]
-pub struct Scripted<const ONE_STEP: bool> {
+pub struct Scripted<const MODE: char> {
     /// IDs of the messages that were handled, in order of their start.
     pub handled: Mutex<Vec<String>>,
     pub running: AtomicUsize,
     pub most_running: AtomicUsize,
 }
 
-impl<const ONE_STEP: bool> Scripted<ONE_STEP> {
+pub type Claiming = Scripted<'c'>;
+pub type OneStep = Scripted<'o'>;
+pub type Natural = Scripted<'n'>;
+
+impl<const MODE: char> Scripted<MODE> {
     pub fn new() -> Arc<Self> {
         Arc::default()
     }
@@ -58,13 +74,13 @@ impl<const ONE_STEP: bool> Scripted<ONE_STEP> {
     }
 }
 
-impl<const ONE_STEP: bool> Handler for Scripted<ONE_STEP> {
+impl<const MODE: char> Handler for Scripted<MODE> {
     type Message = Deed;
     const NAMESPACE: &'static str = "scripted";
-    const MODE: Mode = if ONE_STEP {
-        Mode::OneStep
-    } else {
-        Mode::ClaimThenComplete
+    const MODE: Mode = match MODE {
+        'c' => Mode::ClaimThenComplete,
+        'o' => Mode::OneStep,
+        _ => Mode::Natural,
     };
 
     async fn handle(&self, deed: Deed, delivery: &Delivery) -> Result<Completion, Failure> {
@@ -77,7 +93,7 @@ impl<const ONE_STEP: bool> Handler for Scripted<ONE_STEP> {
     }
 }
 
-async fn perform(deed: Deed) -> Result<Completion, Failure> {
+pub async fn perform(deed: Deed) -> Result<Completion, Failure> {
     match deed {
         Deed::Succeed => {}
         Deed::Write => return Ok(Completion::new().write(write(Refusal::AlreadyDone))),
@@ -90,9 +106,52 @@ async fn perform(deed: Deed) -> Result<Completion, Failure> {
         Deed::Permanent => return Err(Failure::permanent("not ever")),
         Deed::Panic => panic!("at the disco"),
         Deed::Hang => std::future::pending().await,
+        Deed::RetryInAMinute => return Err(Failure::retry_after(Duration::from_secs(60), "come back later")),
+        Deed::Send => return Ok(outgoing().into_iter().fold(Completion::new(), Completion::send)),
+        Deed::WriteAndSend => {
+            let written = Completion::new().write(write(Refusal::AlreadyDone));
+            return Ok(outgoing().into_iter().fold(written, Completion::send));
+        }
+        Deed::SendRubbish => return Ok(with_rubbish(Completion::new())),
+        Deed::WriteAndSendRubbish => {
+            return Ok(with_rubbish(Completion::new().write(write(Refusal::AlreadyDone))));
+        }
+        Deed::WriteAndSendTooMuch => {
+            let written = Completion::new().write(write(Refusal::AlreadyDone));
+            return Ok(written.send(OutgoingMessage::new(MAIL, "x".repeat(400 * 1024))));
+        }
         Deed::TakeASecond => tokio::time::sleep(Duration::from_secs(1)).await,
     }
     Ok(Completion::new())
+}
+
+/// Where deeds send their messages.
+pub const MAIL: &str = "https://sqs.eu-west-1.amazonaws.com/000000000000/mail";
+pub const LABELS: &str = "https://sqs.eu-west-1.amazonaws.com/000000000000/labels.fifo";
+
+/// What a deed sends: the last under a key of its own.
+fn outgoing() -> [OutgoingMessage; 3] {
+    [
+        OutgoingMessage::new(MAIL, "first").with_attribute("kind", "greeting"),
+        OutgoingMessage::new(LABELS, "second").with_group("g"),
+        OutgoingMessage::new(MAIL, "third").with_key("the third"),
+    ]
+}
+
+fn with_rubbish(completion: Completion) -> Completion {
+    completion
+        .send(OutgoingMessage::new(MAIL, "fine"))
+        .send(OutgoingMessage::new(MAIL, ""))
+}
+
+/// The bodies that a queue was sent, in order.
+pub fn bodies(services: &Memory, queue: &str) -> Vec<String> {
+    services
+        .queues()
+        .sent(queue)
+        .into_iter()
+        .map(|message| message.body)
+        .collect()
 }
 
 fn write(refused: Refusal) -> Write {
@@ -108,23 +167,56 @@ fn put() -> Write {
     Write::put(put)
 }
 
+/// A message of an event.
+#[derive(Debug, Clone)]
+pub struct Sent(Value);
+
+impl Sent {
+    pub fn new(id: &str, body: impl Into<String>) -> Self {
+        Self(json!({
+            "messageId": id,
+            "receiptHandle": format!("receipt of {id}"),
+            "body": body.into(),
+            "attributes": {"ApproximateReceiveCount": "1"},
+        }))
+    }
+
+    /// Says something that SQS would say of it.
+    pub fn system(mut self, name: &str, value: impl ToString) -> Self {
+        self.0["attributes"][name] = value.to_string().into();
+        self
+    }
+
+    pub fn group(self, group: &str) -> Self {
+        self.system("MessageGroupId", group)
+    }
+
+    pub fn attribute(mut self, name: &str, value: &str) -> Self {
+        self.0["messageAttributes"][name] = json!({"dataType": "String", "stringValue": value});
+        self
+    }
+
+    pub fn field(mut self, name: &str, value: Value) -> Self {
+        self.0[name] = value;
+        self
+    }
+}
+
+pub fn event_of(queue: &str, messages: impl IntoIterator<Item = Sent>) -> SqsEvent {
+    let records: Vec<_> = messages
+        .into_iter()
+        .map(|sent| sent.field("eventSourceARN", queue.into()).0)
+        .collect();
+    serde_json::from_value(json!({ "Records": records })).unwrap()
+}
+
 pub const STANDARD: &str = "arn:aws:sqs:eu-west-1:000000000000:work";
 pub const FIFO: &str = "arn:aws:sqs:eu-west-1:000000000000:work.fifo";
 
 /// An event of messages that are each an ID, a group and a body.
 pub fn event<'a>(queue: &str, messages: impl IntoIterator<Item = (&'a str, &'a str, String)>) -> SqsEvent {
-    let records: Vec<_> = messages
-        .into_iter()
-        .map(|(id, group, body)| {
-            json!({
-                "messageId": id,
-                "body": body,
-                "attributes": {"ApproximateReceiveCount": "1", "MessageGroupId": group},
-                "eventSourceARN": queue,
-            })
-        })
-        .collect();
-    serde_json::from_value(json!({ "Records": records })).unwrap()
+    let sent = |(id, group, body): (&str, &str, String)| Sent::new(id, body).group(group);
+    event_of(queue, messages.into_iter().map(sent))
 }
 
 /// An event of a standard queue, a deed a message.
@@ -145,6 +237,21 @@ pub fn ten_seconds() -> Budget {
 
 pub fn key(message_id: &str) -> Key {
     Key::new("scripted", message_id).unwrap()
+}
+
+/// Where messages go that can never be worked.
+pub const DEAD: &str = "https://sqs.eu-west-1.amazonaws.com/000000000000/work-dlq";
+
+pub fn with_dead_letter_queue() -> Memory {
+    Services::in_memory().with_dead_letter_queue(DEAD)
+}
+
+pub fn status(services: &Memory, id: &str) -> Option<Status> {
+    services.ledger().record(&key(id)).map(|record| record.status)
+}
+
+pub fn reason(services: &Memory, id: &str) -> Option<String> {
+    services.ledger().record(&key(id))?.reason
 }
 
 pub type Memory = Services<MemoryLedger, MemoryQueues>;

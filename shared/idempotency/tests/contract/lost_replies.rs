@@ -3,7 +3,9 @@
 //! 4: the SDK sends a request without a reply again by itself, and the answer must be the first one's.
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put};
-use idempotency::{Claim, Committed, Completed, Completion, DynamoDbLedger, Ledger, LedgerError, Settled, Write};
+use idempotency::{
+    Claim, Committed, Completed, Completion, DynamoDbLedger, Ledger, LedgerError, Refusal, Settled, Write,
+};
 use local::dynamodb::{Fault, FaultKind};
 
 use crate::dynamodb::DynamoDbStore;
@@ -153,25 +155,36 @@ async fn a_throttled_table_is_told_from_one_that_refuses() {
 }
 
 #[tokio::test]
-async fn a_write_that_the_table_can_never_take_is_named_with_the_reason() {
+async fn a_write_that_the_table_can_never_take_is_refused_for_good_and_named_with_the_reason() {
     let store = DynamoDbStore::local().await;
     let too_large = AttributeValue::S("x".repeat(400 * 1024));
     let put = Put::builder()
         .table_name(EFFECTS)
         .item("id", AttributeValue::S("large".to_owned()))
-        .item("text", too_large);
-    let completion = Completion::new()
-        .write(effect("small"))
-        .write(Write::put(put.build().unwrap()));
-    let error = store
-        .ledger()
-        .commit(&attempt(&fresh_key(), NOW), &completion)
-        .await
-        .unwrap_err();
-    let LedgerError::Refused(reason) = error else {
-        panic!("{error:?}")
+        .item("text", too_large)
+        .build()
+        .unwrap();
+    let completion = || {
+        Completion::new()
+            .write(effect("small"))
+            .write(Write::put(put.clone()).if_refused(|_| unreachable!("it has no condition")))
     };
-    let expected = "write 2: ValidationError: Item size has exceeded the maximum allowed size";
-    assert!(reason.to_string().starts_with(expected), "{reason}");
+    let why = "write 1 can't be made: Item size has exceeded the maximum allowed size".to_owned();
+    let refusal = Refusal::Permanent(why);
+
+    let claimed = attempt(&fresh_key(), NOW);
+    let held = lease(store.ledger(), claimed).await;
+    let Completed::Refused(held, refused) = store.ledger().complete(held, &completion()).await.unwrap() else {
+        panic!("not refused");
+    };
+    assert_eq!(refused, refusal);
+    // The lease still holds: the work can be rejected.
+    assert_eq!(store.ledger().reject(held, "why").await.unwrap(), Settled::Done);
+
+    let committed = attempt(&fresh_key(), NOW);
+    assert_eq!(
+        store.ledger().commit(&committed, &completion()).await.unwrap(),
+        Committed::Refused(refusal)
+    );
     assert_eq!(store.effects("small").await, 0);
 }

@@ -15,5 +15,7 @@ mod dynamodb;
 mod histories;
 mod lost_replies;
 mod memory;
+mod operate;
+mod outgoing;
 mod promises;
 mod store;

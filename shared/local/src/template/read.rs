@@ -278,7 +278,7 @@ mod tests {
     fn the_real_template_runs_on_seconds_and_under_another_prefix() {
         let template = real(&[("FunctionTimeout", "1"), ("VisibilityTimeout", "6"), ("Prefix", "dev-")]).unwrap();
         assert_eq!(template.functions[0].timeout.as_secs(), 1);
-        assert_eq!(template.queues[2].attributes["VisibilityTimeout"], "6");
+        assert_eq!(template.queues[3].attributes["VisibilityTimeout"], "6");
         assert_eq!(template.functions[0].environment["ORDERS_TABLE"], "dev-orders");
         assert_eq!(template.mappings[0].queue, "dev-orders");
     }

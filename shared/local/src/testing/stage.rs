@@ -63,8 +63,12 @@ impl Stage {
     /// Unless `parameters` say otherwise, an invocation may take a second, a message whose process dies comes again a second
     /// after it was received, and none is dead-lettered for its receives.
     pub async fn set(functions: &[(&str, &str)], parameters: &[(&str, &str)]) -> Self {
-        let template = workspace().join("template.yaml");
-        Self::start(template, only(functions), parameters).await
+        Self::set_on(workspace().join("template.yaml"), functions, parameters).await
+    }
+
+    /// The same, with what another template names; it has those three parameters, too.
+    pub async fn set_on(template: impl Into<PathBuf>, functions: &[(&str, &str)], parameters: &[(&str, &str)]) -> Self {
+        Self::start(template.into(), only(functions), parameters).await
     }
 
     /// The same, with one piece of the template, such as a line, written otherwise.

@@ -18,8 +18,8 @@ pub(crate) fn line(event: &Event) -> Option<String> {
             let done = messages.len() - failed.len();
             let outcome = match (whole_batch, failed.len()) {
                 (Some(reason), _) => format!("all failed: {}", without_request_id(reason)),
-                (None, 0) => format!("{done} done"),
-                (None, some) => format!("{done} done, {some} failed ({})", short(failed)),
+                (None, 0) => format!("{done} acknowledged"),
+                (None, some) => format!("{done} acknowledged, {some} to come again ({})", short(failed)),
             };
             let count = plural(messages.len(), "message");
             Some(format!(
@@ -96,10 +96,13 @@ mod tests {
     #[test]
     fn a_batch_is_one_line_that_names_what_failed() {
         let lines = |failed: &[&str], whole| line(&finished(failed, whole)).unwrap();
-        assert_eq!(lines(&[], None), "place-order: 2 messages of orders in 12 ms: 2 done");
+        assert_eq!(
+            lines(&[], None),
+            "place-order: 2 messages of orders in 12 ms: 2 acknowledged"
+        );
         assert_eq!(
             lines(&["22222222-2"], None),
-            "place-order: 2 messages of orders in 12 ms: 1 done, 1 failed (22222222)"
+            "place-order: 2 messages of orders in 12 ms: 1 acknowledged, 1 to come again (22222222)"
         );
         assert_eq!(
             lines(&["11111111-1", "22222222-2"], Some("timed out")),

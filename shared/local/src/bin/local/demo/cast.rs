@@ -40,7 +40,19 @@ const fn notification(file: &'static str, fate: Fate, doubled: bool) -> Sample {
     }
 }
 
-pub(super) static SAMPLES: [Sample; 10] = [
+const fn reservation(file: &'static str, fate: Fate) -> Sample {
+    Sample {
+        queue: "reservations.fifo",
+        file,
+        fate,
+        doubled: false,
+    }
+}
+
+/// What is in stock of each SKU that there is.
+pub(super) const STOCK: [(&str, i64); 3] = [("tea-black", 10), ("cup-white", 10), ("tea-white", 10)];
+
+pub(super) static SAMPLES: [Sample; 13] = [
     order("place-order/valid.json", Fate::Done, true),
     order("place-order/two-orders-of-one-customer.json", Fate::Done, true),
     order("place-order/ten-orders.json", Fate::Done, false),
@@ -51,6 +63,9 @@ pub(super) static SAMPLES: [Sample; 10] = [
     notification("send-notification/valid.json", Fate::Done, true),
     notification("send-notification/three-notifications.json", Fate::Done, false),
     notification("send-notification/malformed-body.json", Fate::DeadLettered, false),
+    reservation("reserve-stock/two-groups.json", Fate::Done),
+    reservation("reserve-stock/three-of-one-group.json", Fate::Done),
+    reservation("reserve-stock/unknown-sku.json", Fate::DeadLettered),
 ];
 
 /// When the transaction with an order of this file is committed, the function is killed before it hears of it.

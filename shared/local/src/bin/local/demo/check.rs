@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::cast::Fate;
+use super::cast::{Fate, STOCK};
 use super::stage::{Place, Scene, Seen, attribute, text};
 
 pub(super) struct Promise {
@@ -20,15 +20,15 @@ pub(super) fn promises(scene: &Scene<'_>) -> Vec<Promise> {
     vec![
         promise(
             messages > 0 && all(&|seen| seen.deliveries > 0 && seen.place != Place::InQueue),
-            format!("nothing is lost: each of {messages} messages was acknowledged or is in a dead-letter queue"),
+            format!("nothing is lost: each of {messages} messages is done, or in a dead-letter queue with its reason"),
         ),
         promise(
             all(&|seen| (seen.place == Place::Acknowledged) == (seen.status.as_deref() == Some("COMPLETED"))),
-            "a message was acknowledged if and only if its record says that its work is done".to_owned(),
+            "a message left for good if and only if its record says that its work is done".to_owned(),
         ),
         promise(
             fates_are_right(scene),
-            "what can be done was done, and what can't ended in its dead-letter queue with a reason".to_owned(),
+            "what can be done was done, and what can't went to its dead-letter queue at once".to_owned(),
         ),
         promise(
             all(&|seen| seen.effects <= 1) && every_order_counted_once(scene),
@@ -37,6 +37,17 @@ pub(super) fn promises(scene: &Scene<'_>) -> Vec<Promise> {
         promise(
             totals_are_right(scene),
             "each customer's total is the sum of their accepted orders".to_owned(),
+        ),
+        promise(
+            !scene.confirmations.is_empty() && scene.confirmations.values().all(|accepted| *accepted == 1),
+            format!(
+                "each of {} orders was confirmed once, although a function died before it sent a confirmation",
+                scene.confirmations.len()
+            ),
+        ),
+        promise(
+            stock_is_right(scene),
+            "what is left in stock is what there was, less each reservation once".to_owned(),
         ),
         promise(
             scene.killed > 1 && scene.refused && all(&|seen| !seen.sent.doubled || seen.deliveries > 1),
@@ -58,7 +69,9 @@ fn fates_are_right(scene: &Scene<'_>) -> bool {
             Fate::DeadLettered => !done,
             Fate::OneIsDone => true,
         };
-        is_right && has_effect(scene, seen) == done && (done || seen.reason.is_some())
+        // Whoever is killed at it had no time to hand it over.
+        let at_once = done || seen.deliveries as usize <= 1 + seen.killed;
+        is_right && at_once && has_effect(scene, seen) == done && (done || seen.reason.is_some())
     });
     let lucky = scene.messages.iter().filter(|seen| seen.sent.fate == Fate::OneIsDone);
     each && lucky
@@ -92,6 +105,25 @@ fn every_order_counted_once(scene: &Scene<'_>) -> bool {
     commits
         .iter()
         .all(|(order, commits)| *commits == u32::from(stored.contains(order)))
+}
+
+fn stock_is_right(scene: &Scene<'_>) -> bool {
+    let left = |sku: &str| {
+        scene
+            .stock
+            .iter()
+            .find(|item| attribute(item, "id") == sku)
+            .map(|item| attribute(item, "stock"))
+    };
+    let reserved = |sku: &str| {
+        let done = scene.messages.iter().filter(|seen| seen.place == Place::Acknowledged);
+        let of_sku = done.filter(|seen| text(&seen.sent.body, "sku") == sku);
+        of_sku
+            .filter_map(|seen| seen.sent.body["quantity"].as_i64())
+            .sum::<i64>()
+    };
+    let mut stock = STOCK.iter();
+    stock.all(|(sku, there)| reserved(sku) > 0 && left(sku) == Some((there - reserved(sku)).to_string()))
 }
 
 /// Whether the totals are what the stored orders make, and the stored orders what was sent.

@@ -42,7 +42,12 @@ pub(super) fn table(scene: &Scene<'_>) -> String {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    format!("{}\n\nRejected:\n{}", table.trim_fmt(), reasons(scene))
+    format!(
+        "{}\n\nRejected:\n{}\n{}",
+        table.trim_fmt(),
+        reasons(scene),
+        counted(scene)
+    )
 }
 
 /// The sample's file, without its directory, of which the subject tells.
@@ -69,13 +74,28 @@ fn ended(seen: &Seen<'_>) -> String {
     match seen.place {
         Place::Acknowledged => "acknowledged".to_owned(),
         Place::InQueue => format!("still in {}", seen.sent.queue),
-        Place::DeadLettered => format!("{}-dlq", seen.sent.queue),
+        Place::DeadLettered => seen.sent.dead_letter_queue(),
     }
 }
 
 fn reasons(scene: &Scene<'_>) -> String {
     let line = |seen: &Seen<'_>| Some(format!("  {}  {}\n", head(&seen.sent.id), seen.reason.as_ref()?));
     scene.messages.iter().filter_map(line).collect()
+}
+
+/// What the functions' own metrics say: deliveries of confirmations are among them.
+fn counted(scene: &Scene<'_>) -> String {
+    let count = |outcome| scene.counted.get(outcome).copied().unwrap_or_default();
+    format!(
+        "Deliveries, as the functions' metrics count them: {} done, {} duplicate, {} in progress elsewhere, {} failed, \
+         {} rejected, {} not started.\n",
+        count("Done"),
+        count("Duplicate"),
+        count("InProgress"),
+        count("Failed"),
+        count("Rejected"),
+        count("NotStarted")
+    )
 }
 
 pub(super) fn verdict(promises: &[Promise], took: Duration) -> String {

@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use idempotency::Key;
 use local::Stack;
-use local::dynamodb::{Fault, FaultKind};
+use local::dynamodb::{Fault, FaultKind, Reply};
 use local::lambda::Event;
 use local::sqs::QueuedMessage;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::cast::{Fate, KILLED_AT, SAMPLES, Sample};
+use super::cast::{Fate, KILLED_AT, SAMPLES, STOCK, Sample};
 use crate::send::{self, Message, Queue};
 
 /// How often the transaction of each record was committed, by the record's ID.
@@ -26,7 +27,12 @@ pub(super) struct Stage<'a> {
     commits: Commits,
     /// The message IDs of each batch whose process was killed.
     killed_batches: Vec<Vec<String>>,
+    /// What the functions' lines of metrics add up to.
+    counted: BTreeMap<&'static str, u64>,
 }
+
+/// The outcomes of deliveries, as the functions count them.
+const OUTCOMES: [&str; 6] = ["Done", "Duplicate", "InProgress", "Failed", "Rejected", "NotStarted"];
 
 /// A message that was sent.
 pub(super) struct Sent {
@@ -42,8 +48,11 @@ pub(super) struct Sent {
 pub(super) struct Seen<'a> {
     pub(super) sent: &'a Sent,
     pub(super) deliveries: u32,
+    /// How many of its batches were killed.
+    pub(super) killed: usize,
     /// The record's status, if there is a record.
     pub(super) status: Option<String>,
+    /// Why it was rejected, as its dead letter says.
     pub(super) reason: Option<String>,
     /// How often its effect happened.
     pub(super) effects: u32,
@@ -67,12 +76,18 @@ pub(super) struct Scene<'a> {
     pub(super) refused: bool,
     pub(super) orders: Vec<Value>,
     pub(super) customers: Vec<Value>,
+    pub(super) stock: Vec<Value>,
+    /// How often each order's confirmation was accepted by the receiver.
+    pub(super) confirmations: BTreeMap<String, u32>,
+    pub(super) counted: BTreeMap<&'static str, u64>,
 }
 
 impl<'a> Stage<'a> {
     /// Reads the samples, and makes things go wrong before they begin.
     pub(super) fn set(stack: &'a Stack, events: &Path) -> Result<Self, String> {
         stack.receiver().refuse_next(503, Some(1));
+        // So that a message's second delivery meets the first one at work.
+        stack.receiver().set_pace(Duration::from_millis(300));
         let read = |sample: &'static Sample| Ok((sample, send::read(&events.join(sample.file))?));
         let samples = SAMPLES.iter().map(read).collect::<Result<Vec<_>, String>>()?;
         // One from the middle: of its batch, some messages are done by then, and others are not.
@@ -85,9 +100,22 @@ impl<'a> Stage<'a> {
             sent: Vec::new(),
             commits: Commits::default(),
             killed_batches: Vec::new(),
+            counted: BTreeMap::new(),
         };
+        stage.fill_stock()?;
         stage.watch_commits();
         Ok(stage)
+    }
+
+    fn fill_stock(&self) -> Result<(), String> {
+        for (sku, stock) in STOCK {
+            let item = json!({ "id": { "S": sku }, "stock": { "N": stock.to_string() } });
+            let put = json!({ "TableName": "stock", "Item": item });
+            if let Reply::Answer(Err(error)) = self.stack.dynamodb().call("PutItem", put) {
+                return Err(format!("the stock can't be filled: {error:?}"));
+            }
+        }
+        Ok(())
     }
 
     /// Sends all samples, each file as one batch.
@@ -140,6 +168,14 @@ impl<'a> Stage<'a> {
         {
             self.killed_batches.push(messages.clone());
         }
+        if let Event::Log { line, .. } = event
+            && let Ok(metrics) = serde_json::from_str::<Value>(line)
+            && metrics.get("_aws").is_some()
+        {
+            for outcome in OUTCOMES {
+                *self.counted.entry(outcome).or_default() += metrics[outcome].as_u64().unwrap_or_default();
+            }
+        }
     }
 
     /// Whether every message has come to its end.
@@ -169,13 +205,17 @@ impl<'a> Stage<'a> {
             let committed = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
             let commits = key.as_ref().and_then(|key| committed.get(key.record_id())).copied();
             let accepted = key.and_then(|key| notifications.get(&key.token()).map(|notified| notified.accepted));
+            let letter = self.dead_letter(sent);
             Seen {
                 sent,
                 deliveries: self.stack.sqs().deliveries(&sent.id),
+                killed: self
+                    .killed_batches
+                    .iter()
+                    .filter(|batch| batch.contains(&sent.id))
+                    .count(),
                 status: record.map(|record| attribute(record, "status")),
-                reason: record
-                    .map(|record| attribute(record, "reason"))
-                    .filter(|reason| !reason.is_empty()),
+                reason: letter.and_then(|mut letter| letter.attributes.remove("FailureReason")),
                 effects: commits.or(accepted).unwrap_or_default(),
                 place: self.place(sent),
             }
@@ -188,7 +228,22 @@ impl<'a> Stage<'a> {
                 .any(|notified| notified.requests > notified.accepted),
             orders: self.stack.dynamodb().scan("orders"),
             customers: self.stack.dynamodb().scan("customers"),
+            stock: self.stack.dynamodb().scan("stock"),
+            confirmations: self.confirmations(),
+            counted: self.counted.clone(),
         }
+    }
+
+    fn confirmations(&self) -> BTreeMap<String, u32> {
+        let notifications = self.stack.receiver().notifications();
+        let accepted = |order: &Value| {
+            let order = attribute(order, "id");
+            let key = Key::new("send-notification", &format!("confirmation of order {order}")).ok()?;
+            let accepted = notifications.get(&key.token()).map_or(0, |notified| notified.accepted);
+            Some((order, accepted))
+        };
+        let orders = self.stack.dynamodb().scan("orders");
+        orders.iter().filter_map(accepted).collect()
     }
 
     fn killed_batch(&self) -> usize {
@@ -198,20 +253,21 @@ impl<'a> Stage<'a> {
     }
 
     fn place(&self, sent: &Sent) -> Place {
-        let holds = |queue: &str| {
-            self.stack
-                .sqs()
-                .peek(queue)
-                .iter()
-                .any(|message: &QueuedMessage| message.message_id == sent.id)
-        };
-        if holds(sent.queue) {
+        let queue = self.stack.sqs().peek(sent.queue);
+        if queue.iter().any(|message| message.message_id == sent.id) {
             Place::InQueue
-        } else if holds(&format!("{}-dlq", sent.queue)) {
+        } else if self.dead_letter(sent).is_some() {
             Place::DeadLettered
         } else {
             Place::Acknowledged
         }
+    }
+
+    /// What became of it in the dead-letter queue: there it is a new message, and tells its ID.
+    fn dead_letter(&self, sent: &Sent) -> Option<QueuedMessage> {
+        let letters = self.stack.sqs().peek(&sent.dead_letter_queue()).into_iter();
+        let mut mine = letters.filter(|letter| letter.attributes.get("OriginalMessageId") == Some(&sent.id));
+        mine.next()
     }
 }
 
@@ -236,13 +292,32 @@ impl Sent {
     /// The key under which its function records it.
     fn key(&self) -> Option<Key> {
         let namespace = self.file.split('/').next().unwrap_or_default();
-        Key::new(namespace, &self.id).ok()
+        let key = match namespace {
+            // A reservation is known by what it is for.
+            "reserve-stock" => format!(
+                "{:?} for order {:?}",
+                text(&self.body, "sku"),
+                text(&self.body, "order")
+            ),
+            _ => self.id.clone(),
+        };
+        Key::new(namespace, &key).ok()
+    }
+
+    pub(super) fn dead_letter_queue(&self) -> String {
+        match self.queue.strip_suffix(".fifo") {
+            Some(name) => format!("{name}-dlq.fifo"),
+            None => format!("{}-dlq", self.queue),
+        }
     }
 
     /// What the message is about, in a word.
     pub(super) fn subject(&self) -> String {
         let named = |name| Some(text(&self.body, name)).filter(|value| !value.is_empty());
-        named("id").or_else(|| named("to")).unwrap_or_else(|| "?".to_owned())
+        named("id")
+            .or_else(|| named("to"))
+            .or_else(|| named("order"))
+            .unwrap_or_else(|| "?".to_owned())
     }
 }
 

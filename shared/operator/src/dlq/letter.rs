@@ -1,0 +1,93 @@
+//! A message in a dead-letter queue, and what is known of its failure.
+
+use std::collections::HashMap;
+
+use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
+use batch::dead_letter::{FAILED_FUNCTION, FAILURE_REASON, IDEMPOTENCY_KEY, ORIGINAL_MESSAGE_ID, RECEIVE_COUNT};
+use idempotency::Timestamp;
+
+/// What only tells of the failure, and has no place in the message that is sent again.
+const OF_THE_FAILURE: [&str; 4] = [FAILURE_REASON, FAILED_FUNCTION, RECEIVE_COUNT, ORIGINAL_MESSAGE_ID];
+
+/// The most that a message may have:
+/// [message attributes](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html).
+const MAX_ATTRIBUTES: usize = 10;
+
+pub(super) type Attributes = HashMap<String, MessageAttributeValue>;
+
+#[derive(Debug, Default)]
+pub(super) struct DeadLetter {
+    pub(super) id: String,
+    pub(super) receipt: String,
+    pub(super) body: String,
+    pub(super) attributes: Attributes,
+    pub(super) group: Option<String>,
+    pub(super) trace_header: Option<String>,
+    /// When it was sent, to this queue or to the one it was moved from.
+    pub(super) sent: Option<Timestamp>,
+    /// SQS moved it here by a redrive policy.
+    moved: bool,
+}
+
+impl DeadLetter {
+    pub(super) fn of(message: Message) -> Self {
+        let mut system = message.attributes.unwrap_or_default();
+        let sent = system.get(&MessageSystemAttributeName::SentTimestamp);
+        Self {
+            id: message.message_id.unwrap_or_default(),
+            receipt: message.receipt_handle.unwrap_or_default(),
+            body: message.body.unwrap_or_default(),
+            attributes: message.message_attributes.unwrap_or_default(),
+            sent: sent.and_then(|millis| millis.parse().ok()).map(Timestamp::from_millis),
+            group: system.remove(&MessageSystemAttributeName::MessageGroupId),
+            trace_header: system.remove(&MessageSystemAttributeName::AwsTraceHeader),
+            moved: system.contains_key(&MessageSystemAttributeName::DeadLetterQueueSourceArn),
+        }
+    }
+
+    /// What makes it the same work, within its namespace. SQS keeps the message ID of what it moves, which is the key there.
+    pub(super) fn key(&self) -> &str {
+        let key = self.text(IDEMPOTENCY_KEY).or_else(|| self.text(ORIGINAL_MESSAGE_ID));
+        key.unwrap_or(&self.id)
+    }
+
+    /// The namespace of the handler that gave up on it, if it says so.
+    pub(super) fn function(&self) -> Option<&str> {
+        self.text(FAILED_FUNCTION)
+    }
+
+    pub(super) fn reason(&self) -> &str {
+        match self.text(FAILURE_REASON) {
+            Some(reason) => reason,
+            None if self.moved => "moved by the redrive policy",
+            None => "sent here without a reason",
+        }
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        let value = self.attributes.get(name)?.string_value()?;
+        (!value.is_empty()).then_some(value)
+    }
+
+    /// The attributes to send it again with: its own, and its key.
+    ///
+    /// # Errors
+    ///
+    /// In one line why they don't fit.
+    pub(super) fn attributes_to_send(&self) -> Result<Attributes, String> {
+        let mut attributes = self.attributes.clone();
+        attributes.retain(|name, _| !OF_THE_FAILURE.contains(&name.as_str()));
+        let key = MessageAttributeValue::builder()
+            .data_type("String")
+            .string_value(self.key());
+        let key = key.build().map_err(|error| error.to_string())?;
+        attributes.insert(IDEMPOTENCY_KEY.to_owned(), key);
+        match attributes.len() {
+            0..=MAX_ATTRIBUTES => Ok(attributes),
+            _ => Err(format!(
+                "its own {MAX_ATTRIBUTES} attributes leave no room for {IDEMPOTENCY_KEY}, without which a copy of it would be \
+                 worked again"
+            )),
+        }
+    }
+}

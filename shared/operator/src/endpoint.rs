@@ -1,0 +1,98 @@
+//! Where SQS and DynamoDB are, and who asks them.
+
+use std::env;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{Region, SdkConfig};
+use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
+use clap::Args;
+use http::Uri;
+
+/// A request that has no answer after this long is sent again. More than the longest wait for messages that is asked for.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The region of an emulator when nothing names one.
+const REGION: &str = "us-east-1";
+
+/// The stack that a command works on.
+#[derive(Args)]
+pub(crate) struct EndpointArgs {
+    /// Where the stack, or an emulator, is [default: $AWS_ENDPOINT_URL, or else AWS]
+    #[arg(long, value_name = "URL", value_parser = http_url)]
+    endpoint_url: Option<String>,
+}
+
+impl EndpointArgs {
+    /// The configuration for clients of a service, such as `SQS`.
+    ///
+    /// # Errors
+    ///
+    /// In one line what is wrong in the environment.
+    pub(crate) async fn config(&self, service: &str) -> Result<SdkConfig, String> {
+        let timeout = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT);
+        let timeout = timeout.build();
+        match self.of(service)? {
+            Some(url) if is_emulator(&url) => Ok(emulator(&url).await.to_builder().timeout_config(timeout).build()),
+            url => {
+                let mut config = host::desk_sdk_config().await.into_builder().timeout_config(timeout);
+                config.set_endpoint_url(url);
+                let config = config.build();
+                match config.region() {
+                    Some(_) => Ok(config),
+                    None => Err(
+                        "no region: set AWS_REGION, or choose a profile that has one with AWS_PROFILE; for the \
+                                 local stack, name it with --endpoint-url"
+                            .to_owned(),
+                    ),
+                }
+            }
+        }
+    }
+
+    /// Where the service is, found as AWS's own tools find it; `None`: where they say.
+    fn of(&self, service: &str) -> Result<Option<String>, String> {
+        if self.endpoint_url.is_some() {
+            return Ok(self.endpoint_url.clone());
+        }
+        let mut variables = [format!("AWS_ENDPOINT_URL_{service}"), "AWS_ENDPOINT_URL".to_owned()].into_iter();
+        let set = variables.find_map(|name| Some((env::var(&name).ok().filter(|url| !url.is_empty())?, name)));
+        let Some((url, name)) = set else {
+            return Ok(None);
+        };
+        let url = http_url(&url).map_err(|why| format!("{name} is no URL of a service: {url:?}; {why}"))?;
+        Ok(Some(url))
+    }
+}
+
+/// AWS's own endpoints, private ones too, are asked by TLS; an emulator on this machine is not, and takes any credentials.
+fn is_emulator(url: &str) -> bool {
+    url.starts_with("http://")
+}
+
+/// The environment's region and credentials, or any: a search for others takes seconds, and real ones don't belong there.
+async fn emulator(url: &str) -> SdkConfig {
+    let config = host::sdk_config().await;
+    let region = config.region().cloned().unwrap_or(Region::from_static(REGION));
+    let config = config.into_builder().endpoint_url(url).region(region);
+    let config = config.retry_config(RetryConfig::standard());
+    match env::var_os("AWS_ACCESS_KEY_ID") {
+        Some(_) => config.build(),
+        None => {
+            let anybody = Credentials::new("local", "local", None, None, "an emulator");
+            config
+                .credentials_provider(SharedCredentialsProvider::new(anybody))
+                .build()
+        }
+    }
+}
+
+/// The URL of a service, without the slash that it may end with.
+fn http_url(text: &str) -> Result<String, String> {
+    let is_one = |url: Uri| matches!(url.scheme_str(), Some("http" | "https")) && url.query().is_none();
+    match text.parse().is_ok_and(is_one) {
+        true => Ok(text.trim_end_matches('/').to_owned()),
+        false => Err("write it as http://127.0.0.1:4566".to_owned()),
+    }
+}

@@ -1,0 +1,31 @@
+//! `operator inspect`: what the ledger knows of a key.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use idempotency::Timestamp;
+
+use crate::{Outcome, RecordArgs, record, say};
+
+#[derive(Args)]
+pub(crate) struct InspectArgs {
+    #[command(flatten)]
+    of: RecordArgs,
+    /// As JSON, every attribute as the table has it
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(args: InspectArgs) -> Outcome {
+    let RecordArgs { key, table, endpoint } = args.of;
+    let name = table.table.clone();
+    let ledger = table.ledger(&endpoint).await?;
+    let Some(item) = ledger.item(&key).await? else {
+        return Err(format!("there is no record {} in table {name}", key.record_id()).into());
+    };
+    match args.json {
+        true => say!("{:#}", record::json(&item)),
+        false => say!("{}", record::text(&item, Timestamp::now())),
+    }
+    Ok(ExitCode::SUCCESS)
+}

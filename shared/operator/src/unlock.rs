@@ -1,0 +1,63 @@
+//! `operator unlock`: the end of a dead lease.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use idempotency::{Record, Settled, Status, Timestamp};
+
+use crate::confirm::confirmed;
+use crate::{Outcome, RecordArgs, record, say, time};
+
+#[derive(Args)]
+pub(crate) struct UnlockArgs {
+    #[command(flatten)]
+    of: RecordArgs,
+    /// Don't ask
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(crate) async fn run(args: UnlockArgs) -> Outcome {
+    let RecordArgs { key, table, endpoint } = args.of;
+    let (id, name) = (key.record_id(), table.table.clone());
+    let ledger = table.ledger(&endpoint).await?;
+    // What is shown and what is held against the table later are one and the same.
+    let Some(item) = ledger.item(&key).await? else {
+        return Err(format!("there is no record {id} in table {name}: nothing locks it").into());
+    };
+    let seen = Record::from_item(&key, &item)?;
+    let now = Timestamp::now();
+    say!("{}", record::text(&item, now));
+    match seen.status {
+        Status::InProgress => eprintln!("{}", warning(&seen, now)),
+        Status::Completed => {
+            return Err(
+                format!("{id} is COMPLETED, and not locked: without its record the work would be repeated").into(),
+            );
+        }
+        Status::Rejected => {
+            return Err(
+                format!("{id} is REJECTED, and not locked: `operator dlq redrive` clears it with its message").into(),
+            );
+        }
+    }
+    if !confirmed(&format!("Unlock {id}?"), args.yes)? {
+        return Err("nothing was changed".into());
+    }
+    match ledger.forget(&key, &seen).await? {
+        Settled::Done => say!("unlocked {id}"),
+        Settled::Lost => {
+            return Err(format!("{id} has changed since it was shown, and was left as it is: look at it again").into());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn warning(seen: &Record, now: Timestamp) -> String {
+    let lease = match seen.lease_end {
+        Some(end) if end > now => format!("its lease holds for another {}", time::length(now.until(end))),
+        Some(_) => "its lease is over, and the next message with this key takes it over without this".to_owned(),
+        None => "its lease has no end, but that of the record".to_owned(),
+    };
+    format!("warning: if its holder still works, its work is done twice; {lease}")
+}

@@ -1,0 +1,11 @@
+//! The real program against the local stack.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is tests")]
+
+mod interrupted;
+mod ledger;
+mod list;
+mod proxy;
+mod redrive;
+mod stage;
+mod usage;

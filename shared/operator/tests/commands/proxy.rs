@@ -1,0 +1,102 @@
+//! Stands before the stack's SQS, and does harm to the program at a chosen request.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use local::sqs::Sqs;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+use crate::stage::{Done, Stage, done, operator};
+
+/// What happens at the chosen request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Harm {
+    /// It is not done, and the program is killed.
+    KilledBefore,
+    /// It is done, and the program is killed before it learns of it.
+    KilledAfter,
+    /// It is done, and the program is interrupted as by Ctrl-C.
+    Interrupted,
+    /// It is refused.
+    Refused,
+}
+
+/// The process to harm. Locked while it is started, so that no request comes before it is known.
+pub(crate) type Victim = Arc<Mutex<Option<Pid>>>;
+
+/// Starts the program, at this endpoint for SQS, and waits for its end.
+pub(crate) async fn run(stage: &Stage, sqs: &str, victim: &Victim, arguments: &[&str]) -> Done {
+    let mut operator = operator(arguments);
+    operator.env("AWS_ENDPOINT_URL", stage.stack.endpoint());
+    operator.env("AWS_ENDPOINT_URL_SQS", sqs);
+    let child = {
+        let mut victim = victim.lock().unwrap();
+        let child = operator.spawn().unwrap();
+        *victim = Pid::from_raw(child.id().unwrap().try_into().unwrap());
+        child
+    };
+    done(child).await
+}
+
+/// Runs the program, and does it harm at the `nth` request, from 1, for this operation of SQS.
+pub(crate) async fn harmed(stage: &Stage, operation: &'static str, nth: u32, harm: Harm, arguments: &[&str]) -> Done {
+    let victim = Victim::default();
+    let (sqs, at) = (Arc::clone(stage.stack.sqs()), Arc::clone(&victim));
+    let left = Arc::new(Mutex::new(nth));
+    let serve = move |headers: HeaderMap, body: Bytes| async move {
+        let asked = headers["x-amz-target"]
+            .to_str()
+            .unwrap()
+            .rsplit('.')
+            .next()
+            .unwrap()
+            .to_owned();
+        let now = asked == operation && {
+            let mut left = left.lock().unwrap();
+            *left = left.wrapping_sub(1);
+            *left == 0
+        };
+        serve(&sqs, &asked, &body, now.then_some(harm), &at).await
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let router = Router::new().fallback(serve);
+    let server = tokio::spawn(async move { axum::serve(listener, router).await });
+    let done = run(stage, &endpoint, &victim, arguments).await;
+    server.abort();
+    done
+}
+
+async fn serve(sqs: &Sqs, operation: &str, body: &[u8], harm: Option<Harm>, victim: &Victim) -> Response {
+    let request: Value = serde_json::from_slice(body).unwrap();
+    match harm {
+        Some(Harm::KilledBefore) => {
+            signal(victim, Signal::KILL);
+            std::future::pending().await
+        }
+        Some(Harm::Refused) => {
+            let refusal = r#"{"__type": "com.amazonaws.sqs#OverLimit", "message": "refused by the test"}"#;
+            return (StatusCode::BAD_REQUEST, refusal).into_response();
+        }
+        _ => {}
+    }
+    let answer = sqs.call(operation, request).await.unwrap();
+    match harm {
+        Some(Harm::KilledAfter) => {
+            signal(victim, Signal::KILL);
+            std::future::pending().await
+        }
+        Some(Harm::Interrupted) => signal(victim, Signal::INT),
+        _ => {}
+    }
+    answer.to_string().into_response()
+}
+
+pub(crate) fn signal(victim: &Victim, signal: Signal) {
+    kill_process(victim.lock().unwrap().unwrap(), signal).unwrap();
+}

@@ -1,0 +1,57 @@
+//! Invocations that have less time than their messages want.
+
+use std::time::Duration;
+
+use local::testing::{event, failures};
+
+use crate::stage::{self, batches, lease_end, receives, script, starts};
+
+/// More than the lanes that run side by side.
+const HANGING: usize = 12;
+
+#[tokio::test]
+async fn out_of_time_what_runs_waits_for_its_lease_what_waits_starts_at_once_and_what_is_done_is_done() {
+    let batch = [("BatchSize", "20"), ("BatchWindow", "1"), ("FunctionTimeout", "2")];
+    let stage = stage::set("claiming", &batch).await;
+    let done = stage.send("work", &script(["done"])).await;
+    let mut hanging = Vec::new();
+    for _ in 0..HANGING {
+        hanging.push(stage.send("work", &script(["hang", "done"])).await);
+    }
+    stage.until("ten are cancelled", || !batches(&stage).is_empty()).await;
+    let first_end = hanging.iter().filter(|message| !starts(&stage, message).is_empty());
+    let first_end = first_end.map(|message| lease_end(&stage, message)).min().unwrap();
+    stage.until_settled(&["work"]).await;
+
+    for batch in batches(&stage) {
+        assert_eq!(batch.whole_batch, None, "its answer came in time: {batch:?}");
+    }
+    assert_eq!(receives(&stage, &done), 1);
+    let (cancelled, unstarted): (Vec<_>, Vec<_>) =
+        hanging.iter().partition(|message| starts(&stage, message).len() == 2);
+    assert_eq!((cancelled.len(), unstarted.len()), (10, HANGING - 10));
+    for message in cancelled {
+        assert!(starts(&stage, message)[1] > first_end, "one lease after the other");
+        assert_eq!(receives(&stage, message), 2, "one receive a lease");
+    }
+    for message in unstarted {
+        assert!(starts(&stage, message)[0] < first_end, "its key was free");
+        assert_eq!(receives(&stage, message), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_handlers_own_time_ends_before_the_batchs_and_costs_its_message_alone() {
+    let stage = stage::set("hurried", &[]).await;
+    let messages = [("m-1", script(["hang"])), ("m-2", script(["done"]))];
+    let invocation = stage.invoke_with("scripted", event("work", &messages)).await;
+    assert_eq!(failures(&invocation), ["m-1"]);
+    assert!(
+        invocation.duration < Duration::from_secs(10),
+        "{:?}",
+        invocation.duration
+    );
+    assert!(stage.is_completed("scripted", "m-2"));
+    // Its effects may have happened: nobody else may start before.
+    assert!(lease_end(&stage, "m-1") > starts(&stage, "m-1")[0] + 10_000);
+}

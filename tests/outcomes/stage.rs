@@ -1,0 +1,121 @@
+//! A stage with the scripted function on it, messages for it, and what it did.
+
+use local::lambda::Event;
+use local::sqs::QueuedMessage;
+use local::testing::{Stage, text};
+use serde_json::{Value, json};
+
+const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripted.yaml");
+const SCRIPTED: (&str, &str) = ("scripted", env!("CARGO_BIN_EXE_scripted"));
+
+/// Time enough, however busy the machine; and hidden for longer than any test: what comes again comes by its own delay.
+const UNHURRIED: [(&str, &str); 2] = [("FunctionTimeout", "20"), ("VisibilityTimeout", "60")];
+
+/// For messages that come again because nobody has said when.
+pub(super) const VISIBLE_SOON: [(&str, &str); 2] = [("FunctionTimeout", "2"), ("VisibilityTimeout", "2")];
+
+/// One message a batch, so that copies meet in different invocations.
+pub(super) const ONE_BY_ONE: (&str, &str) = ("BatchSize", "1");
+
+/// A stage of a test's own, with the handler of this kind, unhurried unless the parameters say otherwise.
+pub(super) async fn set(handler: &str, parameters: &[(&str, &str)]) -> Stage {
+    let parameters = [&[("Handler", handler)], &UNHURRIED[..], parameters].concat();
+    Stage::set_on(TEMPLATE, &[SCRIPTED], &parameters).await
+}
+
+/// The body of a message that asks for this, delivery by delivery.
+pub(super) fn script(deeds: impl Into<Value>) -> Value {
+    json!({ "deeds": deeds.into() })
+}
+
+/// Sends a message to a group of the FIFO queue, where this text tells it from others, and gives back its ID.
+pub(super) async fn send_in_order(stage: &Stage, group: &str, deduplication_id: &str, body: &Value) -> String {
+    let request = json!({
+        "QueueUrl": "work.fifo",
+        "MessageBody": body.to_string(),
+        "MessageGroupId": group,
+        "MessageDeduplicationId": deduplication_id,
+    });
+    let sent = stage.stack.sqs().call("SendMessage", request).await.unwrap();
+    sent["MessageId"].as_str().unwrap().to_owned()
+}
+
+/// One start of the handler.
+#[derive(Debug, Clone)]
+pub(super) struct Run {
+    pub(super) message: String,
+    /// Milliseconds since 1970.
+    pub(super) started: u64,
+    /// What the message's envelope said.
+    pub(super) origin: String,
+}
+
+/// All starts of the handler, the first first.
+pub(super) fn runs(stage: &Stage) -> Vec<Run> {
+    let run = |item: &Value| Run {
+        message: text(item, "message"),
+        started: text(item, "started").parse().unwrap(),
+        origin: text(item, "origin"),
+    };
+    let mut runs: Vec<_> = stage.stack.dynamodb().scan("runs").iter().map(run).collect();
+    runs.sort_by_key(|run| run.started);
+    runs
+}
+
+/// When the handler was started for a message, the first time first.
+pub(super) fn starts(stage: &Stage, message: &str) -> Vec<u64> {
+    let of_message = runs(stage).into_iter().filter(|run| run.message == message);
+    of_message.map(|run| run.started).collect()
+}
+
+/// How often each effect happened.
+pub(super) fn counts(stage: &Stage) -> Vec<String> {
+    let counts = stage.stack.dynamodb().scan("counts");
+    counts.iter().map(|count| text(count, "times")).collect()
+}
+
+/// What is in the standard queue's dead-letter queue.
+pub(super) fn dead_letters(stage: &Stage) -> Vec<QueuedMessage> {
+    stage.stack.sqs().peek("work-dlq")
+}
+
+/// The IDs that these dead letters had before they were sent there.
+pub(super) fn original_ids(letters: &[QueuedMessage]) -> Vec<&str> {
+    let originals = letters
+        .iter()
+        .map(|letter| letter.attributes["OriginalMessageId"].as_str());
+    originals.collect()
+}
+
+/// When the lease of a key in work ends, milliseconds since 1970.
+pub(super) fn lease_end(stage: &Stage, key: &str) -> u64 {
+    let records = stage.stack.dynamodb().scan("idempotency");
+    let id = format!("scripted#{key}");
+    let record = records.iter().find(|record| text(record, "id") == id).unwrap();
+    assert_eq!(text(record, "status"), "INPROGRESS");
+    text(record, "in_progress_expiration").parse().unwrap()
+}
+
+/// How often a message was received.
+pub(super) fn receives(stage: &Stage, message: &str) -> u32 {
+    stage.stack.sqs().deliveries(message)
+}
+
+/// A batch that was answered, or not.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) messages: Vec<String>,
+    /// Why all of it came back, if it did.
+    pub(super) whole_batch: Option<String>,
+}
+
+/// The batches that ended so far.
+pub(super) fn batches(stage: &Stage) -> Vec<Batch> {
+    let batch = |event| match event {
+        Event::BatchFinished {
+            messages, whole_batch, ..
+        } => Some(Batch { messages, whole_batch }),
+        _ => None,
+    };
+    stage.events().into_iter().filter_map(batch).collect()
+}

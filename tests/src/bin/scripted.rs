@@ -1,0 +1,219 @@
+//! A function whose handler does what each message says, for the tests of outcomes: no function of the workspace has reason
+//! to do all of that.
+
+use std::marker::PhantomData;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, Update};
+use batch::{Delivery, Envelope, Failure, Handler, IdempotencyKey, Mode};
+use host::{SettingError, setting};
+use idempotency::{Completion, OutgoingMessage, Timestamp, Write};
+use serde::Deserialize;
+use serde_json::Value;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match setting("HANDLER").as_deref() {
+        Ok("one-step") => run::<OneStep>().await,
+        Ok("natural") => run::<Natural>().await,
+        Ok("sns") => run::<Sns>().await,
+        Ok("event-bridge") => run::<EventBridge>().await,
+        Ok("holding") => run::<Holding>().await,
+        Ok("hurried") => run::<Hurried>().await,
+        Ok("business") => run::<Business>().await,
+        Ok("deduplication") => run::<Deduplication>().await,
+        _ => run::<Claiming>().await,
+    }
+}
+
+async fn run<K: Kind>() -> ExitCode {
+    let client = Client::new(&host::sdk_config().await);
+    host::run(|| Scripted::<K>::from_env(client)).await
+}
+
+/// What the message asks for, delivery by delivery; the last goes for all that follow.
+#[derive(Deserialize)]
+struct Script {
+    /// The business key, for a handler that goes by one.
+    #[serde(default)]
+    key: String,
+    deeds: Vec<Deed>,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Deed {
+    Done,
+    /// Done, and counted under the message's idempotency token, in one transaction with its record.
+    Count,
+    /// Done after so many milliseconds.
+    Take(u64),
+    /// Done, and these scripts are sent to the same queue.
+    Send(Vec<Value>),
+    Retry,
+    /// After so many seconds.
+    RetryAfter(u64),
+    Permanent,
+    Panic,
+    Hang,
+}
+
+/// What is special to one handler.
+trait Kind: Send + Sync + 'static {
+    const MODE: Mode = Mode::ClaimThenComplete;
+    const ENVELOPE: Envelope = Envelope::None;
+    const TIMEOUT: Option<Duration> = None;
+    const HOLD_GROUP: bool = false;
+
+    fn key(_: &Script) -> IdempotencyKey {
+        IdempotencyKey::of_message()
+    }
+}
+
+struct Claiming;
+impl Kind for Claiming {}
+
+struct OneStep;
+impl Kind for OneStep {
+    const MODE: Mode = Mode::OneStep;
+}
+
+struct Natural;
+impl Kind for Natural {
+    const MODE: Mode = Mode::Natural;
+}
+
+struct Sns;
+impl Kind for Sns {
+    const ENVELOPE: Envelope = Envelope::Sns;
+}
+
+struct EventBridge;
+impl Kind for EventBridge {
+    const ENVELOPE: Envelope = Envelope::EventBridge;
+}
+
+/// In one step, so that each delivery of the message that holds the group shows as a run.
+struct Holding;
+impl Kind for Holding {
+    const MODE: Mode = Mode::OneStep;
+    const HOLD_GROUP: bool = true;
+}
+
+struct Hurried;
+impl Kind for Hurried {
+    const TIMEOUT: Option<Duration> = Some(Duration::from_millis(500));
+}
+
+struct Business;
+impl Kind for Business {
+    fn key(script: &Script) -> IdempotencyKey {
+        IdempotencyKey::business(&script.key)
+    }
+}
+
+struct Deduplication;
+impl Kind for Deduplication {
+    fn key(_: &Script) -> IdempotencyKey {
+        IdempotencyKey::deduplication_id()
+    }
+}
+
+struct Scripted<K> {
+    client: Client,
+    runs_table: String,
+    counts_table: String,
+    own_queue: String,
+    kind: PhantomData<K>,
+}
+
+impl<K: Kind> Handler for Scripted<K> {
+    type Message = Script;
+    const NAMESPACE: &'static str = "scripted";
+    const MODE: Mode = K::MODE;
+    const ENVELOPE: Envelope = K::ENVELOPE;
+    const TIMEOUT: Option<Duration> = K::TIMEOUT;
+    const HOLD_GROUP: bool = K::HOLD_GROUP;
+
+    fn key(&self, script: &Script, _: &Delivery) -> IdempotencyKey {
+        K::key(script)
+    }
+
+    async fn handle(&self, script: Script, delivery: &Delivery) -> Result<Completion, Failure> {
+        self.note(delivery).await?;
+        let before = usize::try_from(delivery.receive_count())?.saturating_sub(1);
+        let deed = script.deeds.get(before).or(script.deeds.last());
+        self.perform(deed.cloned().unwrap_or(Deed::Done), delivery).await
+    }
+}
+
+impl<K: Kind> Scripted<K> {
+    fn from_env(client: Client) -> Result<Self, SettingError> {
+        Ok(Self {
+            client,
+            runs_table: setting("RUNS_TABLE")?,
+            counts_table: setting("COUNTS_TABLE")?,
+            own_queue: setting("OWN_QUEUE_URL")?,
+            kind: PhantomData,
+        })
+    }
+
+    /// Lets the test know of this run, whatever becomes of it.
+    async fn note(&self, delivery: &Delivery) -> Result<(), Failure> {
+        let now = Timestamp::now().millis();
+        let receives = delivery.receive_count();
+        let id = format!("{} {receives} {now}", delivery.message_id());
+        let origin = delivery.origin().map(|origin| {
+            let said = [origin.id(), origin.source(), origin.subject().unwrap_or_default()];
+            let attribute = origin.attribute("tenant").or(origin.attribute("account"));
+            format!("{} {} {}", said.join(" "), origin.time(), attribute.unwrap_or_default())
+        });
+        let put = self.client.put_item().table_name(&self.runs_table);
+        put.item("id", AttributeValue::S(id))
+            .item("message", AttributeValue::S(delivery.message_id().to_owned()))
+            .item("started", AttributeValue::N(now.to_string()))
+            .item("origin", AttributeValue::S(origin.unwrap_or_default()))
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    async fn perform(&self, deed: Deed, delivery: &Delivery) -> Result<Completion, Failure> {
+        match deed {
+            Deed::Done => {}
+            Deed::Count => return Ok(Completion::new().write(self.count(delivery)?)),
+            Deed::Take(millis) => tokio::time::sleep(Duration::from_millis(millis)).await,
+            Deed::Send(scripts) => return self.send(&scripts),
+            Deed::Retry => return Err(Failure::retry("not today")),
+            Deed::RetryAfter(seconds) => return Err(Failure::retry_after(Duration::from_secs(seconds), "not yet")),
+            Deed::Permanent => return Err(Failure::permanent("not ever")),
+            Deed::Panic => {
+                #[expect(clippy::panic, reason = "the message asks for it")]
+                {
+                    panic!("at the disco")
+                }
+            }
+            Deed::Hang => std::future::pending().await,
+        }
+        Ok(Completion::new())
+    }
+
+    /// Not idempotent by itself.
+    fn count(&self, delivery: &Delivery) -> Result<Write, Failure> {
+        let update = Update::builder()
+            .table_name(&self.counts_table)
+            .key("id", AttributeValue::S(delivery.idempotency_token()))
+            .update_expression("ADD times :one")
+            .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
+            .build()?;
+        Ok(Write::update(update))
+    }
+
+    fn send(&self, scripts: &[Value]) -> Result<Completion, Failure> {
+        scripts.iter().try_fold(Completion::new(), |completion, script| {
+            Ok(completion.send(OutgoingMessage::json(&self.own_queue, script)?))
+        })
+    }
+}
