@@ -250,16 +250,6 @@ async fn delays_are_asked_for_in_requests_of_ten_and_one_that_fails_costs_no_oth
 }
 
 #[tokio::test(start_paused = true)]
-async fn delays_are_no_matter_of_the_batchs_success() {
-    for fault in [QueueFault::NotChanged, QueueFault::ChangeHangs] {
-        let services = Services::in_memory();
-        services.queues().inject(fault);
-        let event = deeds([("m-1", Deed::Succeed), ("m-2", Deed::Retry)]);
-        assert_eq!(failed(&Claiming::new(), &services, event).await, ["m-2"]);
-    }
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_key_that_could_not_be_freed_is_waited_for() {
     let services = Services::in_memory();
     services.ledger().inject(Fault::Unreachable(None));
