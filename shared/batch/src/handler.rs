@@ -30,6 +30,8 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Whether a FIFO group waits behind a message that can never be worked, until somebody has seen to it or the redrive
     /// policy moves it. By default such a message is dead-lettered and its group goes on, as SQS does it by itself.
+    ///
+    /// What waits behind it in a batch is received as often as it is, and may be moved along with it.
     const HOLD_GROUP: bool = false;
 
     /// What makes two messages the same work: unless said otherwise, what the message brings, which is its ID.

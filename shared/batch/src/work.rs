@@ -126,9 +126,8 @@ impl<H: Handler, L: Ledger, Q: Queues> Batch<'_, H, L, Q> {
                 let ours = attempt.fingerprint().unwrap_or_default();
                 let key = message.delivery.key_text();
                 // The key last: it may be so long that it is cut.
-                let why = format!(
-                    "fingerprint {ours}, but {recorded} is recorded: another payload was used for its key {key:?}"
-                );
+                let why =
+                    format!("its key was used for another payload (fingerprint {recorded}, and not {ours}): {key:?}");
                 self.rejected(message, Failure::permanent(why).to_string()).await
             }
         }
