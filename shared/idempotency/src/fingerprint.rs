@@ -5,7 +5,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// The fingerprint of a payload, 64 hexadecimal digits: the same for JSON that differs in nothing but the order of names
-/// and white space.
+/// and white space. Numbers beyond 64 bits count as the nearest double.
 ///
 /// # Errors
 ///
