@@ -59,7 +59,10 @@ async fn another_notification_under_a_used_key_is_dead_lettered_and_not_posted()
     stage.until_settled(&["notifications"]).await;
     let letter = stage.dead_letter("notifications", &second).unwrap();
     assert_eq!(letter.key, key);
-    assert!(letter.reason.contains("was used for another payload"), "{letter:?}");
+    assert!(
+        letter.reason.contains("another payload was used for its key"),
+        "{letter:?}"
+    );
     assert_eq!(stage.stack.receiver().notifications().len(), 1);
     assert_eq!(notified(&stage, key).unwrap().body, ada);
     assert!(stage.is_completed("send-notification", key), "what was done stays done");
