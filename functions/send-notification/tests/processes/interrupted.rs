@@ -60,7 +60,7 @@ async fn another_notification_under_a_used_key_is_dead_lettered_and_not_posted()
     let letter = stage.dead_letter("notifications", &second).unwrap();
     assert_eq!(letter.key, key);
     assert!(
-        letter.reason.contains("another payload was used for its key"),
+        letter.reason.contains("its key was used for another payload"),
         "{letter:?}"
     );
     assert_eq!(stage.stack.receiver().notifications().len(), 1);
