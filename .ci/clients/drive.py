@@ -100,8 +100,15 @@ class Boto3:
     def check_an_order_that_does_not_add_up_ends_in_the_dead_letter_queue(self):
         sent = self.sqs.send_message(QueueUrl=self.url("orders"), MessageBody=order("boto-wrong", wrong=1))
         dead = self.receive("orders-dlq")
-        assert dead["MessageId"] == sent["MessageId"], dead
-        assert int(dead["Attributes"]["ApproximateReceiveCount"]) == 3, dead
+        told = {name: value["StringValue"] for name, value in dead["MessageAttributes"].items()}
+        reason = "order boto-wrong does not add up: amount is 701, its lines make 700"
+        assert told == {
+            "FailedFunction": "place-order",
+            "FailureReason": reason,
+            "IdempotencyKey": sent["MessageId"],
+            "OriginalMessageId": sent["MessageId"],
+            "ReceiveCount": "1",
+        }, told
         self.sqs.delete_message(QueueUrl=self.url("orders-dlq"), ReceiptHandle=dead["ReceiptHandle"])
         assert self.item("orders", "boto-wrong") is None
         records = self.tables.Table("idempotency").scan(
@@ -109,7 +116,7 @@ class Boto3:
             ExpressionAttributeNames={"#s": "status"},
             ExpressionAttributeValues={":rejected": "REJECTED"},
         )["Items"]
-        assert any("boto-wrong does not add up" in record["reason"] for record in records), records
+        assert any(record["reason"] == reason for record in records), records
 
     def receive(self, queue):
         ask = {"QueueUrl": self.url(queue), "WaitTimeSeconds": 20}
@@ -183,9 +190,18 @@ class Boto3:
         with open("events/place-order/wrong-sum.json", encoding="utf-8") as file:
             event = json.load(file)
         answer = self.functions.invoke(FunctionName="place-order", Payload=json.dumps(event), LogType="Tail")
-        failures = json.load(answer["Payload"])["batchItemFailures"]
-        assert failures == [{"itemIdentifier": event["Records"][0]["messageId"]}], failures
+        assert json.load(answer["Payload"])["batchItemFailures"] == [], "it is in the dead-letter queue"
+        dead = self.receive("orders-dlq")
+        assert dead["MessageAttributes"]["OriginalMessageId"]["StringValue"] == event["Records"][0]["messageId"], dead
+        self.sqs.delete_message(QueueUrl=self.url("orders-dlq"), ReceiptHandle=dead["ReceiptHandle"])
         assert answer["StatusCode"] == 200 and "FunctionError" not in answer and answer["LogResult"]
+        now = int(time.time())
+        taken = {"id": "place-order#boto-taken", "status": "INPROGRESS", "expiration": now + 3600}
+        self.tables.Table("idempotency").put_item(Item=taken | {"in_progress_expiration": (now + 600) * 1000})
+        event["Records"][0] |= {"messageId": "boto-taken", "body": order("boto-taken")}
+        answer = self.functions.invoke(FunctionName="place-order", Payload=json.dumps(event))
+        failures = json.load(answer["Payload"])["batchItemFailures"]
+        assert failures == [{"itemIdentifier": "boto-taken"}], failures
         answer = self.functions.invoke(FunctionName="place-order", Payload=b"{}")
         assert answer["FunctionError"] == "Unhandled" and "errorMessage" in json.load(answer["Payload"])
         missing = self.functions.exceptions.ResourceNotFoundException
@@ -220,9 +236,10 @@ class Cli:
     def check_the_dead_letter_queue_is_received_from_and_purged(self):
         url = self.aws("sqs", "get-queue-url", "--queue-name", "orders")["QueueUrl"]
         self.aws("sqs", "send-message", "--queue-url", url, "--message-body", "{ broken")
-        receive = ["sqs", "receive-message", "--queue-url", f"{url}-dlq", "--attribute-names", "All"]
+        receive = ["sqs", "receive-message", "--queue-url", f"{url}-dlq", "--message-attribute-names", "All"]
         dead = until("the message", lambda: self.aws(*receive, "--wait-time-seconds", "10"))["Messages"][0]
-        assert dead["Body"] == "{ broken" and dead["Attributes"]["DeadLetterQueueSourceArn"].endswith(":orders"), dead
+        reason = dead["MessageAttributes"]["FailureReason"]["StringValue"]
+        assert dead["Body"] == "{ broken" and reason.startswith("malformed body: "), dead
         self.aws("sqs", "purge-queue", "--queue-url", f"{url}-dlq")
 
     def check_refusals_are_shown_with_their_codes(self):
@@ -238,7 +255,9 @@ class Cli:
             event = "fileb://events/place-order/one-bad-among-good.json"
             said = self.aws("lambda", "invoke", "--function-name", "place-order", "--payload", event, answer.name)
             assert said == {"StatusCode": 200, "ExecutedVersion": "$LATEST"}, said
-            assert len(json.load(answer)["batchItemFailures"]) == 1
+            assert json.load(answer) == {"batchItemFailures": []}, "the bad one is in the dead-letter queue"
+        url = self.aws("sqs", "get-queue-url", "--queue-name", "orders-dlq")["QueueUrl"]
+        self.aws("sqs", "purge-queue", "--queue-url", url)
 
 
 def up():
@@ -257,7 +276,7 @@ def down(stack):
     stack.send_signal(signal.SIGTERM)
     lines = stack.communicate(timeout=30)[0].splitlines()
     assert stack.returncode == 0 and lines[-1] == "stopped", lines
-    assert any(re.match(r"place-order: \d+ messages? of orders in \d+ ms: \d+ done", line) for line in lines), lines
+    assert any(re.match(r"place-order: \d+ messages? of orders in \d+ ms: \d+ acknowledged", line) for line in lines), lines
 
 
 def main():
