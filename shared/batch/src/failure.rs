@@ -24,7 +24,7 @@ pub(crate) enum Fate {
 }
 
 impl Failure {
-    /// It may succeed at the next delivery.
+    /// It may succeed at the next delivery, which comes after a [random time](crate::RetryDelays) that grows with each receive.
     pub fn retry(cause: impl Into<Cause>) -> Self {
         Self {
             fate: Fate::Retry,
@@ -32,7 +32,8 @@ impl Failure {
         }
     }
 
-    /// It may succeed, but not before this much time has passed.
+    /// It may succeed, but not before this much time has passed; at most 11 hours and 40 minutes, for SQS hides a message no
+    /// longer than 12 hours from its receipt.
     pub fn retry_after(delay: Duration, cause: impl Into<Cause>) -> Self {
         Self {
             fate: Fate::RetryAfter(delay),
@@ -40,8 +41,9 @@ impl Failure {
         }
     }
 
-    /// It can never succeed. Later deliveries are rejected for the same reason, in claim-then-complete mode without
-    /// running the handler.
+    /// It can never succeed: the message goes to the dead-letter queue at once, with this reason, if one is configured.
+    ///
+    /// Later deliveries are rejected for the same reason, in claim-then-complete mode without running the handler.
     pub fn permanent(cause: impl Into<Cause>) -> Self {
         Self {
             fate: Fate::Permanent,
