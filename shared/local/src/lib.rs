@@ -8,6 +8,7 @@
 mod api;
 mod aws;
 mod build;
+mod calls;
 pub mod dynamodb;
 mod fault;
 pub mod lambda;
@@ -22,6 +23,7 @@ pub mod testing;
 pub use api::ApiError;
 pub use aws::{CreateError, dynamodb_client, sqs_client};
 pub use build::BuildError;
+pub use calls::Call;
 pub use options::{Binaries, DEFAULT_PORT, Elsewhere, Options};
 pub use receiver::{Notified, Receiver};
 pub use stack::{Stack, StackError};

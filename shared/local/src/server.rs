@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::ApiError;
 use crate::api::Reply;
+use crate::calls::Calls;
 use crate::dynamodb::DynamoDb;
 use crate::sqs::{self, Sqs};
 
@@ -25,6 +26,8 @@ const READ_BYTES: usize = 32 * 1024 * 1024;
 pub(crate) struct Services {
     pub(crate) sqs: Arc<Sqs>,
     pub(crate) dynamodb: Arc<DynamoDb>,
+    /// What the functions asked for.
+    pub(crate) calls: Arc<Calls>,
 }
 
 /// Routes for SQS and DynamoDB. Clients post to `/`; some post to the queue's URL instead.
@@ -50,9 +53,24 @@ async fn serve(State(services): State<Services>, headers: HeaderMap, body: Bytes
         Ok(request) => request,
         Err(error) => return refusal(&serialization(format!("the request is not JSON: {error}"))),
     };
+    let note = |service, operation| {
+        // Each function has a session token of its own.
+        let function = headers
+            .get("x-amz-security-token")
+            .and_then(|token| token.to_str().ok());
+        if let Some(function) = function {
+            services.calls.note(function, service, operation, &request);
+        }
+    };
     match target.split_once('.') {
-        Some(("AmazonSQS", operation)) => reply(services.sqs.serve(operation, request).await),
-        Some(("DynamoDB_20120810", operation)) => reply(services.dynamodb.call(operation, request)),
+        Some(("AmazonSQS", operation)) => {
+            note("sqs", operation);
+            reply(services.sqs.serve(operation, request).await)
+        }
+        Some(("DynamoDB_20120810", operation)) => {
+            note("dynamodb", operation);
+            reply(services.dynamodb.call(operation, request))
+        }
         _ => refusal(&unknown_target(target)),
     }
 }

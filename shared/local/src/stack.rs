@@ -1,6 +1,6 @@
 //! Everything that the template names, running.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::aws::{self, Clients, CreateError};
 use crate::build::{BuildError, build};
+use crate::calls::{Call, Calls};
 use crate::dynamodb::DynamoDb;
 use crate::lambda::{Function, InvalidMapping, Lambda, Mapping, Observer, run_mapping};
 use crate::options::{Binaries, Elsewhere, Options};
@@ -51,6 +52,7 @@ pub struct Stack {
     template: Template,
     sqs: Arc<Sqs>,
     dynamodb: Arc<DynamoDb>,
+    calls: Arc<Calls>,
     receiver: Receiver,
     lambda: Arc<Lambda>,
     _server: AbortOnDropHandle<()>,
@@ -79,10 +81,12 @@ impl Stack {
         let lambda = Lambda::new(address, &region, functions, observer);
         let sqs = Arc::new(Sqs::new(&endpoint, &region));
         let dynamodb = Arc::new(DynamoDb::new(&region));
+        let calls = Arc::new(Calls::default());
         let receiver = Receiver::default();
         let served = Services {
             sqs: Arc::clone(&sqs),
             dynamodb: Arc::clone(&dynamodb),
+            calls: Arc::clone(&calls),
         };
         let router = server::router(served).merge(lambda.router()).merge(receiver.router());
         let queue_urls = match &options.elsewhere {
@@ -99,6 +103,7 @@ impl Stack {
             template,
             sqs,
             dynamodb,
+            calls,
             receiver,
             lambda,
             _server: serve(listener, router),
@@ -154,6 +159,11 @@ impl Stack {
     /// The emulated DynamoDB.
     pub fn dynamodb(&self) -> &Arc<DynamoDb> {
         &self.dynamodb
+    }
+
+    /// What the functions asked SQS and DynamoDB for, if those are here: the permissions that they need.
+    pub fn calls(&self) -> BTreeSet<Call> {
+        self.calls.all()
     }
 
     /// The functions' processes.

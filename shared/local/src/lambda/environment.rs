@@ -25,7 +25,8 @@ pub(super) fn variables(function: &Function, surroundings: &Surroundings<'_>) ->
         ("AWS_DEFAULT_REGION", surroundings.region.to_owned()),
         ("AWS_ACCESS_KEY_ID", "local".to_owned()),
         ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
-        ("AWS_SESSION_TOKEN", "local".to_owned()),
+        // By which the stack knows whose request it is.
+        ("AWS_SESSION_TOKEN", function.name.clone()),
         ("AWS_LAMBDA_FUNCTION_NAME", function.name.clone()),
         ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", function.memory_mb.to_string()),

@@ -24,7 +24,7 @@ impl Scope<'_> {
     /// of which not every property is honoured, and so not every property can be evaluated.
     pub(crate) fn resolve_shallow(&self, node: &Node) -> Result<Option<Node>, Problem> {
         let Value::Map(entries) = &node.value else {
-            return self.resolve(node);
+            return Ok(Some(node.clone()));
         };
         match call(entries, node)? {
             Some(("Fn::If", argument)) => self.resolve_shallow(self.chosen(argument)?),

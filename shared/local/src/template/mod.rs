@@ -2,7 +2,8 @@
 //!
 //! [`Template::read`] resolves the template's parameters, conditions and intrinsic functions and gives back the queues, tables,
 //! functions and mappings to create. What the local stack can't honour is an error that names the place, never silence;
-//! what makes no difference on one machine (roles, alarms, tags, …) is listed in the code and skipped.
+//! what makes no difference on one machine (roles, alarms, tags, …) is listed in the code and skipped. Tests of a deployment
+//! find that, too, in [`Template::resources`].
 //!
 //! ```no_run
 //! use local::template::{Settings, Template};
@@ -15,6 +16,7 @@
 //! ```
 
 mod conditions;
+mod deployed;
 mod error;
 mod function;
 mod globals;
@@ -35,5 +37,6 @@ mod table;
 mod testing;
 mod yaml;
 
+pub use deployed::Resource;
 pub use error::TemplateError;
 pub use model::{Function, Mapping, Queue, Settings, Table, Template};

@@ -79,6 +79,12 @@ impl Scope<'_> {
         Ok(Value::Text(text))
     }
 
+    /// Whether the template has this resource, and its condition holds.
+    pub(crate) fn is_there(&self, logical_id: &str) -> bool {
+        let found = self.resources.get(logical_id);
+        found.is_some_and(|resource| !matches!(resource, Resource::Absent { .. }))
+    }
+
     pub(crate) fn condition(&self, name: &str, at: &Node) -> Result<bool, Problem> {
         let known = self.conditions.get(name).copied();
         known.ok_or_else(|| at.invalid(format!("the template has no condition {name}")))

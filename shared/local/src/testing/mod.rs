@@ -34,7 +34,7 @@ use std::time::Duration;
 
 pub use dead_letter::DeadLetter;
 pub use event::{Message, event, failures};
-pub use process::last_words;
+pub use process::{last_words, programs};
 pub use samples::samples;
 pub use stage::{Record, Stage, text};
 
