@@ -133,8 +133,12 @@ async fn every_log_line_but_the_metrics_is_json_with_time_level_and_the_ids_of_r
 #[tokio::test]
 async fn the_ids_are_on_a_line_whatever_level_is_logged() {
     for level in ["WARN", "FATAL"] {
-        let parameters = [UNHURRIED.as_slice(), &[("LogLevel", level)]].concat();
-        let stage = stage::set(&parameters).await;
+        // The template's own parameter takes no level that metrics would be lost at.
+        let line = (
+            "ApplicationLogLevel: !Ref LogLevel",
+            &*format!("ApplicationLogLevel: {level}"),
+        );
+        let stage = stage::set_otherwise(line, &UNHURRIED).await;
         let mut wrong = order("o-1", "ada", 700);
         wrong["amount"] = 701.into();
         let invocation = stage

@@ -1,0 +1,168 @@
+//! What the functions may do: what they do, and nothing else.
+
+use std::collections::BTreeSet;
+
+use local::dynamodb::FaultKind;
+use local::testing::Stage;
+use serde_json::{Value, json};
+
+use crate::{Deployment, each, last};
+
+/// What Lambda's poller asks of a queue, in the name of its function
+/// ([permissions](https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html#events-sqs-permissions)).
+const POLLERS: [&str; 3] = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
+
+/// What Lambda's log and X-Ray take.
+const LOGS: [&str; 2] = ["logs:CreateLogStream", "logs:PutLogEvents"];
+const XRAYS: [&str; 2] = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"];
+
+/// An action and the last part of the ARN that it is allowed on.
+type Permission = (String, String);
+
+fn permission(action: &str, resource: &str) -> Permission {
+    (action.to_owned(), resource.to_owned())
+}
+
+/// Everything that a function's role allows. The log group, which the local stack does not create, is known by the
+/// function's logical ID.
+fn allowed(deployment: &Deployment, function: &str) -> BTreeSet<Permission> {
+    let role = &deployment.resource(&format!("{function}Role")).properties;
+    let policies = each(&role["Policies"]);
+    let statements = policies
+        .iter()
+        .flat_map(|policy| each(&policy["PolicyDocument"]["Statement"]));
+    let mut allowed = BTreeSet::new();
+    for statement in statements {
+        assert_eq!(statement["Effect"], "Allow");
+        for action in each(&statement["Action"]) {
+            for resource in each(&statement["Resource"]) {
+                let resource = match resource["Fn::GetAtt"].as_str() {
+                    Some(group) => group.strip_suffix("Logs.Arn").unwrap(),
+                    None => last(resource.as_str().unwrap()),
+                };
+                allowed.insert(permission(action.as_str().unwrap(), resource));
+            }
+        }
+    }
+    allowed
+}
+
+fn on(actions: &[&str], resource: &str) -> BTreeSet<Permission> {
+    actions.iter().map(|action| permission(action, resource)).collect()
+}
+
+/// Work of all kinds for all functions: done, dead-lettered, and put off.
+async fn put_to_work(stage: &Stage) {
+    let stock = json!({"TableName": "stock", "Item": {"id": {"S": "tea"}, "stock": {"N": "9"}}});
+    stage.stack.dynamodb().call("PutItem", stock);
+    // As often as the client tries for the three messages that there are: then they go back, and their visibility timeouts
+    // are changed.
+    for (operation, namespace) in [
+        ("TransactWriteItems", "place-order#"),
+        ("TransactWriteItems", "reserve-stock#"),
+        ("PutItem", "send-notification#"),
+    ] {
+        stage.inject(operation, Some(namespace), 9, FaultKind::Throttle);
+    }
+    let items = json!([{"sku": "tea", "quantity": 1, "price": 7}]);
+    let order = json!({"id": "o-1", "customer": "ada", "items": items, "amount": 7});
+    let notification = json!({"to": "ada@example.com", "subject": "s", "text": "t"});
+    let reservation = json!({"sku": "tea", "quantity": 1, "order": "o-1"});
+    for body in [&order, &json!("no order")] {
+        stage.send("orders", body).await;
+    }
+    for body in [&notification, &json!("no notification")] {
+        stage.send("notifications", body).await;
+    }
+    for body in [&reservation, &json!("no reservation")] {
+        stage.send_in_group("reservations.fifo", "tea", body).await;
+    }
+    stage
+        .until_settled(&["orders", "notifications", "reservations.fifo"])
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_allows_what_its_function_asks_for_and_its_poller_log_and_traces_need() {
+    let stage = Stage::set_with_all(&[("FunctionTimeout", "2"), ("VisibilityTimeout", "12")]).await;
+    put_to_work(&stage).await;
+    let calls = stage.stack.calls();
+    let deployment = Deployment::default();
+    for mapping in &deployment.template.mappings {
+        let mut functions = deployment.template.functions.iter();
+        let function = functions.find(|function| function.name == mapping.function).unwrap();
+        let asked = calls.iter().filter(|call| call.function == function.name);
+        let mut needed: BTreeSet<_> = asked.map(|call| permission(&call.action, &call.resource)).collect();
+        needed.extend(on(&POLLERS, &mapping.queue));
+        needed.extend(on(&LOGS, &function.logical_id));
+        needed.extend(on(&XRAYS, "*"));
+        assert_eq!(
+            allowed(&deployment, &function.logical_id),
+            needed,
+            "allowed to {}, and needed",
+            function.name
+        );
+    }
+    stage.stack.shutdown().await;
+}
+
+#[test]
+fn no_action_is_a_wildcard_and_no_resource_but_that_of_x_ray() {
+    let deployment = Deployment::default();
+    for function in &deployment.template.functions {
+        for (action, resource) in allowed(&deployment, &function.logical_id) {
+            assert!(!action.contains(['*', '?']), "{action} of {}", function.name);
+            let named = !resource.contains(['*', '?']);
+            assert!(
+                named || XRAYS.contains(&action.as_str()),
+                "{action} of {}",
+                function.name
+            );
+        }
+    }
+}
+
+#[test]
+fn without_tracing_nothing_is_allowed_of_x_ray() {
+    let deployment = Deployment::with("", &[("Tracing", "PassThrough")]);
+    for function in &deployment.template.functions {
+        let mut allowed = allowed(&deployment, &function.logical_id).into_iter();
+        assert!(
+            allowed.all(|(action, _)| !action.starts_with("xray:")),
+            "{}",
+            function.name
+        );
+    }
+}
+
+#[test]
+fn every_function_has_a_role_of_its_own_that_lambda_alone_takes_on_and_no_policy_of_others() {
+    let deployment = Deployment::default();
+    let functions: Vec<_> = deployment.of_kind("AWS::Serverless::Function").collect();
+    assert_eq!(deployment.of_kind("AWS::IAM::Role").count(), functions.len());
+    let lambda = json!({
+        "Effect": "Allow",
+        "Principal": {"Service": "lambda.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    });
+    for function in functions {
+        let role = format!("{}Role", function.logical_id);
+        assert_eq!(
+            function.properties["Role"],
+            json!({"Fn::GetAtt": format!("{role}.Arn")})
+        );
+        assert_eq!(function.properties["Policies"], Value::Null);
+        let role = &deployment.resource(&role).properties;
+        assert_eq!(role["ManagedPolicyArns"], Value::Null);
+        assert_eq!(each(&role["AssumeRolePolicyDocument"]["Statement"]), [&lambda]);
+    }
+    let may_have_policies = ["AWS::IAM::Role", "AWS::SQS::QueuePolicy"];
+    let others = deployment
+        .resources
+        .iter()
+        .filter(|resource| resource.kind.contains("Polic") || resource.kind.contains("Permission"));
+    let others: Vec<_> = others
+        .filter(|resource| !may_have_policies.contains(&resource.kind.as_str()))
+        .collect();
+    assert!(others.is_empty(), "{others:?}");
+}
