@@ -34,6 +34,9 @@ pub enum BuildError {
         /// The binaries that its packages build.
         there: Vec<String>,
     },
+    /// A binary was to be found rather than built.
+    #[error("there is no {}; `cargo lambda build` puts it into target/lambda", .0.display())]
+    NotFound(PathBuf),
 }
 
 fn list(there: &[String]) -> String {
@@ -78,6 +81,23 @@ pub(crate) async fn build(directory: &Path, binaries: &[String]) -> Result<BTree
         Some(missing) => Err(workspace.missing(missing)),
         None => Ok(paths),
     }
+}
+
+/// Where each of these binaries is in a directory that `cargo lambda build` has filled.
+///
+/// # Errors
+///
+/// [`BuildError::NotFound`] names the first that is not there.
+pub(crate) fn found(directory: &Path, binaries: &[String]) -> Result<BTreeMap<String, PathBuf>, BuildError> {
+    let found = binaries.iter().map(|binary| {
+        let path = directory.join(binary).join("bootstrap");
+        // A path that stays right whatever directory the function is started in.
+        match path.canonicalize() {
+            Ok(path) if path.is_file() => Ok((binary.clone(), path)),
+            _ => Err(BuildError::NotFound(path)),
+        }
+    });
+    found.collect()
 }
 
 /// What `cargo metadata` says.

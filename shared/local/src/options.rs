@@ -63,6 +63,8 @@ impl Elsewhere {
 pub enum Binaries {
     /// Cargo builds all that the template names.
     Build,
+    /// All that the template names are in this directory, each as `<its name>/bootstrap`, where `cargo lambda build` puts it.
+    In(PathBuf),
     /// They are here, by name; a function without one is not run, nor are its mappings.
     Only(BTreeMap<String, PathBuf>),
 }

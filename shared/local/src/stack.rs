@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::aws::{self, Clients, CreateError};
-use crate::build::{BuildError, build};
+use crate::build::{self, BuildError};
 use crate::calls::{Call, Calls};
 use crate::dynamodb::DynamoDb;
 use crate::lambda::{Function, InvalidMapping, Lambda, Mapping, Observer, run_mapping};
@@ -251,19 +251,17 @@ fn read(options: &Options, endpoint: &str) -> Result<Template, TemplateError> {
 }
 
 async fn binaries(options: &Options, template: &Template) -> Result<BTreeMap<String, PathBuf>, BuildError> {
+    let names = template.functions.iter().map(|function| function.binary.clone());
+    let names: Vec<_> = names.collect();
     match &options.binaries {
         Binaries::Only(binaries) => Ok(binaries.clone()),
+        Binaries::In(directory) => build::found(directory, &names),
         Binaries::Build => {
-            let names: Vec<_> = template
-                .functions
-                .iter()
-                .map(|function| function.binary.clone())
-                .collect();
             let directory = options
                 .template
                 .parent()
                 .filter(|directory| !directory.as_os_str().is_empty());
-            build(directory.unwrap_or(Path::new(".")), &names).await
+            build::build(directory.unwrap_or(Path::new(".")), &names).await
         }
     }
 }

@@ -5,6 +5,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
@@ -15,7 +16,13 @@ use rustix::process::{Pid, Signal, kill_process};
 fn local() -> Command {
     let mut local = Command::new(env!("CARGO_BIN_EXE_local"));
     local.current_dir(env!("CARGO_TARGET_TMPDIR")).stdin(Stdio::null());
-    for variable in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL_LAMBDA"] {
+    for variable in [
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_SQS",
+        "AWS_ENDPOINT_URL_LAMBDA",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+    ] {
         local.env_remove(variable);
     }
     local
@@ -76,8 +83,13 @@ struct Up {
 
 impl Up {
     fn start(template: &str) -> Self {
+        Self::start_with(template, &[])
+    }
+
+    fn start_with(template: &str, more: &[&str]) -> Self {
         let mut up = local();
         up.args(["up", "--port", "0", "--template", template])
+            .args(more)
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
         let mut child = up.spawn().unwrap();
@@ -132,6 +144,7 @@ fn wrong_usage_exits_with_2() {
         &["up", "--account", "123456789012"],
         &["send", "orders"],
         &["invoke", "work"],
+        &["env"],
     ] {
         assert_eq!(refused(arguments).0, 2, "{arguments:?}");
     }
@@ -145,6 +158,7 @@ fn help_says_what_each_command_does_in_lines_that_fit() {
         &["up", "--help"],
         &["send", "--help"],
         &["invoke", "-h"],
+        &["env", "--help"],
     ] {
         let done = local().args(arguments).output().unwrap();
         let text = String::from_utf8(done.stdout).unwrap();
@@ -397,6 +411,74 @@ fn no_function_outlives_a_stopped_stack() {
     assert_eq!(invoke.wait().unwrap().code(), Some(1));
 }
 
+#[test]
+fn a_binary_that_was_built_before_is_run_as_it_is_or_named_if_it_is_not_there() {
+    let directory = directory("binaries");
+    let path = file(&directory, "template.yaml", &template(Some("work")));
+    let binaries = directory.to_str().unwrap();
+    let (code, error) = refused(&["up", "--port", "0", "--template", &path, "--binaries", binaries]);
+    let bootstrap = directory.join("work/bootstrap");
+    assert_eq!(code, 1);
+    assert_eq!(
+        error,
+        format!(
+            "error: there is no {}; `cargo lambda build` puts it into target/lambda\n",
+            bootstrap.display()
+        )
+    );
+    file(&directory, "work/bootstrap", "#!/bin/sh\necho ran >&2\nexit 1\n");
+    fs::set_permissions(&bootstrap, fs::Permissions::from_mode(0o755)).unwrap();
+    let event = file(&directory, "event.json", "{}");
+    let mut up = Up::start_with(&path, &["--binaries", binaries]);
+    let invoked = local()
+        .args(["invoke", "work", &event, "--endpoint-url", &up.endpoint])
+        .output()
+        .unwrap();
+    assert!(
+        String::from_utf8_lossy(&invoked.stderr).contains("ran\n"),
+        "{invoked:?}"
+    );
+    up.signal(Signal::TERM);
+    assert!(up.ended().0.success());
+}
+
+#[test]
+fn a_functions_environment_is_the_templates_with_what_a_process_of_its_own_needs() {
+    let directory = directory("env");
+    let variables = "      Environment: {Variables: {QUEUE: !Ref Queue, MOTTO: once is enough}}\n";
+    let text = template(Some("work")) + variables;
+    let path = file(&directory, "template.yaml", &text);
+    file(&directory, "work/bootstrap", "");
+    let mut up = Up::start_with(&path, &["--binaries", directory.to_str().unwrap()]);
+    let env = |credentials: Option<&str>, function: &str| {
+        let mut env = local();
+        env.args(["env", function, "--endpoint-url", &up.endpoint]);
+        env.env_remove("AWS_ACCESS_KEY_ID").env("AWS_REGION", "eu-west-1"); // not the stack's
+        env.envs(credentials.map(|id| ("AWS_ACCESS_KEY_ID", id)));
+        env.output().unwrap()
+    };
+    let (lines, endpoint) = (String::from_utf8(env(None, "work").stdout).unwrap(), &up.endpoint);
+    assert_eq!(
+        lines,
+        format!(
+            "AWS_ACCESS_KEY_ID=local\nAWS_ENDPOINT_URL_DYNAMODB={endpoint}\nAWS_ENDPOINT_URL_SQS={endpoint}\n\
+             AWS_REGION=us-east-1\nAWS_SECRET_ACCESS_KEY=local\nMOTTO='once is enough'\n\
+             QUEUE={endpoint}/000000000000/orders\n"
+        )
+    );
+    let lines = String::from_utf8(env(Some("AKIA"), "work").stdout).unwrap();
+    assert!(!lines.contains("ACCESS_KEY") && lines.contains("QUEUE="), "{lines}");
+    let nobody = env(None, "nobody");
+    let error = String::from_utf8(nobody.stderr).unwrap();
+    assert_eq!((nobody.status.code(), nobody.stdout.as_slice()), (Some(1), &b""[..]));
+    assert!(
+        error.contains("nobody: Function not found") && error.contains("there is work"),
+        "{error}"
+    );
+    up.signal(Signal::TERM);
+    assert!(up.ended().0.success());
+}
+
 /// Waits for a process that writes its ID to a file, and gives back that ID.
 fn started(file: &Path) -> Pid {
     let read = || Pid::from_raw(fs::read_to_string(file).ok()?.parse().ok()?);
@@ -416,7 +498,7 @@ fn every_command_in_the_readme_is_one_that_is_understood_and_names_files_that_ex
         .lines()
         .filter_map(|line| line.trim().strip_prefix("cargo run -p local -- "));
     let commands: Vec<_> = lines
-        .map(|line| line.split('#').next().unwrap().split_whitespace())
+        .map(|line| line.split(['#', '>']).next().unwrap().split_whitespace())
         .collect();
     assert!(commands.len() >= 4, "{commands:?}");
     for command in commands {

@@ -1,9 +1,11 @@
-//! The Invoke API: `POST /2015-03-31/functions/{name}/invocations`.
+//! What callers of a function ask: `POST /2015-03-31/functions/{name}/invocations`, and `GET …/configuration`.
 //!
 //! See [Invoke](https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html). An invocation of type `Event` is run
-//! once, in the background; its retries, its queue and its destinations are left out.
+//! once, in the background; its retries, its queue and its destinations are left out. Of
+//! [GetFunctionConfiguration](https://docs.aws.amazon.com/lambda/latest/api/API_GetFunctionConfiguration.html)'s answer
+//! there is what this stack knows.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Router,
@@ -11,23 +13,26 @@ use axum::{
     extract::{Path, State},
     http::{HeaderMap, StatusCode, Uri},
     response::{IntoResponse, Response},
-    routing::post,
+    routing::{get, post},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    function::Reference,
+    function::{Function, Reference},
     invocation::{Invocation, InvokeError},
     observer::Event,
     runtime_api::json_body,
     service::{Lambda, check_payload},
 };
 
+const CREDENTIALS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+
 pub(super) fn router(lambda: Arc<Lambda>) -> Router {
     Router::new()
         .route("/2015-03-31/functions/{name}/invocations", post(invoke))
+        .route("/2015-03-31/functions/{name}/configuration", get(configuration))
         .with_state(lambda)
 }
 
@@ -38,9 +43,7 @@ async fn invoke(
     headers: HeaderMap,
     payload: Bytes,
 ) -> Result<Response, ApiError> {
-    let reference = Reference::parse(&name);
-    let qualifier = qualifier(&uri).or_else(|| reference.qualifier.map(str::to_owned));
-    let function = lambda.find(reference.name, qualifier.as_deref())?.name.clone();
+    let function = find(&lambda, &name, &uri)?.name.clone();
     // No payload at all is an empty object to the function.
     let payload = if payload.is_empty() {
         Bytes::from_static(b"{}")
@@ -60,6 +63,32 @@ async fn invoke(
         "DryRun" => Ok((StatusCode::NO_CONTENT, request_id_header()).into_response()),
         other => Err(ApiError::InvocationType(other.to_owned())),
     }
+}
+
+async fn configuration(
+    State(lambda): State<Arc<Lambda>>,
+    Path(name): Path<String>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let function = find(&lambda, &name, &uri)?;
+    // The names that AWS reserves are in no function's configuration: those of credentials stay with who has them.
+    let is_own = |(name, _): &(&String, &String)| !CREDENTIALS.contains(&name.as_str());
+    let variables: BTreeMap<_, _> = function.environment.iter().filter(is_own).collect();
+    let body = json_body(&json!({
+        "FunctionName": function.name,
+        "FunctionArn": function.arn(lambda.region()),
+        "Version": "$LATEST",
+        "Timeout": function.timeout.as_secs(),
+        "MemorySize": function.memory_mb,
+        "Environment": { "Variables": variables },
+    }));
+    Ok((request_id_header(), body).into_response())
+}
+
+fn find<'a>(lambda: &'a Lambda, name: &str, uri: &Uri) -> Result<&'a Arc<Function>, InvokeError> {
+    let reference = Reference::parse(name);
+    let qualifier = qualifier(uri).or_else(|| reference.qualifier.map(str::to_owned));
+    lambda.find(reference.name, qualifier.as_deref())
 }
 
 fn answer(invocation: Invocation, with_log: bool) -> Response {

@@ -1,7 +1,9 @@
 //! The local stack's command line.
 
 mod demo;
+mod env;
 mod invoke;
+mod lambda;
 mod send;
 mod stop;
 mod up;
@@ -57,6 +59,10 @@ enum Command {
     Send(send::SendArgs),
     /// Invoke a function of a running stack, and print its response
     Invoke(invoke::InvokeArgs),
+    /// Print the environment of a running stack's function, for running it by other means
+    ///
+    /// Lines of NAME=VALUE, as `cargo lambda watch --env-file` and shells read them.
+    Env(env::EnvArgs),
 }
 
 /// Which template, and what it leaves open.
@@ -138,6 +144,7 @@ async fn run(command: Command) -> Outcome {
         Command::Up(args) => up::run(args, &mut stop).await,
         Command::Send(args) => or_stopped(send::run(args), &mut stop).await,
         Command::Invoke(args) => or_stopped(invoke::run(args), &mut stop).await,
+        Command::Env(args) => or_stopped(env::run(args), &mut stop).await,
     }
 }
 

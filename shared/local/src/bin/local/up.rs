@@ -1,10 +1,11 @@
 //! `local up`: the stack until Ctrl-C.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use local::lambda::Event;
-use local::{DEFAULT_PORT, Elsewhere, Stack};
+use local::{Binaries, DEFAULT_PORT, Elsewhere, Stack};
 use tokio::sync::mpsc;
 
 use crate::stop::Stop;
@@ -17,6 +18,9 @@ pub(crate) struct UpArgs {
     /// The port to serve on, loopback only; 0: any that is free
     #[arg(long, default_value_t = DEFAULT_PORT)]
     port: u16,
+    /// Run what `cargo lambda build` left in DIR, such as target/lambda, instead of building the functions
+    #[arg(long, value_name = "DIR")]
+    binaries: Option<PathBuf>,
     /// Use SQS and DynamoDB of another emulator, or `aws`: AWS itself; what is missing there is created
     #[arg(long, value_name = "URL", value_parser = url_or_aws)]
     endpoint_url: Option<String>,
@@ -57,8 +61,10 @@ impl UpArgs {
 pub(crate) async fn run(args: UpArgs, stop: &mut Stop) -> Outcome {
     let (observer, mut events) = mpsc::unbounded_channel();
     let (services, elsewhere) = (args.endpoint_url.clone(), args.elsewhere());
+    let mut options = args.template.options(args.port, elsewhere);
+    options.binaries = args.binaries.map_or(Binaries::Build, Binaries::In);
     let stack = tokio::select! {
-        stack = Stack::start(args.template.options(args.port, elsewhere), observer) => stack?,
+        stack = Stack::start(options, observer) => stack?,
         code = stop.told() => return Ok(code),
     };
     say!("{}", introduction(&stack, services.as_deref()));

@@ -1,12 +1,14 @@
 //! The Invoke API, as its clients see it.
 
+use std::time::Duration;
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
 use super::{
     super::{Event, invocation::REQUEST_BYTES},
     http::Answer,
-    stack::Stack,
+    stack::{Stack, function},
 };
 
 async fn invoke(stack: &Stack, name: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
@@ -142,4 +144,35 @@ async fn another_invocation_type_is_refused() {
     let (status, kind, message) = refusal(&answer);
     assert_eq!((status, kind), (400, "InvalidParameterValueException"));
     assert!(message.contains("'Later'"), "{message}");
+}
+
+#[tokio::test]
+async fn a_functions_configuration_is_told_without_credentials() {
+    let mut function = function("well", Duration::from_secs(7));
+    let variables = [("TABLE", "orders"), ("AWS_SECRET_ACCESS_KEY", "secret")];
+    function.environment = variables
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+    let stack = Stack::with(function).await;
+    let path = "GET /2015-03-31/functions/test/configuration";
+    let answer = stack.request(path, &[], b"").await;
+    let body: Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(
+        (answer.status, body),
+        (
+            200,
+            json!({
+                "FunctionName": "test",
+                "FunctionArn": "arn:aws:lambda:eu-west-1:000000000000:function:test",
+                "Version": "$LATEST",
+                "Timeout": 7,
+                "MemorySize": 128,
+                "Environment": {"Variables": {"TABLE": "orders"}},
+            })
+        )
+    );
+    let answer = stack
+        .request("GET /2015-03-31/functions/tset/configuration", &[], b"")
+        .await;
+    assert_eq!((answer.status, refusal(&answer).1), (404, "ResourceNotFoundException"));
 }

@@ -1,0 +1,181 @@
+"""Checks what both builds left, and runs it, with `cargo lambda invoke` in the place of Lambda's callers.
+
+    python check.py TARGET          the directory that cargo builds into
+"""
+
+import json
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+TARGET = Path(sys.argv[1])
+LOCAL = TARGET / "debug" / "local"
+FUNCTIONS = sorted(path.name for path in Path("functions").iterdir())
+GLIBC = (2, 34)  # Amazon Linux 2023's
+LIBRARIES = {"libc.so.6", "libm.so.6", "libgcc_s.so.1", "libdl.so.2", "libpthread.so.0", "ld-linux-x86-64.so.2"}
+X86_64 = 62
+
+
+def budget():
+    """Bytes that a binary may have, as the README promises."""
+    return float(re.search(r"at most (\d+) MB", Path("README.md").read_text(encoding="utf-8"))[1]) * 1_000_000
+
+
+def check(binary):
+    """A program that Amazon Linux 2023 can load, of no more than the promised size."""
+    head = binary.read_bytes()[:20]
+    assert head[:5] == b"\x7fELF\x02" and struct.unpack("<H", head[18:])[0] == X86_64, f"{binary} is no ELF for x86_64"
+    read = lambda what: subprocess.run(
+        ["readelf", "--wide", what, binary], check=True, capture_output=True, text=True, env=os.environ | {"LC_ALL": "C"}
+    ).stdout
+    versions = re.findall(r"Name: GLIBC_(\d+)\.(\d+)", read("--version-info"))
+    newest = max((int(major), int(minor)) for major, minor in versions)
+    assert newest <= GLIBC, f"{binary} needs GLIBC_{newest[0]}.{newest[1]}"
+    needed = set(re.findall(r"\(NEEDED\).*\[(.*)\]", read("--dynamic")))
+    assert needed <= LIBRARIES, f"{binary} needs {needed - LIBRARIES}"
+    # The exceptions by which Rust unwinds. Without them, one message's panic is the end of its batch; it is what cargo-lambda
+    # makes of a profile that doesn't say `panic`.
+    assert b"MOZ\0RUST" in binary.read_bytes(), f"{binary} does not unwind"
+    size = binary.stat().st_size
+    assert size <= budget(), f"{binary} has {size} bytes"
+    print(f"ok      {binary}: {size / 1e6:.1f} MB, GLIBC_{newest[0]}.{newest[1]}", flush=True)
+
+
+@contextmanager
+def running(command, **options):
+    """A process of its own group, which is ended as Ctrl-C ends it."""
+    process = subprocess.Popen(command, start_new_session=True, **options)
+    try:
+        yield process
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+
+
+@contextmanager
+def stack(binaries):
+    """`local up` with these binaries; gives its port. There is no receiver of notifications."""
+    parameters = ["--parameter", "NotificationUrl=http://127.0.0.1:9/"]
+    command = [LOCAL, "up", "--port", "0", "--binaries", binaries, *parameters]
+    with running(command, stdout=subprocess.PIPE, text=True) as process:
+        port = int(re.search(r":(\d+)$", process.stdout.readline().strip())[1])
+        yield port
+
+
+def dynamodb(port, operation, **request):
+    headers = {"X-Amz-Target": f"DynamoDB_20120810.{operation}", "Content-Type": "application/x-amz-json-1.0"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}", json.dumps(request).encode(), headers)
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)
+
+
+def invoke(port, function, sample):
+    """The response to a sample event."""
+    address = ["--invoke-address", "127.0.0.1", "--invoke-port", str(port)]
+    command = ["cargo", "lambda", "invoke", function, *address, "--data-file", f"events/{function}/{sample}.json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
+    assert done.returncode == 0, done
+    return json.loads(done.stdout)
+
+
+def check_effects(lambda_port, port, function):
+    """Each function answers as it should, and does its work once."""
+    get = lambda table, key: dynamodb(port, "GetItem", TableName=table, Key={"id": {"S": key}}).get("Item")
+    done = {"batchItemFailures": []}
+    if function == "place-order":
+        for _ in range(2):
+            assert invoke(lambda_port, function, "one-bad-among-good") == done
+        with open("events/place-order/one-bad-among-good.json", encoding="utf-8") as file:
+            orders = [json.loads(record["body"]) for record in json.load(file)["Records"]]
+        assert [get("orders", order["id"]) is not None for order in orders] == [True, False, True]
+        totals = {order["customer"]: 0 for order in orders}
+        for order in (orders[0], orders[2]):
+            totals[order["customer"]] += order["amount"]
+        for customer, total in totals.items():
+            assert int((get("customers", customer) or {"total": {"N": 0}})["total"]["N"]) == total, customer
+    elif function == "reserve-stock":
+        tea = {"id": {"S": "tea-green"}, "stock": {"N": "10"}}
+        dynamodb(port, "PutItem", TableName="stock", Item=tea)
+        for _ in range(2):
+            assert invoke(lambda_port, function, "valid") == done
+        assert get("stock", "tea-green")["stock"] == {"N": "8"}
+    elif function == "send-notification":
+        # Nobody receives it: it has to come again.
+        with open("events/send-notification/valid.json", encoding="utf-8") as file:
+            failed = [{"itemIdentifier": record["messageId"]} for record in json.load(file)["Records"]]
+        assert invoke(lambda_port, function, "valid") == {"batchItemFailures": failed}
+    else:
+        sys.exit(f"nothing is known of {function}: say here what it answers")
+
+
+def check_invoked(route, binaries):
+    with stack(binaries) as port:
+        for function in FUNCTIONS:
+            check_effects(port, port, function)
+            print(f"ok      {route}: {function} is invoked on the local stack", flush=True)
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def check_watched(function, directory):
+    """`cargo lambda watch` compiles and runs a function, whose queues and tables are the local stack's."""
+    with stack(TARGET / "lambda") as port:
+        environment = Path(directory) / "env"
+        with open(environment, "wb") as file:
+            endpoint = ["--endpoint-url", f"http://127.0.0.1:{port}"]
+            subprocess.run([LOCAL, "env", function, *endpoint], stdout=file, check=True)
+        watch_port = free_port()
+        address = ["--invoke-address", "127.0.0.1", "--invoke-port", str(watch_port)]
+        command = ["cargo", "lambda", "watch", "--locked", "--bin", function, "--env-file", environment, *address]
+        with running(command) as watch:
+            await_port(watch_port, watch)
+            check_effects(watch_port, port, function)
+    print(f"ok      cargo lambda watch: {function} is invoked", flush=True)
+
+
+def await_port(port, process):
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            assert process.poll() is None and time.monotonic() < deadline, "it does not listen"
+            time.sleep(0.1)
+
+
+def main():
+    with tempfile.TemporaryDirectory() as directory:
+        # SAM names them as the template does.
+        sam = Path(directory) / "sam"
+        for function in FUNCTIONS:
+            resource = function.title().replace("-", "")
+            (sam / function).mkdir(parents=True)
+            (sam / function / "bootstrap").symlink_to(Path(".aws-sam/build", resource, "bootstrap").resolve(strict=True))
+        routes = {"cargo lambda build": TARGET / "lambda", "sam build": sam}
+        for binaries in routes.values():
+            for function in FUNCTIONS:
+                check((binaries / function / "bootstrap").resolve(strict=True))
+        for route, binaries in routes.items():
+            check_invoked(route, binaries)
+        check_watched("place-order", directory)
+
+
+main()

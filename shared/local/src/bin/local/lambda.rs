@@ -1,0 +1,36 @@
+//! What the Lambda of a running stack is asked.
+
+use axum::http::request::Builder;
+use axum::http::{HeaderMap, Request};
+use http_body_util::BodyExt;
+use serde_json::Value;
+
+use crate::unreachable;
+
+/// A request about a function; `what` is the last part of its path.
+pub(crate) fn about(function: &str, endpoint: &str, what: &str) -> Builder {
+    Request::builder().uri(format!("{endpoint}/2015-03-31/functions/{function}/{what}"))
+}
+
+/// Headers and body of the answer. If it is a refusal, the error says so in these words.
+pub(crate) async fn ask(
+    endpoint: &str,
+    request: Builder,
+    body: Vec<u8>,
+    refused: &str,
+) -> Result<(HeaderMap, String), String> {
+    let request = request
+        .body(body.into())
+        .map_err(|_| format!("{refused}: that can't be the name of a function"))?;
+    let response = host::https_client().request(request).await;
+    let (head, body) = response.map_err(|error| unreachable(endpoint, &error))?.into_parts();
+    let body = body.collect().await;
+    let body = body.map_err(|error| unreachable(endpoint, &error))?;
+    let body = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+    if head.status.is_success() {
+        return Ok((head.headers, body));
+    }
+    let reason = serde_json::from_str::<Value>(&body).ok();
+    let reason = reason.as_ref().and_then(|refusal| refusal["Message"].as_str());
+    Err(format!("{refused}: {}", reason.unwrap_or(&body)))
+}
