@@ -18,6 +18,10 @@ pub const RECEIVE_COUNT: &str = "ReceiveCount";
 /// Message attribute: the ID that the message had in its queue.
 pub const ORIGINAL_MESSAGE_ID: &str = "OriginalMessageId";
 
+/// Message attribute of a message that was sent back: the deduplication ID that it had in its queue, by which a handler may
+/// go although the new message has another one.
+pub const ORIGINAL_DEDUPLICATION_ID: &str = "OriginalDeduplicationId";
+
 /// What goes to the dead-letter queue: the message with all its attributes, and ours.
 ///
 /// Where ten attributes have no room for all of ours, those that tell least are left out, and of a message near the size
