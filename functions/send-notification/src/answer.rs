@@ -7,18 +7,27 @@ use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 use idempotency::Completion;
 
-/// 2xx is done; a 429 or 503 that says when comes again then; another 4xx will never change; all else may.
-///
-/// A 429 that does not say when is a retry: the receiver is busy, not unwilling.
+/// 2xx is done; a 429 or 503 that says when comes again then; a 4xx that speaks of this attempt alone, and not of the
+/// notification, is a retry, as is everything that is no 4xx; another 4xx will never change.
 pub(crate) fn read(status: StatusCode, headers: &HeaderMap) -> Result<Completion, Failure> {
     let answer = format!("the receiver answered {status}");
     let busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
     match retry_after(headers, SystemTime::now()) {
         _ if status.is_success() => Ok(Completion::new()),
         Some(delay) if busy => Err(Failure::retry_after(delay, answer)),
-        _ if status.is_client_error() && !busy => Err(Failure::permanent(answer)),
+        _ if status.is_client_error() && !passing(status) => Err(Failure::permanent(answer)),
         _ => Err(Failure::retry(answer)),
     }
+}
+
+/// Whether a 4xx may be another answer the next time. A 409 is what a receiver gives that is still at work on an earlier attempt
+/// under the same key
+/// ([Idempotency-Key, section 2.7](https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header)).
+fn passing(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::REQUEST_TIMEOUT | StatusCode::CONFLICT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
+    )
 }
 
 /// `Retry-After` in either of its forms, seconds or a date
@@ -69,7 +78,7 @@ mod tests {
     fn other_4xx_are_permanent_and_all_else_is_a_retry() {
         assert!(answered(400, None).unwrap_err().is_permanent());
         assert!(answered(404, Some("7")).unwrap_err().is_permanent());
-        for status in [302, 500, 502] {
+        for status in [302, 408, 409, 425, 500, 502] {
             let failure = answered(status, Some("7")).unwrap_err();
             assert!(!failure.is_permanent() && failure.delay().is_none(), "{status}");
         }

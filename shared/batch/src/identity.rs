@@ -19,14 +19,15 @@ pub(crate) enum Source {
 
 impl IdempotencyKey {
     /// The message's own: its attribute [`IdempotencyKey`](crate::dead_letter::IDEMPOTENCY_KEY) if it has one, which is how
-    /// outgoing messages and those sent back from a dead-letter queue keep their identity; else the ID that its
-    /// [envelope](crate::Envelope) states; else its message ID.
+    /// outgoing messages and dead letters that are sent back keep their identity; else the ID that its
+    /// [envelope](crate::Envelope) states; else its message ID, which after a redrive is the
+    /// [original one](crate::dead_letter::ORIGINAL_MESSAGE_ID).
     pub fn of_message() -> Self {
         Self(Source::Message)
     }
 
     /// The deduplication ID that the producer gave it, for FIFO queues: it tells a copy beyond the five minutes for which
-    /// the queue does.
+    /// the queue does. An attribute [`IdempotencyKey`](crate::dead_letter::IDEMPOTENCY_KEY) outweighs it.
     pub fn deduplication_id() -> Self {
         Self(Source::DeduplicationId)
     }

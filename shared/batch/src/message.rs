@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use idempotency::{InvalidKey, Key, Timestamp};
 
-use crate::dead_letter::IDEMPOTENCY_KEY;
+use crate::dead_letter::{IDEMPOTENCY_KEY, ORIGINAL_MESSAGE_ID};
 use crate::{Attribute, Origin};
 
 /// What a handler may know of a message beside its body.
@@ -156,11 +156,10 @@ fn read_one(namespace: &'static str, index: usize, record: SqsMessage) -> Result
         .iter()
         .filter_map(|(name, value)| Some((name.clone(), value.string_value.clone()?)))
         .collect();
-    let key_text = text
-        .get(IDEMPOTENCY_KEY)
-        .filter(|key| !key.is_empty())
-        .unwrap_or(&message_id)
-        .clone();
+    // One that was sent back after the redrive policy had moved it is still the message that it was.
+    let brought = [IDEMPOTENCY_KEY, ORIGINAL_MESSAGE_ID].into_iter();
+    let mut brought = brought.filter_map(|name| text.get(name).filter(|key| !key.is_empty()));
+    let key_text = brought.next().unwrap_or(&message_id).clone();
     let key = Key::new(namespace, &key_text).map_err(|why| BatchError::Namespace { namespace, why })?;
     let receive_count = record
         .attributes

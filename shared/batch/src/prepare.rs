@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use idempotency::{InvalidKey, Key, fingerprint};
 use serde_json::Value;
 
-use crate::dead_letter::IDEMPOTENCY_KEY;
+use crate::dead_letter::{IDEMPOTENCY_KEY, ORIGINAL_DEDUPLICATION_ID};
 use crate::identity::Source;
 use crate::message::{Delivery, Message};
 use crate::{Failure, Handler, body, envelope};
@@ -43,8 +43,13 @@ fn failed<H: Handler>(message: &Message, failure: Failure) -> Prepared<H::Messag
     };
     Prepared {
         content: Err(failure),
-        fingerprint: brings_key(&message.delivery).then(of_payload),
+        fingerprint: has_foreign_key(&message.delivery).then(of_payload),
     }
+}
+
+/// Whether the key that it brings is one that the queue did not make.
+fn has_foreign_key(delivery: &Delivery) -> bool {
+    brings_key(delivery) || delivery.origin().is_some()
 }
 
 fn brings_key(delivery: &Delivery) -> bool {
@@ -64,10 +69,14 @@ fn decode<H: Handler>(handler: &H, message: &mut Message) -> Result<(H::Message,
     let content = body::decode(&unwrapped.content)?;
     let of_payload = || payload_fingerprint(&unwrapped.content);
     let fingerprint = match handler.key(&content, delivery).0 {
-        Source::Message => brings_key.then(of_payload),
+        Source::Message => has_foreign_key(delivery).then(of_payload),
         Source::DeduplicationId => {
-            let id = delivery.deduplication_id().map(str::to_owned);
-            delivery.name::<H>(id.ok_or("it has no deduplication ID; is its queue FIFO?")?)?;
+            if !brings_key {
+                // The new one of a message that was sent back is the sender's.
+                let original = delivery.attribute(ORIGINAL_DEDUPLICATION_ID);
+                let id = original.or(delivery.deduplication_id()).map(str::to_owned);
+                delivery.name::<H>(id.ok_or("it has no deduplication ID; is its queue FIFO?")?)?;
+            }
             Some(of_payload())
         }
         Source::Business { key, fingerprint } => {

@@ -122,6 +122,13 @@ impl DynamoDbLedger {
                     why_cancelled(change, cancelled)
                         .unwrap_or_else(|| Err(LedgerError::Refused(reasons(cancelled).into())))
                 }
+                // Nothing of it was applied, nor would be: two writes to one item, say, or more than a transaction holds.
+                _ if error.code() == Some("ValidationException") => {
+                    Ok(Answer::WriteRefused(Refusal::Permanent(format!(
+                        "its writes are no valid transaction: {}",
+                        error.message().unwrap_or_default()
+                    ))))
+                }
                 _ => Err(failure(error)),
             },
         }
@@ -224,6 +231,17 @@ fn reasons(cancelled: &TransactionCanceledException) -> String {
     told.collect::<Vec<_>>().join("; ")
 }
 
+/// What the store says, without the SDK's layers around it.
+fn said<E>(error: SdkError<E>) -> Box<dyn Error + Send + Sync>
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    match (error.code(), error.message()) {
+        (Some(code), Some(message)) => format!("{code}: {message}").into(),
+        _ => error.into(),
+    }
+}
+
 /// Whether the store said no, not now, or nothing.
 fn failure<E>(error: SdkError<E>) -> LedgerError
 where
@@ -231,11 +249,11 @@ where
 {
     match &error {
         SdkError::ServiceError(service) if service.raw().status().as_u16() < 500 => match error.code() {
-            Some("TransactionInProgressException") => LedgerError::NoAnswer(error.into()),
+            Some("TransactionInProgressException") => LedgerError::NoAnswer(said(error)),
             Some("ThrottlingException" | "ProvisionedThroughputExceededException" | "RequestLimitExceeded") => {
-                LedgerError::Throttled(error.into())
+                LedgerError::Throttled(said(error))
             }
-            _ => LedgerError::Refused(error.into()),
+            _ => LedgerError::Refused(said(error)),
         },
         SdkError::ConstructionFailure(_) => LedgerError::Refused(error.into()),
         _ => LedgerError::NoAnswer(error.into()),

@@ -188,3 +188,22 @@ async fn a_write_that_the_table_can_never_take_is_refused_for_good_and_named_wit
     );
     assert_eq!(store.effects("small").await, 0);
 }
+
+#[tokio::test]
+async fn writes_that_make_no_valid_transaction_are_refused_for_good() {
+    let store = DynamoDbStore::local().await;
+    let twice = Completion::new().write(effect("same")).write(effect("same"));
+    let many = (0..100).fold(Completion::new(), |completion, n| {
+        completion.write(effect(&format!("many-{n}")))
+    });
+    for completion in [twice, many] {
+        let held = lease(store.ledger(), attempt(&fresh_key(), NOW)).await;
+        let Completed::Refused(held, Refusal::Permanent(why)) =
+            store.ledger().complete(held, &completion).await.unwrap()
+        else {
+            panic!("not refused for good");
+        };
+        assert!(why.starts_with("its writes are no valid transaction: "), "{why}");
+        assert_eq!(store.ledger().reject(held, &why).await.unwrap(), Settled::Done);
+    }
+}
