@@ -151,6 +151,33 @@ fn a_function_carries_ring_and_compiled_in_roots_and_no_other_tls() {
     }
 }
 
+#[test]
+fn no_two_functions_share_a_namespace() {
+    let mut namespaces = BTreeMap::new();
+    for (path, _) in packages().values().filter(|(path, _)| path.starts_with("functions/")) {
+        let directory = Path::new(ROOT).join(path).join("src");
+        let sources = std::fs::read_dir(&directory).unwrap().map(|file| file.unwrap().path());
+        let stated: Vec<_> = sources
+            .flat_map(|file| {
+                std::fs::read_to_string(file)
+                    .unwrap()
+                    .lines()
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>()
+            })
+            .filter(|line| line.trim_start().starts_with("const NAMESPACE"))
+            .collect();
+        assert_eq!(stated.len(), 1, "{path}: {stated:?}");
+        let namespace = stated[0].split('"').nth(1).unwrap().to_owned();
+        assert_eq!(
+            namespaces.insert(namespace, path.clone()),
+            None,
+            "{path} shares its records with another"
+        );
+    }
+    assert!(namespaces.len() >= 3);
+}
+
 /// Packages with the features they are resolved to.
 fn resolved(arguments: &[&str]) -> BTreeSet<String> {
     let tree = cargo(&[&["tree", "--prefix=none", "--format={p} [{f}]"], arguments].concat());
