@@ -26,7 +26,7 @@ macro_rules! say {
 }
 pub(crate) use say;
 
-/// Look into the ledger, end a dead lease, send dead letters back to where they came from.
+/// Look into the ledger, free a key, send dead letters back to where they came from.
 ///
 /// Works on the stack or emulator that --endpoint-url or AWS_ENDPOINT_URL names, and else on AWS, with the
 /// credentials and the region that the AWS CLI would use.
@@ -46,10 +46,11 @@ enum Command {
     ///
     /// Exit status 1 if it knows nothing.
     Inspect(inspect::InspectArgs),
-    /// End a dead lease: delete the claim of a holder who will not come back
+    /// Free a key: delete the claim of a holder who will not come back, or a REJECTED record
     ///
-    /// The key is free then, and its next message is worked at once. Without this it is free when the lease ends.
-    /// What is done or rejected is refused.
+    /// Its next message is worked at once. Without this a claimed key is free when its lease ends, and a rejected one
+    /// when its record expires, or when `dlq redrive` clears it, which does not know the keys that a function takes
+    /// from an envelope, a deduplication ID or its business. What is done is refused.
     #[command(verbatim_doc_comment)]
     Unlock(unlock::UnlockArgs),
     /// See what is in a dead-letter queue, and send it back
@@ -85,6 +86,9 @@ pub(crate) struct RecordArgs {
 }
 
 fn record_id(text: &str) -> Result<Key, String> {
+    if !text.contains('#') {
+        return Err("the '#' is missing: KEY is NAMESPACE#KEY, such as place-order#MESSAGE-ID".to_owned());
+    }
     Key::from_record_id(text).map_err(|why| format!("{why}; write it as NAMESPACE#KEY, such as place-order#MESSAGE-ID"))
 }
 

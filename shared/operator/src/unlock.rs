@@ -1,4 +1,4 @@
-//! `operator unlock`: the end of a dead lease.
+//! `operator unlock`: the end of a dead lease, or of a rejection.
 
 use std::process::ExitCode;
 
@@ -35,11 +35,7 @@ pub(crate) async fn run(args: UnlockArgs) -> Outcome {
                 format!("{id} is COMPLETED, and not locked: without its record the work would be repeated").into(),
             );
         }
-        Status::Rejected => {
-            return Err(
-                format!("{id} is REJECTED, and not locked: `operator dlq redrive` clears it with its message").into(),
-            );
-        }
+        Status::Rejected => eprintln!("warning: the next delivery under this key is worked again"),
     }
     if !confirmed(&format!("Unlock {id}?"), args.yes)? {
         return Err("nothing was changed".into());

@@ -110,35 +110,54 @@ async fn unlocking_deletes_a_claim_and_says_what_of_its_lease_was_left() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_done_or_rejected_is_not_unlocked() {
+async fn what_is_done_is_not_unlocked() {
     let stage = Stage::start().await;
-    for status in ["COMPLETED", "REJECTED"] {
-        stage.record("m-1", status, json!({}));
-        let done = stage.operator(&["unlock", "place-order#m-1", "--yes"]).await;
-        assert_eq!(done.code, Some(1));
-        assert!(
-            done.err
-                .contains(&format!("place-order#m-1 is {status}, and not locked")),
-            "{done:?}"
-        );
-        assert_eq!(stage.statuses()["place-order#m-1"], status);
-    }
+    stage.record("m-1", "COMPLETED", json!({}));
+    let done = stage.operator(&["unlock", "place-order#m-1", "--yes"]).await;
+    assert_eq!(done.code, Some(1));
+    assert!(
+        done.err.contains("place-order#m-1 is COMPLETED, and not locked"),
+        "{done:?}"
+    );
+    assert_eq!(stage.statuses()["place-order#m-1"], "COMPLETED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unlocking_deletes_a_rejection_once_it_is_confirmed() {
+    let stage = Stage::start().await;
+    stage.record("order-1", "REJECTED", json!({"reason": {"S": "wrong sum"}}));
+    let unlock = ["unlock", "place-order#order-1"];
+    let asked = stage.operator(&unlock).await;
+    assert!(asked.code == Some(1) && asked.err.contains("--yes"), "{asked:?}");
+    assert_eq!(stage.statuses()["place-order#order-1"], "REJECTED");
+    let done = stage.operator(&[&unlock[..], &["--yes"]].concat()).await;
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(
+        done.out.contains("reason       wrong sum") && done.err.contains("the next delivery under this key is worked"),
+        "{done:?}"
+    );
+    assert!(stage.statuses().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_that_changed_after_it_was_shown_is_left() {
+    let anothers = json!({"owner": {"S": "another"}, "in_progress_expiration": number(1)});
     let changes = [
-        record(
-            "m-1",
+        ("INPROGRESS", record("m-1", "INPROGRESS", anothers.clone())),
+        (
             "INPROGRESS",
-            json!({"owner": {"S": "another"}, "in_progress_expiration": number(1)}),
+            record("m-1", "INPROGRESS", json!({"in_progress_expiration": number(2)})),
         ),
-        record("m-1", "INPROGRESS", json!({"in_progress_expiration": number(2)})),
-        record("m-1", "COMPLETED", json!({"in_progress_expiration": number(1)})),
+        (
+            "INPROGRESS",
+            record("m-1", "COMPLETED", json!({"in_progress_expiration": number(1)})),
+        ),
+        ("REJECTED", record("m-1", "REJECTED", anothers.clone())),
+        ("REJECTED", record("m-1", "INPROGRESS", anothers)),
     ];
-    for changed in changes {
+    for (shown, changed) in changes {
         let stage = Stage::start().await;
-        stage.record("m-1", "INPROGRESS", json!({"in_progress_expiration": number(1)}));
+        stage.record("m-1", shown, json!({"in_progress_expiration": number(1)}));
         let (dynamodb, item) = (Arc::clone(stage.stack.dynamodb()), changed.clone());
         stage.stack.dynamodb().inject(Fault {
             operation: "GetItem".to_owned(),

@@ -21,6 +21,15 @@ async fn wrong_usage_exits_with_2() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_without_its_namespace_is_told_what_is_missing() {
+    let done = done(operator(&["inspect", "nope"]).spawn().unwrap()).await;
+    assert!(
+        done.err.contains("the '#' is missing: KEY is NAMESPACE#KEY"),
+        "{done:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn help_says_what_each_command_does_in_lines_that_fit() {
     for arguments in [
         &["--help"][..],
