@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
-use batch::dead_letter::{FAILED_FUNCTION, FAILURE_REASON, IDEMPOTENCY_KEY, ORIGINAL_MESSAGE_ID, RECEIVE_COUNT};
+use batch::dead_letter::{
+    FAILED_FUNCTION, FAILURE_REASON, IDEMPOTENCY_KEY, ORIGINAL_DEDUPLICATION_ID, ORIGINAL_MESSAGE_ID, RECEIVE_COUNT,
+};
 use idempotency::Timestamp;
 
 /// What only tells of the failure, and has no place in the message that is sent again.
@@ -23,6 +25,7 @@ pub(super) struct DeadLetter {
     pub(super) attributes: Attributes,
     pub(super) group: Option<String>,
     pub(super) trace_header: Option<String>,
+    deduplication_id: Option<String>,
     /// When it was sent, to this queue or to the one it was moved from.
     pub(super) sent: Option<Timestamp>,
     /// SQS moved it here by a redrive policy.
@@ -41,14 +44,22 @@ impl DeadLetter {
             sent: sent.and_then(|millis| millis.parse().ok()).map(Timestamp::from_millis),
             group: system.remove(&MessageSystemAttributeName::MessageGroupId),
             trace_header: system.remove(&MessageSystemAttributeName::AwsTraceHeader),
+            deduplication_id: system.remove(&MessageSystemAttributeName::MessageDeduplicationId),
             moved: system.contains_key(&MessageSystemAttributeName::DeadLetterQueueSourceArn),
         }
     }
 
-    /// What makes it the same work, within its namespace. SQS keeps the message ID of what it moves, which is the key there.
+    /// What makes it the same work, within its namespace, as far as the letter tells. SQS keeps the message ID of what it
+    /// moves, which is the key there, unless its function goes by something else.
     pub(super) fn key(&self) -> &str {
         let key = self.text(IDEMPOTENCY_KEY).or_else(|| self.text(ORIGINAL_MESSAGE_ID));
         key.unwrap_or(&self.id)
+    }
+
+    /// The ID of the message that it was before: of the one that a function rejected, or that SQS moved and somebody sent
+    /// back.
+    pub(super) fn original_id(&self) -> Option<&str> {
+        self.text(ORIGINAL_MESSAGE_ID)
     }
 
     /// The namespace of the handler that gave up on it, if it says so.
@@ -69,7 +80,7 @@ impl DeadLetter {
         (!value.is_empty()).then_some(value)
     }
 
-    /// The attributes to send it again with: its own, and its key.
+    /// The attributes to send it again with: its own, and what functions know it by.
     ///
     /// # Errors
     ///
@@ -77,17 +88,37 @@ impl DeadLetter {
     pub(super) fn attributes_to_send(&self) -> Result<Attributes, String> {
         let mut attributes = self.attributes.clone();
         attributes.retain(|name, _| !OF_THE_FAILURE.contains(&name.as_str()));
-        let key = MessageAttributeValue::builder()
-            .data_type("String")
-            .string_value(self.key());
-        let key = key.build().map_err(|error| error.to_string())?;
-        attributes.insert(IDEMPOTENCY_KEY.to_owned(), key);
-        match attributes.len() {
-            0..=MAX_ATTRIBUTES => Ok(attributes),
-            _ => Err(format!(
-                "its own {MAX_ATTRIBUTES} attributes leave no room for {IDEMPOTENCY_KEY}, without which a copy of it would be \
-                 worked again"
-            )),
+        let identity = self.identity();
+        for (name, _) in &identity {
+            attributes.remove(*name);
         }
+        if attributes.len() + identity.len() > MAX_ATTRIBUTES {
+            let names: Vec<_> = identity.iter().map(|(name, _)| *name).collect();
+            return Err(format!(
+                "its own {} attributes leave no room for {}, without which a copy of it would be worked again",
+                attributes.len(),
+                names.join(" and ")
+            ));
+        }
+        for (name, value) in identity {
+            let value = MessageAttributeValue::builder().data_type("String").string_value(value);
+            attributes.insert(name.to_owned(), value.build().map_err(|error| error.to_string())?);
+        }
+        Ok(attributes)
+    }
+
+    /// The attributes by which functions know it again. What does not state a key gets none: a key of ours would outweigh
+    /// the one that its envelope or its deduplication ID gives it, and done work would be repeated.
+    fn identity(&self) -> Vec<(&'static str, &str)> {
+        if let Some(key) = self.text(IDEMPOTENCY_KEY) {
+            return vec![(IDEMPOTENCY_KEY, key)];
+        }
+        let first = self.text(ORIGINAL_DEDUPLICATION_ID);
+        let deduplication_id = first.or(self.deduplication_id.as_deref());
+        let deduplication_id = deduplication_id.map(|id| (ORIGINAL_DEDUPLICATION_ID, id));
+        [(ORIGINAL_MESSAGE_ID, self.key())]
+            .into_iter()
+            .chain(deduplication_id)
+            .collect()
     }
 }

@@ -17,6 +17,10 @@ use crate::record::printable;
 use crate::stop::Stop;
 use crate::{Outcome, say, time};
 
+/// Why the count of a FIFO queue's messages may be more than are seen.
+pub(super) const FIFO_CAVEAT: &str =
+    "Of a FIFO queue not all may be seen: while messages of a group are held, SQS gives out no more of it.";
+
 /// This much of a body is shown.
 const BODY_CHARACTERS: usize = 80;
 
@@ -162,9 +166,8 @@ fn sum(queue: &Queue, state: &State, seen: usize) -> String {
     let (name, visible, in_flight) = (queue.name(), state.visible, state.in_flight);
     let mut sum = format!("{name}: {seen} messages seen, of about {visible} there and {in_flight} that others hold");
     if queue.is_fifo() {
-        sum.push_str(
-            "\nOf a FIFO queue not all may be seen: while messages of a group are held, SQS gives out no more of it.",
-        );
+        sum.push('\n');
+        sum.push_str(FIFO_CAVEAT);
     }
     sum
 }

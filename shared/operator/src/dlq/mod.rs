@@ -6,6 +6,8 @@ mod queue;
 mod reading;
 mod redrive;
 mod send;
+mod sent;
+mod sum;
 
 use clap::Subcommand;
 
@@ -23,10 +25,14 @@ pub(crate) enum DlqCommand {
     ///
     /// For each, in this order:
     ///   - if its record in the ledger says REJECTED, the record is deleted, or it would be rejected again;
-    ///   - it is sent, with its key in the attribute IdempotencyKey, so that a copy of it is recognised;
+    ///   - it is sent, with what it is known by, so that a copy of it is recognised: its key in the attribute
+    ///     IdempotencyKey, or of one that SQS moved its ID in OriginalMessageId, and on a FIFO queue its
+    ///     deduplication ID in OriginalDeduplicationId;
     ///   - it is deleted here.
     ///
-    /// Broken off in between, nothing is lost. Exit status 1 if some that were chosen are still here.
+    /// Broken off in between, nothing is lost. What is rejected again meanwhile, or is a copy, is left: a run sends
+    /// the same work once. Exit status 1 if some that were chosen are still here, or may be on a FIFO queue, of which
+    /// not all is seen.
     #[command(verbatim_doc_comment)]
     Redrive(redrive::RedriveArgs),
 }

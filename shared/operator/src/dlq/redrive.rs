@@ -14,6 +14,8 @@ use super::list::warn;
 use super::queue::{Queue, State};
 use super::reading::Reading;
 use super::send::{Cleared, Trouble, Way};
+use super::sent::Sent;
+use super::sum::{Extent, Sum};
 use crate::confirm::confirmed;
 use crate::endpoint::EndpointArgs;
 use crate::record::printable;
@@ -62,6 +64,16 @@ struct Chosen {
 }
 
 impl Chosen {
+    /// Whether what is chosen may lie behind what is not.
+    fn picks(&self) -> bool {
+        self.function.is_some() || self.reason.is_some()
+    }
+
+    /// How many at most.
+    fn limit(&self) -> u64 {
+        self.limit.unwrap_or(u64::MAX)
+    }
+
     fn has(&self, letter: &DeadLetter) -> bool {
         let function = self.function.as_deref();
         let reason = self.reason.as_deref();
@@ -105,19 +117,23 @@ pub(crate) async fn run(args: RedriveArgs) -> Outcome {
         pace: args.rate.map(pace),
         bar: bar(&state, &args.chosen),
         stuck: HashSet::new(),
+        sent: Sent::default(),
         sum: Sum::default(),
     };
     let done = course.all(&mut reading, &stop).await;
     course.bar.finish_and_clear();
-    let seen = reading.seen() as u64;
+    let extent = Extent {
+        there: state.visible,
+        seen: reading.seen() as u64,
+    };
     let given_back = reading.give_back().await;
-    course.sum.say(&course.way, seen, args.dry_run);
+    course.sum.say(&course.way, &extent, args.dry_run);
     done?;
     given_back?;
     Ok(match stop.told() {
         Some(code) => code,
-        None if course.sum.failed > 0 => ExitCode::FAILURE,
-        None => ExitCode::SUCCESS,
+        None if course.is_whole(&extent) => ExitCode::SUCCESS,
+        None => ExitCode::FAILURE,
     })
 }
 
@@ -162,29 +178,25 @@ struct Course<'a> {
     bar: ProgressBar,
     /// Message groups of a FIFO queue of which one is left: those behind it must not overtake it.
     stuck: HashSet<String>,
+    sent: Sent,
     sum: Sum,
-}
-
-#[derive(Default)]
-struct Sum {
-    redriven: u64,
-    cleared: u64,
-    /// Chosen, but still in the dead-letter queue.
-    failed: u64,
-    /// Redriven with a record that nobody could look for.
-    unknown: u64,
 }
 
 impl Course<'_> {
     /// Until all are seen, enough are tried, or somebody says stop.
     async fn all(&mut self, reading: &mut Reading<'_>, stop: &Stop) -> Result<(), String> {
-        let limit = self.chosen.limit.unwrap_or(u64::MAX);
+        let limit = self.chosen.limit();
         while stop.told().is_none() && self.sum.tried() < limit {
             let letters = reading.next().await?;
             if letters.is_empty() {
                 break;
             }
-            for letter in letters.iter().filter(|letter| self.chosen.has(letter)) {
+            let chosen = self.chosen;
+            for letter in letters.iter().filter(|letter| chosen.has(letter)) {
+                if self.sent.has(letter) {
+                    self.came_back(letter);
+                    continue;
+                }
                 if let Some(pace) = &mut self.pace {
                     pace.tick().await;
                 }
@@ -201,21 +213,43 @@ impl Course<'_> {
 
     /// Whether it has gone its way.
     async fn one(&mut self, letter: &DeadLetter) -> bool {
-        let group = letter.group.as_ref().filter(|_| self.way.from.is_fifo());
+        let group = self.group(letter);
         let done = match group {
-            Some(group) if self.stuck.contains(group) => Err(Trouble {
+            Some(group) if self.stuck.contains(&group) => Err(Trouble {
                 why: "one before it in its message group is left".to_owned(),
                 cleared: None,
             }),
-            _ if self.dry_run => self.way.try_out(letter).await,
-            _ => self.way.send_back(letter).await,
+            _ if self.dry_run => self.way.try_out(letter, &mut self.sent).await,
+            _ => self.way.send_back(letter, &mut self.sent).await,
         };
         self.tell(letter, &done);
         self.sum.add(&done);
-        if let (Err(_), Some(group)) = (&done, group) {
-            self.stuck.insert(group.clone());
+        if done.is_err() {
+            self.stuck.extend(self.group(letter));
         }
         done.is_ok()
+    }
+
+    /// What this run has sent already is left, whatever has become of it.
+    fn came_back(&mut self, letter: &DeadLetter) {
+        self.sum.came_back += 1;
+        self.stuck.extend(self.group(letter));
+        let key = printable(letter.key());
+        self.print(
+            &format!("left {} (key {key}): redriven once in this run", letter.id),
+            true,
+        );
+    }
+
+    /// The group whose order is to be kept.
+    fn group(&self, letter: &DeadLetter) -> Option<String> {
+        letter.group.clone().filter(|_| self.way.from.is_fifo())
+    }
+
+    /// Nothing that was chosen is left, nor may be where it could not be seen.
+    fn is_whole(&self, extent: &Extent) -> bool {
+        let all = !self.way.from.is_fifo() || !self.chosen.picks() || self.sum.tried() >= self.chosen.limit();
+        self.sum.failed == 0 && self.sum.came_back == 0 && (all || self.sum.unseen(extent) == 0)
     }
 
     fn tell(&self, letter: &DeadLetter, done: &Result<Cleared, Trouble>) {
@@ -236,52 +270,15 @@ impl Course<'_> {
             Err(trouble) => format!("left {} (key {}): {}", letter.id, printable(letter.key()), trouble.why),
         };
         self.bar.inc(1);
+        self.print(&line, done.is_err() || self.dry_run);
+    }
+
+    /// What went well is seen by the bar, if there is one.
+    fn print(&self, line: &str, even_beside_the_bar: bool) {
         match self.bar.is_hidden() {
             true => say!("{line}"),
-            // What went well is seen by the bar.
-            false if done.is_err() || self.dry_run => self.bar.println(line),
+            false if even_beside_the_bar => self.bar.println(line),
             false => {}
-        }
-    }
-}
-
-impl Sum {
-    fn tried(&self) -> u64 {
-        self.redriven + self.failed
-    }
-
-    fn add(&mut self, done: &Result<Cleared, Trouble>) {
-        let cleared = match done {
-            Ok(cleared) => Some(*cleared),
-            Err(trouble) => trouble.cleared,
-        };
-        match done {
-            Ok(_) => self.redriven += 1,
-            Err(_) => self.failed += 1,
-        }
-        self.cleared += u64::from(cleared == Some(Cleared::Yes));
-        self.unknown += u64::from(cleared == Some(Cleared::Unknown));
-    }
-
-    fn say(&self, way: &Way<'_>, seen: u64, dry_run: bool) {
-        let (from, to) = (way.from.name(), way.to.name());
-        let Self {
-            redriven,
-            cleared,
-            failed,
-            unknown,
-        } = self;
-        let left = seen.saturating_sub(*redriven);
-        let would = if dry_run { "would be " } else { "" };
-        say!(
-            "{from}: {redriven} {would}redriven to {to}, {cleared} records {would}cleared, {left} left, \
-             {failed} of them failed"
-        );
-        if *unknown > 0 {
-            say!(
-                "{unknown} don't tell their function: if the ledger says REJECTED, they come back; \
-                 --namespace names where to clear them"
-            );
         }
     }
 }

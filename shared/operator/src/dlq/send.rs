@@ -5,6 +5,7 @@ use idempotency::{DynamoDbLedger, Key, Settled, Status};
 
 use super::letter::{Attributes, DeadLetter};
 use super::queue::Queue;
+use super::sent::Sent;
 use crate::trouble;
 
 /// Where dead letters come from, where they go, and where their records are.
@@ -27,7 +28,7 @@ pub(super) enum Cleared {
     Unknown,
 }
 
-/// What stands in the way, and whether a copy has been sent.
+/// What stands in the way, and what became of the record if it came that far.
 pub(super) struct Trouble {
     pub(super) why: String,
     pub(super) cleared: Option<Cleared>,
@@ -35,12 +36,13 @@ pub(super) struct Trouble {
 
 impl Way<'_> {
     /// Clears its record, sends it, deletes it. Broken off after any of these, the letter is still in one queue or in both.
-    pub(super) async fn send_back(&self, letter: &DeadLetter) -> Result<Cleared, Trouble> {
+    pub(super) async fn send_back(&self, letter: &DeadLetter, so_far: &mut Sent) -> Result<Cleared, Trouble> {
         let trouble = |cleared| move |why| Trouble { why, cleared };
         let attributes = letter.attributes_to_send().map_err(trouble(None))?;
         let cleared = self.clear(letter, false).await.map_err(trouble(None))?;
+        so_far.add(letter);
         let sent = self.send(letter, attributes).await;
-        sent.map_err(trouble(Some(cleared)))?;
+        so_far.add_id(sent.map_err(trouble(Some(cleared)))?);
         let deleted = self.delete(letter).await;
         deleted.map_err(|why| Trouble {
             why: format!("sent, but still here as well: {why}"),
@@ -50,10 +52,12 @@ impl Way<'_> {
     }
 
     /// What [`send_back`](Self::send_back) would do to its record, and whether the letter could be sent.
-    pub(super) async fn try_out(&self, letter: &DeadLetter) -> Result<Cleared, Trouble> {
+    pub(super) async fn try_out(&self, letter: &DeadLetter, so_far: &mut Sent) -> Result<Cleared, Trouble> {
         let trouble = |why| Trouble { why, cleared: None };
         letter.attributes_to_send().map_err(trouble)?;
-        self.clear(letter, true).await.map_err(trouble)
+        let cleared = self.clear(letter, true).await.map_err(trouble)?;
+        so_far.add(letter);
+        Ok(cleared)
     }
 
     /// Deletes the letter's record if it says `REJECTED`; `dry`: only looks.
@@ -76,7 +80,8 @@ impl Way<'_> {
         }
     }
 
-    async fn send(&self, letter: &DeadLetter, attributes: Attributes) -> Result<(), String> {
+    /// Gives back the ID that it has now.
+    async fn send(&self, letter: &DeadLetter, attributes: Attributes) -> Result<String, String> {
         let trace = letter.trace_header.as_ref().map(|header| {
             let value = MessageSystemAttributeValue::builder()
                 .data_type("String")
@@ -96,7 +101,8 @@ impl Way<'_> {
             .set_message_deduplication_id(self.to.is_fifo().then(|| letter.id.clone()))
             .send()
             .await;
-        sent.map(drop).map_err(|error| self.to.trouble(&error))
+        let sent = sent.map_err(|error| self.to.trouble(&error))?;
+        Ok(sent.message_id.unwrap_or_default())
     }
 
     async fn delete(&self, letter: &DeadLetter) -> Result<(), String> {

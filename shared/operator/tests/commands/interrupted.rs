@@ -66,7 +66,7 @@ async fn a_message_that_cant_be_sent_or_deleted_is_told_and_others_go() {
         let done = harmed(&stage, operation, 1, Harm::Refused, &REDRIVE).await;
         assert_eq!(done.code, Some(1));
         assert!(
-            done.out.contains(told) && done.out.contains("1 left, 1 of them failed"),
+            done.out.contains(told) && done.out.contains("of 2 seen 1 left, 1 of them failed"),
             "{done:?}"
         );
         assert_eq!(stage.ids(ORDERS).len(), there);
@@ -83,14 +83,20 @@ async fn a_message_that_cant_be_sent_or_deleted_is_told_and_others_go() {
 #[tokio::test(flavor = "multi_thread")]
 async fn ctrl_c_ends_with_the_message_at_hand_and_gives_the_rest_back() {
     let stage = stage().await;
-    for n in 2..5 {
+    // More than one request receives.
+    for n in 2..=12 {
         stage.dead(&format!("k-{n}"), "wrong sum").await;
     }
     // The pace leaves the time to hear the signal before the next.
     let slowly = [&REDRIVE[..], &["--rate", "5"]].concat();
     let done = harmed(&stage, "SendMessage", 2, Harm::Interrupted, &slowly).await;
     assert_eq!(done.code, Some(130), "{done:?}");
-    assert_eq!((stage.ids(ORDERS).len(), stage.ids(DEAD).len()), (2, 2));
+    assert!(
+        done.out
+            .contains("of 10 seen 8 left, 0 of them failed\nabout 2 more were not seen"),
+        "{done:?}"
+    );
+    assert_eq!((stage.ids(ORDERS).len(), stage.ids(DEAD).len()), (2, 10));
     assert!(stage.all_visible(DEAD));
 }
 

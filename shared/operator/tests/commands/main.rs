@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is tests")]
 
+mod again;
 mod interrupted;
 mod ledger;
 mod list;

@@ -8,10 +8,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use local::sqs::Sqs;
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::stage::{Done, Stage, done, operator};
+use crate::stage::{Done, Stage, done, operator, text};
 
 /// What happens at the chosen request.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +24,10 @@ pub(crate) enum Harm {
     Interrupted,
     /// It is refused.
     Refused,
+    /// It is done, as are all before it, and what they sent is rejected at once by place-order, under this key or its own.
+    Rejected(Option<&'static str>),
+    /// It is done, as are all before it, and SQS moves what they sent.
+    Moved,
 }
 
 /// The process to harm. Locked while it is started, so that no request comes before it is known.
@@ -58,8 +62,10 @@ pub(crate) async fn harmed(stage: &Stage, operation: &'static str, nth: u32, har
             .to_owned();
         let now = asked == operation && {
             let mut left = left.lock().unwrap();
-            *left = left.wrapping_sub(1);
-            *left == 0
+            let all = matches!(harm, Harm::Rejected(_) | Harm::Moved);
+            let now = *left == 1 || (all && *left > 0);
+            *left = left.saturating_sub(1);
+            now
         };
         serve(&sqs, &asked, &body, now.then_some(harm), &at).await
     };
@@ -85,16 +91,38 @@ async fn serve(sqs: &Sqs, operation: &str, body: &[u8], harm: Option<Harm>, vict
         }
         _ => {}
     }
-    let answer = sqs.call(operation, request).await.unwrap();
+    let answer = sqs.call(operation, request.clone()).await.unwrap();
     match harm {
         Some(Harm::KilledAfter) => {
             signal(victim, Signal::KILL);
             std::future::pending().await
         }
         Some(Harm::Interrupted) => signal(victim, Signal::INT),
+        Some(Harm::Rejected(key)) => reject(sqs, request, &answer, key).await,
+        Some(Harm::Moved) => {
+            for _ in 0..2 {
+                let receive = json!({"QueueUrl": request["QueueUrl"], "VisibilityTimeout": 0});
+                sqs.call("ReceiveMessage", receive).await.unwrap();
+            }
+        }
         _ => {}
     }
     answer.to_string().into_response()
+}
+
+/// Sends to the dead-letter queue what a function makes of the message that was sent.
+async fn reject(sqs: &Sqs, mut message: Value, sent: &Value, key: Option<&str>) {
+    let queue = message["QueueUrl"].as_str().unwrap().to_owned();
+    message["QueueUrl"] = format!("{queue}-dlq").into();
+    let attributes = &mut message["MessageAttributes"];
+    let own = ["IdempotencyKey", "OriginalMessageId"].into_iter();
+    let mut own = own.filter_map(|name| attributes[name]["StringValue"].as_str());
+    let key = key.or(own.next()).unwrap().to_owned();
+    attributes["IdempotencyKey"] = text(&key);
+    attributes["FailureReason"] = text("wrong sum");
+    attributes["FailedFunction"] = text("place-order");
+    attributes["OriginalMessageId"] = text(sent["MessageId"].as_str().unwrap());
+    sqs.call("SendMessage", message).await.unwrap();
 }
 
 pub(crate) fn signal(victim: &Victim, signal: Signal) {

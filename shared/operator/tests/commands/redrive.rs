@@ -29,7 +29,7 @@ async fn a_message_goes_back_as_it_came_with_its_key_and_without_its_failure() {
     stage.record("k-1", "REJECTED", json!({"reason": {"S": "wrong sum"}}));
     let said = stage.said(&REDRIVE).await;
     assert!(
-        said.contains("orders-dlq: 1 redriven to orders, 1 records cleared, 0 left"),
+        said.contains("orders-dlq: 1 redriven to orders, 1 records cleared; of 1 seen 0 left, 0 of them failed"),
         "{said}"
     );
     assert!(stage.ids(DEAD).is_empty() && stage.statuses().is_empty());
@@ -69,7 +69,7 @@ async fn only_a_rejected_record_is_cleared() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_moved_message_keeps_its_id_as_key_and_is_cleared_where_the_operator_says() {
+async fn a_moved_message_is_cleared_under_its_id_where_the_operator_says() {
     let stage = Stage::start().await;
     for (more, cleared) in [(&[][..], false), (&["--namespace", "place-order"], true)] {
         let id = stage.moved("{}").await;
@@ -80,6 +80,74 @@ async fn a_moved_message_keeps_its_id_as_key_and_is_cleared_where_the_operator_s
         assert_eq!(!stage.statuses().contains_key(&format!("place-order#{id}")), cleared);
         assert_eq!(keys(&stage).await, [id]);
         stage.sqs("PurgeQueue", json!({}), ORDERS).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_moved_message_tells_its_first_id_however_often_it_is_redriven_and_gets_no_key() {
+    let stage = Stage::start().await;
+    let id = stage.moved("{}").await;
+    stage.said(&REDRIVE).await;
+    stage.moves(ORDERS).await;
+    stage.record(&id, "REJECTED", json!({}));
+    stage.said(&with(&["--namespace", "place-order"])).await;
+    assert!(stage.statuses().is_empty());
+    let arrived = stage.arrived(ORDERS).await;
+    assert_eq!(
+        arrived[0].1["MessageAttributes"],
+        json!({"OriginalMessageId": text(&id)})
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_moved_message_that_was_sent_under_a_key_keeps_it() {
+    let stage = Stage::start().await;
+    let message = json!({"MessageBody": "{}", "MessageAttributes": {"IdempotencyKey": text("k-1")}});
+    stage.send(ORDERS, &message).await;
+    stage.moves(ORDERS).await;
+    stage.said(&REDRIVE).await;
+    let arrived = stage.arrived(ORDERS).await;
+    assert_eq!(arrived[0].1["MessageAttributes"], message["MessageAttributes"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_moved_message_of_a_fifo_queue_tells_its_first_deduplication_id_too() {
+    let stage = Stage::start().await;
+    stage.fifo_queues().await;
+    let message = json!({"MessageBody": "{}", "MessageGroupId": "g", "MessageDeduplicationId": "d-1"});
+    let id = stage.send("line.fifo", &message).await;
+    for _ in 0..2 {
+        stage.moves("line.fifo").await;
+        stage.said(&["dlq", "redrive", "line-dlq.fifo", "--yes"]).await;
+    }
+    let arrived = stage.arrived("line.fifo").await;
+    let expected = json!({"OriginalMessageId": text(&id), "OriginalDeduplicationId": text("d-1")});
+    assert_eq!(arrived[0].1["MessageAttributes"], expected);
+    assert_ne!(arrived[0].1["Attributes"]["MessageDeduplicationId"], "d-1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_on_a_fifo_queue_says_that_it_may_have_missed_some() {
+    for (left, code) in [(9, 0), (10, 1)] {
+        let stage = Stage::start().await;
+        stage.fifo_queues().await;
+        // While ten are held, SQS gives out no more of their group.
+        for n in 0..=left {
+            let reason = if n < left { "no sum" } else { "wrong" };
+            let mut message = dead("place-order", &format!("k-{n}"), reason);
+            message["MessageGroupId"] = "g".into();
+            message["MessageDeduplicationId"] = n.to_string().into();
+            stage.send("line-dlq.fifo", &message).await;
+        }
+        let redrive = ["dlq", "redrive", "line-dlq.fifo", "--yes"];
+        let done = stage.operator(&[&redrive[..], &["--reason", "wrong"]].concat()).await;
+        assert_eq!(done.code, Some(code), "{done:?}");
+        assert!(done.out.contains("Of a FIFO queue not all may be seen"), "{done:?}");
+        assert_eq!(done.out.contains("about 1 more were not seen"), code == 1, "{done:?}");
+        // Without a filter nothing is left that others could be behind.
+        let said = stage.said(&redrive).await;
+        assert!(!said.contains("not all may be seen"), "{said}");
+        assert!(stage.ids("line-dlq.fifo").is_empty());
     }
 }
 
@@ -148,9 +216,8 @@ async fn a_dry_run_changes_nothing() {
 async fn a_message_without_room_for_its_key_is_left_and_others_go() {
     let stage = Stage::start().await;
     let attributes: serde_json::Map<_, _> = (0..10).map(|n| (format!("own-{n}"), text("x"))).collect();
-    let full = stage
-        .send(DEAD, &json!({"MessageBody": "full", "MessageAttributes": attributes}))
-        .await;
+    let message = json!({"MessageBody": "full", "MessageAttributes": attributes});
+    let full = stage.send(DEAD, &message).await;
     stage.dead("k-1", "wrong sum").await;
     let done = stage.operator(&REDRIVE).await;
     assert_eq!(done.code, Some(1));

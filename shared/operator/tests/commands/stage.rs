@@ -117,12 +117,18 @@ impl Stage {
     /// A message that SQS itself moved to the dead-letter queue.
     pub(crate) async fn moved(&self, body: &str) -> String {
         let id = self.send(ORDERS, &json!({"MessageBody": body})).await;
-        for _ in 0..2 {
-            self.sqs("ReceiveMessage", json!({"VisibilityTimeout": 0}), ORDERS)
-                .await;
-        }
+        self.moves(ORDERS).await;
         assert!(self.ids(DEAD).contains(&id), "{id} was not moved");
         id
+    }
+
+    /// SQS moves whatever is in a queue.
+    pub(crate) async fn moves(&self, queue: &str) {
+        for _ in 0..2 {
+            let request = json!({"VisibilityTimeout": 0, "MaxNumberOfMessages": 10});
+            self.sqs("ReceiveMessage", request, queue).await;
+        }
+        assert!(self.ids(queue).is_empty());
     }
 
     pub(crate) fn ids(&self, queue: &str) -> Vec<String> {
@@ -135,7 +141,8 @@ impl Stage {
         self.stack.sqs().peek(queue).iter().all(visible)
     }
 
-    /// Takes everything out of a queue, with all its attributes, by what is in `IdempotencyKey`.
+    /// Takes everything out of a queue, with all its attributes, by what is in `IdempotencyKey`, or in
+    /// `OriginalMessageId`.
     pub(crate) async fn arrived(&self, queue: &str) -> Vec<(String, Value)> {
         let request = json!({
             "MaxNumberOfMessages": 10, "MessageAttributeNames": ["All"], "MessageSystemAttributeNames": ["All"],
@@ -143,8 +150,9 @@ impl Stage {
         let received = self.sqs("ReceiveMessage", request, queue).await;
         let messages = received["Messages"].as_array().cloned().unwrap_or_default();
         let key = |message: &Value| {
-            let key = &message["MessageAttributes"]["IdempotencyKey"]["StringValue"];
-            key.as_str().unwrap().to_owned()
+            let text = |name: &str| message["MessageAttributes"][name]["StringValue"].as_str();
+            let key = text("IdempotencyKey").or_else(|| text("OriginalMessageId"));
+            key.unwrap().to_owned()
         };
         messages.into_iter().map(|message| (key(&message), message)).collect()
     }
