@@ -17,11 +17,12 @@ use self::stage::Stage;
 use crate::stop::Stop;
 use crate::{Outcome, say, watch};
 
-/// Short enough to see a redelivery, in the proportion of one to six that AWS recommends.
+/// Short enough to see a redelivery, in the proportion of one to six that AWS recommends; long enough, and receives enough,
+/// for a machine that is busy with something else.
 const PARAMETERS: [(&str, &str); 3] = [
-    ("FunctionTimeout", "1"),
-    ("VisibilityTimeout", "6"),
-    ("MaxReceiveCount", "3"),
+    ("FunctionTimeout", "2"),
+    ("VisibilityTimeout", "12"),
+    ("MaxReceiveCount", "10"),
 ];
 
 /// Much longer than three visibility timeouts: whatever is not settled by then never will be.

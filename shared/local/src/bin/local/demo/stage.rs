@@ -87,7 +87,7 @@ impl<'a> Stage<'a> {
     pub(super) fn set(stack: &'a Stack, events: &Path) -> Result<Self, String> {
         stack.receiver().refuse_next(503, Some(1));
         // So that a message's second delivery meets the first one at work.
-        stack.receiver().set_pace(Duration::from_millis(300));
+        stack.receiver().set_pace(Duration::from_millis(200));
         let read = |sample: &'static Sample| Ok((sample, send::read(&events.join(sample.file))?));
         let samples = SAMPLES.iter().map(read).collect::<Result<Vec<_>, String>>()?;
         // One from the middle: of its batch, some messages are done by then, and others are not.
