@@ -1,19 +1,16 @@
 //! Messages that can never be worked, on their way to the dead-letter queue: recorded, sent, acknowledged, in this order.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is tests")]
-
-mod common;
-
 use std::sync::{Arc, Mutex};
 
 use batch::dead_letter::{FAILURE_REASON, IDEMPOTENCY_KEY, ORIGINAL_MESSAGE_ID};
 use batch::{Delivery, Failure, Handler, QueueFault, QueueMessage, Services};
-use common::{
+use idempotency::{Completion, Fault, Status};
+use serde_json::json;
+
+use crate::common::{
     Claiming, DEAD, Deed, FIFO, Natural, OneStep, STANDARD, Sent, bodies, body, deeds, event, event_of, failed,
     perform, reason, status, with_dead_letter_queue,
 };
-use idempotency::{Completion, Fault, Status};
-use serde_json::json;
 
 fn text<'a>(letter: &'a QueueMessage, attribute: &str) -> &'a str {
     letter.attributes[attribute].string_value.as_deref().unwrap()

@@ -1,13 +1,12 @@
 //! What becomes of a message, in either mode.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is tests")]
-
-mod common;
-
 use batch::Services;
 use batch::{BatchError, Handler};
-use common::{Bomb, Claiming, Deed, NOW, OneStep, STANDARD, body, deeds, event, failed, key, status, ten_seconds};
 use idempotency::{Attempt, Claim, Fault, Ledger, Status};
+
+use crate::common::{
+    Bomb, Claiming, Deed, NOW, OneStep, STANDARD, body, deeds, event, failed, key, status, ten_seconds,
+};
 
 #[tokio::test]
 async fn only_the_failed_messages_are_reported_in_the_events_order() {

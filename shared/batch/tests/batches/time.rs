@@ -1,16 +1,13 @@
 //! The time budget, and what runs side by side. Time is paused: a test that would wait fails or ends at once.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is tests")]
-
-mod common;
-
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use batch::{Budget, CONCURRENT_LANES, Services};
-use common::{Claiming, Deed, FIFO, NOW, OneStep, body, deeds, event, failed, failed_within, key, ten_seconds};
 use idempotency::{Fault, Status};
 use tokio::time::Instant;
+
+use crate::common::{Claiming, Deed, FIFO, NOW, OneStep, body, deeds, event, failed, failed_within, key, ten_seconds};
 
 #[tokio::test(start_paused = true)]
 async fn a_handler_that_never_ends_is_cancelled_and_the_response_comes_before_the_deadline() {
@@ -103,9 +100,13 @@ async fn a_group_on_a_standard_queue_is_only_a_hint() {
     let handler = Claiming::new();
     let messages = ["1", "2", "3"].map(|id| (id, "same group", body(Deed::TakeASecond)));
     assert!(
-        failed(&handler, &Services::in_memory(), event(common::STANDARD, messages))
-            .await
-            .is_empty()
+        failed(
+            &handler,
+            &Services::in_memory(),
+            event(crate::common::STANDARD, messages)
+        )
+        .await
+        .is_empty()
     );
     assert_eq!(handler.most_running.load(Ordering::SeqCst), 3);
 }

@@ -1,5 +1,4 @@
 //! A handler that does what the message's body says, and events to feed it.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Deed {
+pub(crate) enum Deed {
     Succeed,
     /// Succeeds with a write, whose refusal means that the effect is there already.
     Write,
@@ -43,7 +42,7 @@ pub enum Deed {
 
 /// Goes off when it is decoded, as a careless `Deserialize` may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Bomb;
+pub(crate) struct Bomb;
 
 impl<'de> Deserialize<'de> for Bomb {
     fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
@@ -53,23 +52,23 @@ impl<'de> Deserialize<'de> for Bomb {
 
 /// Does the deed, in one mode or another.
 #[derive(Default)]
-pub struct Scripted<const MODE: char> {
+pub(crate) struct Scripted<const MODE: char> {
     /// IDs of the messages that were handled, in order of their start.
-    pub handled: Mutex<Vec<String>>,
-    pub running: AtomicUsize,
-    pub most_running: AtomicUsize,
+    pub(crate) handled: Mutex<Vec<String>>,
+    pub(crate) running: AtomicUsize,
+    pub(crate) most_running: AtomicUsize,
 }
 
-pub type Claiming = Scripted<'c'>;
-pub type OneStep = Scripted<'o'>;
-pub type Natural = Scripted<'n'>;
+pub(crate) type Claiming = Scripted<'c'>;
+pub(crate) type OneStep = Scripted<'o'>;
+pub(crate) type Natural = Scripted<'n'>;
 
 impl<const MODE: char> Scripted<MODE> {
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::default()
     }
 
-    pub fn handled(&self) -> Vec<String> {
+    pub(crate) fn handled(&self) -> Vec<String> {
         self.handled.lock().unwrap().clone()
     }
 }
@@ -93,7 +92,7 @@ impl<const MODE: char> Handler for Scripted<MODE> {
     }
 }
 
-pub async fn perform(deed: Deed) -> Result<Completion, Failure> {
+pub(crate) async fn perform(deed: Deed) -> Result<Completion, Failure> {
     match deed {
         Deed::Succeed => {}
         Deed::Write => return Ok(Completion::new().write(write(Refusal::AlreadyDone))),
@@ -126,8 +125,8 @@ pub async fn perform(deed: Deed) -> Result<Completion, Failure> {
 }
 
 /// Where deeds send their messages.
-pub const MAIL: &str = "https://sqs.eu-west-1.amazonaws.com/000000000000/mail";
-pub const LABELS: &str = "https://sqs.eu-west-1.amazonaws.com/000000000000/labels.fifo";
+pub(crate) const MAIL: &str = "https://sqs.eu-west-1.amazonaws.com/000000000000/mail";
+pub(crate) const LABELS: &str = "https://sqs.eu-west-1.amazonaws.com/000000000000/labels.fifo";
 
 /// What a deed sends: the last under a key of its own.
 fn outgoing() -> [OutgoingMessage; 3] {
@@ -145,7 +144,7 @@ fn with_rubbish(completion: Completion) -> Completion {
 }
 
 /// The bodies that a queue was sent, in order.
-pub fn bodies(services: &Memory, queue: &str) -> Vec<String> {
+pub(crate) fn bodies(services: &Memory, queue: &str) -> Vec<String> {
     services
         .queues()
         .sent(queue)
@@ -169,10 +168,10 @@ fn put() -> Write {
 
 /// A message of an event.
 #[derive(Debug, Clone)]
-pub struct Sent(Value);
+pub(crate) struct Sent(Value);
 
 impl Sent {
-    pub fn new(id: &str, body: impl Into<String>) -> Self {
+    pub(crate) fn new(id: &str, body: impl Into<String>) -> Self {
         Self(json!({
             "messageId": id,
             "receiptHandle": format!("receipt of {id}"),
@@ -182,27 +181,27 @@ impl Sent {
     }
 
     /// Says something that SQS would say of it.
-    pub fn system(mut self, name: &str, value: impl ToString) -> Self {
+    pub(crate) fn system(mut self, name: &str, value: impl ToString) -> Self {
         self.0["attributes"][name] = value.to_string().into();
         self
     }
 
-    pub fn group(self, group: &str) -> Self {
+    pub(crate) fn group(self, group: &str) -> Self {
         self.system("MessageGroupId", group)
     }
 
-    pub fn attribute(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn attribute(mut self, name: &str, value: &str) -> Self {
         self.0["messageAttributes"][name] = json!({"dataType": "String", "stringValue": value});
         self
     }
 
-    pub fn field(mut self, name: &str, value: Value) -> Self {
+    pub(crate) fn field(mut self, name: &str, value: Value) -> Self {
         self.0[name] = value;
         self
     }
 }
 
-pub fn event_of(queue: &str, messages: impl IntoIterator<Item = Sent>) -> SqsEvent {
+pub(crate) fn event_of(queue: &str, messages: impl IntoIterator<Item = Sent>) -> SqsEvent {
     let records: Vec<_> = messages
         .into_iter()
         .map(|sent| sent.field("eventSourceARN", queue.into()).0)
@@ -210,58 +209,58 @@ pub fn event_of(queue: &str, messages: impl IntoIterator<Item = Sent>) -> SqsEve
     serde_json::from_value(json!({ "Records": records })).unwrap()
 }
 
-pub const STANDARD: &str = "arn:aws:sqs:eu-west-1:000000000000:work";
-pub const FIFO: &str = "arn:aws:sqs:eu-west-1:000000000000:work.fifo";
+pub(crate) const STANDARD: &str = "arn:aws:sqs:eu-west-1:000000000000:work";
+pub(crate) const FIFO: &str = "arn:aws:sqs:eu-west-1:000000000000:work.fifo";
 
 /// An event of messages that are each an ID, a group and a body.
-pub fn event<'a>(queue: &str, messages: impl IntoIterator<Item = (&'a str, &'a str, String)>) -> SqsEvent {
+pub(crate) fn event<'a>(queue: &str, messages: impl IntoIterator<Item = (&'a str, &'a str, String)>) -> SqsEvent {
     let sent = |(id, group, body): (&str, &str, String)| Sent::new(id, body).group(group);
     event_of(queue, messages.into_iter().map(sent))
 }
 
 /// An event of a standard queue, a deed a message.
-pub fn deeds<'a>(messages: impl IntoIterator<Item = (&'a str, Deed)>) -> SqsEvent {
+pub(crate) fn deeds<'a>(messages: impl IntoIterator<Item = (&'a str, Deed)>) -> SqsEvent {
     event(STANDARD, messages.into_iter().map(|(id, deed)| (id, id, body(deed))))
 }
 
-pub fn body(deed: Deed) -> String {
+pub(crate) fn body(deed: Deed) -> String {
     serde_json::to_string(&deed).unwrap()
 }
 
-pub const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 /// Ten seconds: handlers have 7.5 of them, and leases last eleven.
-pub fn ten_seconds() -> Budget {
+pub(crate) fn ten_seconds() -> Budget {
     Budget::new(NOW, NOW.plus(Duration::from_secs(10)))
 }
 
-pub fn key(message_id: &str) -> Key {
+pub(crate) fn key(message_id: &str) -> Key {
     Key::new("scripted", message_id).unwrap()
 }
 
 /// Where messages go that can never be worked.
-pub const DEAD: &str = "https://sqs.eu-west-1.amazonaws.com/000000000000/work-dlq";
+pub(crate) const DEAD: &str = "https://sqs.eu-west-1.amazonaws.com/000000000000/work-dlq";
 
-pub fn with_dead_letter_queue() -> Memory {
+pub(crate) fn with_dead_letter_queue() -> Memory {
     Services::in_memory().with_dead_letter_queue(DEAD)
 }
 
-pub fn status(services: &Memory, id: &str) -> Option<Status> {
+pub(crate) fn status(services: &Memory, id: &str) -> Option<Status> {
     services.ledger().record(&key(id)).map(|record| record.status)
 }
 
-pub fn reason(services: &Memory, id: &str) -> Option<String> {
+pub(crate) fn reason(services: &Memory, id: &str) -> Option<String> {
     services.ledger().record(&key(id))?.reason
 }
 
-pub type Memory = Services<MemoryLedger, MemoryQueues>;
+pub(crate) type Memory = Services<MemoryLedger, MemoryQueues>;
 
 /// Runs the event and gives back the IDs in the response.
-pub async fn failed<H: Handler>(handler: &Arc<H>, services: &Memory, event: SqsEvent) -> Vec<String> {
+pub(crate) async fn failed<H: Handler>(handler: &Arc<H>, services: &Memory, event: SqsEvent) -> Vec<String> {
     failed_within(&ten_seconds(), handler, services, event).await
 }
 
-pub async fn failed_within<H: Handler>(
+pub(crate) async fn failed_within<H: Handler>(
     budget: &Budget,
     handler: &Arc<H>,
     services: &Memory,

@@ -1,18 +1,15 @@
 //! Messages that belong to a completion: recorded with it, sent after it, and only then is theirs acknowledged.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is tests")]
-
-mod common;
-
 use std::sync::{Arc, Mutex};
 
 use batch::dead_letter::{FAILURE_REASON, IDEMPOTENCY_KEY};
 use batch::{Delivery, Failure, Handler, QueueFault, QueueMessage, Services};
-use common::{
+use idempotency::{Attempt, Claim, Completion, Fault, Ledger, OutgoingMessage, Status};
+
+use crate::common::{
     Claiming, DEAD, Deed, FIFO, LABELS, MAIL, Memory, NOW, OneStep, STANDARD, Sent, bodies, body, deeds, event,
     event_of, failed, key, reason, status, with_dead_letter_queue,
 };
-use idempotency::{Attempt, Claim, Completion, Fault, Ledger, OutgoingMessage, Status};
 
 fn keys(services: &Memory, queue: &str) -> Vec<String> {
     let key = |message: QueueMessage| message.attributes[IDEMPOTENCY_KEY].string_value.clone().unwrap();
@@ -200,7 +197,7 @@ impl Handler for Overtaken {
         let rival = Attempt::new(key(delivery.message_id()), later, later);
         let claim = self.0.ledger().claim(&rival).await?;
         assert!(matches!(claim, Claim::Granted(_)));
-        common::perform(deed).await
+        crate::common::perform(deed).await
     }
 }
 

@@ -1,20 +1,17 @@
 //! When a message that goes back comes again. Time is paused.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is tests")]
-
-mod common;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use batch::{Budget, Handler, QueueFault, RetryDelays, Services};
-use common::{
+use idempotency::{Attempt, Claim, Fault, Ledger, Status};
+use tokio::time::Instant;
+
+use crate::common::{
     Claiming, DEAD, Deed, FIFO, Memory, NOW, Natural, OneStep, STANDARD, Sent, body, deeds, event, event_of, failed,
     failed_within, key, ten_seconds, with_dead_letter_queue,
 };
-use idempotency::{Attempt, Claim, Fault, Ledger, Status};
-use tokio::time::Instant;
 
 /// The seconds for which each message is hidden, by its ID; those that are not there keep the queue's own time.
 fn hidden(services: &Memory) -> BTreeMap<String, u64> {

@@ -1,18 +1,15 @@
 //! What makes two messages the same work.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is tests")]
-
-mod common;
-
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use batch::dead_letter::{FAILURE_REASON, IDEMPOTENCY_KEY};
 use batch::{Delivery, Failure, Handler, IdempotencyKey, Mode, Services, SqsEvent};
-use common::{DEAD, Deed, FIFO, Memory, NOW, STANDARD, Sent, event_of, failed, perform, with_dead_letter_queue};
 use idempotency::{Attempt, Claim, Completion, Key, Ledger, Status, fingerprint};
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+use crate::common::{DEAD, Deed, FIFO, Memory, NOW, STANDARD, Sent, event_of, failed, perform, with_dead_letter_queue};
 
 /// Says by which key it goes, and what it wants done.
 #[derive(Deserialize)]

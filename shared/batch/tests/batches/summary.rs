@@ -1,18 +1,15 @@
 //! What became of a batch, in numbers. Time is paused.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is tests")]
-
-mod common;
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use batch::{Budget, Delivery, Failure, Handler, Services, SqsEvent, Summary};
-use common::{
+use idempotency::{Attempt, Claim, Completion, Fault, Ledger, Status};
+
+use crate::common::{
     Claiming, Deed, FIFO, Memory, NOW, OneStep, STANDARD, Sent, body, deeds, event, event_of, key, ten_seconds,
     with_dead_letter_queue,
 };
-use idempotency::{Attempt, Claim, Completion, Fault, Ledger, Status};
 
 async fn summary<H: Handler>(handler: &Arc<H>, services: &Memory, event: SqsEvent) -> Summary {
     batch::run(handler, services, event, &ten_seconds())
@@ -88,7 +85,7 @@ impl Handler for Overtaken {
         let rival = Attempt::new(key(delivery.message_id()), after(60), after(90));
         let claim = self.0.ledger().claim(&rival).await?;
         assert!(matches!(claim, Claim::Granted(_)));
-        common::perform(deed).await
+        crate::common::perform(deed).await
     }
 }
 

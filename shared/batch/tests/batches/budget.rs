@@ -1,9 +1,5 @@
 //! The response comes before the deadline, whatever does not answer. Time is paused: what waits in vain waits for nothing.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is tests")]
-
-mod common;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,12 +7,13 @@ use batch::{
     Budget, Delivery, Failure, Handler, Mode, QueueError, QueueFault, QueueMessage, Queues, Services, SqsEvent,
     VisibilityChange,
 };
-use common::{
+use idempotency::{Answer, Change, Completion, Fault, Ledger, LedgerError, MemoryLedger, Status};
+use tokio::time::Instant;
+
+use crate::common::{
     Claiming, DEAD, Deed, FIFO, NOW, Natural, OneStep, STANDARD, Scripted, body, deeds, event, failed, failed_within,
     key,
 };
-use idempotency::{Answer, Change, Completion, Fault, Ledger, LedgerError, MemoryLedger, Status};
-use tokio::time::Instant;
 
 /// A ledger and queues that never answer.
 struct Hanging;
@@ -182,7 +179,7 @@ impl Handler for Impatient {
     const TIMEOUT: Option<Duration> = Some(Duration::from_secs(2));
 
     async fn handle(&self, deed: Deed, _: &Delivery) -> Result<Completion, Failure> {
-        common::perform(deed).await
+        crate::common::perform(deed).await
     }
 }
 
@@ -220,7 +217,7 @@ async fn a_message_has_no_more_time_than_its_batch_whatever_its_own() {
         const MODE: Mode = Mode::OneStep;
         const TIMEOUT: Option<Duration> = Some(Duration::MAX);
         async fn handle(&self, deed: Deed, _: &Delivery) -> Result<Completion, Failure> {
-            common::perform(deed).await
+            crate::common::perform(deed).await
         }
     }
     let services = Services::in_memory();

@@ -1,21 +1,18 @@
 //! What holds for every batch, whatever is in it.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is tests")]
-
-mod common;
-
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use batch::dead_letter::{IDEMPOTENCY_KEY, ORIGINAL_MESSAGE_ID};
 use batch::{Budget, QueueFault, SqsEvent};
-use common::{
-    DEAD, Deed, FIFO, LABELS, MAIL, Memory, NOW, STANDARD, Scripted, body, event, failed_within, key,
-    with_dead_letter_queue,
-};
 use idempotency::{Fault, OutgoingMessage, Status};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
+
+use crate::common::{
+    DEAD, Deed, FIFO, LABELS, MAIL, Memory, NOW, STANDARD, Scripted, body, event, failed_within, key,
+    with_dead_letter_queue,
+};
 
 #[derive(Debug, Clone)]
 struct Sent {

@@ -1,16 +1,15 @@
 //! Messages that come back from a dead-letter queue are the messages that they were.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is tests")]
-
-mod common;
-
 use std::sync::Arc;
 
 use batch::dead_letter::{IDEMPOTENCY_KEY, ORIGINAL_DEDUPLICATION_ID, ORIGINAL_MESSAGE_ID};
 use batch::{Delivery, Envelope, Failure, Handler, IdempotencyKey, SqsEvent};
-use common::{DEAD, Deed, FIFO, Memory, STANDARD, Sent, body, event_of, failed, perform, with_dead_letter_queue};
 use idempotency::{Completion, Key, Status};
 use serde_json::json;
+
+use crate::common::{
+    DEAD, Deed, FIFO, Memory, STANDARD, Sent, body, event_of, failed, perform, with_dead_letter_queue,
+};
 
 /// Takes what SNS wraps, if told so, and else goes by the deduplication ID.
 struct Wrapped<const SNS: bool>;
@@ -72,7 +71,7 @@ async fn a_message_that_was_moved_and_sent_back_is_known_by_the_id_it_had() {
         ),
     ];
     assert_eq!(
-        committed(common::Scripted::<'c'>::default(), &services, events).await,
+        committed(crate::common::Scripted::<'c'>::default(), &services, events).await,
         1
     );
 }

@@ -1,12 +1,9 @@
 //! A handler that is a no-op on repetition by itself pays for no ledger.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is tests")]
-
-mod common;
-
 use batch::dead_letter::{FAILURE_REASON, IDEMPOTENCY_KEY};
 use batch::{QueueFault, Services};
-use common::{
+
+use crate::common::{
     Bomb, DEAD, Deed, FIFO, LABELS, MAIL, Natural, STANDARD, Sent, bodies, body, deeds, event, event_of, failed,
     with_dead_letter_queue,
 };

@@ -1,8 +1,6 @@
 //! Sample events that AWS documents or that others wrote, decoded without loss of what is used of them.
 
-#![allow(clippy::unwrap_used, reason = "all of this is tests")]
-
-#[path = "fixtures/published.rs"]
+#[path = "../fixtures/published.rs"]
 mod published;
 
 use std::collections::BTreeSet;
@@ -65,7 +63,7 @@ fn published_events_of_queues_are_decoded_without_loss() {
 
 #[test]
 fn the_readme_names_each_sample_and_no_other() {
-    let readme = include_str!("fixtures/README.md");
+    let readme = include_str!("../fixtures/README.md");
     let named: BTreeSet<_> = readme
         .lines()
         .filter_map(|line| line.strip_prefix("- `")?.split('`').next())

@@ -1,17 +1,14 @@
 //! Messages that SNS or EventBridge has wrapped, on their way through a batch.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is tests")]
-
-mod common;
-
 use std::sync::{Arc, Mutex};
 
 use batch::dead_letter::{FAILURE_REASON, IDEMPOTENCY_KEY};
 use batch::{Delivery, Envelope, Failure, Handler, IdempotencyKey, Services};
-use common::{DEAD, Memory, STANDARD, Sent, event_of, failed, with_dead_letter_queue};
 use idempotency::{Completion, Key, Status};
 use serde::Deserialize;
 use serde_json::json;
+
+use crate::common::{DEAD, Memory, STANDARD, Sent, event_of, failed, with_dead_letter_queue};
 
 #[derive(Deserialize)]
 struct Note {
