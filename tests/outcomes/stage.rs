@@ -68,6 +68,14 @@ pub(super) fn starts(stage: &Stage, message: &str) -> Vec<u64> {
     of_message.map(|run| run.started).collect()
 }
 
+/// Waits until a message was turned away because its work is in progress, and then lets that work end.
+pub(super) async fn release_once_another_is_turned_away(stage: &Stage) {
+    let turned_away = || stage.metrics().iter().any(|batch| batch["InProgress"] == 1);
+    stage.until("another is turned away", turned_away).await;
+    let released = json!({ "TableName": "counts", "Item": { "id": { "S": "released" } } });
+    stage.stack.dynamodb().call("PutItem", released);
+}
+
 /// How often each effect happened.
 pub(super) fn counts(stage: &Stage) -> Vec<String> {
     let counts = stage.stack.dynamodb().scan("counts");

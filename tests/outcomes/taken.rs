@@ -7,13 +7,16 @@ use local::dynamodb::FaultKind;
 use local::lambda::Event;
 use serde_json::{Value, json};
 
-use crate::stage::{self, ONE_BY_ONE, VISIBLE_SOON, counts, lease_end, receives, script, starts};
+use crate::stage::{
+    self, ONE_BY_ONE, VISIBLE_SOON, counts, lease_end, receives, release_once_another_is_turned_away, script, starts,
+};
 
 #[tokio::test]
 async fn in_progress_elsewhere_it_waits_for_the_lease_with_one_receive_and_is_a_duplicate_then() {
-    let stage = stage::set("claiming", &[("FunctionTimeout", "2"), ONE_BY_ONE]).await;
+    let stage = stage::set("claiming", &[("FunctionTimeout", "5"), ONE_BY_ONE]).await;
     stage.stack.sqs().deliver_twice("work", 1);
-    let message = stage.send("work", &script([json!({ "take": 400 })])).await;
+    let message = stage.send("work", &script(["when-released"])).await;
+    release_once_another_is_turned_away(&stage).await;
     stage.until_settled(&["work"]).await;
     assert_eq!(starts(&stage, &message).len(), 1);
     assert_eq!(

@@ -50,6 +50,8 @@ enum Deed {
     Count,
     /// Done after so many milliseconds.
     Take(u64),
+    /// Done once the test has put an item `released` among the counts.
+    WhenReleased,
     /// Done, and these scripts are sent to the same queue.
     Send(Vec<Value>),
     Retry,
@@ -185,6 +187,7 @@ impl<K: Kind> Scripted<K> {
             Deed::Done => {}
             Deed::Count => return Ok(Completion::new().write(self.count(delivery)?)),
             Deed::Take(millis) => tokio::time::sleep(Duration::from_millis(millis)).await,
+            Deed::WhenReleased => self.await_release().await?,
             Deed::Send(scripts) => return self.send(&scripts),
             Deed::Retry => return Err(Failure::retry("not today")),
             Deed::RetryAfter(seconds) => return Err(Failure::retry_after(Duration::from_secs(seconds), "not yet")),
@@ -198,6 +201,19 @@ impl<K: Kind> Scripted<K> {
             Deed::Hang => std::future::pending().await,
         }
         Ok(Completion::new())
+    }
+
+    async fn await_release(&self) -> Result<(), Failure> {
+        let released = AttributeValue::S("released".to_owned());
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.counts_table)
+            .key("id", released);
+        while get.clone().send().await?.item.is_none() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
     }
 
     /// Not idempotent by itself.
