@@ -25,7 +25,7 @@ pub(crate) fn visible_at(outcome: &Outcome, receives: u32, delays: &RetryDelays,
         | Outcome::Rejected {
             dead_lettered: true, ..
         } => None,
-        Outcome::InProgress { until } => Some(until.plus(random(LEASE_JITTER))),
+        Outcome::InProgress { until, .. } => Some(until.plus(random(LEASE_JITTER))),
         Outcome::Failed { again, .. } => Some(match again {
             Again::Later => later(),
             Again::After(delay) => now.plus(*delay),
@@ -127,6 +127,7 @@ mod tests {
         between(
             at(Outcome::InProgress {
                 until: NOW.plus(seconds(60)),
+                owner: None,
             }),
             60,
             61,

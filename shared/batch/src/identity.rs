@@ -36,6 +36,8 @@ impl IdempotencyKey {
     ///
     /// An empty one is a permanent failure of the message. So is one that was used for another payload; payloads are the
     /// same if they are the same JSON.
+    ///
+    /// It stands as it is in the ledger, in dead letters and in the log, so nothing personal or secret belongs in it.
     pub fn business(key: impl Into<String>) -> Self {
         Self(Source::Business {
             key: key.into(),

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use idempotency::{InvalidKey, Key, Timestamp};
+use tracing::Span;
+use tracing::field::Empty;
 
 use crate::dead_letter::{IDEMPOTENCY_KEY, ORIGINAL_MESSAGE_ID};
 use crate::{Attribute, Origin};
@@ -99,6 +101,8 @@ pub(crate) struct Message {
     pub(crate) body: String,
     pub(crate) attributes: BTreeMap<String, Attribute>,
     pub(crate) receipt_handle: Option<String>,
+    /// Around all that is done for it, so that each line of the log tells by its fields what it is about.
+    pub(crate) span: Span,
 }
 
 /// The batch can't be answered message by message: the whole of it has to come again.
@@ -165,18 +169,32 @@ fn read_one(namespace: &'static str, index: usize, record: SqsMessage) -> Result
         .attributes
         .get("ApproximateReceiveCount")
         .and_then(|count| count.parse().ok());
+    let delivery = Delivery {
+        message_id,
+        key,
+        key_text,
+        receive_count: receive_count.unwrap_or(1),
+        system: record.attributes,
+        attributes: text,
+        origin: None,
+    };
     Ok(Message {
-        delivery: Delivery {
-            message_id,
-            key,
-            key_text,
-            receive_count: receive_count.unwrap_or(1),
-            system: record.attributes,
-            attributes: text,
-            origin: None,
-        },
+        span: span(&delivery),
+        delivery,
         body: record.body.unwrap_or_default(),
         attributes,
         receipt_handle: record.receipt_handle,
     })
+}
+
+/// The key is recorded once the handler has named it, the owner once a lease is granted.
+fn span(delivery: &Delivery) -> Span {
+    // Of the highest level, so that its fields are on every line, whatever level is logged.
+    tracing::error_span!(
+        "message",
+        messageId = delivery.message_id(),
+        traceId = delivery.trace_id(),
+        key = Empty,
+        owner = Empty
+    )
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idempotency::Timestamp;
+use idempotency::{OwnerToken, Timestamp};
 
 use crate::Failure;
 
@@ -14,7 +14,10 @@ pub(crate) enum Outcome {
     /// Its work had been done before.
     Duplicate,
     /// Another attempt holds the lease.
-    InProgress { until: Timestamp },
+    InProgress {
+        until: Timestamp,
+        owner: Option<OwnerToken>,
+    },
     /// Its work was not done, and may be at a later delivery.
     Failed { again: Again, why: String },
     /// Its work can never be done.
@@ -56,7 +59,11 @@ impl Outcome {
         match self {
             Self::Done => tracing::debug!("done"),
             Self::Duplicate => tracing::debug!("duplicate: its work was done before"),
-            Self::InProgress { until } => tracing::info!(leaseEnd = until.millis(), "in progress elsewhere"),
+            Self::InProgress { until, owner } => tracing::info!(
+                leaseEnd = until.millis(),
+                owner = owner.as_ref().map(OwnerToken::as_str),
+                "in progress elsewhere"
+            ),
             Self::Failed {
                 again: Again::After(delay),
                 why,

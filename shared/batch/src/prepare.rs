@@ -20,7 +20,9 @@ pub(crate) struct Prepared<M> {
 
 /// Decodes a message, and gives it the key that its handler names. A panic on the way costs this message alone.
 pub(crate) fn prepare<H: Handler>(handler: &H, message: &mut Message) -> Prepared<H::Message> {
-    let prepared = catch_unwind(AssertUnwindSafe(|| decode(handler, message)));
+    let span = message.span.clone();
+    let prepared = span.in_scope(|| catch_unwind(AssertUnwindSafe(|| decode(handler, message))));
+    span.record("key", message.delivery.key().record_id());
     match prepared {
         Ok(Ok((content, fingerprint))) => Prepared {
             content: Ok(content),

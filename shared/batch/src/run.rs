@@ -114,12 +114,6 @@ impl<H: Handler, L: Ledger, Q: Queues> Batch<'_, H, L, Q> {
     }
 
     async fn run_one(&self, message: &Message, prepared: Prepared<H::Message>) -> Outcome {
-        // Of the highest level, so that its fields are on every line, whatever level is logged.
-        let span = tracing::error_span!(
-            "message",
-            messageId = message.delivery.message_id(),
-            traceId = message.delivery.trace_id()
-        );
         let worked = async {
             // Of the author's code, only the handler runs in a task; reading refusals can panic too.
             let outcome = AssertUnwindSafe(self.work(message, prepared)).catch_unwind().await;
@@ -128,7 +122,7 @@ impl<H: Handler, L: Ledger, Q: Queues> Batch<'_, H, L, Q> {
             outcome.log();
             outcome
         };
-        worked.instrument(span).await
+        worked.instrument(message.span.clone()).await
     }
 }
 

@@ -102,7 +102,10 @@ impl<H: Handler, L: Ledger, Q: Queues> Batch<'_, H, L, Q> {
         // Whether the release succeeds changes nothing for the message: without it, the lease ends by itself.
         match self.in_time(self.services.ledger.release(lease)).await {
             Ok(Settled::Done) => {}
-            Ok(Settled::Lost) => self.tally.lost_lease(),
+            Ok(Settled::Lost) => {
+                self.tally.lost_lease();
+                tracing::warn!("another attempt took the lease over before this one failed");
+            }
             Err(error) => tracing::warn!("the key was not released: {}", Chain(&error)),
         }
         Ok(Outcome::from(&failure))

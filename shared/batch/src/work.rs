@@ -58,6 +58,7 @@ impl<H: Handler, L: Ledger, Q: Queues> Batch<'_, H, L, Q> {
                 Claim::Granted(lease) => lease,
             },
         };
+        message.span.record("owner", lease.attempt().owner().as_str());
         match self.handle(message, content).await {
             Handled::Completed(completion) => match self.check(&attempt, &completion) {
                 Ok(()) => self.complete(message, lease, completion).await,
@@ -120,7 +121,7 @@ impl<H: Handler, L: Ledger, Q: Queues> Batch<'_, H, L, Q> {
     pub(crate) async fn standing(&self, message: &Message, attempt: &Attempt, standing: Standing) -> Outcome {
         match standing {
             Standing::Completed { outgoing, .. } => self.send_then(message, outgoing, Outcome::Duplicate).await,
-            Standing::InProgress(until) => Outcome::InProgress { until },
+            Standing::InProgress { until, owner } => Outcome::InProgress { until, owner },
             Standing::Rejected(why) => self.rejected(message, why).await,
             Standing::OtherPayload { recorded } => {
                 let ours = attempt.fingerprint().unwrap_or_default();

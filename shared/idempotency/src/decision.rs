@@ -83,12 +83,13 @@ fn free(record: &Record, attempt: &Attempt) -> Decision {
     }
     match record.status {
         Status::InProgress if record.lease_end.is_some_and(|end| end < attempt.now()) => Decision::Apply,
-        Status::InProgress => Decision::NotFree(Standing::InProgress(
+        Status::InProgress => Decision::NotFree(Standing::InProgress {
             // Powertools may write a claim without an end: it lasts until it expires.
-            record
+            until: record
                 .lease_end
                 .unwrap_or(Timestamp::from_millis(record.expiration_seconds.saturating_mul(1000))),
-        )),
+            owner: record.owner.clone(),
+        }),
         Status::Completed => Decision::NotFree(Standing::Completed {
             data: record.data.clone(),
             outgoing: record.outgoing.clone(),
@@ -139,8 +140,12 @@ mod tests {
     #[test]
     fn a_lease_is_over_the_millisecond_after_its_end() {
         let (first, end) = (attempt_at(NOW), NOW.plus(Duration::from_secs(30)));
+        let held = Standing::InProgress {
+            until: end,
+            owner: Some(first.owner().clone()),
+        };
         for (now, decision) in [
-            (end, Decision::NotFree(Standing::InProgress(end))),
+            (end, Decision::NotFree(held)),
             (end.plus(Duration::from_millis(1)), Decision::Apply),
         ] {
             let rival = attempt_at(now);
@@ -176,7 +181,7 @@ mod tests {
         let until = Timestamp::from_millis(foreign.expiration_seconds * 1000);
         assert_eq!(
             decide(Some(&foreign), &take(&rival, claim_of(&rival))),
-            Decision::NotFree(Standing::InProgress(until))
+            Decision::NotFree(Standing::InProgress { until, owner: None })
         );
     }
 

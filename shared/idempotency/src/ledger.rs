@@ -3,7 +3,8 @@
 use std::future::Future;
 
 use crate::{
-    Attempt, Change, Completion, Condition, Decision, Lease, OutgoingMessage, Record, Refusal, Timestamp, Write,
+    Attempt, Change, Completion, Condition, Decision, Lease, OutgoingMessage, OwnerToken, Record, Refusal, Timestamp,
+    Write,
 };
 
 /// Where keys are recorded.
@@ -212,8 +213,13 @@ pub enum Standing {
     },
     /// Found impossible before, for this reason.
     Rejected(String),
-    /// Somebody works on it, for no longer than until then.
-    InProgress(Timestamp),
+    /// Somebody works on it.
+    InProgress {
+        /// For no longer than until then.
+        until: Timestamp,
+        /// The token of their attempt, unless Powertools wrote the record.
+        owner: Option<OwnerToken>,
+    },
     /// The key was used for a payload with another fingerprint, which is an error of the producer's.
     OtherPayload {
         /// The fingerprint in the record.

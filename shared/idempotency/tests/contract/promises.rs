@@ -2,19 +2,26 @@
 
 use std::time::Duration;
 
-use idempotency::{Claim, Committed, Completed, Completion, Ledger, Refusal, Settled, Standing};
+use idempotency::{Attempt, Claim, Committed, Completed, Completion, Ledger, Refusal, Settled, Standing};
 
 use crate::store::{AFTER_LEASE, LEASE, NOW, Store, attempt, effect, fresh_key, lease, refused_effect};
+
+/// What somebody else finds while an attempt holds the lease.
+fn held_by(attempt: &Attempt) -> Standing {
+    Standing::InProgress {
+        until: attempt.lease_end(),
+        owner: Some(attempt.owner().clone()),
+    }
+}
 
 /// 1.
 pub(crate) async fn a_key_is_granted_to_nobody_else_while_its_lease_lasts(store: &impl Store) {
     let (ledger, key) = (store.ledger(), fresh_key());
-    let _held = lease(ledger, attempt(&key, NOW)).await;
-    let end = NOW.plus(LEASE);
-    for now in [NOW, end] {
+    let held = lease(ledger, attempt(&key, NOW)).await;
+    for now in [NOW, NOW.plus(LEASE)] {
         assert_eq!(
             ledger.claim(&attempt(&key, now)).await.unwrap(),
-            Claim::Refused(Standing::InProgress(end))
+            Claim::Refused(held_by(held.attempt()))
         );
     }
     let _taken = lease(ledger, attempt(&key, AFTER_LEASE)).await;
@@ -55,7 +62,7 @@ pub(crate) async fn an_extended_lease_lasts_to_its_new_end(store: &impl Store) {
     let held = ledger.extend(held, end).await.unwrap().expect("the lease holds");
     assert_eq!(
         ledger.claim(&attempt(&key, AFTER_LEASE)).await.unwrap(),
-        Claim::Refused(Standing::InProgress(end))
+        Claim::Refused(held_by(held.attempt()))
     );
     assert_eq!(
         ledger.complete(held, &Completion::new()).await.unwrap(),
@@ -255,11 +262,11 @@ pub(crate) async fn of_two_commits_one_is_applied_and_the_other_learns_that_it_i
 pub(crate) async fn a_commit_waits_for_a_claim(store: &impl Store) {
     let (ledger, key) = (store.ledger(), fresh_key());
     let name = key.record_id();
-    let _held = lease(ledger, attempt(&key, NOW)).await;
+    let held = lease(ledger, attempt(&key, NOW)).await;
     let completion = Completion::new().write(effect(name));
     assert_eq!(
         ledger.commit(&attempt(&key, NOW), &completion).await.unwrap(),
-        Committed::NotFree(Standing::InProgress(NOW.plus(LEASE)))
+        Committed::NotFree(held_by(held.attempt()))
     );
     assert_eq!(store.effects(name).await, 0);
     assert_eq!(
