@@ -179,6 +179,16 @@ impl Write {
         &self.action
     }
 
+    /// The table that it is made in.
+    pub(crate) fn table(&self) -> &str {
+        let action = &self.action;
+        let table = (action.put().map(Put::table_name))
+            .or(action.update().map(Update::table_name))
+            .or(action.delete().map(Delete::table_name))
+            .or(action.condition_check().map(ConditionCheck::table_name));
+        table.unwrap_or_default()
+    }
+
     pub(crate) fn refusal(&self, old: Option<&Item>) -> Refusal {
         (self.meaning)(old)
     }

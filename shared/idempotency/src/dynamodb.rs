@@ -1,13 +1,12 @@
 //! The ledger in a DynamoDB table.
 
 mod expression;
+mod failure;
 mod item;
 mod operate;
 
-use std::error::Error;
-
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -19,7 +18,7 @@ use aws_sdk_dynamodb::types::{
 use self::expression::Expression;
 pub(crate) use self::item::bytes;
 use crate::completion::combine;
-use crate::{Answer, Change, Condition, Item, Key, Ledger, LedgerError, OwnerToken, Record, Refusal, decide};
+use crate::{Answer, Change, Condition, Item, Key, Ledger, LedgerError, OwnerToken, Record, Refusal, Write, decide};
 
 /// Records in a table whose partition key is the string `id` and whose TTL attribute is `expiration`.
 ///
@@ -79,7 +78,7 @@ impl DynamoDbLedger {
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(refused)) => why(change, refused.item()),
                 Some(PutItemError::TransactionConflictException(_)) => Ok(Answer::Conflict),
-                _ => Err(failure(error)),
+                _ => Err(self.failure(error, &[])),
             },
         }
     }
@@ -102,7 +101,7 @@ impl DynamoDbLedger {
             Err(error) => match error.as_service_error() {
                 Some(DeleteItemError::ConditionalCheckFailedException(refused)) => why(change, refused.item()),
                 Some(DeleteItemError::TransactionConflictException(_)) => Ok(Answer::Conflict),
-                _ => Err(failure(error)),
+                _ => Err(self.failure(error, &[])),
             },
         }
     }
@@ -120,16 +119,17 @@ impl DynamoDbLedger {
             Err(error) => match error.as_service_error() {
                 Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
                     why_cancelled(change, cancelled)
-                        .unwrap_or_else(|| Err(LedgerError::Refused(reasons(cancelled).into())))
+                        .unwrap_or_else(|| Err(LedgerError::Refused(reasons(change, cancelled).into())))
                 }
                 // Nothing of it was applied, nor would be: two writes to one item, say, or more than a transaction holds.
                 _ if error.code() == Some("ValidationException") => {
                     Ok(Answer::WriteRefused(Refusal::Permanent(format!(
-                        "its writes are no valid transaction: {}",
-                        error.message().unwrap_or_default()
+                        "its writes are no valid transaction: {} ({})",
+                        error.message().unwrap_or_default(),
+                        self.tables(change.writes)
                     ))))
                 }
-                _ => Err(failure(error)),
+                _ => Err(self.failure(error, change.writes)),
             },
         }
     }
@@ -188,7 +188,8 @@ fn why_cancelled(change: &Change<'_>, cancelled: &TransactionCanceledException) 
         Some("ConditionalCheckFailed") => Some(write.refusal(reason.item())),
         // An item that would grow beyond its limit, say: it would be refused again.
         Some("ValidationError" | "ItemCollectionSizeLimitExceeded") => Some(Refusal::Permanent(format!(
-            "write {position} can't be made: {}",
+            "{} can't be made: {}",
+            named(position, write),
             reason.message().unwrap_or_default()
         ))),
         _ => None,
@@ -210,18 +211,15 @@ fn why_cancelled(change: &Change<'_>, cancelled: &TransactionCanceledException) 
         .then_some(Ok(Answer::Conflict))
 }
 
-/// The reasons of a cancelled transaction, each with its write; the SDK shows the codes alone.
-fn reasons(cancelled: &TransactionCanceledException) -> String {
-    let reasons = cancelled.cancellation_reasons().iter().enumerate();
-    let told = reasons
+/// The reasons of a cancelled transaction, each with its item; the SDK shows the codes alone.
+fn reasons(change: &Change<'_>, cancelled: &TransactionCanceledException) -> String {
+    let writes = change.writes.iter().enumerate();
+    let writes = writes.map(|(position, write)| named(position, write));
+    let items = std::iter::once("the record".to_owned()).chain(writes);
+    let told = items
+        .zip(cancelled.cancellation_reasons())
         .filter(|(_, reason)| reason.code() != Some("None"))
-        .map(|(position, reason)| {
-            let item = if position == 0 {
-                "the record".to_owned()
-            } else {
-                // Counted from zero, as where a write is refused.
-                format!("write {}", position - 1)
-            };
+        .map(|(item, reason)| {
             format!(
                 "{item}: {}: {}",
                 reason.code().unwrap_or_default(),
@@ -231,31 +229,7 @@ fn reasons(cancelled: &TransactionCanceledException) -> String {
     told.collect::<Vec<_>>().join("; ")
 }
 
-/// What the store says, without the SDK's layers around it.
-fn said<E>(error: SdkError<E>) -> Box<dyn Error + Send + Sync>
-where
-    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
-{
-    match (error.code(), error.message()) {
-        (Some(code), Some(message)) => format!("{code}: {message}").into(),
-        _ => error.into(),
-    }
-}
-
-/// Whether the store said no, not now, or nothing.
-fn failure<E>(error: SdkError<E>) -> LedgerError
-where
-    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
-{
-    match &error {
-        SdkError::ServiceError(service) if service.raw().status().as_u16() < 500 => match error.code() {
-            Some("TransactionInProgressException") => LedgerError::NoAnswer(said(error)),
-            Some("ThrottlingException" | "ProvisionedThroughputExceededException" | "RequestLimitExceeded") => {
-                LedgerError::Throttled(said(error))
-            }
-            _ => LedgerError::Refused(said(error)),
-        },
-        SdkError::ConstructionFailure(_) => LedgerError::Refused(error.into()),
-        _ => LedgerError::NoAnswer(error.into()),
-    }
+/// A write by its place among the completion's, counted from zero, and its table.
+fn named(position: usize, write: &Write) -> String {
+    format!("write {position} (table {})", write.table())
 }

@@ -65,6 +65,22 @@ async fn a_table_that_does_not_exist_is_named_at_start_with_its_variable() {
 }
 
 #[tokio::test]
+async fn a_table_of_its_own_that_does_not_exist_is_among_those_that_its_failure_names() {
+    let stage = stage::set_otherwise(("ORDERS_TABLE: !Ref OrdersTable", "ORDERS_TABLE: nope"), &UNHURRIED).await;
+    let orders = [("m-1", order("o-1", "ada", 700))];
+    assert_eq!(stage.invoke("place-order", &orders).await, ["m-1"]);
+    let failed = || stage.log().into_iter().find(|line| line.contains("failed: "));
+    stage.until("the log says so", || failed().is_some()).await;
+    let line: Value = serde_json::from_str(&failed().unwrap()).unwrap();
+    assert_eq!(
+        line["message"],
+        "failed: the ledger refused the request: ResourceNotFoundException: Requested resource not found \
+         (tables idempotency, nope, customers)"
+    );
+    assert_eq!(line["key"], "place-order#m-1");
+}
+
+#[tokio::test]
 async fn the_tables_have_an_endpoint_of_their_own_if_one_is_stated() {
     // `AWS_ENDPOINT_URL` names a place where nobody listens.
     let line = "          ORDERS_TABLE: !Ref OrdersTable\n";

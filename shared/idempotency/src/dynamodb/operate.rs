@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use super::DynamoDbLedger;
 use super::item::{self, ID, LEASE_END, OWNER, STATUS};
-use super::{DynamoDbLedger, failure};
 use crate::{Item, Key, LedgerError, Record, Settled, Status};
 
 impl DynamoDbLedger {
@@ -24,7 +24,7 @@ impl DynamoDbLedger {
             .consistent_read(true)
             .send()
             .await;
-        Ok(read.map_err(failure)?.item)
+        Ok(read.map_err(|error| self.failure(error, &[]))?.item)
     }
 
     /// A key's record as it is now; `None`: there is none.
@@ -73,7 +73,7 @@ impl DynamoDbLedger {
             Some(DeleteItemError::TransactionConflictException(_)) => Err(LedgerError::Conflict {
                 id: key.record_id().to_owned(),
             }),
-            _ => Err(failure(error)),
+            _ => Err(self.failure(error, &[])),
         }
     }
 }

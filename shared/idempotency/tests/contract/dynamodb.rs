@@ -60,6 +60,10 @@ impl DynamoDbStore {
         }
     }
 
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
     pub(crate) fn emulation(&self) -> &DynamoDb {
         self.stack.as_ref().expect("started with local()").dynamodb()
     }

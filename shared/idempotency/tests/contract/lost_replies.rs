@@ -169,7 +169,7 @@ async fn a_write_that_the_table_can_never_take_is_refused_for_good_and_named_wit
             .write(effect("small"))
             .write(Write::put(put.clone()).if_refused(|_| unreachable!("it has no condition")))
     };
-    let why = "write 1 can't be made: Item size has exceeded the maximum allowed size".to_owned();
+    let why = format!("write 1 (table {EFFECTS}) can't be made: Item size has exceeded the maximum allowed size");
     let refusal = Refusal::Permanent(why);
 
     let claimed = attempt(&fresh_key(), NOW);
@@ -204,6 +204,7 @@ async fn writes_that_make_no_valid_transaction_are_refused_for_good() {
             panic!("not refused for good");
         };
         assert!(why.starts_with("its writes are no valid transaction: "), "{why}");
+        assert!(why.ends_with("(tables contract-ledger, contract-effects)"), "{why}");
         assert_eq!(store.ledger().reject(held, &why).await.unwrap(), Settled::Done);
     }
 }

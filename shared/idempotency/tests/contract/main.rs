@@ -12,6 +12,7 @@
 
 mod concurrency;
 mod dynamodb;
+mod failures;
 mod histories;
 mod lost_replies;
 mod memory;
