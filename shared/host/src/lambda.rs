@@ -4,11 +4,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use batch::{Budget, Chain, Handler, RetryDelays, Services, SqsBatchResponse, SqsEvent};
+use batch::{Budget, Chain, Handler, RetryDelays, Services, SqsBatchResponse};
 use idempotency::{DynamoDbLedger, InvalidKey, Key, LedgerError, Timestamp};
 use lambda_runtime::{LambdaEvent, service_fn};
 use tracing::Instrument;
 
+use crate::event::Event;
 use crate::sqs::Sqs;
 use crate::{SettingError, aws, logging, metrics, optional_setting, setting};
 
@@ -111,9 +112,10 @@ async fn connect<H: Handler>(ledger: &DynamoDbLedger, table: String) -> Result<(
 async fn serve<H: Handler>(
     handler: &Arc<H>,
     services: &Services<DynamoDbLedger, Sqs>,
-    event: LambdaEvent<SqsEvent>,
+    event: LambdaEvent<Event>,
 ) -> Result<SqsBatchResponse, lambda_runtime::Error> {
-    let (event, context) = event.into_parts();
+    let (Event(event), context) = event.into_parts();
+    let event = event?;
     let budget = Budget::new(Timestamp::now(), Timestamp::from_millis(context.deadline));
     // Of the highest level, so that its ID is on every line, whatever level is logged.
     let span = tracing::error_span!("invocation", requestId = context.request_id);

@@ -32,6 +32,7 @@
 //! | `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_SQS` | another place than AWS |
 
 mod aws;
+mod event;
 mod https;
 mod lambda;
 mod logging;

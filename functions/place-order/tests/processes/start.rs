@@ -171,6 +171,33 @@ async fn the_ids_are_on_a_line_whatever_level_is_logged() {
 }
 
 #[tokio::test]
+async fn what_is_no_event_of_sqs_fails_in_one_line_of_log_and_answer_that_does_not_quote_it() {
+    let stage = stage::set(&UNHURRIED).await;
+    let line =
+        |what| format!("this is no event of SQS: {what}: is the function invoked by something else than its queue?");
+    for (event, what) in [
+        (r#"{"detail": "secret"}"#, "missing field `Records`"),
+        (r#"{"Records": "secret", "more": ["secret"]}"#, "it has another shape"),
+        (r#""secret""#, "it has another shape"),
+    ] {
+        let invocation = stage.invoke_with("place-order", event).await;
+        assert!(invocation.failed);
+        assert!(invocation.reason().unwrap().ends_with(&line(what)), "{event}");
+        let tail = String::from_utf8(invocation.log_tail.clone()).unwrap();
+        assert!(!tail.contains("secret"), "{tail}");
+        let said = tail.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let [said] = said.collect::<Vec<_>>().try_into().unwrap();
+        assert_eq!(
+            (&said["level"], &said["requestId"]),
+            (&"ERROR".into(), &invocation.request_id.into())
+        );
+        assert!(said["message"].as_str().unwrap().contains(&line(what)), "{said}");
+    }
+    let order = [("m-1", order("o-1", "ada", 700))];
+    assert_eq!(stage.invoke("place-order", &order).await, [""; 0]);
+}
+
+#[tokio::test]
 async fn a_table_that_is_throttled_at_start_does_not_keep_it_from_starting() {
     let stage = stage::set(&UNHURRIED).await;
     // As often as the SDK tries.
