@@ -12,9 +12,10 @@ pub use notification::Notification;
 use std::time::Duration;
 
 use aws_smithy_types::body::SdkBody;
-use batch::{Delivery, Failure, Handler};
+use batch::{Chain, Delivery, Failure, Handler};
 use host::{HttpsClient, SettingError, https_client, setting};
 use http::header::{CONTENT_TYPE, HeaderName};
+use http::uri::Scheme;
 use http::{Request, Uri};
 use http_body_util::{BodyExt, Limited};
 use idempotency::Completion;
@@ -62,6 +63,20 @@ impl SendNotification {
     }
 }
 
+impl SendNotification {
+    /// The receiver gave no answer. Of its URL host and port are named: user info, path and query may hold secrets.
+    fn failure(&self, why: &str) -> Failure {
+        let host = self.receiver.host().unwrap_or_default();
+        let default = if self.receiver.scheme() == Some(&Scheme::HTTPS) {
+            443
+        } else {
+            80
+        };
+        let port = self.receiver.port_u16().unwrap_or(default);
+        Failure::retry(format!("the receiver {host}:{port} {why}"))
+    }
+}
+
 impl Handler for SendNotification {
     type Message = Notification;
     const NAMESPACE: &'static str = "send-notification";
@@ -72,12 +87,35 @@ impl Handler for SendNotification {
             .header(CONTENT_TYPE, "application/json")
             .header(IDEMPOTENCY_KEY, delivery.idempotency_token())
             .body(SdkBody::from(serde_json::to_vec(&notification)?))?;
-        let response = timeout(RECEIVER_TIMEOUT, self.client.request(request))
-            .await
-            .map_err(|_| Failure::retry(format!("the receiver did not answer in {RECEIVER_TIMEOUT:?}")))??;
+        let response = match timeout(RECEIVER_TIMEOUT, self.client.request(request)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) if error.is_connect() => {
+                return Err(self.failure(&format!("can't be reached: {}", Chain(&error))));
+            }
+            Ok(Err(error)) => return Err(self.failure(&format!("broke off: {}", Chain(&error)))),
+            Err(_) => return Err(self.failure(&format!("did not answer in {RECEIVER_TIMEOUT:?}"))),
+        };
         let (head, body) = response.into_parts();
         // A connection whose answer was read to its end is used again. What it says is of no interest.
         let _ = timeout(RECEIVER_TIMEOUT, Limited::new(body, MAX_ANSWER_BYTES).collect()).await;
         answer::read(head.status, &head.headers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receiver_without_an_answer_is_named_by_host_and_port_alone() {
+        for (url, place) in [
+            ("https://ada:secret@example.com/secret?token=secret", "example.com:443"),
+            ("http://example.com", "example.com:80"),
+            ("https://[::1]:8443/secret", "[::1]:8443"),
+        ] {
+            let failure = SendNotification::new(url.parse().unwrap()).failure("is silent");
+            assert_eq!(failure.to_string(), format!("the receiver {place} is silent"));
+            assert!(!failure.is_permanent());
+        }
     }
 }

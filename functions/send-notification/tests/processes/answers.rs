@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use local::lambda::Event;
-use local::testing::{DeadLetter, PATIENCE, Record, UNHURRIED};
-use serde_json::json;
+use local::testing::{DeadLetter, PATIENCE, Record, Stage, UNHURRIED};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use crate::receiver::Receiver;
 use crate::stage::{self, notification, notified, token};
@@ -126,12 +127,44 @@ async fn a_notification_for_nobody_is_rejected_without_a_post() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_is_not_there_leaves_the_key_free_for_the_next_delivery() {
-    let parameters = [UNHURRIED.as_slice(), &[("NotificationUrl", "http://127.0.0.1:1/")]].concat();
+async fn a_receiver_that_is_not_there_is_named_and_leaves_the_key_free_for_the_next_delivery() {
+    let url = "http://ada:secret@127.0.0.1:1/secret?token=secret";
+    let parameters = [UNHURRIED.as_slice(), &[("NotificationUrl", url)]].concat();
     let stage = stage::set(&parameters).await;
     let messages = [("m-1", notification("ada@example.com"))];
     assert_eq!(stage.invoke("send-notification", &messages).await, ["m-1"]);
     assert_eq!(stage.record("send-notification", "m-1"), None);
+    let said = failure(&stage).await;
+    assert!(
+        said.starts_with("failed: the receiver 127.0.0.1:1 can't be reached: ") && said.contains("Connection refused"),
+        "{said}"
+    );
+    assert!(!stage.log().concat().contains("secret"), "{:?}", stage.log());
+}
+
+#[tokio::test]
+async fn a_receiver_that_hangs_up_is_told_from_one_that_is_not_there() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+    let url = format!("http://{address}/notify");
+    let parameters = [UNHURRIED.as_slice(), &[("NotificationUrl", &url)]].concat();
+    let stage = stage::set(&parameters).await;
+    let messages = [("m-1", notification("ada@example.com"))];
+    assert_eq!(stage.invoke("send-notification", &messages).await, ["m-1"]);
+    let said = failure(&stage).await;
+    assert!(
+        said.starts_with(&format!("failed: the receiver {address} broke off: ")),
+        "{said}"
+    );
+}
+
+/// What the log says of the message that failed.
+async fn failure(stage: &Stage) -> String {
+    let line = || stage.log().into_iter().find(|line| line.contains("failed: "));
+    stage.until("the log says so", || line().is_some()).await;
+    let line: Value = serde_json::from_str(&line().unwrap()).unwrap();
+    line["message"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
