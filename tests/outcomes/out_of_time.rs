@@ -55,3 +55,21 @@ async fn a_handlers_own_time_ends_before_the_batchs_and_costs_its_message_alone(
     // Its effects may have happened: nobody else may start before.
     assert!(lease_end(&stage, "m-1") > starts(&stage, "m-1")[0] + 10_000);
 }
+
+#[tokio::test]
+async fn whose_time_was_up_is_told_when_a_handler_is_cancelled() {
+    let short = [("FunctionTimeout", "2"), ("VisibilityTimeout", "2")];
+    for (handler, whose) in [
+        ("hurried", "its own TIMEOUT, 500ms, was over"),
+        ("claiming", "the invocation's time was up"),
+    ] {
+        let stage = stage::set(handler, &short).await;
+        let invocation = stage
+            .invoke_with("scripted", event("work", &[("m-1", script(["hang"]))]))
+            .await;
+        assert_eq!(failures(&invocation), ["m-1"]);
+        let said = format!("failed: the handler was cancelled: {whose}");
+        let is_said = || stage.log().iter().any(|line| line.contains(&said));
+        stage.until("the log says so", is_said).await;
+    }
+}

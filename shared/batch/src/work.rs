@@ -25,10 +25,9 @@ pub(crate) struct Batch<'a, H, L, Q> {
 enum Handled {
     Completed(Completion),
     Failed(Failure),
-    Cancelled,
+    /// For this reason.
+    Cancelled(String),
 }
-
-const CANCELLED: &str = "the handler was cancelled: its time was up";
 
 impl<H: Handler, L: Ledger, Q: Queues> Batch<'_, H, L, Q> {
     /// Works on one message.
@@ -52,7 +51,7 @@ impl<H: Handler, L: Ledger, Q: Queues> Batch<'_, H, L, Q> {
     /// Claim, handle, complete; and after a failure, release or reject.
     async fn claimed(&self, message: &Message, attempt: Attempt, content: H::Message) -> Result<Outcome, LedgerError> {
         let lease = match self.claim(&attempt).await {
-            None => return Ok(Outcome::failed("the claim was not answered in time")),
+            None => return Ok(Outcome::failed("the ledger did not answer the claim in time")),
             Some(claim) => match claim? {
                 Claim::Refused(standing) => return Ok(self.standing(message, &attempt, standing).await),
                 Claim::Granted(lease) => lease,
@@ -66,9 +65,9 @@ impl<H: Handler, L: Ledger, Q: Queues> Batch<'_, H, L, Q> {
             },
             Handled::Failed(failure) => self.give_up(message, lease, failure).await,
             // Its effects may have happened, or be under way: the lease is left to end by itself.
-            Handled::Cancelled => Ok(Outcome::Failed {
+            Handled::Cancelled(why) => Ok(Outcome::Failed {
                 again: Again::AtLeaseEnd,
-                why: CANCELLED.to_owned(),
+                why,
             }),
         }
     }
@@ -87,7 +86,7 @@ impl<H: Handler, L: Ledger, Q: Queues> Batch<'_, H, L, Q> {
                 Err(failure) => self.failed_unclaimed(message, &attempt, &failure).await,
             },
             Handled::Failed(failure) => self.failed_unclaimed(message, &attempt, &failure).await,
-            Handled::Cancelled => Ok(Outcome::failed(CANCELLED)),
+            Handled::Cancelled(why) => Ok(Outcome::failed(why)),
         }
     }
 
@@ -106,7 +105,7 @@ impl<H: Handler, L: Ledger, Q: Queues> Batch<'_, H, L, Q> {
                 }
             }
             Handled::Failed(failure) => self.failed_naturally(message, &failure).await,
-            Handled::Cancelled => Outcome::failed(CANCELLED),
+            Handled::Cancelled(why) => Outcome::failed(why),
         }
     }
 
@@ -152,9 +151,18 @@ impl<H: Handler, L: Ledger, Q: Queues> Batch<'_, H, L, Q> {
             Some(Some(Ok(Err(failure)))) => Handled::Failed(failure),
             Some(Some(Err(error))) => match error.try_into_panic() {
                 Ok(panic) => Handled::Failed(panicked(&*panic)),
-                Err(_) => Handled::Cancelled,
+                Err(_) => self.cancelled(),
             },
-            Some(None) | None => Handled::Cancelled,
+            Some(None) | None => self.cancelled(),
         }
+    }
+
+    fn cancelled(&self) -> Handled {
+        Handled::Cancelled(match H::TIMEOUT {
+            Some(limit) if !self.budget.is_spent() => {
+                format!("the handler was cancelled: its own TIMEOUT, {limit:?}, was over")
+            }
+            _ => "the handler was cancelled: the invocation's time was up".to_owned(),
+        })
     }
 }
