@@ -104,7 +104,9 @@ impl<H: Handler, L: Ledger, Q: Queues> Batch<'_, H, L, Q> {
             .filter_map(|answer| async { answer.err() })
             .collect::<Vec<_>>();
         match self.budget.for_queue(answers).await {
-            None => tracing::warn!("delays of failed messages were not confirmed in time: {UNHIDDEN}"),
+            None => {
+                tracing::warn!("delays of failed messages were not confirmed in time by queue {queue_arn}: {UNHIDDEN}")
+            }
             // One line, however many failed: they do so for the same reason.
             Some(errors) => {
                 if let Some(error) = errors.first() {

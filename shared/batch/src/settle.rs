@@ -106,7 +106,10 @@ impl<H: Handler, L: Ledger, Q: Queues> Batch<'_, H, L, Q> {
                 self.tally.lost_lease();
                 tracing::warn!("another attempt took the lease over before this one failed");
             }
-            Err(error) => tracing::warn!("the key was not released: {}", Chain(&error)),
+            Err(error) => tracing::warn!(
+                "the key was not released, and is held until its lease ends: {}",
+                Chain(&error)
+            ),
         }
         Ok(Outcome::from(&failure))
     }

@@ -34,7 +34,7 @@ impl Queues for Sqs {
 
     async fn change_visibility(&self, queue_arn: &str, changes: Vec<VisibilityChange>) -> Result<(), QueueError> {
         let changed = async {
-            let url = queue_url(queue_arn).ok_or("no queue has this ARN")?;
+            let url = queue_url(queue_arn).ok_or("the eventSourceARN of its records is no queue's ARN")?;
             let entries = changes.into_iter().enumerate();
             let entries = entries.map(|(position, change)| {
                 ChangeMessageVisibilityBatchRequestEntry::builder()

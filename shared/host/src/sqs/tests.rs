@@ -142,7 +142,10 @@ async fn a_queue_that_does_not_exist_is_named_with_what_sqs_says() {
         timeout: Duration::ZERO,
     };
     let error = queues.change_visibility("nowhere", vec![change]).await.unwrap_err();
-    assert_eq!(error.why.to_string(), "no queue has this ARN");
+    assert_eq!(
+        error.why.to_string(),
+        "the eventSourceARN of its records is no queue's ARN"
+    );
 }
 
 #[tokio::test]
