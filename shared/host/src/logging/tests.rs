@@ -210,6 +210,18 @@ fn once_the_key_is_known_every_line_about_a_message_names_its_record() {
 }
 
 #[test]
+fn what_is_done_or_was_done_before_adds_nothing_to_a_log_without_debug() {
+    let handler = Arc::new(Speaking::new());
+    for _ in 0..2 {
+        let mut lines = lines_of_a_batch(&handler, &["succeed"; 3]);
+        lines.retain(|line| {
+            line["level"] != "DEBUG" && line["message"] != "naming a key" && line["message"] != "at work"
+        });
+        assert!(lines.is_empty(), "{lines:?}");
+    }
+}
+
+#[test]
 fn a_message_whose_key_its_body_does_not_tell_is_rejected_under_the_key_that_its_line_names() {
     let handler = Arc::new(Speaking {
         business: true,
