@@ -25,30 +25,31 @@ pub(crate) struct EndpointArgs {
 }
 
 impl EndpointArgs {
-    /// The configuration for clients of a service, such as `SQS`.
-    ///
     /// # Errors
     ///
     /// In one line what is wrong in the environment.
-    pub(crate) async fn config(&self, service: &str) -> Result<SdkConfig, String> {
-        let timeout = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT);
-        let timeout = timeout.build();
-        match self.of(service)? {
-            Some(url) if is_emulator(&url) => Ok(emulator(&url).await.to_builder().timeout_config(timeout).build()),
-            url => {
-                let mut config = host::desk_sdk_config().await.into_builder().timeout_config(timeout);
-                config.set_endpoint_url(url);
-                let config = config.build();
-                match config.region() {
-                    Some(_) => Ok(config),
-                    None => Err(
-                        "no region: set AWS_REGION, or choose a profile that has one with AWS_PROFILE; for the \
-                                 local stack, name it with --endpoint-url"
-                            .to_owned(),
-                    ),
-                }
-            }
+    pub(crate) async fn sqs(&self) -> Result<aws_sdk_sqs::Client, String> {
+        let url = self.of("SQS")?;
+        let config = config(url.as_deref()).await?;
+        let mut own = aws_sdk_sqs::config::Builder::from(&config);
+        // On the service's own configuration: that of all services is outweighed by the environment.
+        if let Some(url) = &url {
+            own = own.endpoint_url(url);
         }
+        Ok(aws_sdk_sqs::Client::from_conf(own.build()))
+    }
+
+    /// # Errors
+    ///
+    /// In one line what is wrong in the environment.
+    pub(crate) async fn dynamodb(&self) -> Result<aws_sdk_dynamodb::Client, String> {
+        let url = self.of("DYNAMODB")?;
+        let config = config(url.as_deref()).await?;
+        let mut own = aws_sdk_dynamodb::config::Builder::from(&config);
+        if let Some(url) = &url {
+            own = own.endpoint_url(url);
+        }
+        Ok(aws_sdk_dynamodb::Client::from_conf(own.build()))
     }
 
     /// Where the service is, found as AWS's own tools find it; `None`: where they say.
@@ -66,17 +67,36 @@ impl EndpointArgs {
     }
 }
 
+/// What clients of a service at this URL, or on AWS, have in common.
+async fn config(url: Option<&str>) -> Result<SdkConfig, String> {
+    let config = match url {
+        Some(url) if is_emulator(url) => emulator().await,
+        _ => host::desk_sdk_config().await,
+    };
+    if config.region().is_none() {
+        return Err(
+            "no region: set AWS_REGION, or choose a profile that has one with AWS_PROFILE; for the local stack, name it \
+             with --endpoint-url"
+                .to_owned(),
+        );
+    }
+    let timeout = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT);
+    Ok(config.into_builder().timeout_config(timeout.build()).build())
+}
+
 /// AWS's own endpoints, private ones too, are asked by TLS; an emulator on this machine is not, and takes any credentials.
 fn is_emulator(url: &str) -> bool {
     url.starts_with("http://")
 }
 
 /// The environment's region and credentials, or any: a search for others takes seconds, and real ones don't belong there.
-async fn emulator(url: &str) -> SdkConfig {
+async fn emulator() -> SdkConfig {
     let config = host::sdk_config().await;
     let region = config.region().cloned().unwrap_or(Region::from_static(REGION));
-    let config = config.into_builder().endpoint_url(url).region(region);
-    let config = config.retry_config(RetryConfig::standard());
+    let config = config
+        .into_builder()
+        .region(region)
+        .retry_config(RetryConfig::standard());
     match env::var_os("AWS_ACCESS_KEY_ID") {
         Some(_) => config.build(),
         None => {

@@ -68,8 +68,7 @@ pub(crate) struct TableArgs {
 
 impl TableArgs {
     pub(crate) async fn ledger(self, endpoint: &EndpointArgs) -> Result<DynamoDbLedger, String> {
-        let client = aws_sdk_dynamodb::Client::new(&endpoint.config("DYNAMODB").await?);
-        Ok(DynamoDbLedger::new(client, self.table))
+        Ok(DynamoDbLedger::new(endpoint.dynamodb().await?, self.table))
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) struct ListArgs {
 }
 
 pub(crate) async fn run(args: ListArgs) -> Outcome {
-    let client = aws_sdk_sqs::Client::new(&args.endpoint.config("SQS").await?);
+    let client = args.endpoint.sqs().await?;
     let queue = Queue::find(&client, &args.queue).await?;
     let state = queue.state().await?;
     warn(&queue, &state);

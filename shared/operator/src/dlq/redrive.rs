@@ -83,7 +83,7 @@ impl Chosen {
 }
 
 pub(crate) async fn run(args: RedriveArgs) -> Outcome {
-    let client = aws_sdk_sqs::Client::new(&args.endpoint.config("SQS").await?);
+    let client = args.endpoint.sqs().await?;
     let from = Queue::find(&client, &args.queue).await?;
     let to = match &args.to {
         Some(name) => Queue::find(&client, name).await?,

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is tests")]
 
 mod again;
+mod endpoint;
 mod fifo;
 mod interrupted;
 mod ledger;
