@@ -24,11 +24,18 @@ pub(crate) struct EndpointArgs {
     endpoint_url: Option<String>,
 }
 
+/// The client of a service, and where it asks.
+pub(crate) struct Service<C> {
+    pub(crate) client: C,
+    /// For a person to read.
+    pub(crate) place: String,
+}
+
 impl EndpointArgs {
     /// # Errors
     ///
     /// In one line what is wrong in the environment.
-    pub(crate) async fn sqs(&self) -> Result<aws_sdk_sqs::Client, String> {
+    pub(crate) async fn sqs(&self) -> Result<Service<aws_sdk_sqs::Client>, String> {
         let url = self.of("SQS")?;
         let config = config(url.as_deref()).await?;
         let mut own = aws_sdk_sqs::config::Builder::from(&config);
@@ -36,20 +43,26 @@ impl EndpointArgs {
         if let Some(url) = &url {
             own = own.endpoint_url(url);
         }
-        Ok(aws_sdk_sqs::Client::from_conf(own.build()))
+        Ok(Service {
+            client: aws_sdk_sqs::Client::from_conf(own.build()),
+            place: place(url, &config),
+        })
     }
 
     /// # Errors
     ///
     /// In one line what is wrong in the environment.
-    pub(crate) async fn dynamodb(&self) -> Result<aws_sdk_dynamodb::Client, String> {
+    pub(crate) async fn dynamodb(&self) -> Result<Service<aws_sdk_dynamodb::Client>, String> {
         let url = self.of("DYNAMODB")?;
         let config = config(url.as_deref()).await?;
         let mut own = aws_sdk_dynamodb::config::Builder::from(&config);
         if let Some(url) = &url {
             own = own.endpoint_url(url);
         }
-        Ok(aws_sdk_dynamodb::Client::from_conf(own.build()))
+        Ok(Service {
+            client: aws_sdk_dynamodb::Client::from_conf(own.build()),
+            place: place(url, &config),
+        })
     }
 
     /// Where the service is, found as AWS's own tools find it; `None`: where they say.
@@ -82,6 +95,11 @@ async fn config(url: Option<&str>) -> Result<SdkConfig, String> {
     }
     let timeout = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT);
     Ok(config.into_builder().timeout_config(timeout.build()).build())
+}
+
+fn place(url: Option<String>, config: &SdkConfig) -> String {
+    url.or_else(|| config.endpoint_url().map(str::to_owned))
+        .unwrap_or_else(|| format!("AWS in {}", config.region().map_or("no region", Region::as_ref)))
 }
 
 /// AWS's own endpoints, private ones too, are asked by TLS; an emulator on this machine is not, and takes any credentials.

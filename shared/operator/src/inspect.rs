@@ -18,10 +18,9 @@ pub(crate) struct InspectArgs {
 
 pub(crate) async fn run(args: InspectArgs) -> Outcome {
     let RecordArgs { key, table, endpoint } = args.of;
-    let name = table.table.clone();
     let ledger = table.ledger(&endpoint).await?;
     let Some(item) = ledger.item(&key).await? else {
-        return Err(format!("there is no record {} in table {name}", key.record_id()).into());
+        return Err(format!("there is no record {} in table {}", key.record_id(), table.name).into());
     };
     match args.json {
         true => say!("{:#}", record::json(&item)),

@@ -6,6 +6,7 @@ mod endpoint;
 mod inspect;
 mod record;
 mod stop;
+mod table;
 mod time;
 mod trouble;
 mod unlock;
@@ -13,9 +14,10 @@ mod unlock;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use idempotency::{DynamoDbLedger, Key};
+use idempotency::Key;
 
 use crate::endpoint::EndpointArgs;
+use crate::table::TableArgs;
 
 /// Prints a line. Whoever reads it may have gone (`operator dlq list | head`); what is done does not depend on them.
 macro_rules! say {
@@ -56,20 +58,6 @@ enum Command {
     /// See what is in a dead-letter queue, and send it back
     #[command(subcommand)]
     Dlq(dlq::DlqCommand),
-}
-
-/// The ledger's table.
-#[derive(Args)]
-pub(crate) struct TableArgs {
-    /// The ledger's table
-    #[arg(long, value_name = "NAME", env = "IDEMPOTENCY_TABLE", default_value = "idempotency")]
-    table: String,
-}
-
-impl TableArgs {
-    pub(crate) async fn ledger(self, endpoint: &EndpointArgs) -> Result<DynamoDbLedger, String> {
-        Ok(DynamoDbLedger::new(endpoint.dynamodb().await?, self.table))
-    }
 }
 
 /// Whose record.

@@ -1,25 +1,52 @@
 //! What went wrong, in one line.
 
+use std::env;
 use std::error::Error;
 
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 
 /// An error and what caused it. Of the SDK's errors only what lies at the bottom is of use to the reader.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    let causes: Vec<_> = std::iter::successors(error.source(), |error| (**error).source()).collect();
-    match causes.last() {
-        Some(deepest) => format!("{error}: {deepest}"),
+    match error.source() {
+        Some(cause) => format!("{error}: {}", deepest(cause)),
         None => error.to_string(),
     }
 }
 
-/// What SQS says, or why there was no saying.
-pub(crate) fn refusal<E>(error: &SdkError<E>) -> String
+/// What a service at this place says of `what`, such as `queue orders`, or why it was not asked, or gave no answer.
+pub(crate) fn told<E>(what: &str, error: &SdkError<E>, place: &str) -> String
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
-    match (error.code(), error.message()) {
-        (Some(code), message) => format!("{code}: {}", message.unwrap_or_default()),
-        (None, _) => chain(error),
+    match (error, error.code()) {
+        (_, Some(code)) => format!("{what}: {code}: {}", error.message().unwrap_or_default()),
+        // Neither the network nor the time: there was nothing to sign the request with.
+        (SdkError::DispatchFailure(failure), _) if failure.is_other() => no_credentials(&deepest(error).to_string()),
+        (SdkError::DispatchFailure(_) | SdkError::TimeoutError(_), _) => {
+            format!("no answer from {place}: {}", deepest(error))
+        }
+        _ => format!("{what}: {}", chain(error)),
     }
+}
+
+fn no_credentials(why: &str) -> String {
+    // Of several places that were searched it says in several lines what none of them has.
+    let why = if why.contains('\n') {
+        String::new()
+    } else {
+        format!(" ({why})")
+    };
+    match env::var("AWS_PROFILE").ok().filter(|profile| !profile.is_empty()) {
+        Some(profile) => format!(
+            "no credentials of profile {profile}: sign in with `aws sso login --profile {profile}`, or set AWS_PROFILE to \
+             another{why}"
+        ),
+        None => format!("no credentials: sign in with `aws sso login`, or set AWS_PROFILE{why}"),
+    }
+}
+
+fn deepest<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    std::iter::successors(Some(error), |error| (**error).source())
+        .last()
+        .unwrap_or(error)
 }

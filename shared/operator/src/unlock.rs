@@ -19,7 +19,7 @@ pub(crate) struct UnlockArgs {
 
 pub(crate) async fn run(args: UnlockArgs) -> Outcome {
     let RecordArgs { key, table, endpoint } = args.of;
-    let (id, name) = (key.record_id(), table.table.clone());
+    let (id, name) = (key.record_id(), &table.name);
     let ledger = table.ledger(&endpoint).await?;
     // What is shown and what is held against the table later are one and the same.
     let Some(item) = ledger.item(&key).await? else {

@@ -39,8 +39,7 @@ pub(crate) struct ListArgs {
 }
 
 pub(crate) async fn run(args: ListArgs) -> Outcome {
-    let client = args.endpoint.sqs().await?;
-    let queue = Queue::find(&client, &args.queue).await?;
+    let queue = Queue::find(&args.endpoint.sqs().await?, &args.queue).await?;
     let state = queue.state().await?;
     warn(&queue, &state);
     let stop = Stop::listen()?;

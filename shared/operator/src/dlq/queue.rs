@@ -4,11 +4,14 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::QueueAttributeName;
 
-use crate::trouble::refusal;
+use crate::endpoint::Service;
+use crate::trouble::told;
 
 pub(super) struct Queue {
     pub(super) client: Client,
     pub(super) url: String,
+    /// Where it is asked for.
+    place: String,
 }
 
 /// How a queue stands.
@@ -27,20 +30,21 @@ impl Queue {
     /// # Errors
     ///
     /// In one line why it is not to be found.
-    pub(super) async fn find(client: &Client, name: &str) -> Result<Self, String> {
+    pub(super) async fn find(sqs: &Service<Client>, name: &str) -> Result<Self, String> {
         let url = match name.contains("://") {
             true => name.to_owned(),
             false => {
-                let found = client.get_queue_url().queue_name(name).send().await;
+                let found = sqs.client.get_queue_url().queue_name(name).send().await;
                 found
-                    .map_err(|error| trouble(name, &error))?
+                    .map_err(|error| trouble(name, &error, &sqs.place))?
                     .queue_url
                     .unwrap_or_default()
             }
         };
         Ok(Self {
-            client: client.clone(),
+            client: sqs.client.clone(),
             url,
+            place: sqs.place.clone(),
         })
     }
 
@@ -56,7 +60,7 @@ impl Queue {
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        trouble(self.name(), error)
+        trouble(self.name(), error, &self.place)
     }
 
     pub(super) async fn state(&self) -> Result<State, String> {
@@ -99,6 +103,7 @@ impl Queue {
         let source = |url| Self {
             client: self.client.clone(),
             url,
+            place: self.place.clone(),
         };
         let name = self.name();
         match urls.as_slice() {
@@ -117,12 +122,12 @@ impl Queue {
     }
 }
 
-fn trouble<E>(name: &str, error: &SdkError<E>) -> String
+fn trouble<E>(name: &str, error: &SdkError<E>, place: &str) -> String
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     match error.code() {
         Some("QueueDoesNotExist" | "AWS.SimpleQueueService.NonExistentQueue") => format!("there is no queue {name}"),
-        _ => format!("queue {name}: {}", refusal(error)),
+        _ => told(&format!("queue {name}"), error, place),
     }
 }

@@ -20,7 +20,8 @@ use crate::confirm::confirmed;
 use crate::endpoint::EndpointArgs;
 use crate::record::printable;
 use crate::stop::Stop;
-use crate::{Outcome, TableArgs, say};
+use crate::table::TableArgs;
+use crate::{Outcome, say};
 
 #[derive(Args)]
 pub(crate) struct RedriveArgs {
@@ -83,10 +84,10 @@ impl Chosen {
 }
 
 pub(crate) async fn run(args: RedriveArgs) -> Outcome {
-    let client = args.endpoint.sqs().await?;
-    let from = Queue::find(&client, &args.queue).await?;
+    let sqs = args.endpoint.sqs().await?;
+    let from = Queue::find(&sqs, &args.queue).await?;
     let to = match &args.to {
-        Some(name) => Queue::find(&client, name).await?,
+        Some(name) => Queue::find(&sqs, name).await?,
         None => from.source().await?,
     };
     check(&from, &to)?;

@@ -1,10 +1,10 @@
-//! Where the services are.
+//! Where the services are, and why there is no answer.
 
 use std::path::Path;
 
 use serde_json::json;
 
-use crate::stage::{DEAD, ORDERS, Stage, done, operator};
+use crate::stage::{DEAD, Done, ORDERS, Stage, done, operator};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_flag_outweighs_whatever_the_environment_says() {
@@ -95,11 +95,46 @@ async fn what_is_wrong_with_an_endpoint_is_told_in_one_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_nothing_listens_that_is_told_in_one_line() {
-    let nobody = ["dlq", "list", "orders-dlq", "--endpoint-url", "http://127.0.0.1:1"];
-    let nobody = done(operator(&nobody).spawn().unwrap()).await;
+async fn where_nothing_listens_the_address_is_named_in_one_line() {
+    let nowhere = "http://127.0.0.1:1";
+    for arguments in [
+        &["dlq", "list", DEAD][..],
+        &["dlq", "redrive", "http://127.0.0.1:1/000000000000/orders-dlq"],
+        &["inspect", "n#k"],
+    ] {
+        let mut asked = operator(&[arguments, &["--endpoint-url", nowhere]].concat());
+        let told = format!("error: no answer from {nowhere}: Connection refused");
+        is_one_line(&done(asked.spawn().unwrap()).await, &told);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_credentials_it_is_told_in_one_line_how_to_get_some() {
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("signed-out");
+    std::fs::create_dir_all(&home).unwrap();
+    let config = home.join("config");
+    std::fs::write(
+        &config,
+        "[profile desk]\nregion = eu-west-1\ncredential_process = false\n",
+    )
+    .unwrap();
+    for arguments in [&["dlq", "list", DEAD][..], &["inspect", "n#k"]] {
+        let mut nobody = operator(arguments);
+        nobody.env("AWS_REGION", "eu-west-1");
+        let told = "error: no credentials: sign in with `aws sso login`, or set AWS_PROFILE\n";
+        is_one_line(&done(nobody.spawn().unwrap()).await, told);
+
+        let mut signed_out = operator(arguments);
+        signed_out.env("AWS_CONFIG_FILE", &config).env("AWS_PROFILE", "desk");
+        let told = "error: no credentials of profile desk: sign in with `aws sso login --profile desk`, or set \
+                    AWS_PROFILE to another (";
+        is_one_line(&done(signed_out.spawn().unwrap()).await, told);
+    }
+}
+
+fn is_one_line(done: &Done, told: &str) {
     assert!(
-        nobody.err.contains("Connection refused") && nobody.err.lines().count() == 1,
-        "{nobody:?}"
+        done.code == Some(1) && done.err.starts_with(told) && done.err.lines().count() == 1,
+        "{done:?}"
     );
 }

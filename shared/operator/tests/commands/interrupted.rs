@@ -105,7 +105,7 @@ async fn without_the_ledger_nothing_is_sent() {
     let stage = stage().await;
     stage.stack.dynamodb().inject(Fault {
         operation: "GetItem".to_owned(),
-        containing: None,
+        containing: Some("k-1".to_owned()),
         times: 100,
         kind: FaultKind::ServerError,
     });

@@ -6,7 +6,7 @@ use idempotency::Timestamp;
 use local::dynamodb::{Fault, FaultKind};
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, put, record};
+use crate::stage::{DEAD, Stage, put, record};
 
 fn number(value: u64) -> Value {
     json!({"N": value.to_string()})
@@ -79,13 +79,29 @@ async fn a_key_without_a_record_is_told_so() {
             "{done:?}"
         );
     }
-    let done = stage
-        .operator(&["inspect", "place-order#m-1", "--table", "nowhere"])
-        .await;
-    assert!(
-        done.code == Some(1) && done.err.starts_with("error: the ledger refused the request: "),
-        "{done:?}"
-    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_not_there_is_told_before_anything_is_asked_or_touched() {
+    let stage = Stage::start().await;
+    let id = stage.dead("k-1", "wrong sum").await;
+    for arguments in [
+        &["inspect", "place-order#m-1"][..],
+        &["unlock", "place-order#m-1"],
+        &["dlq", "redrive", DEAD],
+        &["dlq", "redrive", DEAD, "--dry-run"],
+        &["dlq", "redrive", DEAD, "--yes"],
+    ] {
+        let done = stage.operator(&[arguments, &["--table", "nowhere"]].concat()).await;
+        let told = "error: there is no table nowhere: name the ledger's with --table, such as prod-idempotency, or with \
+                    IDEMPOTENCY_TABLE\n";
+        assert_eq!(
+            (done.code, done.out.as_str(), done.err.as_str()),
+            (Some(1), "", told),
+            "{arguments:?}"
+        );
+    }
+    assert_eq!((stage.stack.sqs().deliveries(&id), stage.ids(DEAD)), (0, vec![id]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -116,7 +132,10 @@ async fn what_is_done_is_not_unlocked() {
     let done = stage.operator(&["unlock", "place-order#m-1", "--yes"]).await;
     assert_eq!(done.code, Some(1));
     assert!(
-        done.err.contains("place-order#m-1 is COMPLETED, and not locked"),
+        done.err.contains("place-order#m-1 is COMPLETED, and not locked")
+            && done
+                .err
+                .ends_with("its outgoing messages, if any are left, are sent with its next delivery\n"),
         "{done:?}"
     );
     assert_eq!(stage.statuses()["place-order#m-1"], "COMPLETED");
@@ -161,7 +180,7 @@ async fn a_record_that_changed_after_it_was_shown_is_left() {
         let (dynamodb, item) = (Arc::clone(stage.stack.dynamodb()), changed.clone());
         stage.stack.dynamodb().inject(Fault {
             operation: "GetItem".to_owned(),
-            containing: None,
+            containing: Some("m-1".to_owned()),
             times: 1,
             kind: FaultKind::AfterApply(Box::new(move |_, _| put(&dynamodb, &item))),
         });

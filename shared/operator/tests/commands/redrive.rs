@@ -198,7 +198,7 @@ async fn a_record_that_is_changing_keeps_its_message_here() {
     let done = record("k-1", "COMPLETED", json!({"owner": {"S": "another"}}));
     stage.stack.dynamodb().inject(Fault {
         operation: "GetItem".to_owned(),
-        containing: None,
+        containing: Some("k-1".to_owned()),
         times: 1,
         kind: FaultKind::AfterApply(Box::new(move |_, _| put(&dynamodb, &done))),
     });

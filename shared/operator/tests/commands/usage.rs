@@ -14,6 +14,7 @@ async fn wrong_usage_exits_with_2() {
         &["dlq"],
         &["dlq", "list"],
         &["dlq", "redrive", "orders-dlq", "--rate", "0"],
+        &["dlq", "redrive", "orders-dlq", "--table", ""],
     ] {
         let done = done(operator(arguments).spawn().unwrap()).await;
         assert_eq!((done.code, done.out.as_str()), (Some(2), ""), "{arguments:?}: {done:?}");
