@@ -75,13 +75,21 @@ fn plain(value: &AttributeValue) -> String {
     }
 }
 
-/// Text on one line and without what a terminal would obey: keys, reasons and bodies are others' words.
+/// Text on one line, without what a terminal would obey or nobody sees: keys, reasons and bodies are others' words.
 pub(crate) fn printable(text: &str) -> String {
-    let escaped = |character: char| match character.is_control() {
+    let escaped = |character: char| match character.is_control() || is_invisible(character) {
         true => character.escape_default().to_string(),
         false => character.to_string(),
     };
     text.chars().map(escaped).collect()
+}
+
+/// Without width, or changing the direction of what is around it.
+fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
+    )
 }
 
 /// Every attribute under its own name; binary values in Base64.
@@ -126,6 +134,16 @@ mod tests {
     #[test]
     fn what_a_terminal_would_obey_is_shown_and_not_obeyed() {
         assert_eq!(printable("a\u{1b}[2Jb\nü"), "a\\u{1b}[2Jb\\nü");
+    }
+
+    #[test]
+    fn what_nobody_sees_or_what_turns_text_around_is_shown() {
+        for (first, last) in [(0x200b, 0x200f), (0x2028, 0x202e), (0x2066, 0x2069), (0xfeff, 0xfeff)] {
+            for code in first..=last {
+                let character = char::from_u32(code).unwrap();
+                assert_eq!(printable(&character.to_string()), format!("\\u{{{code:x}}}"));
+            }
+        }
     }
 
     #[test]
