@@ -24,7 +24,7 @@ pub(crate) async fn run(args: InspectArgs) -> Outcome {
     };
     match args.json {
         true => say!("{:#}", record::json(&item)),
-        false => say!("{}", record::text(&item, Timestamp::now())),
+        false => say!("{}", record::text(&key, &item, Timestamp::now())),
     }
     Ok(ExitCode::SUCCESS)
 }

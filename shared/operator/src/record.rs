@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD as BASE64;
-use idempotency::{Item, Timestamp};
+use idempotency::{Item, Key, Timestamp};
 use serde_json::{Map, Number, Value};
 
 use crate::time;
@@ -21,8 +21,8 @@ const KNOWN: [(&str, &str); 9] = [
     ("outgoing", "outgoing"),
 ];
 
-/// A line for each attribute.
-pub(crate) fn text(item: &Item, now: Timestamp) -> String {
+/// A line for each attribute, and one for the token by which receivers know the work.
+pub(crate) fn text(key: &Key, item: &Item, now: Timestamp) -> String {
     let known = KNOWN
         .iter()
         .filter_map(|(name, label)| Some((*name, *label, item.get(*name)?)));
@@ -32,8 +32,13 @@ pub(crate) fn text(item: &Item, now: Timestamp) -> String {
     let others = others
         .into_iter()
         .map(|(name, value)| (name.as_str(), name.as_str(), value));
-    let line = |(name, label, value)| format!("{:<12} {}", printable(label), explained(name, value, now));
-    known.chain(others).map(line).collect::<Vec<_>>().join("\n")
+    let line = |label: &str, told: &str| format!("{label:<12} {told}");
+    let lines = known.chain(others);
+    let lines = lines.map(|(name, label, value)| line(&printable(label), &explained(name, value, now)));
+    lines
+        .chain([line("token", &key.token())])
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn explained(name: &str, value: &AttributeValue, now: Timestamp) -> String {

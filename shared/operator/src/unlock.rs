@@ -27,13 +27,15 @@ pub(crate) async fn run(args: UnlockArgs) -> Outcome {
     };
     let seen = Record::from_item(&key, &item)?;
     let now = Timestamp::now();
-    say!("{}", record::text(&item, now));
+    say!("{}", record::text(&key, &item, now));
     match seen.status {
         Status::InProgress => eprintln!("{}", warning(&seen, now)),
         Status::Completed => {
-            return Err(
-                format!("{id} is COMPLETED, and not locked: without its record the work would be repeated").into(),
-            );
+            return Err(format!(
+                "{id} is COMPLETED, and not locked: without its record the work would be repeated; its outgoing messages, \
+                 if any are left, are sent with its next delivery"
+            )
+            .into());
         }
         Status::Rejected => eprintln!("warning: the next delivery under this key is worked again"),
     }

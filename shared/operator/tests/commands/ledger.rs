@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use idempotency::Timestamp;
+use idempotency::{Key, Timestamp};
 use local::dynamodb::{Fault, FaultKind};
 use serde_json::{Value, json};
 
@@ -102,6 +102,16 @@ async fn a_table_that_is_not_there_is_told_before_anything_is_asked_or_touched()
         );
     }
     assert_eq!((stage.stack.sqs().deliveries(&id), stage.ids(DEAD)), (0, vec![id]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_is_shown_with_the_token_that_receivers_got() {
+    let stage = Stage::start().await;
+    stage.record("m-1", "COMPLETED", json!({}));
+    let said = stage.said(&["inspect", "place-order#m-1"]).await;
+    let token = Key::new("place-order", "m-1").unwrap().token();
+    let line = format!("token        {token}");
+    assert!(said.lines().any(|said| said == line), "{line} is missing:\n{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
