@@ -1,7 +1,6 @@
 //! `operator dlq redrive`: dead letters go back to where they came from.
 
 use std::collections::HashSet;
-use std::num::NonZeroU32;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -23,6 +22,9 @@ use crate::stop::Stop;
 use crate::table::TableArgs;
 use crate::{Outcome, say};
 
+/// More messages a second than one run sends.
+const FASTEST: i64 = 10_000;
+
 #[derive(Args)]
 pub(crate) struct RedriveArgs {
     /// The dead-letter queue's name, or its URL
@@ -35,9 +37,9 @@ pub(crate) struct RedriveArgs {
     /// The function of messages that don't tell it, as those that SQS moved, to clear their records
     #[arg(long, value_name = "NAME")]
     namespace: Option<String>,
-    /// So many messages a second at most
-    #[arg(long, value_name = "N")]
-    rate: Option<NonZeroU32>,
+    /// So many messages a second at most, up to 10000
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=FASTEST))]
+    rate: Option<u32>,
     /// Don't ask
     #[arg(long)]
     yes: bool,
@@ -154,11 +156,11 @@ fn check(from: &Queue, to: &Queue) -> Result<(), String> {
     Ok(())
 }
 
-fn pause(rate: NonZeroU32) -> Duration {
-    Duration::from_secs(1) / rate.get()
+fn pause(rate: u32) -> Duration {
+    Duration::from_secs(1) / rate
 }
 
-fn pace(rate: NonZeroU32) -> Interval {
+fn pace(rate: u32) -> Interval {
     let mut pace = tokio::time::interval(pause(rate));
     // What took longer is not made up for in a burst.
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);

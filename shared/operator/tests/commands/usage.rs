@@ -14,6 +14,7 @@ async fn wrong_usage_exits_with_2() {
         &["dlq"],
         &["dlq", "list"],
         &["dlq", "redrive", "orders-dlq", "--rate", "0"],
+        &["dlq", "redrive", "orders-dlq", "--rate", "4294967295"],
         &["dlq", "redrive", "orders-dlq", "--table", ""],
     ] {
         let done = done(operator(arguments).spawn().unwrap()).await;
@@ -28,6 +29,19 @@ async fn a_key_without_its_namespace_is_told_what_is_missing() {
         done.err.contains("the '#' is missing: KEY is NAMESPACE#KEY"),
         "{done:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rate_that_no_clock_can_keep_is_told_what_it_may_be() {
+    for rate in ["0", "10001"] {
+        let done = done(
+            operator(&["dlq", "redrive", "orders-dlq", "--rate", rate])
+                .spawn()
+                .unwrap(),
+        )
+        .await;
+        assert!(done.err.contains(&format!("{rate} is not in 1..=10000")), "{done:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
