@@ -1,5 +1,7 @@
 //! `operator dlq`: dead-letter queues.
 
+mod chosen;
+mod course;
 mod letter;
 mod list;
 mod queue;
@@ -31,8 +33,8 @@ pub(crate) enum DlqCommand {
     ///   - it is deleted here.
     ///
     /// Broken off in between, nothing is lost. What is rejected again meanwhile, or is a copy, is left: a run sends
-    /// the same work once. Exit status 1 if some that were chosen are still here, or may be on a FIFO queue, of which
-    /// not all is seen.
+    /// the same work once. Exit status 1 if some that were chosen are still here, or may be: others hold all there is,
+    /// or of a FIFO queue not all is seen. And if nothing is chosen of what there is, or nothing is in --namespace.
     #[command(verbatim_doc_comment)]
     Redrive(redrive::RedriveArgs),
 }

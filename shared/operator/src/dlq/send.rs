@@ -13,6 +13,8 @@ pub(super) struct Way<'a> {
     pub(super) from: &'a Queue,
     pub(super) to: &'a Queue,
     pub(super) ledger: &'a DynamoDbLedger,
+    /// The name of its table.
+    pub(super) table: &'a str,
     /// The namespace of letters that don't tell theirs.
     pub(super) namespace: Option<&'a str>,
 }
@@ -22,8 +24,10 @@ pub(super) struct Way<'a> {
 pub(super) enum Cleared {
     /// It said `REJECTED`, and is deleted.
     Yes,
-    /// There is none, or it says something else: the next attempt finds what is right.
+    /// It says something else: the next attempt finds what is right.
     NotNeeded,
+    /// There is none.
+    NoRecord,
     /// The letter does not tell its namespace: if the record says `REJECTED`, it will be rejected again.
     Unknown,
 }
@@ -67,12 +71,12 @@ impl Way<'_> {
         };
         let key = Key::new(namespace, letter.key()).map_err(|error| error.to_string())?;
         let record = self.ledger.record(&key).await.map_err(|error| trouble::chain(&error))?;
-        let Some(record) = record.filter(|record| record.status == Status::Rejected) else {
-            return Ok(Cleared::NotNeeded);
+        let record = match record {
+            None => return Ok(Cleared::NoRecord),
+            Some(record) if record.status != Status::Rejected => return Ok(Cleared::NotNeeded),
+            Some(_) if dry => return Ok(Cleared::Yes),
+            Some(record) => record,
         };
-        if dry {
-            return Ok(Cleared::Yes);
-        }
         match self.ledger.forget(&key, &record).await {
             Ok(Settled::Done) => Ok(Cleared::Yes),
             Ok(Settled::Lost) => Err(format!("its record {} is changing just now", key.record_id())),

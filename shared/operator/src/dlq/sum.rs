@@ -1,25 +1,35 @@
 //! What a redrive comes to.
 
+use super::chosen::{Chosen, Met};
+use super::letter::DeadLetter;
 use super::list::FIFO_CAVEAT;
 use super::send::{Cleared, Trouble, Way};
+use crate::record::printable;
 use crate::say;
 
 #[derive(Default)]
 pub(super) struct Sum {
+    pub(super) met: Met,
     redriven: u64,
     cleared: u64,
     /// Chosen, but still in the dead-letter queue.
-    pub(super) failed: u64,
+    failed: u64,
     /// Chosen, and redriven once in this run, but here again.
     pub(super) came_back: u64,
     /// Redriven with a record that nobody could look for.
     unknown: u64,
+    /// Whose records were looked for where `--namespace` says.
+    in_namespace: u64,
+    /// Those of them that have one.
+    recorded: u64,
 }
 
 /// How much of the queue has been seen.
 pub(super) struct Extent {
     /// About how many messages it had.
     pub(super) there: u64,
+    /// About how many could not be received.
+    pub(super) held_by_others: u64,
     pub(super) seen: u64,
 }
 
@@ -28,7 +38,7 @@ impl Sum {
         self.redriven + self.failed
     }
 
-    pub(super) fn add(&mut self, done: &Result<Cleared, Trouble>) {
+    pub(super) fn add(&mut self, letter: &DeadLetter, done: &Result<Cleared, Trouble>) {
         let cleared = match done {
             Ok(cleared) => Some(*cleared),
             Err(trouble) => trouble.cleared,
@@ -39,6 +49,24 @@ impl Sum {
         }
         self.cleared += u64::from(cleared == Some(Cleared::Yes));
         self.unknown += u64::from(cleared == Some(Cleared::Unknown));
+        if letter.function().is_none()
+            && let Some(cleared) = cleared.filter(|cleared| *cleared != Cleared::Unknown)
+        {
+            self.in_namespace += 1;
+            self.recorded += u64::from(cleared != Cleared::NoRecord);
+        }
+    }
+
+    /// Nothing that was chosen is still here, and there was something to choose.
+    pub(super) fn is_sound(&self, extent: &Extent, chosen: &Chosen) -> bool {
+        let in_vain = self.redriven == 0 && extent.held_by_others > 0;
+        let nothing_meant = self.met.nothing_of(chosen).is_some() || self.has_no_record_there();
+        self.failed == 0 && self.came_back == 0 && !in_vain && !nothing_meant
+    }
+
+    /// No record is where `--namespace` says.
+    fn has_no_record_there(&self) -> bool {
+        self.in_namespace > 0 && self.recorded == 0
     }
 
     /// About how many of those that were there at first have not been seen; what came back was not there.
@@ -47,39 +75,56 @@ impl Sum {
         extent.there.saturating_sub(seen)
     }
 
-    pub(super) fn say(&self, way: &Way<'_>, extent: &Extent, dry_run: bool) {
+    pub(super) fn say(&self, way: &Way<'_>, extent: &Extent, chosen: &Chosen, dry_run: bool) {
         let (from, to) = (way.from.name(), way.to.name());
-        let Self {
-            redriven,
-            cleared,
-            failed,
-            came_back,
-            unknown,
-        } = self;
-        let left = extent.seen.saturating_sub(*redriven);
+        let (redriven, cleared, failed, seen) = (self.redriven, self.cleared, self.failed, extent.seen);
+        let left = seen.saturating_sub(redriven);
         let would = if dry_run { "would be " } else { "" };
         say!(
-            "{from}: {redriven} {would}redriven to {to}, {cleared} records {would}cleared; of {} seen {left} {would}left, \
-             {failed} of them failed",
-            extent.seen
+            "{from}: {redriven} {would}redriven to {to}, {cleared} records {would}cleared; of {seen} seen {left} {would}left, \
+             {failed} of them failed"
         );
-        let unseen = self.unseen(extent);
+        if let Some(instead) = self.met.nothing_of(chosen) {
+            say!("{instead}");
+        }
+        let (unseen, held) = (self.unseen(extent), extent.held_by_others);
         if unseen > 0 {
             say!("about {unseen} more were not seen");
         }
-        if *came_back > 0 {
+        if held > 0 {
+            say!("{held} more are held by others, or by a run that was broken off: seen again in a few minutes");
+        }
+        if self.came_back > 0 {
             say!(
-                "{came_back} came back, or are copies: a run redrives the same work once; mend the cause before the next"
+                "{} came back, or are copies: a run redrives the same work once; mend the cause before the next",
+                self.came_back
             );
         }
-        if *unknown > 0 {
+        self.say_of_records(way);
+        if way.from.is_fifo() && (left > 0 || unseen > 0 || dry_run) {
+            say!("{FIFO_CAVEAT}");
+        }
+    }
+
+    fn say_of_records(&self, way: &Way<'_>) {
+        let unknown = self.unknown;
+        if unknown > 0 {
             say!(
                 "{unknown} don't tell their function: if the ledger says REJECTED, they come back; --namespace names where \
                  to clear them, and `operator unlock` clears a key other than their ID"
             );
         }
-        if way.from.is_fifo() && (left > 0 || unseen > 0 || dry_run) {
-            say!("{FIFO_CAVEAT}");
+        if let Some(namespace) = way.namespace.filter(|_| self.has_no_record_there()) {
+            let others = match self.met.functions() {
+                none if none.is_empty() => none,
+                functions => format!("; others tell: {functions}"),
+            };
+            say!(
+                "none of {} that don't tell their function has a record in namespace {} of table {}{others}",
+                self.in_namespace,
+                printable(namespace),
+                way.table
+            );
         }
     }
 }

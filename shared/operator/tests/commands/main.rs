@@ -8,6 +8,7 @@ mod fifo;
 mod interrupted;
 mod ledger;
 mod list;
+mod nothing;
 mod proxy;
 mod redrive;
 mod stage;

@@ -126,7 +126,6 @@ async fn only_what_is_chosen_goes_back_and_the_rest_is_visible() {
     for (chosen, expected) in [
         (&["--function", "send-notification"][..], &["k-3"][..]),
         (&["--reason", "sum"], &["k-1", "k-2"]),
-        (&["--function", "place-order", "--reason", "recipient"], &[]),
         (&["--limit", "1"], &["k-1"]),
         (&["--reason", "moved", "--rate", "50"], &["moved"]),
     ] {
