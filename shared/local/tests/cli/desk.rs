@@ -1,0 +1,130 @@
+//! The program, and what lies before it.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+pub(crate) fn local() -> Command {
+    let mut local = Command::new(env!("CARGO_BIN_EXE_local"));
+    local.current_dir(env!("CARGO_TARGET_TMPDIR")).stdin(Stdio::null());
+    for variable in [
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_SQS",
+        "AWS_ENDPOINT_URL_DYNAMODB",
+        "AWS_ENDPOINT_URL_LAMBDA",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+    ] {
+        local.env_remove(variable);
+    }
+    local
+}
+
+/// Exit code and standard error of a command that has nothing to say on standard output.
+pub(crate) fn refused(arguments: &[&str]) -> (i32, String) {
+    let done = local().args(arguments).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&done.stdout), "");
+    (done.status.code().unwrap(), String::from_utf8(done.stderr).unwrap())
+}
+
+/// A directory of this test's own, empty.
+pub(crate) fn directory(name: &str) -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli").join(name);
+    let _ = fs::remove_dir_all(&directory);
+    fs::create_dir_all(&directory).unwrap();
+    directory
+}
+
+pub(crate) fn file(directory: &Path, name: &str, text: &str) -> String {
+    let path = directory.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// A template of one queue and, if `function` is some binary's name, a function that it triggers.
+pub(crate) fn template(function: Option<&str>) -> String {
+    let mut template = "Transform: AWS::Serverless-2016-10-31\n\
+         Resources:\n  Queue:\n    Type: AWS::SQS::Queue\n    Properties:\n      QueueName: orders\n"
+        .to_owned();
+    if let Some(binary) = function {
+        template.push_str(&format!(
+            "  Function:\n    Type: AWS::Serverless::Function\n    Metadata:\n      BuildMethod: rust-cargolambda\n      \
+             BuildProperties:\n        Binary: {binary}\n    Properties:\n      FunctionName: work\n      Runtime: \
+             provided.al2023\n      Handler: bootstrap\n      CodeUri: .\n      Timeout: 5\n"
+        ));
+    }
+    template
+}
+
+/// A cargo workspace without dependencies, of one package whose `main.rs` this is, beside a template that names its binary.
+pub(crate) fn workspace(name: &str, main: &str) -> String {
+    let directory = directory(name);
+    let manifest = format!("[package]\nname = \"{name}\"\nedition = \"2024\"\n[workspace]\n");
+    file(&directory, "Cargo.toml", &manifest);
+    file(&directory, "src/main.rs", main);
+    file(&directory, "template.yaml", &template(Some(name)))
+}
+
+/// `local up`, killed with the test if it is still there.
+pub(crate) struct Up {
+    pub(crate) child: Child,
+    pub(crate) endpoint: String,
+    pub(crate) lines: Option<BufReader<ChildStdout>>,
+}
+
+impl Up {
+    pub(crate) fn start(template: &str) -> Self {
+        Self::start_with(template, &[])
+    }
+
+    pub(crate) fn start_with(template: &str, more: &[&str]) -> Self {
+        let mut up = local();
+        up.args(["up", "--port", "0", "--template", template])
+            .args(more)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut child = up.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let mut first = String::new();
+        lines.read_line(&mut first).unwrap();
+        let endpoint = first.trim().rsplit(' ').next().unwrap().to_owned();
+        assert!(endpoint.starts_with("http://127.0.0.1:"), "{first}");
+        Self {
+            child,
+            endpoint,
+            lines: Some(lines),
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// How it ended, and the rest of what it said.
+    pub(crate) fn ended(&mut self) -> (ExitStatus, String) {
+        let mut rest = String::new();
+        self.lines.take().unwrap().read_to_string(&mut rest).unwrap();
+        (self.child.wait().unwrap(), rest)
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}: not within 30 s");
+        thread::sleep(Duration::from_millis(10));
+    }
+}

@@ -1,0 +1,10 @@
+//! The command line: its errors and exit codes, each a clear line that names what is wrong and the way out; and what it runs.
+
+#![expect(clippy::unwrap_used, reason = "all of this is tests")]
+
+mod desk;
+mod endpoint;
+mod refusals;
+mod running;
+mod stopping;
+mod usage;

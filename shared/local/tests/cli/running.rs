@@ -1,0 +1,107 @@
+//! A stack that runs.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use rustix::process::Signal;
+
+use crate::desk::{Up, directory, file, local, refused, template};
+
+#[test]
+fn a_running_stack_takes_what_is_sent_and_names_what_is_not_there() {
+    let directory = directory("sending");
+    let path = file(&directory, "template.yaml", &template(None));
+    let body = file(&directory, "body.json", "{}");
+    let mut up = Up::start(&path);
+    let endpoint = up.endpoint.clone();
+    let sent = local()
+        .args(["send", "orders", &body, "--endpoint-url", &endpoint])
+        .output()
+        .unwrap();
+    assert!(sent.status.success(), "{sent:?}");
+    let said = String::from_utf8(sent.stdout).unwrap();
+    let (id, of) = said.trim_end().split_once(' ').unwrap();
+    assert_eq!((id.len(), of), (36, body.as_str()));
+    let (code, error) = refused(&["send", "nowhere", &body, "--endpoint-url", &endpoint]);
+    assert_eq!(
+        (code, error),
+        (1, format!("error: there is no queue nowhere at {endpoint}\n"))
+    );
+    let (code, error) = refused(&["invoke", "nobody", &body, "--endpoint-url", &endpoint]);
+    assert_eq!(code, 1);
+    assert!(
+        error.contains("Function not found") && error.contains("nobody"),
+        "{error}"
+    );
+    up.signal(Signal::TERM);
+    let (status, rest) = up.ended();
+    assert!(status.success() && rest.ends_with("stopped\n"), "{status}: {rest}");
+}
+
+#[test]
+fn a_binary_that_was_built_before_is_run_as_it_is_or_named_if_it_is_not_there() {
+    let directory = directory("binaries");
+    let path = file(&directory, "template.yaml", &template(Some("work")));
+    let binaries = directory.to_str().unwrap();
+    let (code, error) = refused(&["up", "--port", "0", "--template", &path, "--binaries", binaries]);
+    let bootstrap = directory.join("work/bootstrap");
+    assert_eq!(code, 1);
+    assert_eq!(
+        error,
+        format!(
+            "error: there is no {}; `cargo lambda build` puts it into target/lambda\n",
+            bootstrap.display()
+        )
+    );
+    file(&directory, "work/bootstrap", "#!/bin/sh\necho ran >&2\nexit 1\n");
+    fs::set_permissions(&bootstrap, fs::Permissions::from_mode(0o755)).unwrap();
+    let event = file(&directory, "event.json", "{}");
+    let mut up = Up::start_with(&path, &["--binaries", binaries]);
+    let invoked = local()
+        .args(["invoke", "work", &event, "--endpoint-url", &up.endpoint])
+        .output()
+        .unwrap();
+    assert!(
+        String::from_utf8_lossy(&invoked.stderr).contains("ran\n"),
+        "{invoked:?}"
+    );
+    up.signal(Signal::TERM);
+    assert!(up.ended().0.success());
+}
+
+#[test]
+fn a_functions_environment_is_the_templates_with_what_a_process_of_its_own_needs() {
+    let directory = directory("env");
+    let variables = "      Environment: {Variables: {QUEUE: !Ref Queue, MOTTO: once is enough}}\n";
+    let text = template(Some("work")) + variables;
+    let path = file(&directory, "template.yaml", &text);
+    file(&directory, "work/bootstrap", "");
+    let mut up = Up::start_with(&path, &["--binaries", directory.to_str().unwrap()]);
+    let env = |credentials: Option<&str>, function: &str| {
+        let mut env = local();
+        env.args(["env", function, "--endpoint-url", &up.endpoint]);
+        env.env_remove("AWS_ACCESS_KEY_ID").env("AWS_REGION", "eu-west-1"); // not the stack's
+        env.envs(credentials.map(|id| ("AWS_ACCESS_KEY_ID", id)));
+        env.output().unwrap()
+    };
+    let (lines, endpoint) = (String::from_utf8(env(None, "work").stdout).unwrap(), &up.endpoint);
+    assert_eq!(
+        lines,
+        format!(
+            "AWS_ACCESS_KEY_ID=local\nAWS_ENDPOINT_URL_DYNAMODB={endpoint}\nAWS_ENDPOINT_URL_SQS={endpoint}\n\
+             AWS_REGION=us-east-1\nAWS_SECRET_ACCESS_KEY=local\nMOTTO='once is enough'\n\
+             QUEUE={endpoint}/000000000000/orders\n"
+        )
+    );
+    let lines = String::from_utf8(env(Some("AKIA"), "work").stdout).unwrap();
+    assert!(!lines.contains("ACCESS_KEY") && lines.contains("QUEUE="), "{lines}");
+    let nobody = env(None, "nobody");
+    let error = String::from_utf8(nobody.stderr).unwrap();
+    assert_eq!((nobody.status.code(), nobody.stdout.as_slice()), (Some(1), &b""[..]));
+    assert!(
+        error.contains("nobody: Function not found") && error.contains("there is work"),
+        "{error}"
+    );
+    up.signal(Signal::TERM);
+    assert!(up.ended().0.success());
+}
