@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::cast::{Fate, STOCK};
-use super::stage::{Place, Scene, Seen, attribute, text};
+use super::scene::{Place, Scene, Seen, attribute};
+use super::sent::text;
 
 pub(super) struct Promise {
     pub(super) held: bool,

@@ -3,6 +3,8 @@
 mod cast;
 mod check;
 mod report;
+mod scene;
+mod sent;
 mod stage;
 
 use std::path::PathBuf;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
 use super::check::Promise;
-use super::stage::{Place, Scene, Seen};
+use super::scene::{Place, Scene, Seen};
 use crate::watch::head;
 
 /// A line for each message, less than a hundred columns wide, and then the reasons of those that were rejected.
