@@ -110,3 +110,14 @@ fn files_are_read_before_anything_is_sent() {
         assert!(error.contains(told) && error.lines().count() == 1, "{error}");
     }
 }
+
+#[test]
+fn the_demo_reads_its_template_before_it_builds() {
+    let directory = directory("demo");
+    let broken = file(&directory, "broken.yaml", "a: [b\n");
+    for path in [&broken, "/nowhere/template.yaml"] {
+        // Nor has it anything to say on standard output.
+        let (code, error) = refused(&["demo", "--template", path]);
+        assert!(code == 1 && error.starts_with(&format!("error: {path}:")), "{error}");
+    }
+}

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use local::lambda::Event;
+use local::template::{Settings, Template};
 use local::{Binaries, Options, Stack};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
@@ -43,6 +44,8 @@ pub(crate) async fn run(template: PathBuf, stop: &mut Stop) -> Outcome {
         elsewhere: None,
         binaries: Binaries::Build,
     };
+    // What is wrong with it is told before the minutes that building takes.
+    Template::read(&options.template, &settings(&options))?;
     say!("Building the functions ...");
     let (observer, events) = mpsc::unbounded_channel();
     let events_directory = options.template.with_file_name("events");
@@ -56,6 +59,15 @@ pub(crate) async fn run(template: PathBuf, stop: &mut Stop) -> Outcome {
     tokio::select! {
         outcome = play => outcome,
         code = stop.told() => Ok(code),
+    }
+}
+
+/// To read the template once, before there is a stack: where its receiver will be does not matter yet.
+fn settings(options: &Options) -> Settings {
+    Settings {
+        parameters: options.parameters.clone(),
+        fallbacks: [("NotificationUrl".to_owned(), "http://127.0.0.1".to_owned())].into(),
+        ..Settings::default()
     }
 }
 
