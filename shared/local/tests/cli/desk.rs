@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
@@ -62,6 +63,22 @@ pub(crate) fn template(function: Option<&str>) -> String {
     template
 }
 
+/// The same with a table and a function that the queue triggers, whose binary is in a directory: this shell script.
+pub(crate) fn triggered(directory: &Path, binary: &str, script: &str) -> String {
+    let template = template(Some(binary))
+        + "      Events: {Q: {Type: SQS, Properties: {Queue: !GetAtt Queue.Arn, FunctionResponseTypes: \
+           [ReportBatchItemFailures]}}}\n  Table:\n    Type: AWS::DynamoDB::Table\n    Properties:\n      TableName: \
+           records\n      BillingMode: PAY_PER_REQUEST\n      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]\n      \
+           KeySchema: [{AttributeName: id, KeyType: HASH}]\n";
+    let bootstrap = file(
+        directory,
+        &format!("{binary}/bootstrap"),
+        &format!("#!/bin/sh\n{script}\n"),
+    );
+    fs::set_permissions(bootstrap, fs::Permissions::from_mode(0o755)).unwrap();
+    file(directory, "template.yaml", &template)
+}
+
 /// A cargo workspace without dependencies, of one package whose `main.rs` this is, beside a template that names its binary.
 pub(crate) fn workspace(name: &str, main: &str) -> String {
     let directory = directory(name);
@@ -84,7 +101,11 @@ impl Up {
     }
 
     pub(crate) fn start_with(template: &str, more: &[&str]) -> Self {
-        let mut up = local();
+        Self::start_by(local(), template, more)
+    }
+
+    /// By a command that may have an environment of its own.
+    pub(crate) fn start_by(mut up: Command, template: &str, more: &[&str]) -> Self {
         up.args(["up", "--port", "0", "--template", template])
             .args(more)
             .stdout(Stdio::piped())
@@ -100,6 +121,13 @@ impl Up {
             endpoint,
             lines: Some(lines),
         }
+    }
+
+    /// What it says before it waits.
+    pub(crate) fn introduction(&mut self) -> String {
+        let lines = self.lines.as_mut().unwrap().lines().map(Result::unwrap);
+        let lines: Vec<_> = lines.take_while(|line| !line.contains("Ctrl-C stops")).collect();
+        lines.join("\n")
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

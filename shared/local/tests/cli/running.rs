@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use rustix::process::Signal;
 
-use crate::desk::{Up, directory, file, local, refused, template};
+use crate::desk::{Up, directory, file, local, refused, template, triggered};
 
 #[test]
 fn a_running_stack_takes_what_is_sent_and_names_what_is_not_there() {
@@ -104,4 +104,17 @@ fn a_functions_environment_is_the_templates_with_what_a_process_of_its_own_needs
     );
     up.signal(Signal::TERM);
     assert!(up.ended().0.success());
+}
+
+#[test]
+fn a_sample_to_send_is_named_after_the_functions_binary_and_only_if_it_is_there() {
+    let directory = directory("samples");
+    let path = triggered(&directory, "worker", "exit 1");
+    let binaries = ["--binaries", directory.to_str().unwrap()];
+    let without = Up::start_with(&path, &binaries).introduction();
+    assert!(!without.contains("To send a message"), "{without}");
+    let sample = file(&directory, "events/worker/valid.json", "{}");
+    let with = Up::start_with(&path, &binaries).introduction();
+    let line = format!("  cargo run -p local -- send orders {sample}");
+    assert!(with.lines().any(|told| told == line), "{line} is missing:\n{with}");
 }

@@ -1,10 +1,11 @@
 //! `local up`: the stack until Ctrl-C.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 use local::lambda::Event;
+use local::template::{Mapping, Template};
 use local::{Binaries, DEFAULT_PORT, Elsewhere, Stack};
 use tokio::sync::mpsc;
 
@@ -61,13 +62,14 @@ impl UpArgs {
 pub(crate) async fn run(args: UpArgs, stop: &mut Stop) -> Outcome {
     let (observer, mut events) = mpsc::unbounded_channel();
     let (services, elsewhere) = (args.endpoint_url.clone(), args.elsewhere());
+    let samples = args.template.template.with_file_name("events");
     let mut options = args.template.options(args.port, elsewhere);
     options.binaries = args.binaries.map_or(Binaries::Build, Binaries::In);
     let stack = tokio::select! {
         stack = Stack::start(options, observer) => stack?,
         code = stop.told() => return Ok(code),
     };
-    say!("{}", introduction(&stack, services.as_deref()));
+    say!("{}", introduction(&stack, services.as_deref(), &samples));
     loop {
         tokio::select! {
             Some(event) = events.recv() => show(&event),
@@ -96,7 +98,7 @@ fn show(event: &Event) {
     }
 }
 
-fn introduction(stack: &Stack, services: Option<&str>) -> String {
+fn introduction(stack: &Stack, services: Option<&str>, samples: &Path) -> String {
     let endpoint = stack.endpoint();
     let template = stack.template();
     let mut lines = vec![format!("The local stack is up: {endpoint}")];
@@ -126,14 +128,25 @@ fn introduction(stack: &Stack, services: Option<&str>) -> String {
     lines.push(
         "\nVersion 1 of the AWS CLI overlooks the first for sqs; add --endpoint-url $AWS_ENDPOINT_URL.".to_owned(),
     );
-    if let Some(mapping) = template.mappings.first() {
-        let (queue, function) = (&mapping.queue, &mapping.function);
+    if let Some((queue, sample)) = sample(template, samples) {
         lines.push(format!(
-            "\nTo send a message:\n\n  cargo run -p local -- send {queue} events/{function}/valid.json"
+            "\nTo send a message:\n\n  cargo run -p local -- send {queue} {}",
+            sample.display()
         ));
     }
     lines.push("\nEach batch is a line below. Ctrl-C stops.\n".to_owned());
     lines.join("\n")
+}
+
+/// A queue, and a message that its function takes: the samples of a function are named after its binary, whatever its name.
+fn sample<'a>(template: &'a Template, samples: &Path) -> Option<(&'a str, PathBuf)> {
+    let of = |mapping: &'a Mapping| {
+        let mut functions = template.functions.iter();
+        let function = functions.find(|function| function.name == mapping.function)?;
+        let file = samples.join(&function.binary).join("valid.json");
+        file.exists().then_some((mapping.queue.as_str(), file))
+    };
+    template.mappings.iter().find_map(of)
 }
 
 fn exports(stack: &Stack, services: Option<&str>) -> Vec<(&'static str, String)> {
