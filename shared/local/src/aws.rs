@@ -34,12 +34,14 @@ pub(crate) fn region() -> String {
 ///
 /// Region and credentials are the environment's, or any: emulators don't mind.
 pub async fn sqs_client(endpoint: &str) -> aws_sdk_sqs::Client {
-    aws_sdk_sqs::Client::new(&config(endpoint).await)
+    let config = aws_sdk_sqs::config::Builder::from(&config().await);
+    aws_sdk_sqs::Client::from_conf(config.endpoint_url(endpoint).build())
 }
 
 /// A client of the DynamoDB at an endpoint, likewise.
 pub async fn dynamodb_client(endpoint: &str) -> aws_sdk_dynamodb::Client {
-    aws_sdk_dynamodb::Client::new(&config(endpoint).await)
+    let config = aws_sdk_dynamodb::config::Builder::from(&config().await);
+    aws_sdk_dynamodb::Client::from_conf(config.endpoint_url(endpoint).build())
 }
 
 /// Clients of both services.
@@ -128,10 +130,12 @@ impl Clients {
 }
 
 /// The functions' own configuration, but for what a tool at a developer's desk needs to be different.
-async fn config(endpoint: &str) -> SdkConfig {
+///
+/// The endpoint is for the service's own configuration: here the environment's, which may be another stack's, would outweigh
+/// it.
+async fn config() -> SdkConfig {
     let config = host::sdk_config().await.into_builder();
     let config = config
-        .endpoint_url(endpoint)
         .region(Region::new(region()))
         // A long poll takes twenty seconds.
         .timeout_config(TimeoutConfig::disabled());
