@@ -9,6 +9,7 @@ mod interrupted;
 mod ledger;
 mod list;
 mod nothing;
+mod permissions;
 mod proxy;
 mod redrive;
 mod stage;

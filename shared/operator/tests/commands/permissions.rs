@@ -1,0 +1,84 @@
+//! What a person on call has to be allowed, as README.md lists it.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use crate::stage::{DEAD, Stage, done, operator};
+
+/// The actions on each queue and table that a command asks for.
+async fn asked(stage: &Stage, arguments: &[&str]) -> BTreeSet<String> {
+    let mut operator = operator(arguments);
+    operator.env("AWS_ENDPOINT_URL", stage.stack.endpoint());
+    for (name, value) in [
+        ("AWS_ACCESS_KEY_ID", "any"),
+        ("AWS_SECRET_ACCESS_KEY", "any"),
+        // By which the stack knows who asks.
+        ("AWS_SESSION_TOKEN", &arguments.join(" ")),
+    ] {
+        operator.env(name, value);
+    }
+    let done = done(operator.spawn().unwrap()).await;
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let calls = stage.stack.calls().into_iter();
+    let calls = calls.filter(|call| call.function == arguments.join(" "));
+    calls
+        .map(|call| format!("{} {}", call.action, call.resource).trim().to_owned())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_needs_the_permissions_that_the_readme_lists() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md")).unwrap();
+    let (_, listed) = readme.split_once("needs these permissions").unwrap();
+    let (listed, _) = listed.split_once("\n## ").unwrap();
+    let stage = Stage::start().await;
+    stage.record("k-0", "REJECTED", json!({}));
+    for key in ["k-1", "k-2"] {
+        stage.record(key, "REJECTED", json!({}));
+        stage.dead(key, "wrong sum").await;
+    }
+    let list = ["ChangeMessageVisibility", "GetQueueAttributes", "ReceiveMessage"];
+    let list = list.map(|action| format!("sqs:{action} {DEAD}"));
+    let list = list.into_iter().chain(["sqs:GetQueueUrl".to_owned()]);
+    let list: BTreeSet<_> = list.collect();
+    let records = ["DeleteItem", "GetItem"].map(|action| format!("dynamodb:{action} idempotency"));
+    let more = [
+        "sqs:ListDeadLetterSourceQueues orders-dlq",
+        "sqs:DeleteMessage orders-dlq",
+        "sqs:SendMessage orders",
+    ];
+    let redrive = list
+        .iter()
+        .cloned()
+        .chain(more.map(str::to_owned))
+        .chain(records.clone());
+    for (arguments, needed) in [
+        (
+            &["inspect", "place-order#k-0"][..],
+            BTreeSet::from([records[1].clone()]),
+        ),
+        (&["unlock", "place-order#k-0", "--yes"], records.into()),
+        (&["dlq", "list", DEAD], list.clone()),
+        // One is given back.
+        (
+            &[
+                "dlq",
+                "redrive",
+                DEAD,
+                "--yes",
+                "--limit",
+                "1",
+                "--function",
+                "place-order",
+            ],
+            redrive.collect(),
+        ),
+    ] {
+        assert_eq!(asked(&stage, arguments).await, needed, "{arguments:?}");
+        for call in needed {
+            let action = call.split([':', ' ']).nth(1).unwrap();
+            assert!(listed.contains(&format!("`{action}`")), "{action}: {listed}");
+        }
+    }
+}
