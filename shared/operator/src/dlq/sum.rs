@@ -60,11 +60,11 @@ impl Sum {
     /// Nothing that was chosen is still here, and there was something to choose.
     pub(super) fn is_sound(&self, extent: &Extent, chosen: &Chosen) -> bool {
         let in_vain = self.redriven == 0 && extent.held_by_others > 0;
-        let nothing_meant = self.met.nothing_of(chosen).is_some() || self.has_no_record_there();
+        let nothing_meant = self.met.nothing_of(chosen).is_some();
         self.failed == 0 && self.came_back == 0 && !in_vain && !nothing_meant
     }
 
-    /// No record is where `--namespace` says.
+    /// No record is where `--namespace` says: a wrong name, or all of them failed for a time and left no record.
     fn has_no_record_there(&self) -> bool {
         self.in_namespace > 0 && self.recorded == 0
     }
@@ -120,7 +120,8 @@ impl Sum {
                 functions => format!("; others tell: {functions}"),
             };
             say!(
-                "none of {} that don't tell their function has a record in namespace {} of table {}{others}",
+                "none of {} that don't tell their function has a record in namespace {} of table {}{others}; retries leave \
+                 none: if nothing was rejected, all is well",
                 self.in_namespace,
                 printable(namespace),
                 way.table
