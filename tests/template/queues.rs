@@ -20,8 +20,8 @@ fn every_queue_has_a_dead_letter_queue_that_outages_do_not_fill() {
             let queue = deployment.queue(&mapping.queue);
             let policy: Value = serde_json::from_str(&queue.attributes["RedrivePolicy"]).unwrap();
             let receives = policy["maxReceiveCount"].as_u64().unwrap();
-            // Fewer, and throttling alone would send healthy messages there.
-            assert!(receives >= 5, "{}: {receives}", queue.name);
+            // Delays are random: with fewer, more than one message in a thousand would be given up within half an hour.
+            assert!(receives >= 14, "{}: {receives}", queue.name);
         }
     }
 }
