@@ -1,35 +1,86 @@
 //! What rings, and what is shown.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use local::testing::Stage;
 use serde_json::{Value, json};
 
 use crate::Deployment;
 
-/// Namespace, name and the value of the one dimension.
-type Metric = (String, String, String);
+/// Namespace, name, statistic, and the one dimension with its value.
+type Metric = [String; 5];
 
-fn metric(namespace: &str, name: &str, of: &str) -> Metric {
-    (namespace.to_owned(), name.to_owned(), of.to_owned())
+fn metric(namespace: &str, name: &str, statistic: &str, dimension: &str, of: &str) -> Metric {
+    [namespace, name, statistic, dimension, of].map(str::to_owned)
 }
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
 }
 
-/// The metric of each alarm.
-fn alarmed(deployment: &Deployment) -> Vec<Metric> {
-    let alarms = deployment.of_kind("AWS::CloudWatch::Alarm");
+/// The properties of each alarm by its name, without its description and whom it tells.
+fn alarms(deployment: &Deployment) -> BTreeMap<String, Value> {
     let of = |properties: &Value| {
-        let dimension = &properties["Dimensions"][0];
-        metric(
-            text(&properties["Namespace"]),
-            text(&properties["MetricName"]),
-            text(&dimension["Value"]),
-        )
+        let mut rest = properties.as_object().unwrap().clone();
+        for own in ["AlarmDescription", "AlarmActions", "OKActions"] {
+            rest.remove(own);
+        }
+        let name = rest.remove("AlarmName").unwrap();
+        (text(&name).to_owned(), Value::Object(rest))
     };
+    let alarms = deployment.of_kind("AWS::CloudWatch::Alarm");
     alarms.map(|alarm| of(&alarm.properties)).collect()
+}
+
+/// The same of the alarms about a queue or function, as they have to be.
+fn about<const N: usize>(dimension: &str, of: &str, alarms: [(&str, Value); N]) -> [(String, Value); N] {
+    alarms.map(|(name, mut alarm)| {
+        alarm["Dimensions"] = json!([{"Name": dimension, "Value": of}]);
+        alarm["ComparisonOperator"] = json!("GreaterThanThreshold");
+        alarm["TreatMissingData"] = json!("notBreaching");
+        let about = of.trim_end_matches(".fifo").trim_end_matches("-dlq");
+        (format!("{about}-{name}"), alarm)
+    })
+}
+
+fn of_dead_letter_queue(queue: &str) -> [(String, Value); 1] {
+    let waiting = json!({
+        "Namespace": "AWS/SQS", "MetricName": "ApproximateNumberOfMessagesVisible", "Statistic": "Maximum",
+        "Period": "60", "EvaluationPeriods": "1", "Threshold": "0",
+    });
+    about("QueueName", queue, [("dead-letters", waiting)])
+}
+
+fn of_queue(queue: &str, oldest: &str) -> [(String, Value); 1] {
+    let age = json!({
+        "Namespace": "AWS/SQS", "MetricName": "ApproximateAgeOfOldestMessage", "Statistic": "Maximum",
+        "Period": "60", "EvaluationPeriods": "5", "Threshold": oldest,
+    });
+    about("QueueName", queue, [("oldest-message", age)])
+}
+
+fn of_function(function: &str, oldest: &str) -> [(String, Value); 4] {
+    let age = json!({
+        "Namespace": "SqsConsumer", "MetricName": "OldestMessageAge", "Statistic": "Maximum",
+        "Period": "300", "EvaluationPeriods": "3", "DatapointsToAlarm": "1", "Threshold": oldest,
+    });
+    let lambdas = |name| {
+        json!({
+            "Namespace": "AWS/Lambda", "MetricName": name, "Statistic": "Sum",
+            "Period": "300", "EvaluationPeriods": "3", "DatapointsToAlarm": "2", "Threshold": "0",
+        })
+    };
+    let lost = json!({
+        "Namespace": "SqsConsumer", "MetricName": "LostLeases", "Statistic": "Sum",
+        "Period": "300", "EvaluationPeriods": "1", "Threshold": "0",
+    });
+    let alarms = [
+        ("failing-messages", age),
+        ("errors", lambdas("Errors")),
+        ("throttles", lambdas("Throttles")),
+        ("lost-leases", lost),
+    ];
+    about("FunctionName", function, alarms)
 }
 
 /// The dashboard's widgets, the names of queues and functions still to be filled in: it shows alarms as well, of which the
@@ -42,53 +93,36 @@ fn widgets(deployment: &Deployment) -> Vec<Value> {
 
 /// The metrics on the dashboard.
 fn shown(deployment: &Deployment) -> BTreeSet<Metric> {
-    let widgets = widgets(deployment);
-    let metrics = widgets
-        .iter()
-        .filter_map(|widget| widget["properties"]["metrics"].as_array());
-    metrics
-        .flatten()
-        .map(|shown| metric(text(&shown[0]), text(&shown[1]), text(&shown[3])))
-        .collect()
+    let mut all = BTreeSet::new();
+    for widget in widgets(deployment) {
+        let properties = &widget["properties"];
+        for shown in properties["metrics"].as_array().into_iter().flatten() {
+            let [namespace, name, dimension, of] = [0, 1, 2, 3].map(|position| text(&shown[position]));
+            all.insert(metric(namespace, name, text(&properties["stat"]), dimension, of));
+        }
+    }
+    all
 }
 
 #[test]
-fn every_function_and_its_queues_have_their_five_alarms() {
-    let deployment = Deployment::with("", &[("Prefix", "dev-")]);
-    let mut expected = BTreeSet::new();
+fn every_function_and_its_queues_have_their_six_alarms() {
+    let deployment = Deployment::with("", &[("Prefix", "dev-"), ("OldestMessageAlarmSeconds", "777")]);
+    let mut expected = BTreeMap::new();
     for mapping in &deployment.template.mappings {
         let dead_letters = deployment.dead_letter_queue(&mapping.queue);
-        expected.extend([
-            metric("AWS/SQS", "ApproximateNumberOfMessagesVisible", &dead_letters),
-            metric("AWS/SQS", "ApproximateAgeOfOldestMessage", &mapping.queue),
-            metric("AWS/Lambda", "Errors", &mapping.function),
-            metric("AWS/Lambda", "Throttles", &mapping.function),
-            metric("SqsConsumer", "LostLeases", &mapping.function),
-        ]);
+        expected.extend(of_dead_letter_queue(&dead_letters));
+        expected.extend(of_queue(&mapping.queue, "777"));
+        expected.extend(of_function(&mapping.function, "777"));
     }
-    let alarmed = alarmed(&deployment);
-    assert_eq!(alarmed.len(), expected.len());
-    assert_eq!(BTreeSet::from_iter(alarmed), expected);
-}
-
-#[test]
-fn alarms_of_one_kind_differ_in_what_they_are_about_alone() {
-    let deployment = Deployment::with("", &[("Prefix", "dev-")]);
-    let mut kinds: Vec<(Value, Value)> = Vec::new();
-    for alarm in deployment.of_kind("AWS::CloudWatch::Alarm") {
-        let mut rest = alarm.properties.clone();
-        assert!(text(&rest["AlarmName"]).starts_with("dev-"), "{}", alarm.logical_id);
-        assert_eq!(rest["TreatMissingData"], "notBreaching", "{}", alarm.logical_id);
-        for own in ["AlarmName", "AlarmDescription"] {
-            rest.as_object_mut().unwrap().remove(own);
-        }
-        rest["Dimensions"][0]["Value"].take();
-        match kinds.iter().find(|(metric, _)| *metric == rest["MetricName"]) {
-            Some((metric, first)) => assert_eq!(rest, *first, "{metric}"),
-            None => kinds.push((rest["MetricName"].clone(), rest)),
-        }
+    let alarms = alarms(&deployment);
+    assert_eq!(
+        alarms.keys().collect::<Vec<_>>(),
+        expected.keys().collect::<Vec<_>>(),
+        "the names of alarms"
+    );
+    for (name, alarm) in alarms {
+        assert_eq!(alarm, expected[&name], "{name}");
     }
-    assert_eq!(kinds.len(), 5);
 }
 
 #[test]
@@ -124,28 +158,26 @@ fn the_dashboard_shows_every_alarm_and_of_each_function_outcomes_latency_age_and
     for mapping in &deployment.template.mappings {
         let functions = &mut deployment.template.functions.iter();
         let function = functions.find(|function| function.name == mapping.function).unwrap();
-        let function = format!("${{{}}}", function.logical_id);
+        let of = format!("${{{}}}", function.logical_id);
+        let of_function = |namespace, name, statistic| metric(namespace, name, statistic, "FunctionName", &of);
         for name in ["Done", "Duplicate", "InProgress", "Failed", "Rejected", "NotStarted"] {
-            expected.insert(metric("SqsConsumer", name, &function));
+            expected.insert(of_function("SqsConsumer", name, "Sum"));
         }
+        expected.insert(of_function("SqsConsumer", "OldestMessageAge", "Maximum"));
         for name in ["HandlerTime", "LedgerTime"] {
-            expected.insert(metric("SqsConsumer", name, &function));
+            expected.insert(of_function("SqsConsumer", name, "p99"));
         }
-        expected.insert(metric("AWS/Lambda", "Duration", &function));
-        let queue = &deployment.queue(&mapping.queue).logical_id;
-        let queue_name = format!("${{{queue}.QueueName}}");
-        for name in [
-            "NumberOfMessagesSent",
-            "NumberOfMessagesDeleted",
-            "ApproximateAgeOfOldestMessage",
-        ] {
-            expected.insert(metric("AWS/SQS", name, &queue_name));
+        expected.insert(of_function("AWS/Lambda", "Duration", "p99"));
+        let of_queue = |queue: &str, name, statistic| {
+            let of = format!("${{{}.QueueName}}", deployment.queue(queue).logical_id);
+            metric("AWS/SQS", name, statistic, "QueueName", &of)
+        };
+        for name in ["NumberOfMessagesSent", "NumberOfMessagesDeleted"] {
+            expected.insert(of_queue(&mapping.queue, name, "Sum"));
         }
-        let dead_letters = &deployment
-            .queue(&deployment.dead_letter_queue(&mapping.queue))
-            .logical_id;
-        let dead_letters = format!("${{{dead_letters}.QueueName}}");
-        expected.insert(metric("AWS/SQS", "ApproximateNumberOfMessagesVisible", &dead_letters));
+        expected.insert(of_queue(&mapping.queue, "ApproximateAgeOfOldestMessage", "Maximum"));
+        let dead_letters = deployment.dead_letter_queue(&mapping.queue);
+        expected.insert(of_queue(&dead_letters, "ApproximateNumberOfMessagesVisible", "Maximum"));
     }
     assert_eq!(shown(&deployment), expected);
 }
@@ -169,8 +201,11 @@ async fn the_functions_write_the_metrics_that_alarms_and_dashboard_are_about() {
         .map(|written| text(&written["Name"]))
         .collect();
     let deployment = Deployment::default();
-    let wanted = shown(&deployment).into_iter().chain(alarmed(&deployment));
-    for (namespace, name, _) in wanted.filter(|(namespace, ..)| !namespace.starts_with("AWS/")) {
+    let alarms = alarms(&deployment).into_values();
+    let alarmed = alarms.map(|alarm| ["Namespace", "MetricName"].map(|key| text(&alarm[key]).to_owned()));
+    let shown = shown(&deployment).into_iter();
+    let wanted = shown.map(|[namespace, name, ..]| [namespace, name]).chain(alarmed);
+    for [namespace, name] in wanted.filter(|[namespace, _]| !namespace.starts_with("AWS/")) {
         assert_eq!(directive["Namespace"], namespace);
         assert!(names.contains(name.as_str()), "{name} is not among {names:?}");
     }
