@@ -8,9 +8,10 @@ mod kept;
 mod mappings;
 mod queues;
 mod roles;
+mod stages;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use local::template::{Queue, Resource, Settings, Template};
 use serde_json::Value;
@@ -29,12 +30,11 @@ struct Deployment {
 
 impl Deployment {
     fn with(stage: &str, parameters: &[(&str, &str)]) -> Self {
-        let path = Path::new(ROOT).join("template.yaml");
         let settings = settings(parameters);
         Self {
             stage: stage.to_owned(),
-            template: Template::read(&path, &settings).unwrap(),
-            resources: Template::resources(&path, &settings).unwrap(),
+            template: Template::read(&path(), &settings).unwrap(),
+            resources: Template::resources(&path(), &settings).unwrap(),
         }
     }
 
@@ -45,12 +45,10 @@ impl Deployment {
 
     /// The template's defaults, and each stage.
     fn all() -> Vec<Self> {
-        let stages = stages().into_iter().map(|(stage, parameters)| {
-            let parameters: Vec<_> = parameters
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_str()))
-                .collect();
-            Self::with(&stage, &parameters)
+        let stages = stages::all().into_iter().map(|(stage, parameters)| {
+            let parameters = parameters.iter();
+            let parameters = parameters.map(|(name, value)| (name.as_str(), value.as_str()));
+            Self::with(&stage, &parameters.collect::<Vec<_>>())
         });
         std::iter::once(Self::default()).chain(stages).collect()
     }
@@ -77,6 +75,15 @@ impl Deployment {
     }
 }
 
+fn path() -> PathBuf {
+    Path::new(ROOT).join("template.yaml")
+}
+
+/// The entries of a section of the template, in its order.
+fn section(name: &str, parameters: &[(&str, &str)]) -> Vec<(String, Value)> {
+    Template::section(&path(), &settings(parameters), name).unwrap()
+}
+
 fn settings(parameters: &[(&str, &str)]) -> Settings {
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     Settings {
@@ -84,20 +91,6 @@ fn settings(parameters: &[(&str, &str)]) -> Settings {
         fallbacks: BTreeMap::from([("NotificationUrl".to_owned(), "https://example.com".to_owned())]),
         ..Settings::default()
     }
-}
-
-/// The parameters of each stage in samconfig.toml.
-fn stages() -> BTreeMap<String, BTreeMap<String, String>> {
-    let config = std::fs::read_to_string(Path::new(ROOT).join("samconfig.toml")).unwrap();
-    let config: toml::Table = toml::from_str(&config).unwrap();
-    let overrides = |(stage, config): (&String, &toml::Value)| {
-        let overrides = config.get("deploy")?.get("parameters")?.get("parameter_overrides")?;
-        let pairs = overrides.as_array()?.iter().map(|pair| pair.as_str().unwrap());
-        let parameters = pairs.map(|pair| pair.split_once('=').unwrap());
-        let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Some((stage.clone(), parameters.collect()))
-    };
-    config.iter().filter_map(overrides).collect()
 }
 
 /// The name at the end of an ARN or URL.
@@ -110,26 +103,5 @@ fn each(one_or_list: &Value) -> Vec<&Value> {
     match one_or_list {
         Value::Array(items) => items.iter().collect(),
         one => vec![one],
-    }
-}
-
-#[test]
-fn the_stages_are_dev_staging_and_prod_and_share_no_name() {
-    let stages = stages();
-    assert_eq!(stages.keys().collect::<Vec<_>>(), ["dev", "prod", "staging"]);
-    for (stage, parameters) in &stages {
-        assert_eq!(parameters["Prefix"], format!("{stage}-"));
-    }
-    for deployment in Deployment::all() {
-        let prefix = stages
-            .get(&deployment.stage)
-            .map_or("", |parameters| &parameters["Prefix"]);
-        let template = &deployment.template;
-        let functions = template.functions.iter().map(|function| &function.name);
-        let queues = template.queues.iter().map(|queue| &queue.name);
-        let tables = template.tables.iter().map(|table| &table.name);
-        for name in functions.chain(queues).chain(tables) {
-            assert!(name.starts_with(prefix), "{name} of {}", deployment.stage);
-        }
     }
 }

@@ -3,7 +3,7 @@
 use local::template::Template;
 use serde_json::Value;
 
-use crate::{Deployment, ROOT, settings};
+use crate::{Deployment, path, settings};
 
 /// The properties of each mapping, by its function.
 fn events(deployment: &Deployment) -> Vec<(&str, &Value)> {
@@ -45,7 +45,7 @@ fn every_queue_hides_a_message_for_six_times_its_functions_timeout_and_the_windo
 
 #[test]
 fn a_batch_of_more_than_ten_without_a_window_is_refused_and_a_fifo_queue_takes_neither() {
-    let read = |parameters| Template::read(format!("{ROOT}/template.yaml").as_ref(), &settings(parameters));
+    let read = |parameters| Template::read(&path(), &settings(parameters));
     let refusal = read(&[("BatchSize", "11")]).unwrap_err().to_string();
     assert!(refusal.contains("MaximumBatchingWindowInSeconds"), "{refusal}");
 

@@ -1,4 +1,4 @@
-//! All resources of a template, also those that the local stack doesn't create: for tests of what is deployed.
+//! All that a template says, also what the local stack has no use for: for tests of what is deployed.
 
 use std::path::Path;
 
@@ -37,6 +37,25 @@ impl Template {
     pub fn resources(path: &Path, settings: &Settings) -> Result<Vec<Resource>, TemplateError> {
         in_file(path, |source| resources(source, settings))
     }
+
+    /// The entries of a section of the template at `path`, such as `Parameters` or `Outputs`, in its order; they are as a
+    /// resource's properties are.
+    ///
+    /// # Errors
+    /// As [`Template::read`].
+    pub fn section(path: &Path, settings: &Settings, name: &str) -> Result<Vec<(String, Json)>, TemplateError> {
+        in_file(path, |source| section(source, settings, name))
+    }
+}
+
+fn section(source: &str, settings: &Settings, name: &str) -> Result<Vec<(String, Json)>, Problem> {
+    with_scope(source, settings, |root, scope, _| {
+        let entries = root.get(name).map(Node::map).transpose()?.unwrap_or_default();
+        let there = entries
+            .iter()
+            .map(|(name, entry)| Some((name.clone(), evaluated(scope, entry)?)));
+        Ok(there.flatten().collect())
+    })
 }
 
 fn resources(source: &str, settings: &Settings) -> Result<Vec<Resource>, Problem> {
@@ -108,6 +127,10 @@ Resources:
   Work:
     Type: AWS::Serverless::Function
     Properties: {Runtime: provided.al2023, CodeUri: work, LoggingConfig: {LogGroup: !Ref Logs}}
+Outputs:
+  WorkName: {Value: !Ref Work}
+  JobsName: {Value: !GetAtt Jobs.QueueName}
+  LogsArn: {Value: !GetAtt Logs.Arn}
 ";
 
     fn read(traced: &str) -> Vec<Resource> {
@@ -151,5 +174,18 @@ Resources:
         let work = &read("no")[3].properties;
         let logging = json!({"LogFormat": "JSON", "LogGroup": {"Ref": "Logs"}});
         assert_eq!((&work["Timeout"], &work["LoggingConfig"]), (&json!("5"), &logging));
+    }
+
+    #[test]
+    fn a_sections_entries_are_in_its_order_and_evaluated_as_far_as_can_be() {
+        let read = |name| section(TEMPLATE, &Settings::default(), name).unwrap();
+        let entry = |name: &str, value| (name.to_owned(), json!({"Value": value}));
+        let expected = [
+            entry("WorkName", json!("local-Work")),
+            entry("JobsName", json!("jobs")),
+            entry("LogsArn", json!({"Fn::GetAtt": "Logs.Arn"})),
+        ];
+        assert_eq!(read("Outputs"), expected);
+        assert_eq!(read("Mappings"), []);
     }
 }

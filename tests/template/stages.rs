@@ -1,0 +1,82 @@
+//! The stages in samconfig.toml.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::{Deployment, ROOT, last, section};
+
+/// Names and values of a stage's parameters, in its order.
+type Parameters = Vec<(String, String)>;
+
+pub(crate) fn all() -> BTreeMap<String, Parameters> {
+    let config = std::fs::read_to_string(Path::new(ROOT).join("samconfig.toml")).unwrap();
+    let config: toml::Table = toml::from_str(&config).unwrap();
+    let overrides = |(stage, config): (&String, &toml::Value)| {
+        let overrides = config.get("deploy")?.get("parameters")?.get("parameter_overrides")?;
+        let pairs = overrides.as_array()?.iter().map(|pair| pair.as_str().unwrap());
+        let parameters = pairs.map(|pair| pair.split_once('=').unwrap());
+        // SAM takes an empty value in quotes only.
+        let parameters = parameters.map(|(name, value)| (name.to_owned(), value.trim_matches('"').to_owned()));
+        Some((stage.clone(), parameters.collect()))
+    };
+    config.iter().filter_map(overrides).collect()
+}
+
+/// The names of the parameters in which two stages differ.
+fn differences(one: &Parameters, other: &Parameters) -> Vec<String> {
+    let pairs = one.iter().zip(other);
+    let different = pairs.filter(|(one, other)| one != other);
+    different.map(|((name, _), _)| name.clone()).collect()
+}
+
+#[test]
+fn the_stages_are_dev_staging_and_prod_and_share_no_name() {
+    let stages = all();
+    assert_eq!(stages.keys().collect::<Vec<_>>(), ["dev", "prod", "staging"]);
+    for deployment in Deployment::all() {
+        let prefix = match deployment.stage.as_str() {
+            "" => String::new(),
+            stage => format!("{stage}-"),
+        };
+        for resource in &deployment.resources {
+            let properties = resource.properties.as_object().unwrap().iter();
+            let names = properties.filter(|(property, _)| property.ends_with("Name") && *property != "MetricName");
+            for (_, name) in names {
+                let name = name.as_str().unwrap();
+                assert!(last(name).starts_with(&prefix), "{name} of {}", deployment.stage);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_stage_names_every_parameter_in_the_templates_order() {
+    let parameters = section("Parameters", &[]);
+    let names: Vec<_> = parameters.iter().map(|(name, _)| name).collect();
+    for (stage, parameters) in all() {
+        let named: Vec<_> = parameters.iter().map(|(name, _)| name).collect();
+        assert_eq!(
+            named, names,
+            "of {stage}; what a stage does not name, `sam deploy` leaves as it was when the stack was made"
+        );
+    }
+}
+
+#[test]
+fn staging_is_as_prod_and_each_stage_has_a_receiver_of_its_own() {
+    let stages = all();
+    let own = ["Prefix", "NotificationUrl", "LogRetentionDays", "AlarmTopicArn"];
+    let differences = differences(&stages["staging"], &stages["prod"]);
+    assert!(
+        differences.iter().all(|name| own.contains(&name.as_str())),
+        "{differences:?}"
+    );
+    let urls = stages
+        .values()
+        .map(|parameters| &parameters.iter().find(|(name, _)| name == "NotificationUrl").unwrap().1);
+    let mut urls: Vec<_> = urls.collect();
+    assert!(urls.iter().all(|url| url.starts_with("https://")), "{urls:?}");
+    urls.sort();
+    urls.dedup();
+    assert_eq!(urls.len(), stages.len(), "{urls:?}");
+}
