@@ -6,6 +6,7 @@ mod alarms;
 mod environment;
 mod kept;
 mod mappings;
+mod properties;
 mod queues;
 mod roles;
 mod stages;

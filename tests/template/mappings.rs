@@ -16,7 +16,7 @@ fn events(deployment: &Deployment) -> Vec<(&str, &Value)> {
 }
 
 #[test]
-fn every_mapping_reports_batch_item_failures() {
+fn every_mapping_is_at_work_and_reports_batch_item_failures() {
     let template = Deployment::default().template;
     assert_eq!(template.mappings.len(), template.functions.len());
     for mapping in &template.mappings {
@@ -25,6 +25,7 @@ fn every_mapping_reports_batch_item_failures() {
             "without it, Lambda deletes {}'s failed messages",
             mapping.queue
         );
+        assert!(mapping.enabled, "nobody would take messages from {}", mapping.queue);
     }
 }
 

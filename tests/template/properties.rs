@@ -1,0 +1,176 @@
+//! What resources may say, and what parameters and outputs are about.
+
+use std::collections::BTreeMap;
+
+use local::template::Template;
+use serde_json::{Value, json};
+
+use crate::{Deployment, path, section, settings};
+
+/// The properties that resources of each kind may have.
+const KNOWN: [(&str, &[&str]); 8] = [
+    (
+        "AWS::Serverless::Function",
+        &[
+            "Architectures",
+            "CodeUri",
+            "Environment",
+            "Events",
+            "FunctionName",
+            "Handler",
+            "LoggingConfig",
+            "MemorySize",
+            "RecursiveLoop",
+            "Role",
+            "Runtime",
+            "Timeout",
+            "Tracing",
+        ],
+    ),
+    ("AWS::IAM::Role", &["AssumeRolePolicyDocument", "Policies"]),
+    ("AWS::Logs::LogGroup", &["LogGroupName", "RetentionInDays"]),
+    (
+        "AWS::SQS::Queue",
+        &[
+            "ContentBasedDeduplication",
+            "DeduplicationScope",
+            "FifoQueue",
+            "FifoThroughputLimit",
+            "MessageRetentionPeriod",
+            "QueueName",
+            "RedriveAllowPolicy",
+            "RedrivePolicy",
+            "SqsManagedSseEnabled",
+            "VisibilityTimeout",
+        ],
+    ),
+    ("AWS::SQS::QueuePolicy", &["PolicyDocument", "Queues"]),
+    (
+        "AWS::DynamoDB::Table",
+        &[
+            "AttributeDefinitions",
+            "BillingMode",
+            "DeletionProtectionEnabled",
+            "KeySchema",
+            "PointInTimeRecoverySpecification",
+            "TableName",
+            "TimeToLiveSpecification",
+        ],
+    ),
+    (
+        "AWS::CloudWatch::Alarm",
+        &[
+            "AlarmActions",
+            "AlarmDescription",
+            "AlarmName",
+            "ComparisonOperator",
+            "DatapointsToAlarm",
+            "Dimensions",
+            "EvaluationPeriods",
+            "MetricName",
+            "Namespace",
+            "OKActions",
+            "Period",
+            "Statistic",
+            "Threshold",
+            "TreatMissingData",
+        ],
+    ),
+    ("AWS::CloudWatch::Dashboard", &["DashboardBody", "DashboardName"]),
+];
+
+const DECIDE: &str = "decide which permissions it needs, whether every stage and every resource of its kind should have it, and \
+                      what it costs; then add it here";
+
+/// Parameters with a value that nothing else has, and of what kind the resources are that take it: one for each function.
+const TAKEN: [(&str, &str, &str); 11] = [
+    ("Architecture", "arm64", "AWS::Serverless::Function"),
+    ("MemorySize", "517", "AWS::Serverless::Function"),
+    ("FunctionTimeout", "17", "AWS::Serverless::Function"),
+    ("LongestRetryDelay", "717", "AWS::Serverless::Function"),
+    ("MaximumConcurrency", "317", "AWS::Serverless::Function"),
+    ("LogLevel", "TRACE", "AWS::Serverless::Function"),
+    ("SystemLogLevel", "WARN", "AWS::Serverless::Function"),
+    ("Tracing", "PassThrough", "AWS::Serverless::Function"),
+    ("VisibilityTimeout", "5417", "AWS::SQS::Queue"),
+    ("MaxReceiveCount", "217", "AWS::SQS::Queue"),
+    ("LogRetentionDays", "545", "AWS::Logs::LogGroup"),
+];
+
+#[test]
+fn resources_have_known_properties_only() {
+    let known = BTreeMap::from(KNOWN);
+    let topic = [("AlarmTopicArn", "arn:aws:sns:us-east-1:000000000000:on-call")];
+    for resource in Deployment::with("", &topic).resources {
+        let kind = resource.kind.as_str();
+        let known = known.get(kind).unwrap_or_else(|| panic!("{kind} is new: {DECIDE}"));
+        for property in resource.properties.as_object().unwrap().keys() {
+            assert!(
+                known.contains(&property.as_str()),
+                "{property} of {kind} is new: {DECIDE}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_function_takes_the_parameters() {
+    let functions = Deployment::default().template.functions.len();
+    for (parameter, value, kind) in TAKEN {
+        let deployment = Deployment::with("", &[(parameter, value)]);
+        let takes = |properties: &Value| properties.to_string().contains(&format!("\"{value}\""));
+        let taken = deployment.of_kind(kind).filter(|resource| takes(&resource.properties));
+        assert_eq!(taken.count(), functions, "{kind}s with {parameter}={value}");
+    }
+}
+
+#[test]
+fn no_parameter_takes_a_resource_away() {
+    let names = |parameters: &[(&str, &str)]| {
+        let resources = Deployment::with("", parameters).resources.into_iter();
+        resources.map(|resource| resource.logical_id).collect::<Vec<_>>()
+    };
+    let topic = "arn:aws:sns:us-east-1:000000000000:on-call";
+    for parameters in [[("Tracing", "PassThrough")], [("AlarmTopicArn", topic)]] {
+        assert_eq!(names(&parameters), names(&[]), "{parameters:?}");
+    }
+}
+
+#[test]
+fn no_parameter_drops_the_metrics_or_the_log_that_explains_a_dead_letter() {
+    for (parameter, dropping) in [("LogLevel", "WARN"), ("LogRetentionDays", "7")] {
+        let refusal = Template::read(&path(), &settings(&[(parameter, dropping)])).unwrap_err();
+        assert!(refusal.to_string().contains("must be one of"), "{refusal}");
+    }
+}
+
+#[test]
+fn tables_are_paid_by_request() {
+    for table in Deployment::default().of_kind("AWS::DynamoDB::Table") {
+        assert_eq!(
+            table.properties["BillingMode"], "PAY_PER_REQUEST",
+            "{}",
+            table.logical_id
+        );
+    }
+}
+
+#[test]
+fn every_output_is_of_what_its_name_says() {
+    let deployment = Deployment::with("", &[("Prefix", "dev-")]);
+    let mut expected = BTreeMap::new();
+    for mapping in &deployment.template.mappings {
+        let queue = deployment.queue(&mapping.queue);
+        let url = format!("http://127.0.0.1:4566/000000000000/{}", queue.name);
+        expected.insert(format!("{}Url", queue.logical_id), json!(url));
+        let dead_letters = deployment.queue(&deployment.dead_letter_queue(&mapping.queue));
+        expected.insert(format!("{}Name", dead_letters.logical_id), json!(dead_letters.name));
+    }
+    expected.insert("IdempotencyTableName".to_owned(), json!("dev-idempotency"));
+    let dashboard =
+        "https://console.aws.amazon.com/cloudwatch/home?region=${AWS::Region}#dashboards/dashboard/${Dashboard}";
+    expected.insert("DashboardUrl".to_owned(), json!({"Fn::Sub": dashboard}));
+    let outputs = section("Outputs", &[("Prefix", "dev-")]).into_iter();
+    let values = outputs.map(|(name, mut output)| (name, output["Value"].take()));
+    assert_eq!(values.collect::<BTreeMap<_, _>>(), expected);
+}
