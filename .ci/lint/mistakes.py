@@ -36,7 +36,7 @@ def expand(source):
     for name, said, instead, _ in MISTAKES:
         if said not in source:
             sys.exit(f"{name}: the template no longer says {said!r}")
-        expanded = run("aws-sam-translator", "python", here / "expand.py", text=source.replace(said, instead, 1))
+        expanded = run("aws-sam-cli", "python", here / "expand.py", text=source.replace(said, instead, 1))
         if expanded.returncode != 0:
             sys.exit(f"{name}: {expanded.stderr}")
         (out / f"{name}.json").write_text(expanded.stdout)
@@ -45,7 +45,7 @@ def expand(source):
 def linted():
     """What cfn-lint finds in the expansions."""
     files = [out / f"{name}.json" for name, *_ in MISTAKES]
-    linted = run("cfn-lint", "cfn-lint", "--regions", "us-east-1", "--format", "json", "--", *files)
+    linted = run("aws-sam-cli", "cfn-lint", "--regions", "us-east-1", "--format", "json", "--", *files)
     for found in json.loads(linted.stdout):
         yield pathlib.Path(found["Filename"]).stem, found["Rule"]["Id"], f"cfn-lint: {found['Message']}"
 
