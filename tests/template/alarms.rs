@@ -97,6 +97,7 @@ fn shown(deployment: &Deployment) -> BTreeSet<Metric> {
     for widget in widgets(deployment) {
         let properties = &widget["properties"];
         for shown in properties["metrics"].as_array().into_iter().flatten() {
+            assert_eq!(properties["region"], "${AWS::Region}");
             let [namespace, name, dimension, of] = [0, 1, 2, 3].map(|position| text(&shown[position]));
             all.insert(metric(namespace, name, text(&properties["stat"]), dimension, of));
         }

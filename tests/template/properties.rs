@@ -145,13 +145,15 @@ fn no_parameter_drops_the_metrics_or_the_log_that_explains_a_dead_letter() {
 }
 
 #[test]
-fn tables_are_paid_by_request() {
-    for table in Deployment::default().of_kind("AWS::DynamoDB::Table") {
-        assert_eq!(
-            table.properties["BillingMode"], "PAY_PER_REQUEST",
-            "{}",
-            table.logical_id
-        );
+fn tables_are_paid_by_request_and_functions_run_where_they_are_built_for() {
+    let deployment = Deployment::default();
+    for (kind, property, value) in [
+        ("AWS::DynamoDB::Table", "BillingMode", "PAY_PER_REQUEST"),
+        ("AWS::Serverless::Function", "Runtime", "provided.al2023"),
+    ] {
+        for resource in deployment.of_kind(kind) {
+            assert_eq!(resource.properties[property], value, "{}", resource.logical_id);
+        }
     }
 }
 

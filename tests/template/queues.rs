@@ -4,24 +4,46 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use idempotency::DEFAULT_RETENTION;
-use local::template::Queue;
+use local::template::{Function, Queue};
 use serde_json::{Value, json};
 
 use crate::{Deployment, each, last};
+
+const DAY: Duration = Duration::from_hours(24);
 
 fn retention(queue: &Queue) -> Duration {
     Duration::from_secs(queue.attributes["MessageRetentionPeriod"].parse().unwrap())
 }
 
+/// The mean time between the first and the last receive of a message that fails: each delay is random, up to a bound that
+/// doubles with each receive.
+fn patience(function: &Function, receives: u32) -> Duration {
+    let seconds = |name: &str| {
+        let seconds = function.environment.get(name)?;
+        Some(Duration::from_secs(seconds.parse().unwrap()))
+    };
+    let first = seconds("RETRY_DELAY_SECONDS").unwrap_or(function.timeout);
+    let longest = seconds("RETRY_DELAY_LONGEST_SECONDS").unwrap();
+    let bounds = (0..receives - 1).map(|doublings| first.saturating_mul(2_u32.saturating_pow(doublings)).min(longest));
+    bounds.sum::<Duration>() / 2
+}
+
 #[test]
-fn every_queue_has_a_dead_letter_queue_that_outages_do_not_fill() {
+fn somebody_is_told_of_an_outage_of_half_an_hour_and_no_message_is_given_up() {
     for deployment in Deployment::all() {
         for mapping in &deployment.template.mappings {
             let queue = deployment.queue(&mapping.queue);
             let policy: Value = serde_json::from_str(&queue.attributes["RedrivePolicy"]).unwrap();
-            let receives = policy["maxReceiveCount"].as_u64().unwrap();
-            // Delays are random: with fewer, more than one message in a thousand would be given up within half an hour.
-            assert!(receives >= 14, "{}: {receives}", queue.name);
+            let receives = policy["maxReceiveCount"].as_u64().unwrap().try_into().unwrap();
+            let mut functions = deployment.template.functions.iter();
+            let function = functions.find(|function| function.name == mapping.function).unwrap();
+            let patience = patience(function, receives);
+            // With less, it would be more than one in a thousand.
+            assert!(patience >= Duration::from_mins(65), "{}: {patience:?}", queue.name);
+        }
+        for alarm in deployment.of_kind("AWS::CloudWatch::Alarm") {
+            let threshold: u64 = alarm.properties["Threshold"].as_str().unwrap().parse().unwrap();
+            assert!(threshold <= 1800, "{}: {threshold}", alarm.logical_id);
         }
     }
 }
@@ -48,18 +70,36 @@ fn a_dead_letter_queue_takes_messages_of_its_own_queue_alone() {
 }
 
 #[test]
-fn no_message_outlives_the_record_of_its_work() {
+fn messages_wait_as_long_as_the_readme_says_and_none_outlives_the_record_of_its_work() {
     let deployment = Deployment::default();
     for mapping in &deployment.template.mappings {
         let queue = deployment.queue(&mapping.queue);
         let dead_letters = deployment.queue(&deployment.dead_letter_queue(&queue.name));
-        assert!(retention(dead_letters) > retention(queue), "{}", dead_letters.name);
         // On a standard queue a moved message keeps the time when it was sent; on a FIFO queue it is as if sent anew.
-        let longest = match queue.name.ends_with(".fifo") {
-            true => retention(queue) + retention(dead_letters),
-            false => retention(dead_letters),
+        let (days, longest) = match queue.name.ends_with(".fifo") {
+            true => (10, retention(queue) + retention(dead_letters)),
+            false => (14, retention(dead_letters)),
         };
+        assert_eq!(retention(queue), 4 * DAY, "{}", queue.name);
+        assert_eq!(retention(dead_letters), days * DAY, "{}", dead_letters.name);
         assert!(longest < DEFAULT_RETENTION, "{}: {longest:?}", queue.name);
+    }
+}
+
+#[test]
+fn groups_of_a_fifo_queue_share_neither_deduplication_nor_throughput() {
+    let deployment = Deployment::default();
+    let fifo = |queue: &&str| queue.ends_with(".fifo");
+    for queue in deployment
+        .template
+        .mappings
+        .iter()
+        .map(|mapping| mapping.queue.as_str())
+        .filter(fifo)
+    {
+        let attributes = &deployment.queue(queue).attributes;
+        assert_eq!(attributes["DeduplicationScope"], "messageGroup", "{queue}");
+        assert_eq!(attributes["FifoThroughputLimit"], "perMessageGroupId", "{queue}");
     }
 }
 

@@ -8,18 +8,26 @@ use crate::{Deployment, ROOT, last, section};
 /// Names and values of a stage's parameters, in its order.
 type Parameters = Vec<(String, String)>;
 
-pub(crate) fn all() -> BTreeMap<String, Parameters> {
+/// What `sam deploy` is told of each stage.
+fn deployments() -> BTreeMap<String, toml::Table> {
     let config = std::fs::read_to_string(Path::new(ROOT).join("samconfig.toml")).unwrap();
     let config: toml::Table = toml::from_str(&config).unwrap();
-    let overrides = |(stage, config): (&String, &toml::Value)| {
-        let overrides = config.get("deploy")?.get("parameters")?.get("parameter_overrides")?;
-        let pairs = overrides.as_array()?.iter().map(|pair| pair.as_str().unwrap());
-        let parameters = pairs.map(|pair| pair.split_once('=').unwrap());
-        // SAM takes an empty value in quotes only.
-        let parameters = parameters.map(|(name, value)| (name.to_owned(), value.trim_matches('"').to_owned()));
-        Some((stage.clone(), parameters.collect()))
+    let deployment = |(stage, config): (String, toml::Value)| {
+        let deployment = config.get("deploy")?.get("parameters")?.as_table()?;
+        Some((stage, deployment.clone()))
     };
-    config.iter().filter_map(overrides).collect()
+    config.into_iter().filter_map(deployment).collect()
+}
+
+pub(crate) fn all() -> BTreeMap<String, Parameters> {
+    let parameters = |(stage, deployment): (String, toml::Table)| {
+        let pairs = deployment["parameter_overrides"].as_array().unwrap().iter();
+        let pairs = pairs.map(|pair| pair.as_str().unwrap().split_once('=').unwrap());
+        // SAM takes an empty value in quotes only.
+        let parameters = pairs.map(|(name, value)| (name.to_owned(), value.trim_matches('"').to_owned()));
+        (stage, parameters.collect())
+    };
+    deployments().into_iter().map(parameters).collect()
 }
 
 /// The names of the parameters in which two stages differ.
@@ -46,6 +54,25 @@ fn the_stages_are_dev_staging_and_prod_and_share_no_name() {
                 assert!(last(name).starts_with(&prefix), "{name} of {}", deployment.stage);
             }
         }
+    }
+}
+
+#[test]
+fn a_stage_is_deployed_as_its_own_stack_and_prod_once_somebody_has_confirmed_it() {
+    for (stage, mut deployment) in deployments() {
+        deployment.remove("parameter_overrides");
+        let mut expected = toml::toml! {
+            resolve_s3 = true
+            capabilities = "CAPABILITY_IAM"
+            fail_on_empty_changeset = false
+        };
+        expected.insert("stack_name".to_owned(), format!("{stage}-orders").into());
+        let tags = vec!["Service=orders".to_owned(), format!("Stage={stage}")];
+        expected.insert("tags".to_owned(), tags.into());
+        if stage == "prod" {
+            expected.insert("confirm_changeset".to_owned(), true.into());
+        }
+        assert_eq!(deployment, expected, "{stage}");
     }
 }
 
