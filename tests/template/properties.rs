@@ -137,10 +137,19 @@ fn no_parameter_takes_a_resource_away() {
 }
 
 #[test]
-fn no_parameter_drops_the_metrics_or_the_log_that_explains_a_dead_letter() {
-    for (parameter, dropping) in [("LogLevel", "WARN"), ("LogRetentionDays", "7")] {
-        let refusal = Template::read(&path(), &settings(&[(parameter, dropping)])).unwrap_err();
-        assert!(refusal.to_string().contains("must be one of"), "{refusal}");
+fn parameters_refuse_what_would_do_harm() {
+    for (parameter, harmful) in [
+        // The metrics would be dropped.
+        ("LogLevel", "WARN"),
+        // The log would end before the dead letters that it explains.
+        ("LogRetentionDays", "7"),
+        // Names would run together, and those of one stage could be another's.
+        ("Prefix", "prod"),
+        ("NotificationUrl", "notifications.example.com"),
+    ] {
+        let refusal = Template::read(&path(), &settings(&[(parameter, harmful)])).unwrap_err();
+        let place = format!("Parameters.{parameter}:");
+        assert!(refusal.to_string().contains(&place), "{refusal}");
     }
 }
 
