@@ -3,6 +3,7 @@
 use std::env;
 use std::error::Error;
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 
 /// An error and what caused it. Of the SDK's errors only what lies at the bottom is of use to the reader.
@@ -20,8 +21,11 @@ where
 {
     match (error, error.code()) {
         (_, Some(code)) => format!("{what}: {code}: {}", error.message().unwrap_or_default()),
-        // Neither the network nor the time: there was nothing to sign the request with.
-        (SdkError::DispatchFailure(failure), _) if failure.is_other() => no_credentials(&deepest(error).to_string()),
+        (SdkError::DispatchFailure(_), _) if causes(error).any(|cause| cause.is::<CredentialsError>()) => {
+            no_credentials(&deepest(error).to_string())
+        }
+        // Neither the network nor the time: nothing was sent, such as for settings that contradict each other.
+        (SdkError::DispatchFailure(failure), _) if failure.is_other() => format!("{what}: {}", deepest(error)),
         (SdkError::DispatchFailure(_) | SdkError::TimeoutError(_), _) => {
             format!("no answer from {place}: {}", deepest(error))
         }
@@ -45,8 +49,11 @@ fn no_credentials(why: &str) -> String {
     }
 }
 
-fn deepest<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+/// The error, what caused it, and so on.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| (**error).source())
-        .last()
-        .unwrap_or(error)
+}
+
+fn deepest<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    causes(error).last().unwrap_or(error)
 }

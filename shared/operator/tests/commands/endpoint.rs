@@ -132,6 +132,14 @@ async fn without_credentials_it_is_told_in_one_line_how_to_get_some() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_contradict_each_other_are_not_taken_for_a_lack_of_credentials() {
+    let mut contradictory = operator(&["inspect", "n#k", "--endpoint-url", "http://127.0.0.1:1"]);
+    contradictory.env("AWS_USE_FIPS_ENDPOINT", "true");
+    let told = "error: table idempotency: Invalid Configuration: FIPS and custom endpoint are not supported";
+    is_one_line(&done(contradictory.spawn().unwrap()).await, told);
+}
+
 fn is_one_line(done: &Done, told: &str) {
     assert!(
         done.code == Some(1) && done.err.starts_with(told) && done.err.lines().count() == 1,
