@@ -93,7 +93,15 @@ pub(crate) fn printable(text: &str) -> String {
 fn is_invisible(character: char) -> bool {
     matches!(
         character,
-        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
     )
 }
 
@@ -143,11 +151,25 @@ mod tests {
 
     #[test]
     fn what_nobody_sees_or_what_turns_text_around_is_shown() {
-        for (first, last) in [(0x200b, 0x200f), (0x2028, 0x202e), (0x2066, 0x2069), (0xfeff, 0xfeff)] {
-            for code in first..=last {
-                let character = char::from_u32(code).unwrap();
-                assert_eq!(printable(&character.to_string()), format!("\\u{{{code:x}}}"));
-            }
+        let characters = [
+            ("soft hyphen", 0xad),
+            ("Arabic letter mark", 0x61c),
+            ("Mongolian vowel separator", 0x180e),
+            ("zero-width space", 0x200b),
+            ("left-to-right mark", 0x200e),
+            ("line separator", 0x2028),
+            ("right-to-left override", 0x202e),
+            ("word joiner", 0x2060),
+            ("invisible plus", 0x2064),
+            ("right-to-left isolate", 0x2067),
+            ("nominal digit shapes", 0x206f),
+            ("byte order mark", 0xfeff),
+            ("interlinear annotation anchor", 0xfff9),
+            ("tag of a hidden letter", 0xe0041),
+        ];
+        for (name, code) in characters {
+            let character = char::from_u32(code).unwrap();
+            assert_eq!(printable(&character.to_string()), format!("\\u{{{code:x}}}"), "{name}");
         }
     }
 

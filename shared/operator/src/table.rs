@@ -31,7 +31,8 @@ impl TableArgs {
     ///
     /// # Errors
     ///
-    /// In one line why it can't be read. Without this a wrong table would be one in which nothing is rejected.
+    /// In one line why it can't be read: before a person is asked, and before any letter is received, of which each would
+    /// fail by itself.
     pub(crate) async fn ledger(&self, endpoint: &EndpointArgs) -> Result<DynamoDbLedger, String> {
         let dynamodb = endpoint.dynamodb().await?;
         let request = dynamodb.client.get_item().table_name(&self.name);

@@ -123,19 +123,14 @@ impl<'a> Course<'a> {
     fn tell(&self, letter: &DeadLetter, done: &Result<Cleared, Trouble>) {
         let would = if self.dry_run { "would be " } else { "" };
         let (id, key) = (&letter.id, printable(letter.key()));
-        let is_unrecorded = letter.function().is_some() && matches!(done, Ok(Cleared::NoRecord));
         let line = match done {
-            Ok(_) if is_unrecorded => format!(
-                "{would}redriven {id} (key {key}); warning: table {} has no record of it: is it the ledger's?",
-                self.way.table
-            ),
             Ok(Cleared::Yes) => format!("{would}redriven {id} (key {key}), its REJECTED record cleared"),
             Ok(Cleared::Unknown) => format!("{would}redriven {id} (key {key}), its record not looked for"),
             Ok(Cleared::NotNeeded | Cleared::NoRecord) => format!("{would}redriven {id} (key {key})"),
             Err(trouble) => format!("left {id} (key {key}): {}", trouble.why),
         };
         self.bar.inc(1);
-        self.print(&line, done.is_err() || is_unrecorded || self.dry_run);
+        self.print(&line, done.is_err() || self.dry_run);
     }
 
     /// What went well is seen by the bar, if there is one.

@@ -34,7 +34,7 @@ pub(crate) enum DlqCommand {
     ///
     /// Broken off in between, nothing is lost. What is rejected again meanwhile, or is a copy, is left: a run sends
     /// the same work once. Exit status 1 if some that were chosen are still here, or may be: others hold all there is,
-    /// or of a FIFO queue not all is seen. And if nothing is chosen of what there is, or nothing is in --namespace.
+    /// or of a FIFO queue not all is seen. And if nothing is chosen of what there is.
     #[command(verbatim_doc_comment)]
     Redrive(redrive::RedriveArgs),
 }

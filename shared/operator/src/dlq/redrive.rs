@@ -59,6 +59,8 @@ pub(crate) async fn run(args: RedriveArgs) -> Outcome {
     if !args.dry_run && !confirmed(&question, args.yes)? {
         return Err("nothing was changed".into());
     }
+    // A person takes time.
+    let state = from.state().await?;
     let stop = Stop::listen()?;
     let way = Way {
         from: &from,
@@ -68,10 +70,10 @@ pub(crate) async fn run(args: RedriveArgs) -> Outcome {
         namespace: args.namespace.as_deref(),
     };
     let mut reading = Reading::of(&from, &state, args.rate.map_or(Duration::ZERO, pause));
-    let mut course = Course::new(way, &args.chosen, args.dry_run, args.rate.map(pace), there);
+    let mut course = Course::new(way, &args.chosen, args.dry_run, args.rate.map(pace), state.visible);
     let done = course.all(&mut reading, &stop).await;
     let extent = Extent {
-        there,
+        there: state.visible,
         held_by_others: state.in_flight,
         seen: reading.seen() as u64,
     };

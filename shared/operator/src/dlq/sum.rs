@@ -18,10 +18,27 @@ pub(super) struct Sum {
     pub(super) came_back: u64,
     /// Redriven with a record that nobody could look for.
     unknown: u64,
-    /// Whose records were looked for where `--namespace` says.
-    in_namespace: u64,
-    /// Those of them that have one.
-    recorded: u64,
+    /// Records of letters that tell their function.
+    of_functions: Records,
+    /// Records of the others, in the namespace that was given.
+    of_namespace: Records,
+}
+
+#[derive(Default)]
+struct Records {
+    looked_for: u64,
+    found: u64,
+}
+
+impl Records {
+    fn add(&mut self, cleared: Cleared) {
+        self.looked_for += 1;
+        self.found += u64::from(cleared != Cleared::NoRecord);
+    }
+
+    fn is_none_there(&self) -> bool {
+        self.looked_for > 0 && self.found == 0
+    }
 }
 
 /// How much of the queue has been seen.
@@ -49,11 +66,11 @@ impl Sum {
         }
         self.cleared += u64::from(cleared == Some(Cleared::Yes));
         self.unknown += u64::from(cleared == Some(Cleared::Unknown));
-        if letter.function().is_none()
-            && let Some(cleared) = cleared.filter(|cleared| *cleared != Cleared::Unknown)
-        {
-            self.in_namespace += 1;
-            self.recorded += u64::from(cleared != Cleared::NoRecord);
+        if let Some(cleared) = cleared.filter(|cleared| *cleared != Cleared::Unknown) {
+            match letter.function() {
+                Some(_) => self.of_functions.add(cleared),
+                None => self.of_namespace.add(cleared),
+            }
         }
     }
 
@@ -62,11 +79,6 @@ impl Sum {
         let in_vain = self.redriven == 0 && extent.held_by_others > 0;
         let nothing_meant = self.met.nothing_of(chosen).is_some();
         self.failed == 0 && self.came_back == 0 && !in_vain && !nothing_meant
-    }
-
-    /// No record is where `--namespace` says: a wrong name, or all of them failed for a time and left no record.
-    fn has_no_record_there(&self) -> bool {
-        self.in_namespace > 0 && self.recorded == 0
     }
 
     /// About how many of those that were there at first have not been seen; what came back was not there.
@@ -92,7 +104,10 @@ impl Sum {
             say!("about {unseen} more were not seen");
         }
         if held > 0 {
-            say!("{held} more are held by others, or by a run that was broken off: seen again in a few minutes");
+            say!(
+                "{held} more are held by others, or by a run that was broken off: seen again in two minutes and the time \
+                 that it would have taken"
+            );
         }
         if self.came_back > 0 {
             say!(
@@ -114,7 +129,16 @@ impl Sum {
                  to clear them, and `operator unlock` clears a key other than their ID"
             );
         }
-        if let Some(namespace) = way.namespace.filter(|_| self.has_no_record_there()) {
+        // A wrong name, perhaps; or there is nothing to clear.
+        if self.of_functions.is_none_there() {
+            say!(
+                "none of {} that tell their function has a record in table {}; natural mode keeps none: if nothing else was \
+                 rejected, or all was unlocked, all is well",
+                self.of_functions.looked_for,
+                way.table
+            );
+        }
+        if let Some(namespace) = way.namespace.filter(|_| self.of_namespace.is_none_there()) {
             let others = match self.met.functions() {
                 none if none.is_empty() => none,
                 functions => format!("; others tell: {functions}"),
@@ -122,7 +146,7 @@ impl Sum {
             say!(
                 "none of {} that don't tell their function has a record in namespace {} of table {}{others}; retries leave \
                  none: if nothing was rejected, all is well",
-                self.in_namespace,
+                self.of_namespace.looked_for,
                 printable(namespace),
                 way.table
             );

@@ -30,8 +30,14 @@ async fn asked(stage: &Stage, arguments: &[&str]) -> BTreeSet<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_needs_the_permissions_that_the_readme_lists() {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md")).unwrap();
-    let (_, listed) = readme.split_once("needs these permissions").unwrap();
+    let (_, listed) = readme.split_once("commands need these permissions").unwrap();
     let (listed, _) = listed.split_once("\n## ").unwrap();
+    let listed = |command: &str| {
+        let row = listed
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("| `{command}` |")));
+        actions(row.unwrap())
+    };
     let stage = Stage::start().await;
     stage.record("k-0", "REJECTED", json!({}));
     for key in ["k-1", "k-2"] {
@@ -53,13 +59,18 @@ async fn a_command_needs_the_permissions_that_the_readme_lists() {
         .cloned()
         .chain(more.map(str::to_owned))
         .chain(records.clone());
-    for (arguments, needed) in [
+    for (arguments, needed, listed) in [
         (
             &["inspect", "place-order#k-0"][..],
             BTreeSet::from([records[1].clone()]),
+            listed("inspect"),
         ),
-        (&["unlock", "place-order#k-0", "--yes"], records.into()),
-        (&["dlq", "list", DEAD], list.clone()),
+        (
+            &["unlock", "place-order#k-0", "--yes"],
+            records.into(),
+            listed("unlock"),
+        ),
+        (&["dlq", "list", DEAD], list.clone(), listed("dlq list")),
         // One is given back.
         (
             &[
@@ -73,12 +84,18 @@ async fn a_command_needs_the_permissions_that_the_readme_lists() {
                 "place-order",
             ],
             redrive.collect(),
+            // "These", says its row, "and".
+            &listed("dlq list") | &listed("dlq redrive"),
         ),
     ] {
         assert_eq!(asked(&stage, arguments).await, needed, "{arguments:?}");
-        for call in needed {
-            let action = call.split([':', ' ']).nth(1).unwrap();
-            assert!(listed.contains(&format!("`{action}`")), "{action}: {listed}");
-        }
+        let needed = needed.iter().map(|call| call.split([':', ' ']).nth(1).unwrap());
+        assert_eq!(listed, needed.map(str::to_owned).collect(), "{arguments:?}");
     }
+}
+
+/// The actions that a row of the table names.
+fn actions(row: &str) -> BTreeSet<String> {
+    let named = row.split('`').skip(1).step_by(2);
+    named.filter(|word| !word.starts_with('-')).map(str::to_owned).collect()
 }
