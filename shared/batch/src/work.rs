@@ -51,7 +51,7 @@ impl<H: Handler, L: Ledger, Q: Queues> Batch<'_, H, L, Q> {
     /// Claim, handle, complete; and after a failure, release or reject.
     async fn claimed(&self, message: &Message, attempt: Attempt, content: H::Message) -> Result<Outcome, LedgerError> {
         let lease = match self.claim(&attempt).await {
-            None => return Ok(Outcome::failed("the ledger did not answer the claim in time")),
+            None => return Ok(Outcome::failed("the claim was neither granted nor refused in time")),
             Some(claim) => match claim? {
                 Claim::Refused(standing) => return Ok(self.standing(message, &attempt, standing).await),
                 Claim::Granted(lease) => lease,

@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use idempotency::Key;
+use local::Notified;
 use local::sqs::QueuedMessage;
 use serde_json::Value;
 
 use super::sent::Sent;
 use super::stage::Stage;
+
+/// What the receiver was sent, by idempotency token.
+type Notifications = BTreeMap<String, Notified>;
 
 /// What is to be seen of a message.
 pub(super) struct Seen<'a> {
@@ -56,24 +60,27 @@ impl Stage<'_> {
         let notifications = self.stack.receiver().notifications();
         let mut notified = notifications.values();
         Scene {
-            messages: self.sent.iter().map(|sent| self.seen(sent, &records)).collect(),
+            messages: self
+                .sent
+                .iter()
+                .map(|sent| self.seen(sent, &records, &notifications))
+                .collect(),
             killed: self.killed_batch(),
             refused: notified.any(|notified| notified.requests > notified.accepted),
             orders: scan("orders"),
             customers: scan("customers"),
             stock: scan("stock"),
-            confirmations: self.confirmations(),
+            confirmations: self.confirmations(&notifications),
             counted: self.counted.clone(),
         }
     }
 
     /// What is to be seen of a message, given all records by their IDs.
-    fn seen<'s>(&self, sent: &'s Sent, records: &BTreeMap<String, Value>) -> Seen<'s> {
+    fn seen<'s>(&self, sent: &'s Sent, records: &BTreeMap<String, Value>, notifications: &Notifications) -> Seen<'s> {
         let key = sent.key();
         let record = key.as_ref().and_then(|key| records.get(key.record_id()));
         let committed = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
         let commits = key.as_ref().and_then(|key| committed.get(key.record_id())).copied();
-        let notifications = self.stack.receiver().notifications();
         let accepted = key.and_then(|key| notifications.get(&key.token()).map(|notified| notified.accepted));
         let letter = self.dead_letter(sent);
         let batches = self.killed_batches.iter();
@@ -88,8 +95,7 @@ impl Stage<'_> {
         }
     }
 
-    fn confirmations(&self) -> BTreeMap<String, u32> {
-        let notifications = self.stack.receiver().notifications();
+    fn confirmations(&self, notifications: &Notifications) -> BTreeMap<String, u32> {
         let accepted = |order: &Value| {
             let order = attribute(order, "id");
             let key = Key::new("send-notification", &format!("confirmation of order {order}")).ok()?;
