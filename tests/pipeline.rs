@@ -20,7 +20,9 @@ const QUEUES: [&str; 2] = ["orders", "notifications"];
 const FUNCTIONS: [&str; 2] = ["place-order", "send-notification"];
 
 /// As fast as it can be: whatever is interrupted comes again after a second.
-const PARAMETERS: [(&str, &str); 3] = [
+const PARAMETERS: [(&str, &str); 5] = [
+    ("FunctionTimeout", "1"),
+    ("VisibilityTimeout", "1"),
     ("LongestRetryDelay", "1"),
     ("BatchSize", "2"),
     ("MaximumConcurrency", "6"),

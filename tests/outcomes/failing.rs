@@ -2,7 +2,7 @@
 
 use local::dynamodb::FaultKind;
 
-use crate::stage::{self, counts, receives, runs, script, starts};
+use crate::stage::{self, VISIBLE_SOON, counts, receives, runs, script, starts};
 
 #[tokio::test]
 async fn after_each_retry_it_waits_longer() {
@@ -67,7 +67,7 @@ async fn an_unreachable_ledger_lets_nothing_run_and_nothing_go() {
 
 #[tokio::test]
 async fn a_completion_that_was_recorded_and_not_heard_of_is_a_duplicate_next_time() {
-    let stage = stage::set("claiming", &[("FunctionTimeout", "2")]).await;
+    let stage = stage::set("claiming", &VISIBLE_SOON).await;
     // All the attempts that the time allows.
     stage.inject("TransactWriteItems", None, 3, FaultKind::LoseReply);
     let message = stage.send("work", &script(["count"])).await;

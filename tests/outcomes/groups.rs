@@ -22,7 +22,7 @@ async fn after_a_retry_its_group_waits_and_the_other_groups_go_on() {
 
 #[tokio::test]
 async fn in_progress_elsewhere_its_group_waits_and_behind_a_duplicate_it_goes_on() {
-    let stage = stage::set("business", &[("FunctionTimeout", "5")]).await;
+    let stage = stage::set("business", &[("FunctionTimeout", "10")]).await;
     let order = json!({ "key": "o-1", "deeds": ["when-released"] });
     let elsewhere = [("m-1", "b", order.clone())];
     let group = async {

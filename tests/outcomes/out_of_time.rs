@@ -11,7 +11,7 @@ const HANGING: usize = 12;
 
 #[tokio::test]
 async fn out_of_time_what_runs_waits_for_its_lease_what_waits_starts_at_once_and_what_is_done_is_done() {
-    let batch = [("BatchSize", "20"), ("BatchWindow", "1"), ("FunctionTimeout", "2")];
+    let batch = [("BatchSize", "20"), ("BatchWindow", "1")];
     let stage = stage::set("claiming", &batch).await;
     let done = stage.send("work", &script(["done"])).await;
     let mut hanging = Vec::new();
@@ -60,7 +60,7 @@ async fn a_handlers_own_time_ends_before_the_batchs_and_costs_its_message_alone(
 async fn whose_time_was_up_is_told_when_a_handler_is_cancelled() {
     for (handler, parameters, whose) in [
         ("hurried", &[][..], "its own TIMEOUT, 500ms, was over"),
-        ("claiming", &[("FunctionTimeout", "5")], "the invocation's time was up"),
+        ("claiming", &[("FunctionTimeout", "10")], "the invocation's time was up"),
     ] {
         let stage = stage::set(handler, parameters).await;
         let invocation = stage

@@ -12,7 +12,7 @@ const SCRIPTED: (&str, &str) = ("scripted", env!("CARGO_BIN_EXE_scripted"));
 const UNHURRIED: [(&str, &str); 2] = [("FunctionTimeout", "20"), ("VisibilityTimeout", "60")];
 
 /// For messages that come again because nobody has said when.
-pub(super) const VISIBLE_SOON: [(&str, &str); 2] = [("FunctionTimeout", "2"), ("VisibilityTimeout", "2")];
+pub(super) const VISIBLE_SOON: [(&str, &str); 2] = [("FunctionTimeout", "6"), ("VisibilityTimeout", "6")];
 
 /// One message a batch, so that copies meet in different invocations.
 pub(super) const ONE_BY_ONE: (&str, &str) = ("BatchSize", "1");

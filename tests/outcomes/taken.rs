@@ -13,7 +13,7 @@ use crate::stage::{
 
 #[tokio::test]
 async fn in_progress_elsewhere_it_waits_for_the_lease_with_one_receive_and_is_a_duplicate_then() {
-    let stage = stage::set("claiming", &[("FunctionTimeout", "5"), ONE_BY_ONE]).await;
+    let stage = stage::set("claiming", &[("FunctionTimeout", "10"), ONE_BY_ONE]).await;
     stage.stack.sqs().deliver_twice("work", 1);
     let message = stage.send("work", &script(["when-released"])).await;
     release_once_another_is_turned_away(&stage).await;
@@ -47,13 +47,13 @@ async fn killed_in_its_work_it_runs_again_once_the_lease_has_ended() {
 /// a queue's visibility timeout later, and asks nobody.
 #[tokio::test]
 async fn a_message_whose_twin_is_at_work_for_longer_than_three_visibility_timeouts_is_not_dead_lettered() {
-    let parameters = [("FunctionTimeout", "10"), ("MaxReceiveCount", "3"), ONE_BY_ONE];
+    let parameters = [("FunctionTimeout", "15"), ("MaxReceiveCount", "3"), ONE_BY_ONE];
     let stage = stage::set("claiming", &parameters).await;
-    let shorter = json!({ "QueueUrl": "work", "Attributes": { "VisibilityTimeout": "2" } });
+    let shorter = json!({ "QueueUrl": "work", "Attributes": { "VisibilityTimeout": "3" } });
     stage.stack.sqs().call("SetQueueAttributes", shorter).await.unwrap();
     stage.stack.sqs().deliver_twice("work", 1);
     let message = stage
-        .send("work", &script([json!({ "take": 6500 }), "count".into()]))
+        .send("work", &script([json!({ "take": 10_000 }), "count".into()]))
         .await;
     stage.until_settled(&["work"]).await;
     assert_eq!(stage.dead_letters("work"), [""; 0]);

@@ -47,7 +47,7 @@ async fn a_receiver_that_is_busy_or_broken_is_asked_again_with_the_same_key_unti
 #[tokio::test]
 async fn a_receiver_that_says_when_is_not_asked_before() {
     let stage = stage::set(&[]).await;
-    // Longer than any other delay here: the visibility timeout, and the growing delay's bound, are a second.
+    // Longer than any other delay here: the visibility timeout, and the growing delay's bound, are some seconds.
     stage.stack.receiver().refuse_next(503, Some(3600));
     let message = stage.send("notifications", &notification("ada@example.com")).await;
     let is_finished = |event: &Event| matches!(event, Event::BatchFinished { .. });
@@ -172,7 +172,7 @@ async fn a_receiver_that_never_answers_costs_its_message_alone_and_has_the_lease
     let receiver = Receiver::silent("ada", 1).await;
     let parameters = [
         ("NotificationUrl", receiver.url.as_str()),
-        ("FunctionTimeout", "2"),
+        ("FunctionTimeout", "5"),
         ("VisibilityTimeout", "12"),
     ];
     let stage = stage::set(&parameters).await;

@@ -39,7 +39,7 @@ pub use samples::samples;
 pub use stage::{Record, Stage, text};
 
 /// Much longer than anything takes on a busy machine; who waits so long waits in vain.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// For events that a test hands to the function itself: time enough, however busy the machine.
 pub const UNHURRIED: [(&str, &str); 2] = [("FunctionTimeout", "20"), ("VisibilityTimeout", "20")];

@@ -18,10 +18,10 @@ use crate::dynamodb::{Fault, FaultKind};
 use crate::lambda::{Event, Invocation};
 use crate::{Binaries, Options, Stack};
 
-/// Redelivery after a second, and no redrive unless a test says so.
+/// Time enough on a busy machine, redelivery soon after, and no redrive unless a test says so.
 const PARAMETERS: [(&str, &str); 3] = [
-    ("FunctionTimeout", "1"),
-    ("VisibilityTimeout", "1"),
+    ("FunctionTimeout", "5"),
+    ("VisibilityTimeout", "5"),
     ("MaxReceiveCount", "1000"),
 ];
 
@@ -60,8 +60,8 @@ impl Record {
 impl Stage {
     /// With these functions, each by its name and the path of its program; the template's others don't run.
     ///
-    /// Unless `parameters` say otherwise, an invocation may take a second, a message whose process dies comes again a second
-    /// after it was received, and none is dead-lettered for its receives.
+    /// Unless `parameters` say otherwise, an invocation may take five seconds, a message whose process dies comes again five
+    /// seconds after it was received, and none is dead-lettered for its receives.
     pub async fn set(functions: &[(&str, &str)], parameters: &[(&str, &str)]) -> Self {
         Self::set_on(workspace().join("template.yaml"), functions, parameters).await
     }
