@@ -17,7 +17,7 @@ pub(super) struct Chosen {
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     /// So many messages at most
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
 }
 

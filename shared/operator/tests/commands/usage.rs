@@ -15,6 +15,7 @@ async fn wrong_usage_exits_with_2() {
         &["dlq", "list"],
         &["dlq", "redrive", "orders-dlq", "--rate", "0"],
         &["dlq", "redrive", "orders-dlq", "--rate", "4294967295"],
+        &["dlq", "redrive", "orders-dlq", "--limit", "0"],
         &["dlq", "redrive", "orders-dlq", "--table", ""],
     ] {
         let done = done(operator(arguments).spawn().unwrap()).await;
