@@ -89,6 +89,8 @@ async fn sent_back_under_its_key_it_is_dead_lettered_again_and_does_not_run() {
             .iter()
             .all(|letter| letter.attributes["IdempotencyKey"] == message)
     );
+    let [first, second] = [0, 1].map(|letter| &letters[letter].attributes["FailureReason"]);
+    assert_eq!(second, &format!("its key was rejected before: {first}"));
 }
 
 #[tokio::test]

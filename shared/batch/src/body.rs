@@ -12,6 +12,7 @@ pub(crate) fn decode<M: DeserializeOwned>(body: &str) -> Result<M, String> {
         let words = error.to_string();
         let what = match error.classify() {
             Category::Eof => "it ends too early",
+            Category::Syntax if words.starts_with("number out of range") => "a number is out of range",
             Category::Syntax => "it is not JSON",
             Category::Data | Category::Io => match words.split(" at line ").next() {
                 Some(missing) if missing.starts_with("missing field") => missing,
@@ -49,6 +50,10 @@ mod tests {
         );
         assert_eq!(reason(""), "malformed body: it ends too early (line 1, column 0)");
         assert_eq!(reason("hello"), "malformed body: it is not JSON (line 1, column 1)");
+        assert_eq!(
+            reason(r#"{"number": 1e400}"#),
+            "malformed body: a number is out of range (line 1, column 16)"
+        );
     }
 
     #[test]

@@ -121,7 +121,12 @@ impl<H: Handler, L: Ledger, Q: Queues> Batch<'_, H, L, Q> {
         match standing {
             Standing::Completed { outgoing, .. } => self.send_then(message, outgoing, Outcome::Duplicate).await,
             Standing::InProgress { until, owner } => Outcome::InProgress { until, owner },
-            Standing::Rejected(why) => self.rejected(message, why).await,
+            // Under the queue's own key it is this message that was.
+            Standing::Rejected(why) if attempt.fingerprint().is_none() => self.rejected(message, why).await,
+            Standing::Rejected(why) => {
+                self.rejected(message, format!("its key was rejected before: {why}"))
+                    .await
+            }
             Standing::OtherPayload { recorded } => {
                 let ours = attempt.fingerprint().unwrap_or_default();
                 let key = message.delivery.key_text();

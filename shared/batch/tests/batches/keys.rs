@@ -318,7 +318,10 @@ async fn of_two_messages_of_one_key_in_one_batch_each_has_its_own_dead_letter() 
     for queue in [STANDARD, FIFO] {
         let (reported, handled, services) = twice::<false>(queue, ["Permanent", "Succeed"], [7, 7]).await;
         assert_eq!((reported, handled), (vec![], vec!["m-1".to_owned()]));
-        assert_eq!(reasons(&services), ["not ever", "not ever"]);
+        assert_eq!(
+            reasons(&services),
+            ["not ever", "its key was rejected before: not ever"]
+        );
     }
 }
 
