@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use batch::{Budget, Chain, Handler, RetryDelays, Services, SqsBatchResponse};
 use idempotency::{DynamoDbLedger, InvalidKey, Key, LedgerError, Timestamp};
-use lambda_runtime::{LambdaEvent, service_fn};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use tracing::Instrument;
 
 use crate::event::Event;
@@ -113,16 +113,24 @@ async fn serve<H: Handler>(
     handler: &Arc<H>,
     services: &Services<DynamoDbLedger, Sqs>,
     event: LambdaEvent<Event>,
-) -> Result<SqsBatchResponse, lambda_runtime::Error> {
+) -> Result<SqsBatchResponse, Diagnostic> {
     let (Event(event), context) = event.into_parts();
-    let event = event?;
+    let event = event.map_err(unusable)?;
     let budget = Budget::new(Timestamp::now(), Timestamp::from_millis(context.deadline));
     // Of the highest level, so that its ID is on every line, whatever level is logged.
     let span = tracing::error_span!("invocation", requestId = context.request_id);
     let report = batch::run(handler, services, event, &budget).instrument(span).await;
-    // As text: the runtime would show the error's Debug form.
-    let report = report.map_err(|error| Chain(&error).to_string())?;
+    let report = report.map_err(|error| unusable(Chain(&error).to_string()))?;
     let function = &context.env_config.function_name;
     logging::print(metrics::line(function, Timestamp::now(), &report.summary));
     Ok(report.response)
+}
+
+/// The failure of an invocation whose event is none that a queue sends. Without a name for it, the runtime would give it that of
+/// a Rust type.
+fn unusable(why: String) -> Diagnostic {
+    Diagnostic {
+        error_type: "UnusableEvent".to_owned(),
+        error_message: why,
+    }
 }
