@@ -29,8 +29,8 @@ pub struct Line {
 /// Why an order can never be placed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidOrder {
-    /// Without both it can't be recorded.
-    #[error("order {id:?}: id and customer must have 1 to {MAX_KEY_BYTES} bytes")]
+    /// Without both it can't be recorded, or confirmed.
+    #[error("order {id:?}: id and customer must not be blank, and have at most {MAX_KEY_BYTES} bytes")]
     Name {
         /// The order's ID.
         id: String,
@@ -87,7 +87,7 @@ impl Order {
         let id = || self.id.clone();
         if [&self.id, &self.customer]
             .into_iter()
-            .any(|name| name.is_empty() || name.len() > MAX_KEY_BYTES)
+            .any(|name| name.trim().is_empty() || name.len() > MAX_KEY_BYTES)
         {
             return Err(InvalidOrder::Name { id: id() });
         }
@@ -194,7 +194,7 @@ mod tests {
         );
         assert!(matches!(
             Order {
-                id: String::new(),
+                id: " ".to_owned(),
                 ..order()
             }
             .check(),
