@@ -176,7 +176,9 @@ impl IntoResponse for ApiError {
             ),
         };
         let whose = if status.is_server_error() { "Service" } else { "User" };
-        let body = json_body(&json!({ "Type": whose, "Message": message }));
+        // The last two are for cargo-lambda, which reads every refusal as a function's own error.
+        let body = json!({ "Type": whose, "Message": message, "errorType": kind, "errorMessage": message });
+        let body = json_body(&body);
         (status, [("x-amzn-errortype", kind)], request_id_header(), body).into_response()
     }
 }

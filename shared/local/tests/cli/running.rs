@@ -77,25 +77,34 @@ fn a_functions_environment_is_the_templates_with_what_a_process_of_its_own_needs
     let path = file(&directory, "template.yaml", &text);
     file(&directory, "work/bootstrap", "");
     let mut up = Up::start_with(&path, &["--binaries", directory.to_str().unwrap()]);
-    let env = |credentials: Option<&str>, function: &str| {
+    let env = |credentials: Option<&str>, function: &str, up: &Up| {
         let mut env = local();
         env.args(["env", function, "--endpoint-url", &up.endpoint]);
         env.env_remove("AWS_ACCESS_KEY_ID").env("AWS_REGION", "eu-west-1"); // not the stack's
         env.envs(credentials.map(|id| ("AWS_ACCESS_KEY_ID", id)));
         env.output().unwrap()
     };
-    let (lines, endpoint) = (String::from_utf8(env(None, "work").stdout).unwrap(), &up.endpoint);
-    assert_eq!(
-        lines,
-        format!(
-            "AWS_ACCESS_KEY_ID=local\nAWS_ENDPOINT_URL_DYNAMODB={endpoint}\nAWS_ENDPOINT_URL_SQS={endpoint}\n\
-             AWS_REGION=us-east-1\nAWS_SECRET_ACCESS_KEY=local\nMOTTO='once is enough'\n\
-             QUEUE={endpoint}/000000000000/orders\n"
-        )
+    let endpoint = &up.endpoint;
+    let rest = format!(
+        "AWS_ENDPOINT_URL_DYNAMODB={endpoint}\nAWS_ENDPOINT_URL_SQS={endpoint}\nAWS_REGION=us-east-1\n\
+         {{secret}}MOTTO='once is enough'\nQUEUE={endpoint}/000000000000/orders\n"
     );
-    let lines = String::from_utf8(env(Some("AKIA"), "work").stdout).unwrap();
-    assert!(!lines.contains("ACCESS_KEY") && lines.contains("QUEUE="), "{lines}");
-    let nobody = env(None, "nobody");
+    let own = format!(
+        "AWS_ACCESS_KEY_ID=local\n{}",
+        rest.replace("{secret}", "AWS_SECRET_ACCESS_KEY=local\n")
+    );
+    let lines = |credentials, up: &Up| String::from_utf8(env(credentials, "work", up).stdout).unwrap();
+    // Whoever starts the process may do so in another shell than this one.
+    for credentials in [None, Some("AKIA")] {
+        assert_eq!(lines(credentials, &up), own);
+    }
+    let elsewhere = ["--binaries", directory.to_str().unwrap(), "--endpoint-url", endpoint];
+    let mut before = Up::start_with(&path, &elsewhere);
+    assert_eq!(lines(None, &before), own);
+    assert_eq!(lines(Some("AKIA"), &before), rest.replace("{secret}", ""));
+    before.signal(Signal::TERM);
+    assert!(before.ended().0.success());
+    let nobody = env(None, "nobody", &up);
     let error = String::from_utf8(nobody.stderr).unwrap();
     assert_eq!((nobody.status.code(), nobody.stdout.as_slice()), (Some(1), &b""[..]));
     assert!(

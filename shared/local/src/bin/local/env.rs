@@ -39,19 +39,23 @@ pub(crate) async fn run(args: EnvArgs) -> Outcome {
     let configuration = serde_json::from_str(&answer);
     let configuration: Configuration =
         configuration.map_err(|error| format!("{endpoint} does not answer as Lambda does: {error}"))?;
-    for (name, value) in variables(configuration) {
+    for (name, value) in variables(configuration, &endpoint) {
         say!("{name}={}", quoted(&value));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The configuration's, and what Lambda adds to it for the AWS SDK. Credentials only if there are none in the environment.
-fn variables(configuration: Configuration) -> BTreeMap<String, String> {
+/// The configuration's, and what Lambda adds to it for the AWS SDK. The stack takes any credentials; for another service in its
+/// place there are those in the environment, or none that matter.
+fn variables(configuration: Configuration, stack: &str) -> BTreeMap<String, String> {
     let mut variables = configuration.environment.variables;
     if let Some(region) = configuration.function_arn.split(':').nth(3) {
         variables.insert("AWS_REGION".to_owned(), region.to_owned());
     }
-    if std::env::var_os("AWS_ACCESS_KEY_ID").is_none() {
+    let is_served_by_stack = variables
+        .get("AWS_ENDPOINT_URL_DYNAMODB")
+        .is_some_and(|url| url == stack);
+    if is_served_by_stack || std::env::var_os("AWS_ACCESS_KEY_ID").is_none() {
         for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
             variables.insert(name.to_owned(), "local".to_owned());
         }

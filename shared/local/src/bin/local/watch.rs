@@ -3,8 +3,16 @@
 use local::lambda::Event;
 use serde_json::Value;
 
-/// The line for an event, if it is worth one.
+/// The line for an event, if it is worth one; it may quote messages, so nothing in it is for the terminal to obey.
 pub(crate) fn line(event: &Event) -> Option<String> {
+    let escaped = |character: char| match character.is_control() {
+        true => character.escape_default().to_string(),
+        false => character.to_string(),
+    };
+    raw(event).map(|line| line.chars().map(escaped).collect())
+}
+
+fn raw(event: &Event) -> Option<String> {
     match event {
         Event::BatchFinished {
             function,
@@ -124,5 +132,18 @@ mod tests {
         assert_eq!(log_line(warning).unwrap(), "WARN failed: busy (12345678)");
         assert_eq!(log_line(r#"{"level":"INFO","message":"hello"}"#), None);
         assert_eq!(log_line("plain").unwrap(), "plain");
+    }
+
+    #[test]
+    fn what_a_message_says_neither_moves_the_terminal_nor_makes_a_line_of_its_own() {
+        let event = Event::Log {
+            function: "place-order".to_owned(),
+            process: "1".to_owned(),
+            line: r#"{"level":"ERROR","message":"order \u001b[31m\u0000\nplace-order: 1 message"}"#.to_owned(),
+        };
+        assert_eq!(
+            line(&event).unwrap(),
+            r"place-order: ERROR order \u{1b}[31m\u{0}\nplace-order: 1 message"
+        );
     }
 }

@@ -20,6 +20,10 @@ async fn invoke(stack: &Stack, name: &str, headers: &[(&str, &str)], body: &[u8]
 fn refusal(answer: &Answer) -> (u16, &str, String) {
     let body: Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!(body["Type"], "User");
+    assert_eq!(
+        [&body["errorType"], &body["errorMessage"]],
+        [&answer.headers["x-amzn-errortype"].as_str().into(), &body["Message"]]
+    );
     (
         answer.status,
         &answer.headers["x-amzn-errortype"],
