@@ -68,6 +68,15 @@ fn below(package: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// The names of the functions' packages.
+fn functions() -> BTreeSet<String> {
+    let packages = packages().into_iter();
+    let functions = packages.filter(|(_, (path, _))| path.starts_with("functions/"));
+    let names: BTreeSet<_> = functions.map(|(name, _)| name).collect();
+    assert!(names.contains("place-order"));
+    names
+}
+
 #[test]
 fn idempotency_knows_nothing_of_queues_or_lambda() {
     let below = below("idempotency");
@@ -92,12 +101,7 @@ fn batch_names_no_aws_client_and_no_lambda_runtime() {
 #[test]
 fn nothing_shared_depends_on_a_function_and_no_function_on_another() {
     let packages = packages();
-    let functions: BTreeSet<_> = packages
-        .iter()
-        .filter(|(_, (path, _))| path.starts_with("functions/"))
-        .map(|(name, _)| name.clone())
-        .collect();
-    assert!(functions.contains("place-order"));
+    let functions = functions();
     for (name, (path, dependencies)) in &packages {
         assert!(
             path == "tests" || dependencies.is_disjoint(&functions),
@@ -121,13 +125,9 @@ fn dependencies_point_from_functions_over_host_and_batch_to_idempotency() {
     assert_eq!(ours("batch"), BTreeSet::from(["idempotency"]));
     assert_eq!(ours("host"), BTreeSet::from(["batch", "idempotency"]));
     assert_eq!(ours("operator"), BTreeSet::from(["batch", "host", "idempotency"]));
-    for function in packages
-        .iter()
-        .filter(|(_, (path, _))| path.starts_with("functions/"))
-        .map(|(name, _)| name)
-    {
+    for function in functions() {
         assert!(
-            ours(function).is_subset(&BTreeSet::from(["host", "batch", "idempotency"])),
+            ours(&function).is_subset(&BTreeSet::from(["host", "batch", "idempotency"])),
             "{function}"
         );
     }
@@ -135,8 +135,8 @@ fn dependencies_point_from_functions_over_host_and_batch_to_idempotency() {
 
 #[test]
 fn a_function_carries_ring_and_compiled_in_roots_and_no_other_tls() {
-    for function in ["place-order", "send-notification", "reserve-stock"] {
-        let below = below(function);
+    for function in functions() {
+        let below = below(&function);
         assert!(below.contains("ring") && below.contains("webpki-roots"), "{function}");
         for unwanted in [
             "aws-lc-rs",
@@ -188,15 +188,18 @@ fn resolved(arguments: &[&str]) -> BTreeSet<String> {
         .collect()
 }
 
+/// The same of the functions, built together with these.
+fn resolved_together(others: &[&str]) -> BTreeSet<String> {
+    let packages = functions().into_iter().map(|function| format!("--package={function}"));
+    let packages: Vec<_> = packages.collect();
+    let packages = packages.iter().map(String::as_str).chain(others.iter().copied());
+    resolved(&packages.chain(["--edges=normal,build"]).collect::<Vec<_>>())
+}
+
 #[test]
 fn a_plain_build_is_of_the_functions_alone_and_resolves_to_what_each_asks_for_itself() {
     let plain = resolved(&["--edges=normal,build"]);
-    let functions = resolved(&[
-        "--package=place-order",
-        "--package=send-notification",
-        "--package=reserve-stock",
-        "--edges=normal,build",
-    ]);
+    let functions = resolved_together(&[]);
     let foreign: Vec<_> = plain.symmetric_difference(&functions).collect();
     assert!(foreign.is_empty(), "not the functions' own: {foreign:#?}");
     // What a tool may ask for, and a function must not carry.
@@ -213,13 +216,7 @@ fn a_plain_build_is_of_the_functions_alone_and_resolves_to_what_each_asks_for_it
 fn building_the_functions_from_the_stack_or_a_test_compiles_no_dependency_twice() {
     let everything = resolved(&["--workspace"]);
     let stack = resolved(&["--package=local", "--edges=normal,build"]);
-    let built_by_the_stack = resolved(&[
-        "--package=local",
-        "--package=place-order",
-        "--package=send-notification",
-        "--package=reserve-stock",
-        "--edges=normal,build",
-    ]);
+    let built_by_the_stack = resolved_together(&["--package=local"]);
     let twice: Vec<_> = stack.difference(&everything).collect();
     assert!(
         twice.is_empty(),

@@ -127,6 +127,23 @@ fn every_function_and_its_queues_have_their_six_alarms() {
 }
 
 #[test]
+fn a_message_that_fails_is_received_again_before_its_alarm_falls_silent() {
+    for deployment in Deployment::all() {
+        for (name, alarm) in alarms(&deployment) {
+            let is_failing = alarm["MetricName"] == "OldestMessageAge";
+            let seconds = |value: &Value| text(value).parse::<u64>().unwrap();
+            let rings_for = seconds(&alarm["Period"]) * seconds(&alarm["EvaluationPeriods"]);
+            for function in deployment.template.functions.iter().filter(|_| is_failing) {
+                let hidden = function.environment["RETRY_DELAY_LONGEST_SECONDS"]
+                    .parse::<u64>()
+                    .unwrap();
+                assert!(hidden <= rings_for, "{name} of {}", deployment.stage);
+            }
+        }
+    }
+}
+
+#[test]
 fn alarms_tell_the_topic_if_there_is_one() {
     let topic = "arn:aws:sns:us-east-1:000000000000:on-call";
     for (given, told) in [(topic, json!([topic])), ("", Value::Null)] {

@@ -1,11 +1,12 @@
 //! What resources may say, and what parameters and outputs are about.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use local::template::Template;
 use serde_json::{Value, json};
 
-use crate::{Deployment, path, section, settings};
+use crate::{Deployment, ROOT, path, section, settings};
 
 /// The properties that resources of each kind may have.
 const KNOWN: [(&str, &[&str]); 8] = [
@@ -111,6 +112,27 @@ fn resources_have_known_properties_only() {
             );
         }
     }
+}
+
+#[test]
+fn every_function_of_the_workspace_is_deployed_and_built_like_any_other() {
+    let folder = Path::new(ROOT).join("functions");
+    let names = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name());
+    let expected = names.map(|name| {
+        let binary = name.into_string().unwrap();
+        json!({"BuildMethod": "rust-cargolambda", "BuildProperties": {"Binary": binary}}).to_string()
+    });
+    let resources = section("Resources", &[]).into_iter();
+    let functions = resources.filter(|(_, resource)| resource["Type"] == "AWS::Serverless::Function");
+    let mut built: Vec<_> = functions
+        .map(|(_, function)| function["Metadata"].to_string())
+        .collect();
+    let mut expected: Vec<_> = expected.collect();
+    built.sort();
+    expected.sort();
+    assert_eq!(built, expected);
 }
 
 #[test]

@@ -8,15 +8,18 @@ use crate::{Deployment, ROOT, last, section};
 /// Names and values of a stage's parameters, in its order.
 type Parameters = Vec<(String, String)>;
 
+fn config() -> toml::Table {
+    let config = std::fs::read_to_string(Path::new(ROOT).join("samconfig.toml")).unwrap();
+    toml::from_str(&config).unwrap()
+}
+
 /// What `sam deploy` is told of each stage.
 fn deployments() -> BTreeMap<String, toml::Table> {
-    let config = std::fs::read_to_string(Path::new(ROOT).join("samconfig.toml")).unwrap();
-    let config: toml::Table = toml::from_str(&config).unwrap();
     let deployment = |(stage, config): (String, toml::Value)| {
         let deployment = config.get("deploy")?.get("parameters")?.as_table()?;
         Some((stage, deployment.clone()))
     };
-    config.into_iter().filter_map(deployment).collect()
+    config().into_iter().filter_map(deployment).collect()
 }
 
 pub(crate) fn all() -> BTreeMap<String, Parameters> {
@@ -55,6 +58,17 @@ fn the_stages_are_dev_staging_and_prod_and_share_no_name() {
             }
         }
     }
+}
+
+#[test]
+fn what_is_said_for_every_stage_is_how_to_build_and_that_validation_lints() {
+    let config = config();
+    let default = config["default"].as_table().unwrap();
+    let expected = toml::toml! {
+        build.parameters.beta_features = true
+        validate.parameters.lint = true
+    };
+    assert_eq!(default, &expected);
 }
 
 #[test]
