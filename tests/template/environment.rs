@@ -1,13 +1,14 @@
 //! What the template tells the functions, and what they read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use local::template::Function;
 use local::testing::{last_words, programs};
 
-use crate::Deployment;
+use crate::{Deployment, ROOT};
 
 /// What Lambda sets, as far as the functions read it.
 const LAMBDAS: [(&str, &str); 7] = [
@@ -20,32 +21,61 @@ const LAMBDAS: [(&str, &str); 7] = [
     ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
 ];
 
-/// The environment of a function, one variable of which can't be read.
+/// What every function reads last: if it can't be read, a function ends there that has read all others.
+const LAST: &str = "RETRY_DELAY_LONGEST_SECONDS";
+
+/// What the template does not set, for the default is right: a function's own timeout.
+const LEFT_OUT: &str = "RETRY_DELAY_SECONDS";
+
+/// The environment of a function, where a variable can't be read, nor the last.
 fn with_unreadable(function: &Function, variable: &str) -> BTreeMap<String, OsString> {
     let own = function.environment.iter();
     let own = own.map(|(name, value)| (name.clone(), OsString::from(value)));
     let lambdas = LAMBDAS.map(|(name, value)| (name.to_owned(), value.into()));
     let mut environment: BTreeMap<_, _> = lambdas.into_iter().chain(own).collect();
-    environment.insert(variable.to_owned(), OsStr::from_bytes(b"\xff").to_owned());
+    for unreadable in [variable, LAST] {
+        environment.insert(unreadable.to_owned(), OsStr::from_bytes(b"\xff").to_owned());
+    }
     environment
 }
 
-// That every variable is set which a function needs, all tests on the local stack show: without one it does not start.
+/// The variables in the README's table, but for those that Lambda sets, or the AWS SDK reads.
+fn listed() -> BTreeSet<String> {
+    let readme = std::fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
+    let (_, configuration) = readme.split_once("\n## Configuration\n").unwrap();
+    let rows = configuration.lines().filter(|line| line.starts_with("| `"));
+    let cells = rows.filter_map(|row| row.split('|').nth(1));
+    let names = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    names
+        .filter(|name| !name.starts_with("AWS_"))
+        .map(str::to_owned)
+        .collect()
+}
+
 #[tokio::test]
-async fn every_variable_that_the_template_sets_is_read() {
+async fn each_function_is_told_what_it_reads_and_nothing_else_and_the_readme_lists_it() {
     let functions = Deployment::default().template.functions;
     let names: Vec<_> = functions.iter().map(|function| function.binary.clone()).collect();
     let programs = programs(&names).await;
+    let listed = listed();
     for function in functions {
         // Those that Lambda makes of the logging configuration are not the template's.
-        let set = function
-            .environment
-            .keys()
-            .filter(|name| !name.starts_with("AWS_LAMBDA_LOG_"));
-        for variable in set {
+        let set = function.environment.keys().cloned();
+        let set: BTreeSet<_> = set.filter(|name| !name.starts_with("AWS_LAMBDA_LOG_")).collect();
+        let unlisted: Vec<_> = set.difference(&listed).collect();
+        assert!(unlisted.is_empty(), "{unlisted:?} of {}", function.name);
+        for variable in &listed {
             let line = last_words(&programs[&function.binary], with_unreadable(&function, variable));
-            let read = format!("environment variable {variable} is not Unicode");
-            assert_eq!(line["message"], read, "of {}", function.name);
+            let said = line["message"].as_str().unwrap();
+            let unreadable = |variable: &str| format!("environment variable {variable} is not Unicode");
+            let is_read = said == unreadable(variable);
+            assert!(is_read || said == unreadable(LAST), "{said}");
+            assert_eq!(
+                is_read,
+                set.contains(variable) || variable == LEFT_OUT,
+                "{} reads {variable}, but is not told, or the other way round",
+                function.name
+            );
         }
     }
 }
