@@ -50,9 +50,7 @@ pub enum StackError {
 pub struct Stack {
     endpoint: String,
     template: Template,
-    sqs: Arc<Sqs>,
-    dynamodb: Arc<DynamoDb>,
-    calls: Arc<Calls>,
+    emulated: Services,
     receiver: Receiver,
     lambda: Arc<Lambda>,
     _server: AbortOnDropHandle<()>,
@@ -68,42 +66,30 @@ impl Stack {
     /// [`StackError`] says in one line what is wrong, and where.
     pub async fn start(options: Options, observer: Observer) -> Result<Self, StackError> {
         let (listener, endpoint) = listen(options.port).await?;
-        let template = read(&options, &endpoint)?;
+        let services = options.elsewhere.clone();
+        let services = services.unwrap_or_else(|| Elsewhere::emulator(&endpoint));
+        let template = read(&options, &endpoint, &services)?;
         let binaries = binaries(&options, &template).await?;
-
-        let services = options
-            .elsewhere
-            .clone()
-            .unwrap_or_else(|| Elsewhere::emulator(&endpoint));
         let functions = functions(&template, &binaries, &services, options.elsewhere.is_some());
         let region = aws::region();
         let address = endpoint.trim_start_matches("http://");
         let lambda = Lambda::new(address, &region, functions, observer);
-        let sqs = Arc::new(Sqs::new(&endpoint, &region));
-        let dynamodb = Arc::new(DynamoDb::new(&region));
-        let calls = Arc::new(Calls::default());
-        let receiver = Receiver::default();
-        let served = Services {
-            sqs: Arc::clone(&sqs),
-            dynamodb: Arc::clone(&dynamodb),
-            calls: Arc::clone(&calls),
+        let emulated = Services {
+            sqs: Arc::new(Sqs::new(&endpoint, &region)),
+            dynamodb: Arc::new(DynamoDb::new(&region)),
+            calls: Arc::new(Calls::default()),
         };
-        let router = server::router(served).merge(lambda.router()).merge(receiver.router());
+        let receiver = Receiver::default();
+        let router = server::router(emulated.clone());
+        let router = router.merge(lambda.router()).merge(receiver.router());
         let queue_urls = match &options.elsewhere {
             Some(elsewhere) => create(&template, elsewhere).await?,
-            None => {
-                // By a door of its own: who finds the port answering finds queues and tables as well.
-                let (listener, endpoint) = listen(0).await?;
-                let _open = serve(listener, router.clone());
-                create(&template, &Elsewhere::emulator(&endpoint)).await?
-            }
+            None => create_unseen(&template, router.clone()).await?,
         };
         let stack = Self {
             endpoint,
             template,
-            sqs,
-            dynamodb,
-            calls,
+            emulated,
             receiver,
             lambda,
             _server: serve(listener, router),
@@ -153,17 +139,17 @@ impl Stack {
 
     /// The emulated SQS.
     pub fn sqs(&self) -> &Arc<Sqs> {
-        &self.sqs
+        &self.emulated.sqs
     }
 
     /// The emulated DynamoDB.
     pub fn dynamodb(&self) -> &Arc<DynamoDb> {
-        &self.dynamodb
+        &self.emulated.dynamodb
     }
 
     /// What the functions asked SQS and DynamoDB for, if those are here: the permissions that they need.
     pub fn calls(&self) -> BTreeSet<Call> {
-        self.calls.all()
+        self.emulated.calls.all()
     }
 
     /// The functions' processes.
@@ -222,6 +208,13 @@ async fn create(template: &Template, services: &Elsewhere) -> Result<BTreeMap<St
     Ok(urls)
 }
 
+/// The same by a door of its own: who finds the stack's port answering finds queues and tables as well.
+async fn create_unseen(template: &Template, router: Router) -> Result<BTreeMap<String, String>, StackError> {
+    let (listener, endpoint) = listen(0).await?;
+    let _open = serve(listener, router);
+    create(template, &Elsewhere::emulator(&endpoint)).await
+}
+
 fn mapping(mapping: &template::Mapping, queue_url: String, account: &str) -> Mapping {
     Mapping {
         function: mapping.function.clone(),
@@ -234,17 +227,13 @@ fn mapping(mapping: &template::Mapping, queue_url: String, account: &str) -> Map
     }
 }
 
-fn read(options: &Options, endpoint: &str) -> Result<Template, TemplateError> {
-    let services = options
-        .elsewhere
-        .clone()
-        .unwrap_or_else(|| Elsewhere::emulator(endpoint));
+fn read(options: &Options, endpoint: &str, services: &Elsewhere) -> Result<Template, TemplateError> {
     let settings = Settings {
         parameters: options.parameters.clone(),
         fallbacks: BTreeMap::from([("NotificationUrl".to_owned(), format!("{endpoint}{}", Receiver::PATH))]),
         region: aws::region(),
-        account: services.account,
-        endpoint: services.sqs,
+        account: services.account.clone(),
+        endpoint: services.sqs.clone(),
         ..Settings::default()
     };
     Template::read(&options.template, &settings)
