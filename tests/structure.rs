@@ -227,6 +227,12 @@ fn building_the_functions_from_the_stack_or_a_test_compiles_no_dependency_twice(
         twice.is_empty(),
         "resolved to other features when the stack builds the functions: {twice:#?}"
     );
+    let manifest = std::fs::read_to_string(format!("{ROOT}/Cargo.toml")).unwrap();
+    let manifest: toml::Table = toml::from_str(&manifest).unwrap();
+    let dev = &manifest["profile"]["dev"];
+    let of_the_build = dev.get("build-override").and_then(|it| it.get("debug"));
+    assert!(dev.get("debug").is_some(), "no debug in {dev:?}");
+    assert_eq!(dev.get("debug"), of_the_build, "debug of build-override in {dev:?}");
 }
 
 #[test]
