@@ -33,7 +33,7 @@ async fn killed_in_its_work_it_runs_again_once_the_lease_has_ended() {
     let lambda = Arc::clone(stage.stack.lambda());
     let kill = move |_: &Value, _: &Result<Value, ApiError>| assert_eq!(lambda.kill("scripted"), 1);
     stage.inject("PutItem", Some("\"runs\""), 1, FaultKind::AfterApply(Box::new(kill)));
-    let message = stage.send("work", &script(["hang", "hang", "count"])).await;
+    let message = stage.send("work", &script(["hang", "count"])).await;
     let killed = |event: &Event| matches!(event, Event::InvocationKilled { .. });
     stage.until("it is killed", || stage.events().iter().any(killed)).await;
     let end = lease_end(&stage, &message);

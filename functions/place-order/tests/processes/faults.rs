@@ -38,7 +38,7 @@ async fn orders_of_one_customer_that_collide_are_all_counted_within_one_invocati
 
 #[tokio::test]
 async fn conflicts_without_end_cost_their_message_alone_and_no_timeout() {
-    let stage = stage::set(&[("FunctionTimeout", "6"), ("VisibilityTimeout", "12")]).await;
+    let stage = stage::set(&UNHURRIED).await;
     inject(&stage, "o-2", u32::MAX, FaultKind::Conflict);
     let messages = [1, 2, 3].map(|number| (format!("m-{number}"), order(&format!("o-{number}"), "ada", number)));
     let messages: Vec<_> = messages
@@ -125,9 +125,7 @@ async fn a_request_that_hangs_costs_its_message_and_not_the_batch() {
     let proxy = Proxy::stuck_at("place-order#m-2").await;
     let line = "          ORDERS_TABLE: !Ref OrdersTable\n";
     let instead = format!("{line}          AWS_ENDPOINT_URL_DYNAMODB: {}\n", proxy.url);
-    // Too short for all the attempts that the client would make.
-    let parameters = [("FunctionTimeout", "3"), ("VisibilityTimeout", "12")];
-    let stage = stage::set_otherwise((line, &instead), &parameters).await;
+    let stage = stage::set_otherwise((line, &instead), &UNHURRIED).await;
     proxy.lead_to(stage.stack.endpoint());
     let messages = [
         ("m-1", order("o-1", "ada", 1)),

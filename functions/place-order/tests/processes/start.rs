@@ -84,13 +84,12 @@ async fn a_table_of_its_own_that_does_not_exist_is_among_those_that_its_failure_
 async fn the_tables_have_an_endpoint_of_their_own_if_one_is_stated() {
     // `AWS_ENDPOINT_URL` names a place where nobody listens.
     let line = "          ORDERS_TABLE: !Ref OrdersTable\n";
-    let parameters = [("FunctionTimeout", "5"), ("VisibilityTimeout", "30")];
     let proxy = crate::proxy::Proxy::stuck_at("never said").await;
     let urls = format!(
         "{line}          AWS_ENDPOINT_URL: http://127.0.0.1:1\n          AWS_ENDPOINT_URL_DYNAMODB: {}\n",
         proxy.url
     );
-    let stage = stage::set_otherwise((line, &urls), &parameters).await;
+    let stage = stage::set_otherwise((line, &urls), &UNHURRIED).await;
     proxy.lead_to(stage.stack.endpoint());
     assert_eq!(
         stage.invoke("place-order", &[("m-1", order("o-1", "ada", 700))]).await,

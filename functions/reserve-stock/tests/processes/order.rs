@@ -35,8 +35,7 @@ async fn the_reservations_of_a_sku_are_made_in_the_order_they_were_sent() {
 
 #[tokio::test]
 async fn reservations_of_one_sku_that_get_nowhere_hold_up_no_other_sku() {
-    let parameters = [("FunctionTimeout", "6"), ("VisibilityTimeout", "12")];
-    let stage = stage::set(&SKUS.map(|sku| (sku, 5)), &parameters).await;
+    let stage = stage::set(&SKUS.map(|sku| (sku, 5)), &UNHURRIED).await;
     // Tried again until the invocation's time is up, so the others have to run beside it.
     stage.inject("TransactWriteItems", Some("\"pot\""), u32::MAX, FaultKind::Conflict);
     let messages = [

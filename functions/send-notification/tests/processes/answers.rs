@@ -172,7 +172,7 @@ async fn a_receiver_that_never_answers_costs_its_message_alone_and_has_the_lease
     let receiver = Receiver::silent("ada", 1).await;
     let parameters = [
         ("NotificationUrl", receiver.url.as_str()),
-        ("FunctionTimeout", "5"),
+        ("FunctionTimeout", "6"),
         ("VisibilityTimeout", "12"),
     ];
     let stage = stage::set(&parameters).await;
