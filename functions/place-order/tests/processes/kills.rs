@@ -28,8 +28,9 @@ impl Dice {
     }
 }
 
-/// How often the transaction of each record was committed.
-type Commits = Arc<Mutex<BTreeMap<String, u32>>>;
+/// Under which tokens each record was committed. A request whose answer came too late is sent again under its token, and
+/// answered again, but commits nothing.
+type Commits = Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>;
 
 /// Counts commits, and lets one in `rarity` be followed by a kill before its reply, `kills` times.
 fn watch(stage: &Stage, mut dice: Dice, rarity: u64, mut kills: u32) -> Commits {
@@ -38,7 +39,9 @@ fn watch(stage: &Stage, mut dice: Dice, rarity: u64, mut kills: u32) -> Commits 
     let hook = move |request: &Value, answer: &Result<Value, ApiError>| {
         if answer.is_ok() {
             let record = request["TransactItems"][0]["Put"]["Item"]["id"]["S"].as_str().unwrap();
-            *counted.lock().unwrap().entry(record.to_owned()).or_default() += 1;
+            let token = request["ClientRequestToken"].as_str().unwrap();
+            let mut counted = counted.lock().unwrap();
+            counted.entry(record.to_owned()).or_default().insert(token.to_owned());
             if kills > 0 && dice.roll(rarity) == 0 {
                 kills -= 1;
                 lambda.kill("place-order");
@@ -91,7 +94,7 @@ async fn killed_at_any_moment_it_loses_nothing_repeats_no_committed_order_and_co
             "seed {seed}"
         );
         assert_eq!((totals(&stage), sums(&stage)), (owed.clone(), owed), "seed {seed}");
-        let counts: Vec<_> = commits.lock().unwrap().values().copied().collect();
+        let counts: Vec<_> = commits.lock().unwrap().values().map(BTreeSet::len).collect();
         assert_eq!(counts, [1; 40], "seed {seed}: every message committed once");
         let confirmed: BTreeSet<_> = confirmations(&stage).into_iter().collect();
         let orders = (0..40).map(|number| format!("confirmation of order o-{number:02}"));
@@ -106,7 +109,7 @@ async fn killed_between_commit_and_reply_it_finds_its_order_counted_at_the_next_
     let message = stage.send("orders", &order("o-1", "ada", 700)).await;
     stage.until_settled(&["orders"]).await;
     assert_eq!(stage.stack.sqs().deliveries(&message), 2);
-    assert_eq!(commits.lock().unwrap().values().sum::<u32>(), 1);
+    assert_eq!(commits.lock().unwrap().values().map(BTreeSet::len).sum::<usize>(), 1);
     assert_eq!(totals(&stage), [("ada".to_owned(), 700)].into());
     assert_eq!(confirmations(&stage), ["confirmation of order o-1"]);
 }

@@ -63,5 +63,5 @@ async fn reservations_that_collide_with_other_transactions_are_all_made_within_o
     let messages = ["m-1", "m-2", "m-3"].map(|id| (id, "tea", reservation("tea", 1, id)));
     assert_eq!(stage.invoke("reserve-stock", &messages).await, [""; 0]);
     assert_eq!(stock(&stage), [("tea".to_owned(), 2)].into());
-    assert_eq!(stage.requests("TransactWriteItems"), 10 + 3);
+    assert!(stage.requests("TransactWriteItems") >= 10 + 3, "they collided");
 }

@@ -1,6 +1,6 @@
 //! A stage with this function on it, stock to take from, and what reservations leave there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use local::ApiError;
@@ -80,8 +80,10 @@ pub(super) type Commits = Arc<Mutex<Vec<String>>>;
 pub(super) fn watch(stage: &Stage, mut told: impl FnMut(usize) + Send + 'static) -> Commits {
     let commits = Commits::default();
     let noted = Arc::clone(&commits);
+    // A request whose answer came too late is sent again under its token, and answered again, but commits nothing.
+    let mut tokens = BTreeSet::new();
     let hook = move |request: &Value, answer: &Result<Value, ApiError>| {
-        if answer.is_ok() {
+        if answer.is_ok() && tokens.insert(request["ClientRequestToken"].to_string()) {
             let record = request["TransactItems"][0]["Put"]["Item"]["id"]["S"].as_str().unwrap();
             let key = record.strip_prefix("reserve-stock#").unwrap().to_owned();
             let mut noted = noted.lock().unwrap();
