@@ -75,6 +75,9 @@ async fn a_poison_message_among_a_thousand_in_twenty_groups_delays_nobody() {
         );
         ends.push(done.iter().rposition(|message| messages.contains(message)));
     }
-    // It is the first of the groups in each round. Had it waited, it would be the last to end.
-    assert!(ends[0] < ends.iter().copied().max().unwrap(), "{ends:?}");
+    let behind_the_poison = done.iter().position(|message| *message == groups[0][MESSAGES / 3]);
+    assert!(
+        behind_the_poison < ends[1..].iter().copied().min().unwrap(),
+        "its group went on while all others were at work, and did not wait for them to end: {behind_the_poison:?} {ends:?}"
+    );
 }
