@@ -22,7 +22,7 @@ const LAMBDAS: [(&str, &str); 7] = [
 ];
 
 /// What every function reads last: if it can't be read, a function ends there that has read all others.
-const LAST: &str = "RETRY_DELAY_LONGEST_SECONDS";
+const LAST: &str = "REQUEST_TIMEOUT_SECONDS";
 
 /// What the template does not set, for the default is right: a function's own timeout.
 const LEFT_OUT: &str = "RETRY_DELAY_SECONDS";

@@ -84,11 +84,12 @@ const DECIDE: &str = "decide which permissions it needs, whether every stage and
                       what it costs; then add it here";
 
 /// Parameters with a value that nothing else has, and of what kind the resources are that take it: one for each function.
-const TAKEN: [(&str, &str, &str); 11] = [
+const TAKEN: [(&str, &str, &str); 12] = [
     ("Architecture", "arm64", "AWS::Serverless::Function"),
     ("MemorySize", "517", "AWS::Serverless::Function"),
     ("FunctionTimeout", "17", "AWS::Serverless::Function"),
     ("LongestRetryDelay", "717", "AWS::Serverless::Function"),
+    ("RequestTimeout", "117", "AWS::Serverless::Function"),
     ("MaximumConcurrency", "317", "AWS::Serverless::Function"),
     ("LogLevel", "TRACE", "AWS::Serverless::Function"),
     ("SystemLogLevel", "WARN", "AWS::Serverless::Function"),

@@ -9,13 +9,17 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 
+use crate::SettingError;
 use crate::https::{SdkClient, https_client};
+use crate::setting::seconds;
 
-/// A request that has no answer after this long is sent again on another connection.
-///
+/// The setting that says how long a request may go without an answer before it is sent again on another connection, in
+/// seconds.
+const REQUEST_TIMEOUT: &str = "REQUEST_TIMEOUT_SECONDS";
+
 /// DynamoDB answers in some ten milliseconds; without a limit, which is the SDK's default, one hung connection would eat
 /// the time of the message. The time of the batch bounds all attempts together.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
+const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How often a request is sent at most.
 const ATTEMPTS: u32 = 3;
@@ -26,8 +30,18 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 /// Configuration for AWS SDK clients: region and credentials from the environment, as Lambda sets them, and no other
 /// place is searched; `AWS_ENDPOINT_URL` and its forms for single services are honoured.
 ///
-/// A request without an answer is sent again after a second: what must not happen twice needs a condition.
-pub async fn sdk_config() -> SdkConfig {
+/// A request without an answer is sent again, up to three times in all, each time after `REQUEST_TIMEOUT_SECONDS`, which is 1
+/// unless it is set: what must not happen twice needs a condition.
+///
+/// # Errors
+///
+/// [`SettingError`] if `REQUEST_TIMEOUT_SECONDS` is no whole number of seconds, or is 0.
+pub async fn sdk_config() -> Result<SdkConfig, SettingError> {
+    Ok(sdk_config_with(request_timeout()?).await)
+}
+
+/// The same for who knows how long a request may go without an answer: no setting of ours is read.
+pub async fn sdk_config_with(request_timeout: Duration) -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
         .http_client(SdkClient(https_client()))
         .region(EnvironmentVariableRegionProvider::new())
@@ -35,7 +49,7 @@ pub async fn sdk_config() -> SdkConfig {
         .credentials_provider(EnvironmentVariableCredentialsProvider::new())
         .timeout_config(
             TimeoutConfig::builder()
-                .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                .operation_attempt_timeout(request_timeout)
                 .build(),
         )
         .retry_config(
@@ -47,6 +61,16 @@ pub async fn sdk_config() -> SdkConfig {
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .load()
         .await
+}
+
+fn request_timeout() -> Result<Duration, SettingError> {
+    match seconds(REQUEST_TIMEOUT)? {
+        Some(Duration::ZERO) => Err(SettingError::wrong(
+            REQUEST_TIMEOUT,
+            "is 0: no request could be answered in time",
+        )),
+        timeout => Ok(timeout.unwrap_or(DEFAULT_REQUEST_TIMEOUT)),
+    }
 }
 
 /// Configuration for the AWS SDK clients of a tool at somebody's desk: region, credentials and endpoint are searched for where

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use batch::{Budget, Chain, Handler, RetryDelays, Services, SqsBatchResponse};
 use idempotency::{DynamoDbLedger, InvalidKey, Key, LedgerError, Timestamp};
@@ -10,6 +9,7 @@ use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use tracing::Instrument;
 
 use crate::event::Event;
+use crate::setting::seconds;
 use crate::sqs::Sqs;
 use crate::{SettingError, aws, logging, metrics, optional_setting, setting};
 
@@ -67,7 +67,7 @@ async fn start<H: Handler>(handler: impl FnOnce() -> Result<H, SettingError>) ->
         .try_for_each(|variable| setting(variable).map(drop))?;
     let dead_letter_queue = optional_setting(DEAD_LETTER_QUEUE)?;
     let retry_delays = retry_delays()?;
-    let config = aws::sdk_config().await;
+    let config = aws::sdk_config().await?;
     let ledger = DynamoDbLedger::new(aws_sdk_dynamodb::Client::new(&config), &table);
     connect::<H>(&ledger, table).await?;
     let services = Services::new(ledger, Sqs(aws_sdk_sqs::Client::new(&config))).with_retry_delays(retry_delays);
@@ -87,13 +87,6 @@ fn retry_delays() -> Result<RetryDelays, SettingError> {
         first: seconds(RETRY_DELAY)?.or(default.first),
         longest: seconds(LONGEST_RETRY_DELAY)?.unwrap_or(default.longest),
     })
-}
-
-fn seconds(variable: &'static str) -> Result<Option<Duration>, SettingError> {
-    let seconds = optional_setting(variable)?.map(|value| value.parse().map(Duration::from_secs));
-    seconds
-        .transpose()
-        .map_err(|_| SettingError::wrong(variable, "is not a whole number of seconds"))
 }
 
 /// Opens the first connection. A table that does not answer now may do so later; one that refuses won't change its mind

@@ -1,6 +1,7 @@
 //! What the environment has to say.
 
 use std::env;
+use std::time::Duration;
 
 /// A setting in the environment is missing or wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,4 +46,12 @@ pub fn setting(variable: &'static str) -> Result<String, SettingError> {
         Err(env::VarError::NotPresent) => Err(SettingError::wrong(variable, "is not set")),
         Err(env::VarError::NotUnicode(_)) => Err(SettingError::wrong(variable, "is not Unicode")),
     }
+}
+
+/// The value of an environment variable that may be set, and is a time in seconds.
+pub(crate) fn seconds(variable: &'static str) -> Result<Option<Duration>, SettingError> {
+    let seconds = optional_setting(variable)?.map(|value| value.parse().map(Duration::from_secs));
+    seconds
+        .transpose()
+        .map_err(|_| SettingError::wrong(variable, "is not a whole number of seconds"))
 }

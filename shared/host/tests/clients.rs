@@ -74,7 +74,7 @@ async fn refuse_tls(mut client: TcpStream) {
 /// The functions' configuration; what Lambda would set is stated.
 async fn dynamodb_at(address: &str) -> Client {
     let nobody = Credentials::new("nobody", "nothing", None, None, "a test");
-    let config = sdk_config().await.into_builder();
+    let config = sdk_config().await.unwrap().into_builder();
     let config = config
         .endpoint_url(format!("http://{address}"))
         .region(Region::new("us-east-1"))

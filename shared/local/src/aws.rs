@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::env;
 use std::time::Duration;
 
-use aws_config::timeout::TimeoutConfig;
 use aws_config::{Region, SdkConfig};
 use aws_sdk_dynamodb::client::Waiters;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
@@ -18,6 +17,9 @@ use crate::template::{Queue, Table};
 
 /// The region of the stack when the environment names none.
 const REGION: &str = "us-east-1";
+
+/// Longer than SQS may be asked to wait for messages, which is twenty seconds.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// DynamoDB itself takes some ten seconds to create a table; the local stack takes none.
 const CREATION: Duration = Duration::from_secs(120);
@@ -134,11 +136,8 @@ impl Clients {
 /// The endpoint is for the service's own configuration: here the environment's, which may be another stack's, would outweigh
 /// it.
 async fn config() -> SdkConfig {
-    let config = host::sdk_config().await.into_builder();
-    let config = config
-        .region(Region::new(region()))
-        // A long poll takes twenty seconds.
-        .timeout_config(TimeoutConfig::disabled());
+    let config = host::sdk_config_with(REQUEST_TIMEOUT).await.into_builder();
+    let config = config.region(Region::new(region()));
     match env::var_os("AWS_ACCESS_KEY_ID") {
         Some(_) => config.build(),
         None => config.credentials_provider(any_credentials()).build(),

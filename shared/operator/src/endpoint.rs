@@ -11,7 +11,7 @@ use clap::Args;
 use http::Uri;
 
 /// A request that has no answer after this long is sent again. More than the longest wait for messages that is asked for.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The region of an emulator when nothing names one.
 const REGION: &str = "us-east-1";
@@ -93,7 +93,7 @@ async fn config(url: Option<&str>) -> Result<SdkConfig, String> {
                 .to_owned(),
         );
     }
-    let timeout = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT);
+    let timeout = TimeoutConfig::builder().operation_attempt_timeout(REQUEST_TIMEOUT);
     Ok(config.into_builder().timeout_config(timeout.build()).build())
 }
 
@@ -109,7 +109,7 @@ fn is_emulator(url: &str) -> bool {
 
 /// The environment's region and credentials, or any: a search for others takes seconds, and real ones don't belong there.
 async fn emulator() -> SdkConfig {
-    let config = host::sdk_config().await;
+    let config = host::sdk_config_with(REQUEST_TIMEOUT).await;
     let region = config.region().cloned().unwrap_or(Region::from_static(REGION));
     let config = config
         .into_builder()

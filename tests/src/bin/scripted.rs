@@ -29,8 +29,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run<K: Kind>() -> ExitCode {
-    let client = Client::new(&host::sdk_config().await);
-    host::run(|| Scripted::<K>::from_env(client)).await
+    let config = host::sdk_config().await;
+    host::run(|| Scripted::<K>::from_env(Client::new(&config?))).await
 }
 
 /// What the message asks for, delivery by delivery; the last goes for all that follow.

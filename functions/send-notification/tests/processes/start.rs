@@ -38,7 +38,7 @@ fn a_good_receiver_is_not_what_it_complains_of() {
 }
 
 #[test]
-fn a_retry_delay_that_is_no_number_of_seconds_is_one_line_that_names_it() {
+fn a_time_that_is_no_number_of_seconds_is_one_line_that_names_it() {
     let others = [
         ("NOTIFICATION_URL", "https://example.com/notify"),
         ("IDEMPOTENCY_TABLE", "idempotency"),
@@ -50,13 +50,24 @@ fn a_retry_delay_that_is_no_number_of_seconds_is_one_line_that_names_it() {
         ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
     ];
-    for variable in ["RETRY_DELAY_SECONDS", "RETRY_DELAY_LONGEST_SECONDS"] {
+    let last_line = |variable, wrong| {
+        let environment = others.into_iter().chain([(variable, wrong)]);
+        testing::last_words(SEND_NOTIFICATION.1, environment)
+    };
+    for variable in [
+        "RETRY_DELAY_SECONDS",
+        "RETRY_DELAY_LONGEST_SECONDS",
+        "REQUEST_TIMEOUT_SECONDS",
+    ] {
         for wrong in ["soon", "-1", "1.5", "10s", " 10", "99999999999999999999"] {
-            let environment = others.into_iter().chain([(variable, wrong)]);
-            let line = testing::last_words(SEND_NOTIFICATION.1, environment);
+            let line = last_line(variable, wrong);
             let problem = format!("environment variable {variable} is not a whole number of seconds");
             assert_eq!(line["message"], problem, "{wrong}");
             assert_eq!(line["level"], "ERROR");
         }
     }
+    assert_eq!(
+        last_line("REQUEST_TIMEOUT_SECONDS", "0")["message"],
+        "environment variable REQUEST_TIMEOUT_SECONDS is 0: no request could be answered in time"
+    );
 }

@@ -19,8 +19,12 @@ use crate::lambda::{Event, Invocation};
 use crate::{Binaries, Options, Stack};
 
 /// Time enough on a busy machine, redelivery soon after, and no redrive unless a test says so.
-const PARAMETERS: [(&str, &str); 3] = [
+///
+/// A busy machine may let an answer wait for seconds, and a test that counts requests or deliveries must not see it as a
+/// request that got none.
+const PARAMETERS: [(&str, &str); 4] = [
     ("FunctionTimeout", "5"),
+    ("RequestTimeout", "20"),
     ("VisibilityTimeout", "5"),
     ("MaxReceiveCount", "1000"),
 ];
@@ -61,12 +65,12 @@ impl Stage {
     /// With these functions, each by its name and the path of its program; the template's others don't run.
     ///
     /// Unless `parameters` say otherwise, an invocation may take five seconds, a message whose process dies comes again five
-    /// seconds after it was received, and none is dead-lettered for its receives.
+    /// seconds after it was received, none is dead-lettered for its receives, and no request is given up before its invocation.
     pub async fn set(functions: &[(&str, &str)], parameters: &[(&str, &str)]) -> Self {
         Self::set_on(workspace().join("template.yaml"), functions, parameters).await
     }
 
-    /// The same, with what another template names; it has those three parameters, too.
+    /// The same, with what another template names; it has those four parameters, too.
     pub async fn set_on(template: impl Into<PathBuf>, functions: &[(&str, &str)], parameters: &[(&str, &str)]) -> Self {
         Self::start(template.into(), only(functions), parameters).await
     }
