@@ -167,7 +167,9 @@ impl<K: Kind> Scripted<K> {
     async fn note(&self, delivery: &Delivery) -> Result<(), Failure> {
         let now = Timestamp::now().millis();
         let receives = delivery.receive_count();
-        let id = format!("{} {receives} {now}", delivery.message_id());
+        // Two copies may be at work in the same millisecond, in two processes.
+        let process = std::process::id();
+        let id = format!("{} {receives} {now} {process}", delivery.message_id());
         let origin = delivery.origin().map(|origin| {
             let said = [origin.id(), origin.source(), origin.subject().unwrap_or_default()];
             let attribute = origin.attribute("tenant").or(origin.attribute("account"));
