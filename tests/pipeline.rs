@@ -19,6 +19,9 @@ use serde_json::{Value, json};
 const QUEUES: [&str; 2] = ["orders", "notifications"];
 const FUNCTIONS: [&str; 2] = ["place-order", "send-notification"];
 
+/// For tests that count deliveries: each has the time it needs.
+const UNHURRIED: [(&str, &str); 1] = [("LongestRetryDelay", "1")];
+
 /// As fast as it can be: whatever is interrupted comes again after a second.
 const PARAMETERS: [(&str, &str); 5] = [
     ("FunctionTimeout", "1"),
@@ -136,7 +139,7 @@ fn check_totals(stage: &Stage, orders: usize, context: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_between_commit_and_send_it_confirms_the_order_at_the_next_delivery() {
-    let stage = Stage::set_with_all(&PARAMETERS).await;
+    let stage = Stage::set_with_all(&UNHURRIED).await;
     let kill = kill_after(stage.stack.lambda(), "place-order");
     stage.inject("TransactWriteItems", None, 1, dynamodb::FaultKind::AfterApply(kill));
     let sent = watch_confirmations(&stage, || {});
@@ -149,7 +152,7 @@ async fn killed_between_commit_and_send_it_confirms_the_order_at_the_next_delive
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_between_send_and_acknowledgement_it_sends_again_and_the_confirmation_is_posted_once() {
-    let stage = Stage::set_with_all(&PARAMETERS).await;
+    let stage = Stage::set_with_all(&UNHURRIED).await;
     let kill = kill_after(stage.stack.lambda(), "place-order");
     inject(&stage, "SendMessageBatch", 1, sqs::FaultKind::AfterApply(kill));
     let again = watch_confirmations(&stage, || {});
@@ -166,7 +169,7 @@ async fn killed_between_send_and_acknowledgement_it_sends_again_and_the_confirma
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_is_confirmed_once_although_its_producer_sends_it_twice() {
-    let stage = Stage::set_with_all(&PARAMETERS).await;
+    let stage = Stage::set_with_all(&UNHURRIED).await;
     let sent = watch_confirmations(&stage, || {});
     for _ in 0..2 {
         stage.send("orders", &order(0)).await;
