@@ -20,16 +20,19 @@ use self::stage::Stage;
 use crate::stop::Stop;
 use crate::{Outcome, say, watch};
 
-/// Short enough to see a redelivery, in the proportion of one to six that AWS recommends; long enough, and receives enough,
-/// for a machine that is busy with something else.
-const PARAMETERS: [(&str, &str); 3] = [
-    ("FunctionTimeout", "2"),
+/// Hidden for so short a time that a redelivery is seen, and for longer than a lease lasts. Else time and receives enough for
+/// a machine that is busy with something else: work whose time is up after its effect, and before it is recorded, has to
+/// repeat it.
+const PARAMETERS: [(&str, &str); 5] = [
+    ("FunctionTimeout", "10"),
+    ("RequestTimeout", "10"),
     ("VisibilityTimeout", "12"),
+    ("LongestRetryDelay", "2"),
     ("MaxReceiveCount", "10"),
 ];
 
 /// Much longer than three visibility timeouts: whatever is not settled by then never will be.
-const PATIENCE: Duration = Duration::from_secs(45);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// After so long without a line a reader wonders.
 const SILENCE: Duration = Duration::from_secs(2);
