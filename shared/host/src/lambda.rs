@@ -2,10 +2,12 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use batch::{Budget, Chain, Handler, RetryDelays, Services, SqsBatchResponse};
 use idempotency::{DynamoDbLedger, InvalidKey, Key, LedgerError, Timestamp};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use tokio::time::timeout;
 use tracing::Instrument;
 
 use crate::event::Event;
@@ -47,6 +49,10 @@ const DEAD_LETTER_QUEUE: &str = "DEAD_LETTER_QUEUE_URL";
 /// The settings that bound the delay of a message that is to be tried again, in seconds.
 const RETRY_DELAY: &str = "RETRY_DELAY_SECONDS";
 const LONGEST_RETRY_DELAY: &str = "RETRY_DELAY_LONGEST_SECONDS";
+
+/// How long opening the first connection may take: half of what Lambda gives a function to start.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>
+const LONGEST_CONNECT: Duration = Duration::from_secs(5);
 
 /// What Lambda sets, and its runtime and the AWS SDK stand on.
 const SET_BY_LAMBDA: [&str; 7] = [
@@ -94,7 +100,8 @@ fn retry_delays() -> Result<RetryDelays, SettingError> {
 async fn connect<H: Handler>(ledger: &DynamoDbLedger, table: String) -> Result<(), StartError> {
     let key = Key::new(H::NAMESPACE, "connection opened at start, never recorded")
         .map_err(|why| StartError::Namespace(H::NAMESPACE, why))?;
-    match ledger.connect(&key).await {
+    let connected = timeout(LONGEST_CONNECT, ledger.connect(&key)).await;
+    match connected.unwrap_or_else(|_| Err(LedgerError::NoAnswer("its time was up".into()))) {
         Err(refused @ LedgerError::Refused(_)) => return Err(StartError::Table(table, refused)),
         Err(error) => tracing::warn!("table {table} could not be reached at start: {}", Chain(&error)),
         Ok(()) => {}

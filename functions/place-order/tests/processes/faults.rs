@@ -120,14 +120,20 @@ async fn a_message_whose_request_never_arrives_costs_itself_alone() {
     assert_eq!(totals(&stage), sums(&stage));
 }
 
+/// A stage whose table is reached by this way only.
+async fn stage_behind(proxy: &Proxy, parameters: &[(&str, &str)]) -> Stage {
+    let line = "          ORDERS_TABLE: !Ref OrdersTable\n";
+    let instead = format!("{line}          AWS_ENDPOINT_URL_DYNAMODB: {}\n", proxy.url);
+    let stage = stage::set_otherwise((line, &instead), parameters).await;
+    proxy.lead_to(stage.stack.endpoint());
+    stage
+}
+
 #[tokio::test]
 async fn a_request_that_hangs_costs_its_message_and_not_the_batch() {
     let proxy = Proxy::stuck_at("place-order#m-2").await;
-    let line = "          ORDERS_TABLE: !Ref OrdersTable\n";
-    let instead = format!("{line}          AWS_ENDPOINT_URL_DYNAMODB: {}\n", proxy.url);
     let parameters = [&UNHURRIED[..], &[("RequestTimeout", "2")]].concat();
-    let stage = stage::set_otherwise((line, &instead), &parameters).await;
-    proxy.lead_to(stage.stack.endpoint());
+    let stage = stage_behind(&proxy, &parameters).await;
     let messages = [
         ("m-1", order("o-1", "ada", 1)),
         ("m-2", order("o-2", "ada", 2)),
@@ -140,7 +146,21 @@ async fn a_request_that_hangs_costs_its_message_and_not_the_batch() {
         "it was not waited for three times: {:?}",
         invocation.duration
     );
+    assert_eq!(proxy.stuck(), 3, "it was sent again, and again");
     assert_eq!(orders(&stage), ["o-1", "o-3"]);
+}
+
+/// Lambda gives a function ten seconds to start.
+#[tokio::test]
+async fn a_table_that_hangs_at_the_start_is_not_waited_for_until_lambda_gives_the_function_up() {
+    let proxy = Proxy::stuck_at("connection opened at start").await;
+    let parameters = [&UNHURRIED[..], &[("RequestTimeout", "10")]].concat();
+    let stage = stage_behind(&proxy, &parameters).await;
+    assert_eq!(
+        stage.invoke("place-order", &[("m-1", order("o-1", "ada", 700))]).await,
+        [""; 0]
+    );
+    assert_eq!((proxy.stuck(), orders(&stage)), (1, vec!["o-1".to_owned()]));
 }
 
 #[tokio::test]
