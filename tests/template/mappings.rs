@@ -45,6 +45,21 @@ fn every_queue_hides_a_message_for_six_times_its_functions_timeout_and_the_windo
 }
 
 #[test]
+fn a_request_is_sent_three_times_before_its_invocations_time_is_up() {
+    for deployment in Deployment::all() {
+        for function in &deployment.template.functions {
+            let request: u64 = function.environment["REQUEST_TIMEOUT_SECONDS"].parse().unwrap();
+            let function_timeout = function.timeout.as_secs();
+            assert!(
+                function_timeout > 3 * request,
+                "{}: {function_timeout} s",
+                function.name
+            );
+        }
+    }
+}
+
+#[test]
 fn a_batch_of_more_than_ten_without_a_window_is_refused_and_a_fifo_queue_takes_neither() {
     let read = |parameters| Template::read(&path(), &settings(parameters));
     let refusal = read(&[("BatchSize", "11")]).unwrap_err().to_string();

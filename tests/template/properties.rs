@@ -89,7 +89,7 @@ const TAKEN: [(&str, &str, &str); 12] = [
     ("MemorySize", "517", "AWS::Serverless::Function"),
     ("FunctionTimeout", "17", "AWS::Serverless::Function"),
     ("LongestRetryDelay", "717", "AWS::Serverless::Function"),
-    ("RequestTimeout", "117", "AWS::Serverless::Function"),
+    ("RequestTimeout", "7", "AWS::Serverless::Function"),
     ("MaximumConcurrency", "317", "AWS::Serverless::Function"),
     ("LogLevel", "TRACE", "AWS::Serverless::Function"),
     ("SystemLogLevel", "WARN", "AWS::Serverless::Function"),

@@ -21,6 +21,9 @@ const REQUEST_TIMEOUT: &str = "REQUEST_TIMEOUT_SECONDS";
 /// the time of the message. The time of the batch bounds all attempts together.
 const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// In seconds: no invocation lasts longer.
+const LONGEST_REQUEST_TIMEOUT: u64 = 900;
+
 /// How often a request is sent at most.
 const ATTEMPTS: u32 = 3;
 
@@ -30,14 +33,15 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 /// Configuration for AWS SDK clients: region and credentials from the environment, as Lambda sets them, and no other
 /// place is searched; `AWS_ENDPOINT_URL` and its forms for single services are honoured.
 ///
-/// A request without an answer is sent again, up to three times in all, each time after `REQUEST_TIMEOUT_SECONDS`, which is 1
-/// unless it is set: what must not happen twice needs a condition.
+/// A request that has no answer after `REQUEST_TIMEOUT_SECONDS`, which is 1 unless it is set, is sent again; three times at
+/// most is it sent: what must not happen twice needs a condition. Whatever the setting, a connection that does not stand after a
+/// second counts as such an attempt.
 ///
 /// # Errors
 ///
-/// [`SettingError`] if `REQUEST_TIMEOUT_SECONDS` is no whole number of seconds, or is 0.
+/// [`SettingError`] if `REQUEST_TIMEOUT_SECONDS` is no whole number from 1 to 900.
 pub async fn sdk_config() -> Result<SdkConfig, SettingError> {
-    Ok(sdk_config_with(request_timeout()?).await)
+    Ok(sdk_config_with(request_timeout(seconds(REQUEST_TIMEOUT)?)?).await)
 }
 
 /// The same for who knows how long a request may go without an answer: no setting of ours is read.
@@ -63,13 +67,14 @@ pub async fn sdk_config_with(request_timeout: Duration) -> SdkConfig {
         .await
 }
 
-fn request_timeout() -> Result<Duration, SettingError> {
-    match seconds(REQUEST_TIMEOUT)? {
-        Some(Duration::ZERO) => Err(SettingError::wrong(
+fn request_timeout(set: Option<Duration>) -> Result<Duration, SettingError> {
+    let timeout = set.unwrap_or(DEFAULT_REQUEST_TIMEOUT);
+    match (1..=LONGEST_REQUEST_TIMEOUT).contains(&timeout.as_secs()) {
+        true => Ok(timeout),
+        false => Err(SettingError::wrong(
             REQUEST_TIMEOUT,
-            "is 0: no request could be answered in time",
+            format!("is not between 1 and {LONGEST_REQUEST_TIMEOUT} seconds"),
         )),
-        timeout => Ok(timeout.unwrap_or(DEFAULT_REQUEST_TIMEOUT)),
     }
 }
 
@@ -90,4 +95,28 @@ fn no_profiles() -> EnvConfigFiles {
     EnvConfigFiles::builder()
         .with_contents(EnvConfigFileKind::Config, "")
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_waits_for_a_second_or_as_long_as_is_set() {
+        for (set, expected) in [(None, 1), (Some(1), 1), (Some(7), 7), (Some(900), 900)] {
+            let timeout = request_timeout(set.map(Duration::from_secs));
+            assert_eq!(timeout, Ok(Duration::from_secs(expected)));
+        }
+    }
+
+    #[test]
+    fn no_time_at_all_and_more_than_an_invocation_has_is_refused() {
+        for set in [0, 901, u64::MAX] {
+            let error = request_timeout(Some(Duration::from_secs(set))).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "environment variable REQUEST_TIMEOUT_SECONDS is not between 1 and 900 seconds"
+            );
+        }
+    }
 }

@@ -27,7 +27,7 @@
 //! | `DEAD_LETTER_QUEUE_URL` | where messages go that can never be worked; without it the redrive policy moves them |
 //! | `RETRY_DELAY_SECONDS` | bound of the random delay after a first failure; by default the function's timeout |
 //! | `RETRY_DELAY_LONGEST_SECONDS` | where the bound, which doubles with each receive, stops growing; by default 900 |
-//! | `REQUEST_TIMEOUT_SECONDS` | how long a request to DynamoDB or SQS may go without an answer before it is sent again; by default 1 |
+//! | `REQUEST_TIMEOUT_SECONDS` | how long a request to DynamoDB or SQS may go without an answer before it is sent again, 1 to 900; by default 1. It is sent three times at most |
 //! | `AWS_LAMBDA_LOG_LEVEL` | `TRACE`, `DEBUG`, `INFO` (default), `WARN`, `ERROR` or `FATAL`, as Lambda sets it |
 //! | `AWS_REGION`, `AWS_ACCESS_KEY_ID`, … | as Lambda sets them |
 //! | `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_SQS` | another place than AWS |

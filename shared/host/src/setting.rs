@@ -49,6 +49,10 @@ pub fn setting(variable: &'static str) -> Result<String, SettingError> {
 }
 
 /// The value of an environment variable that may be set, and is a time in seconds.
+///
+/// # Errors
+///
+/// [`SettingError`] if it is no whole number.
 pub(crate) fn seconds(variable: &'static str) -> Result<Option<Duration>, SettingError> {
     let seconds = optional_setting(variable)?.map(|value| value.parse().map(Duration::from_secs));
     seconds

@@ -10,7 +10,7 @@ use aws_config::Region;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_types::body::SdkBody;
-use host::{https_client, sdk_config};
+use host::{https_client, sdk_config_with};
 use http::{Request, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -74,7 +74,7 @@ async fn refuse_tls(mut client: TcpStream) {
 /// The functions' configuration; what Lambda would set is stated.
 async fn dynamodb_at(address: &str) -> Client {
     let nobody = Credentials::new("nobody", "nothing", None, None, "a test");
-    let config = sdk_config().await.unwrap().into_builder();
+    let config = sdk_config_with(Duration::from_secs(1)).await.into_builder();
     let config = config
         .endpoint_url(format!("http://{address}"))
         .region(Region::new("us-east-1"))

@@ -68,6 +68,6 @@ fn a_time_that_is_no_number_of_seconds_is_one_line_that_names_it() {
     }
     assert_eq!(
         last_line("REQUEST_TIMEOUT_SECONDS", "0")["message"],
-        "environment variable REQUEST_TIMEOUT_SECONDS is 0: no request could be answered in time"
+        "environment variable REQUEST_TIMEOUT_SECONDS is not between 1 and 900 seconds"
     );
 }

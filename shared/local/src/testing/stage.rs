@@ -24,7 +24,7 @@ use crate::{Binaries, Options, Stack};
 /// request that got none.
 const PARAMETERS: [(&str, &str); 4] = [
     ("FunctionTimeout", "5"),
-    ("RequestTimeout", "20"),
+    ("RequestTimeout", "10"),
     ("VisibilityTimeout", "5"),
     ("MaxReceiveCount", "1000"),
 ];
@@ -65,7 +65,7 @@ impl Stage {
     /// With these functions, each by its name and the path of its program; the template's others don't run.
     ///
     /// Unless `parameters` say otherwise, an invocation may take five seconds, a message whose process dies comes again five
-    /// seconds after it was received, none is dead-lettered for its receives, and no request is given up before its invocation.
+    /// seconds after it was received, none is dead-lettered for its receives, and a request may go without an answer for ten.
     pub async fn set(functions: &[(&str, &str)], parameters: &[(&str, &str)]) -> Self {
         Self::set_on(workspace().join("template.yaml"), functions, parameters).await
     }
