@@ -20,7 +20,8 @@ use self::stage::Stage;
 use crate::stop::Stop;
 use crate::{Outcome, say, watch};
 
-/// Hidden for so short a time that a redelivery is seen, and for longer than a lease lasts. Else time and receives enough for
+/// Hidden for so short a time that a redelivery is seen, and for longer than a lease lasts; the six times that AWS recommends
+/// are for throttled batches, of which there are none here. Else time and receives enough for
 /// a machine that is busy with something else: work whose time is up after its effect, and before it is recorded, has to
 /// repeat it.
 const PARAMETERS: [(&str, &str); 5] = [
@@ -99,9 +100,7 @@ async fn play(
         }
         if silent_since.elapsed() > SILENCE {
             let left = watch::plural(stage.left().len(), "message");
-            say_at(format!(
-                "... {left} will be delivered again, when the visibility timeout is over"
-            ));
+            say_at(format!("... {left} left, hidden until the visibility timeout is over"));
             silent_since = Instant::now();
         }
     }
