@@ -21,9 +21,8 @@ use crate::stop::Stop;
 use crate::{Outcome, say, watch};
 
 /// Hidden for so short a time that a redelivery is seen, and for longer than a lease lasts; the six times that AWS recommends
-/// are for throttled batches, of which there are none here. Else time and receives enough for
-/// a machine that is busy with something else: work whose time is up after its effect, and before it is recorded, has to
-/// repeat it.
+/// are for throttled batches, of which there are none here. Else time and receives enough for a machine that is busy with
+/// something else: work whose time is up after its effect, and before it is recorded, has to repeat it.
 const PARAMETERS: [(&str, &str); 5] = [
     ("FunctionTimeout", "10"),
     ("RequestTimeout", "10"),
