@@ -88,14 +88,14 @@ fn idempotency_knows_nothing_of_queues_or_lambda() {
 }
 
 #[test]
-fn batch_names_no_aws_client_and_no_lambda_runtime() {
-    let (_, dependencies) = &packages()["batch"];
+fn consumer_names_no_aws_client_and_no_lambda_runtime() {
+    let (_, dependencies) = &packages()["consumer"];
     let foreign: Vec<_> = dependencies
         .iter()
         .filter(|name| name.starts_with("aws-") || name.starts_with("lambda"))
         .collect();
     assert!(foreign.is_empty(), "{foreign:?}");
-    assert!(!below("batch").contains("lambda_runtime"));
+    assert!(!below("consumer").contains("lambda_runtime"));
 }
 
 #[test]
@@ -111,25 +111,39 @@ fn nothing_shared_depends_on_a_function_and_no_function_on_another() {
 }
 
 #[test]
-fn dependencies_point_from_functions_over_host_and_batch_to_idempotency() {
+fn dependencies_point_from_functions_down_to_idempotency() {
     let packages = packages();
-    let ours = |name: &str| -> BTreeSet<&str> {
+    let ours = |name: &str| -> Vec<&str> {
         let (_, dependencies) = &packages[name];
-        dependencies
-            .iter()
-            .map(String::as_str)
-            .filter(|name| packages.contains_key(*name))
-            .collect()
+        let ours = dependencies.iter().map(String::as_str);
+        ours.filter(|name| packages.contains_key(*name)).collect()
     };
-    assert_eq!(ours("idempotency"), BTreeSet::new());
-    assert_eq!(ours("batch"), BTreeSet::from(["idempotency"]));
-    assert_eq!(ours("host"), BTreeSet::from(["batch", "idempotency"]));
-    assert_eq!(ours("operator"), BTreeSet::from(["batch", "host", "idempotency"]));
+    let rules: [(&str, &[&str]); 7] = [
+        ("aws", &[]),
+        ("idempotency", &[]),
+        ("consumer", &["idempotency"]),
+        ("host", &["consumer", "idempotency"]),
+        ("sqs", &["aws", "consumer"]),
+        ("lambda", &["aws", "consumer", "host", "idempotency", "sqs"]),
+        ("operator", &["aws", "consumer", "idempotency"]),
+    ];
+    for (package, expected) in rules {
+        assert_eq!(ours(package), expected, "{package}");
+    }
     for function in functions() {
-        assert!(
-            ours(&function).is_subset(&BTreeSet::from(["host", "batch", "idempotency"])),
-            "{function}"
-        );
+        for dependency in ours(&function) {
+            let allowed = ["aws", "consumer", "host", "idempotency", "lambda"];
+            assert!(allowed.contains(&dependency), "{function} depends on {dependency}");
+        }
+    }
+}
+
+#[test]
+fn tools_do_not_depend_on_a_lambda_runtime() {
+    for tool in ["operator", "local"] {
+        let below = below(tool);
+        assert!(below.contains("aws-sdk-sqs"), "{tool}");
+        assert!(!below.contains("lambda_runtime"), "{tool}");
     }
 }
 

@@ -11,7 +11,7 @@ mod tables;
 pub use order::{InvalidOrder, Line, Order};
 pub use tables::Tables;
 
-use batch::{Delivery, Failure, Handler, Mode};
+use consumer::{Delivery, Failure, Handler, Mode};
 use host::{SettingError, setting};
 use idempotency::Completion;
 

@@ -6,5 +6,5 @@ use place_order::PlaceOrder;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    host::run(PlaceOrder::from_env).await
+    lambda::run(PlaceOrder::from_env).await
 }

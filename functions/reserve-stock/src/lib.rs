@@ -10,7 +10,7 @@ mod table;
 pub use reservation::{InvalidReservation, Reservation};
 pub use table::Table;
 
-use batch::{Delivery, Failure, Handler, IdempotencyKey, Mode};
+use consumer::{Delivery, Failure, Handler, IdempotencyKey, Mode};
 use host::{SettingError, setting};
 use idempotency::Completion;
 

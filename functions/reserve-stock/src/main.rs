@@ -6,5 +6,5 @@ use reserve_stock::ReserveStock;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    host::run(ReserveStock::from_env).await
+    lambda::run(ReserveStock::from_env).await
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use batch::Failure;
+use consumer::Failure;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 use idempotency::Completion;

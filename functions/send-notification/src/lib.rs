@@ -11,9 +11,10 @@ pub use notification::Notification;
 
 use std::time::Duration;
 
+use aws::{HttpsClient, https_client};
 use aws_smithy_types::body::SdkBody;
-use batch::{Chain, Delivery, Failure, Handler};
-use host::{HttpsClient, SettingError, https_client, setting};
+use consumer::{Chain, Delivery, Failure, Handler};
+use host::{SettingError, setting};
 use http::header::{CONTENT_TYPE, HeaderName};
 use http::uri::Scheme;
 use http::{Request, Uri};

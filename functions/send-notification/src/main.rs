@@ -6,5 +6,5 @@ use send_notification::SendNotification;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    host::run(SendNotification::from_env).await
+    lambda::run(SendNotification::from_env).await
 }

@@ -9,8 +9,6 @@ use std::fmt;
 use std::io::Write;
 use std::time::SystemTime;
 
-use aws_smithy_types::DateTime;
-use aws_smithy_types::date_time::Format;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
@@ -22,7 +20,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// Sends log lines to standard output, which Lambda collects, and panics with them.
-pub(crate) fn start() {
+pub fn start_logging() {
     let level = level(std::env::var("AWS_LAMBDA_LOG_LEVEL").ok().as_deref());
     let lines = JsonLines { write: print };
     // A second host in one process (a test's) keeps the first's.
@@ -48,7 +46,7 @@ fn level(word: Option<&str>) -> LevelFilter {
 }
 
 /// Whoever has closed standard output does not want to hear of it, least of all in a panic.
-pub(crate) fn print(line: String) {
+pub fn print(line: String) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
@@ -99,13 +97,9 @@ where
     }
 }
 
-/// RFC 3339, in UTC, at most three digits after the second.
+/// RFC 3339, in UTC, with milliseconds.
 fn timestamp(now: SystemTime) -> String {
-    let millis = now
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| since.as_millis());
-    let time = DateTime::from_millis(i64::try_from(millis).unwrap_or(i64::MAX));
-    time.fmt(Format::DateTimeWithOffset).unwrap_or_default()
+    humantime::format_rfc3339_millis(now).to_string()
 }
 
 /// Collects fields as JSON values.

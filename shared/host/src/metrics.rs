@@ -10,7 +10,7 @@
 //!
 //! [emf]: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
-use batch::Summary;
+use consumer::Summary;
 use idempotency::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -21,7 +21,7 @@ const NAMESPACE: &str = "SqsConsumer";
 const FUNCTION_NAME: &str = "FunctionName";
 
 /// The line to print when a batch of the function was answered.
-pub(crate) fn line(function: &str, now: Timestamp, summary: &Summary) -> String {
+pub fn metrics_line(function: &str, now: Timestamp, summary: &Summary) -> String {
     let (mut line, mut metrics) = (Map::new(), Vec::new());
     for (name, unit, value) in values(summary) {
         line.insert(name.to_owned(), value);
@@ -70,7 +70,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_770_000_000_123);
 
     fn parsed(summary: &Summary) -> Value {
-        let line = line("place-order", NOW, summary);
+        let line = metrics_line("place-order", NOW, summary);
         assert!(!line.contains('\n'), "{line}");
         serde_json::from_str(&line).unwrap()
     }

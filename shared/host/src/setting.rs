@@ -53,9 +53,59 @@ pub fn setting(variable: &'static str) -> Result<String, SettingError> {
 /// # Errors
 ///
 /// [`SettingError`] if it is no whole number.
-pub(crate) fn seconds(variable: &'static str) -> Result<Option<Duration>, SettingError> {
+pub fn seconds(variable: &'static str) -> Result<Option<Duration>, SettingError> {
     let seconds = optional_setting(variable)?.map(|value| value.parse().map(Duration::from_secs));
     seconds
         .transpose()
         .map_err(|_| SettingError::wrong(variable, "is not a whole number of seconds"))
+}
+
+/// The longest request timeout, in seconds: no Lambda invocation lasts longer.
+const LONGEST_REQUEST_TIMEOUT: u64 = 900;
+
+/// The value of `REQUEST_TIMEOUT_SECONDS`: how long a request to a store or queue may go without an answer before it is sent
+/// again. The default is one second: DynamoDB answers in some ten milliseconds, and one hung connection must not use up the
+/// time of the message.
+///
+/// # Errors
+///
+/// [`SettingError`] if it is not a whole number from 1 to 900.
+pub fn request_timeout() -> Result<Duration, SettingError> {
+    const VARIABLE: &str = "REQUEST_TIMEOUT_SECONDS";
+    checked_request_timeout(VARIABLE, seconds(VARIABLE)?)
+}
+
+fn checked_request_timeout(variable: &'static str, set: Option<Duration>) -> Result<Duration, SettingError> {
+    let timeout = set.unwrap_or(Duration::from_secs(1));
+    match (1..=LONGEST_REQUEST_TIMEOUT).contains(&timeout.as_secs()) {
+        true => Ok(timeout),
+        false => Err(SettingError::wrong(
+            variable,
+            format!("is not between 1 and {LONGEST_REQUEST_TIMEOUT} seconds"),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_timeout_is_one_second_unless_it_is_set() {
+        for (set, expected) in [(None, 1), (Some(1), 1), (Some(7), 7), (Some(900), 900)] {
+            let timeout = checked_request_timeout("T", set.map(Duration::from_secs));
+            assert_eq!(timeout, Ok(Duration::from_secs(expected)));
+        }
+    }
+
+    #[test]
+    fn a_request_timeout_of_zero_or_above_900_is_refused() {
+        for set in [0, 901, u64::MAX] {
+            let error = checked_request_timeout("T", Some(Duration::from_secs(set))).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "environment variable T is not between 1 and 900 seconds"
+            );
+        }
+    }
 }

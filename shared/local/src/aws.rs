@@ -136,7 +136,7 @@ impl Clients {
 /// The endpoint is for the service's own configuration: here the environment's, which may be another stack's, would outweigh
 /// it.
 async fn config() -> SdkConfig {
-    let config = host::sdk_config_with(REQUEST_TIMEOUT).await.into_builder();
+    let config = ::aws::sdk_config(REQUEST_TIMEOUT).await.into_builder();
     let config = config.region(Region::new(region()));
     match env::var_os("AWS_ACCESS_KEY_ID") {
         Some(_) => config.build(),

@@ -84,7 +84,7 @@ impl EndpointArgs {
 async fn config(url: Option<&str>) -> Result<SdkConfig, String> {
     let config = match url {
         Some(url) if is_emulator(url) => emulator().await,
-        _ => host::desk_sdk_config().await,
+        _ => aws::workstation_sdk_config().await,
     };
     if config.region().is_none() {
         return Err(
@@ -109,7 +109,7 @@ fn is_emulator(url: &str) -> bool {
 
 /// The environment's region and credentials, or any: a search for others takes seconds, and real ones don't belong there.
 async fn emulator() -> SdkConfig {
-    let config = host::sdk_config_with(REQUEST_TIMEOUT).await;
+    let config = aws::sdk_config(REQUEST_TIMEOUT).await;
     let region = config.region().cloned().unwrap_or(Region::from_static(REGION));
     let config = config
         .into_builder()

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, Update};
-use batch::{Delivery, Envelope, Failure, Handler, IdempotencyKey, Mode};
+use consumer::{Delivery, Envelope, Failure, Handler, IdempotencyKey, Mode};
 use host::{SettingError, setting};
 use idempotency::{Completion, OutgoingMessage, Timestamp, Write};
 use serde::Deserialize;
@@ -29,8 +29,11 @@ async fn main() -> ExitCode {
 }
 
 async fn run<K: Kind>() -> ExitCode {
-    let config = host::sdk_config().await;
-    host::run(|| Scripted::<K>::from_env(Client::new(&config?))).await
+    let config = match host::request_timeout() {
+        Ok(timeout) => Ok(aws::sdk_config(timeout).await),
+        Err(error) => Err(error),
+    };
+    lambda::run(|| Scripted::<K>::from_env(Client::new(&config?))).await
 }
 
 /// What the message asks for, delivery by delivery; the last goes for all that follow.

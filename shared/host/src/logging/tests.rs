@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use batch::{Budget, Delivery, Failure, Handler, IdempotencyKey, MemoryQueues, QueueFault, Services, SqsEvent};
+use consumer::{Budget, Delivery, Failure, Handler, IdempotencyKey, MemoryQueues, QueueFault, Services, SqsEvent};
 use idempotency::{Attempt, Claim, Completion, Key, Ledger, MemoryLedger, OwnerToken, Status, Timestamp};
 use serde_json::json;
 
@@ -40,9 +40,9 @@ fn every_line_has_time_level_message_and_the_ids_of_its_spans() {
 }
 
 #[test]
-fn the_timestamp_is_rfc_3339_in_utc_without_trailing_zeros() {
+fn the_timestamp_is_rfc_3339_in_utc_with_milliseconds() {
     let time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_120);
-    assert_eq!(timestamp(time), "2023-11-14T22:13:20.12Z");
+    assert_eq!(timestamp(time), "2023-11-14T22:13:20.120Z");
 }
 
 #[test]
@@ -139,7 +139,9 @@ fn lines_of_a_batch(handler: &Arc<Speaking>, deeds: &[&str]) -> Vec<Value> {
         runtime().block_on(async {
             let now = Timestamp::now();
             let budget = Budget::new(now, now.plus(Duration::from_secs(30)));
-            batch::run(handler, &*handler.services, event, &budget).await.unwrap();
+            consumer::run(handler, &*handler.services, event, &budget)
+                .await
+                .unwrap();
         });
     })
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
-use batch::dead_letter::{
+use consumer::dead_letter::{
     FAILED_FUNCTION, FAILURE_REASON, IDEMPOTENCY_KEY, ORIGINAL_DEDUPLICATION_ID, ORIGINAL_MESSAGE_ID, RECEIVE_COUNT,
 };
 use idempotency::Timestamp;

@@ -22,7 +22,7 @@ pub(crate) async fn ask(
     let request = request
         .body(body.into())
         .map_err(|_| format!("{refused}: that can't be the name of a function"))?;
-    let response = host::https_client().request(request).await;
+    let response = aws::https_client().request(request).await;
     let (head, body) = response.map_err(|error| unreachable(endpoint, &error))?.into_parts();
     let body = body.collect().await;
     let body = body.map_err(|error| unreachable(endpoint, &error))?;

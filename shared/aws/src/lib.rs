@@ -1,0 +1,9 @@
+#![doc = include_str!("../README.md")]
+
+mod config;
+mod error;
+mod https;
+
+pub use config::{sdk_config, workstation_sdk_config};
+pub use error::service_error;
+pub use https::{HttpsClient, https_client};

@@ -1,0 +1,204 @@
+//! Messages that SNS or EventBridge has wrapped, on their way through a batch.
+
+use std::sync::{Arc, Mutex};
+
+use consumer::dead_letter::{FAILURE_REASON, IDEMPOTENCY_KEY};
+use consumer::{Delivery, Envelope, Failure, Handler, IdempotencyKey, Services};
+use idempotency::{Completion, Key, Status};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::common::{DEAD, Memory, STANDARD, Sent, event_of, failed, with_dead_letter_queue};
+
+#[derive(Deserialize)]
+struct Note {
+    #[serde(default)]
+    id: String,
+    text: String,
+}
+
+/// Notes which origin each text came from; `'s'` unwraps notifications, `'e'` events, `'b'` goes by a business key.
+#[derive(Default)]
+struct Unwrapping<const HOW: char> {
+    handled: Mutex<Vec<(String, Option<String>)>>,
+}
+
+impl<const HOW: char> Handler for Unwrapping<HOW> {
+    type Message = Note;
+    const NAMESPACE: &'static str = "unwrapping";
+    const ENVELOPE: Envelope = match HOW {
+        'e' => Envelope::EventBridge,
+        _ => Envelope::Sns,
+    };
+
+    fn key(&self, note: &Note, _: &Delivery) -> IdempotencyKey {
+        match HOW {
+            'b' => IdempotencyKey::business(&note.id),
+            _ => IdempotencyKey::of_message(),
+        }
+    }
+
+    async fn handle(&self, note: Note, delivery: &Delivery) -> Result<Completion, Failure> {
+        let source = delivery.origin().map(|origin| origin.source().to_owned());
+        self.handled.lock().unwrap().push((note.text, source));
+        Ok(Completion::new())
+    }
+}
+
+impl<const HOW: char> Unwrapping<HOW> {
+    fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    fn texts(&self) -> Vec<String> {
+        self.handled
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|(text, _)| text.clone())
+            .collect()
+    }
+}
+
+fn notification(id: &str, message: &str) -> String {
+    json!({
+        "Type": "Notification",
+        "MessageId": id,
+        "TopicArn": "arn:aws:sns:eu-west-1:123456789012:notes",
+        "Message": message,
+        "Timestamp": "2026-01-02T03:04:05.678Z",
+    })
+    .to_string()
+}
+
+fn event(id: &str, text: &str) -> String {
+    json!({
+        "version": "0",
+        "id": id,
+        "detail-type": "Note Taken",
+        "source": "com.example.notes",
+        "account": "123456789012",
+        "time": "2026-01-02T03:04:05Z",
+        "region": "eu-west-1",
+        "resources": [],
+        "detail": {"text": text},
+    })
+    .to_string()
+}
+
+fn status(services: &Memory, key: &str) -> Option<Status> {
+    let record = services.ledger().record(&Key::new("unwrapping", key).unwrap());
+    record.map(|record| record.status)
+}
+
+#[tokio::test]
+async fn the_envelopes_id_is_the_key_and_not_the_queues() {
+    let (handler, services) = (Unwrapping::<'s'>::new(), Services::in_memory());
+    let body = notification("n-1", r#"{"text": "a"}"#);
+    for id in ["m-1", "m-2"] {
+        let event = event_of(STANDARD, [Sent::new(id, body.clone())]);
+        assert!(failed(&handler, &services, event).await.is_empty());
+    }
+    let topic = "arn:aws:sns:eu-west-1:123456789012:notes".to_owned();
+    assert_eq!(*handler.handled.lock().unwrap(), [("a".to_owned(), Some(topic))]);
+    assert_eq!(status(&services, "n-1"), Some(Status::Completed));
+
+    let (handler, services) = (Unwrapping::<'e'>::new(), Services::in_memory());
+    let sent = ["m-1", "m-2"].map(|id| Sent::new(id, event("e-1", "b")));
+    assert!(failed(&handler, &services, event_of(STANDARD, sent)).await.is_empty());
+    assert_eq!(handler.texts(), ["b"]);
+    assert_eq!(status(&services, "e-1"), Some(Status::Completed));
+}
+
+#[tokio::test]
+async fn a_key_that_the_message_brings_goes_before_the_envelopes() {
+    let (handler, services) = (Unwrapping::<'s'>::new(), Services::in_memory());
+    let back = |id, envelope| {
+        let sent = Sent::new(id, notification(envelope, r#"{"text": "a"}"#));
+        event_of(STANDARD, [sent.attribute(IDEMPOTENCY_KEY, "k-1")])
+    };
+    assert!(failed(&handler, &services, back("m-1", "n-1")).await.is_empty());
+    assert!(failed(&handler, &services, back("m-2", "n-2")).await.is_empty());
+    assert_eq!(handler.texts(), ["a"]);
+    assert_eq!(status(&services, "k-1"), Some(Status::Completed));
+    assert_eq!(status(&services, "n-1"), None);
+}
+
+#[tokio::test]
+async fn a_business_key_goes_by_the_message_and_not_by_its_envelope() {
+    let (handler, services) = (Unwrapping::<'b'>::new(), with_dead_letter_queue());
+    let note = r#"{"id": "o-1", "text": "a"}"#;
+    for (id, body) in [
+        ("m-1", notification("n-1", note)),
+        ("m-2", notification("n-2", note)),
+        ("m-3", notification("n-3", r#"{"id": "o-1", "text": "b"}"#)),
+    ] {
+        assert!(
+            failed(&handler, &services, event_of(STANDARD, [Sent::new(id, body)]))
+                .await
+                .is_empty()
+        );
+    }
+    assert_eq!(handler.texts(), ["a"]);
+    assert_eq!(services.queues().sent(DEAD).len(), 1);
+    assert_eq!(status(&services, "o-1"), Some(Status::Completed));
+}
+
+#[tokio::test]
+async fn what_is_in_no_envelope_is_rejected_under_its_messages_id() {
+    let (handler, services) = (Unwrapping::<'s'>::new(), with_dead_letter_queue());
+    let sent = Sent::new("m-1", r#"{"text": "a"}"#);
+    assert!(failed(&handler, &services, event_of(STANDARD, [sent])).await.is_empty());
+    assert!(handler.texts().is_empty());
+    assert_eq!(status(&services, "m-1"), Some(Status::Rejected));
+    let [letter] = services.queues().sent(DEAD).try_into().unwrap();
+    let why = letter.attributes[FAILURE_REASON].string_value.as_deref().unwrap();
+    assert!(why.starts_with("malformed body: not an SNS notification"), "{why}");
+}
+
+#[tokio::test]
+async fn a_malformed_message_in_a_good_envelope_is_rejected_under_the_envelopes_id_and_sent_with_it() {
+    let (handler, services) = (Unwrapping::<'s'>::new(), with_dead_letter_queue());
+    let body = notification("n-1", "no note");
+    let sent = ["m-1", "m-2"].map(|id| Sent::new(id, body.clone()));
+    assert!(failed(&handler, &services, event_of(STANDARD, sent)).await.is_empty());
+    assert_eq!(status(&services, "n-1"), Some(Status::Rejected));
+    assert_eq!(status(&services, "m-1"), None);
+    let letters = services.queues().sent(DEAD);
+    assert_eq!(letters.len(), 2);
+    assert!(letters.iter().all(|letter| letter.body == body));
+    let key = letters[0].attributes[IDEMPOTENCY_KEY].string_value.as_deref();
+    assert_eq!(key, Some("n-1"));
+}
+
+#[tokio::test]
+async fn a_message_that_brings_its_key_is_told_from_another_by_what_is_in_the_envelope() {
+    // As after a handler that no longer understands what an earlier one has done.
+    let services = with_dead_letter_queue();
+    let brought = |id, body: String| event_of(STANDARD, [Sent::new(id, body).attribute(IDEMPOTENCY_KEY, "k-1")]);
+    let done = Unwrapping::<'s'>::new();
+    let first = brought("m-1", notification("n-1", r#"{"text": "a"}"#));
+    assert!(failed(&done, &services, first).await.is_empty());
+
+    #[derive(Deserialize)]
+    struct Newer {
+        #[expect(dead_code, reason = "only its absence matters")]
+        title: String,
+    }
+    struct Stricter;
+    impl Handler for Stricter {
+        type Message = Newer;
+        const NAMESPACE: &'static str = "unwrapping";
+        const ENVELOPE: Envelope = Envelope::Sns;
+        async fn handle(&self, _: Newer, _: &Delivery) -> Result<Completion, Failure> {
+            Ok(Completion::new())
+        }
+    }
+    let stricter = Arc::new(Stricter);
+    let same = brought("m-2", notification("n-2", r#"{"text": "a"}"#));
+    assert!(failed(&stricter, &services, same).await.is_empty());
+    assert!(services.queues().sent(DEAD).is_empty(), "it was done before");
+    let another = brought("m-3", notification("n-3", r#"{"text": "b"}"#));
+    assert!(failed(&stricter, &services, another).await.is_empty());
+    assert_eq!(services.queues().sent(DEAD).len(), 1);
+}

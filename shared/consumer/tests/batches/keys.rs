@@ -1,0 +1,396 @@
+//! What makes two messages the same work.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use consumer::dead_letter::{FAILURE_REASON, IDEMPOTENCY_KEY};
+use consumer::{Delivery, Failure, Handler, IdempotencyKey, Mode, Services, SqsEvent};
+use idempotency::{Attempt, Claim, Completion, Key, Ledger, Status, fingerprint};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::common::{DEAD, Deed, FIFO, Memory, NOW, STANDARD, Sent, event_of, failed, perform, with_dead_letter_queue};
+
+/// Says by which key it goes, and what it wants done.
+#[derive(Deserialize)]
+struct Order {
+    by: By,
+    #[serde(default)]
+    id: String,
+    #[serde(default)]
+    amount: u64,
+    deed: Deed,
+}
+
+#[derive(Deserialize)]
+enum By {
+    Message,
+    DeduplicationId,
+    Id,
+    /// Only the amount tells one payload of an ID from another.
+    IdAndAmount,
+    /// What tells one payload from another can't be written as JSON.
+    IdAndRubbish,
+    Panic,
+}
+
+#[derive(Default)]
+struct Keyed<const ONE_STEP: bool> {
+    handled: Mutex<Vec<String>>,
+}
+
+impl<const ONE_STEP: bool> Handler for Keyed<ONE_STEP> {
+    type Message = Order;
+    const NAMESPACE: &'static str = "keyed";
+    const MODE: Mode = match ONE_STEP {
+        true => Mode::OneStep,
+        false => Mode::ClaimThenComplete,
+    };
+
+    fn key(&self, order: &Order, _: &Delivery) -> IdempotencyKey {
+        match order.by {
+            By::Message => IdempotencyKey::of_message(),
+            By::DeduplicationId => IdempotencyKey::deduplication_id(),
+            By::Id => IdempotencyKey::business(&order.id),
+            By::IdAndAmount => IdempotencyKey::business_counting(&order.id, &order.amount),
+            By::IdAndRubbish => IdempotencyKey::business_counting(&order.id, &BTreeMap::from([(b"bytes", 1)])),
+            By::Panic => panic!("no key for that"),
+        }
+    }
+
+    async fn handle(&self, order: Order, delivery: &Delivery) -> Result<Completion, Failure> {
+        self.handled.lock().unwrap().push(delivery.message_id().to_owned());
+        perform(order.deed).await
+    }
+}
+
+impl<const ONE_STEP: bool> Keyed<ONE_STEP> {
+    fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    fn handled(&self) -> Vec<String> {
+        self.handled.lock().unwrap().clone()
+    }
+}
+
+type Claiming = Keyed<false>;
+
+fn order(by: &str) -> Value {
+    json!({"by": by, "id": "o-1", "amount": 7, "deed": "Write"})
+}
+
+fn one(id: &str, order: &Value) -> SqsEvent {
+    event_of(STANDARD, [Sent::new(id, order.to_string())])
+}
+
+fn status(services: &Memory, key: &str) -> Option<Status> {
+    let record = services.ledger().record(&Key::new("keyed", key).unwrap());
+    record.map(|record| record.status)
+}
+
+fn reason(services: &Memory, key: &str) -> String {
+    let record = services.ledger().record(&Key::new("keyed", key).unwrap());
+    record.unwrap().reason.unwrap()
+}
+
+/// What the dead letters say of why they are dead.
+fn reasons(services: &Memory) -> Vec<String> {
+    let letters = services.queues().sent(DEAD).into_iter();
+    letters
+        .map(|letter| letter.attributes[FAILURE_REASON].string_value.clone().unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_key_that_the_message_brings_outlives_its_message_id() {
+    let (handler, services) = (Claiming::new(), Services::in_memory());
+    let brought = |id| Sent::new(id, order("Message").to_string()).attribute(IDEMPOTENCY_KEY, "k-1");
+    for id in ["m-1", "m-2"] {
+        assert!(
+            failed(&handler, &services, event_of(STANDARD, [brought(id)]))
+                .await
+                .is_empty()
+        );
+    }
+    assert_eq!(handler.handled(), ["m-1"]);
+    assert_eq!(status(&services, "k-1"), Some(Status::Completed));
+    assert_eq!(status(&services, "m-1"), None);
+}
+
+#[tokio::test]
+async fn a_message_that_is_sent_back_under_its_old_id_is_the_same_work() {
+    let (handler, services) = (Claiming::new(), Services::in_memory());
+    let body = order("Message").to_string();
+    let back = Sent::new("m-9", body.clone()).attribute(IDEMPOTENCY_KEY, "m-1");
+    for sent in [Sent::new("m-1", body), back] {
+        assert!(failed(&handler, &services, event_of(STANDARD, [sent])).await.is_empty());
+    }
+    assert_eq!(handler.handled(), ["m-1"]);
+}
+
+#[tokio::test]
+async fn an_empty_attribute_is_no_key() {
+    let (handler, services) = (Claiming::new(), Services::in_memory());
+    let sent = ["m-1", "m-2"].map(|id| Sent::new(id, order("Message").to_string()).attribute(IDEMPOTENCY_KEY, ""));
+    assert!(failed(&handler, &services, event_of(STANDARD, sent)).await.is_empty());
+    assert_eq!(handler.handled(), ["m-1", "m-2"]);
+    assert_eq!(status(&services, "m-1"), Some(Status::Completed));
+}
+
+#[tokio::test]
+async fn a_brought_key_with_another_payload_is_rejected_even_if_that_is_malformed() {
+    for other in [
+        json!({"by": "Message", "deed": "Succeed"}).to_string(),
+        "{".to_owned(),
+        "{}".to_owned(),
+    ] {
+        let (handler, services) = (Claiming::new(), with_dead_letter_queue());
+        let brought = |id, body: &str| {
+            let sent = Sent::new(id, body).attribute(IDEMPOTENCY_KEY, "k-1");
+            event_of(STANDARD, [sent])
+        };
+        let first = brought("m-1", &order("Message").to_string());
+        assert!(failed(&handler, &services, first).await.is_empty());
+        assert!(failed(&handler, &services, brought("m-2", &other)).await.is_empty());
+        assert_eq!(handler.handled(), ["m-1"]);
+        let letters = services.queues().sent(DEAD);
+        assert_eq!(letters.len(), 1, "{other} is lost");
+        assert_eq!(letters[0].body, other);
+        assert_eq!(status(&services, "k-1"), Some(Status::Completed));
+    }
+}
+
+#[tokio::test]
+async fn a_deduplication_id_is_a_key_beyond_the_queues_five_minutes() {
+    let (handler, services) = (Claiming::new(), Services::in_memory());
+    for id in ["m-1", "m-2"] {
+        let sent = Sent::new(id, order("DeduplicationId").to_string())
+            .group("g")
+            .system("MessageDeduplicationId", "d-1");
+        assert!(failed(&handler, &services, event_of(FIFO, [sent])).await.is_empty());
+    }
+    assert_eq!(handler.handled(), ["m-1"]);
+    assert_eq!(status(&services, "d-1"), Some(Status::Completed));
+}
+
+#[tokio::test]
+async fn a_message_without_the_key_that_its_handler_names_is_rejected_under_its_own() {
+    for (body, why) in [
+        (
+            order("DeduplicationId"),
+            "it has no deduplication ID; is its queue FIFO?",
+        ),
+        (json!({"by": "Id", "deed": "Succeed"}), "the idempotency key is empty"),
+        (
+            json!({"by": "IdAndAmount", "id": "", "deed": "Succeed"}),
+            "the idempotency key is empty",
+        ),
+    ] {
+        let (handler, services) = (Claiming::new(), Services::in_memory());
+        assert_eq!(failed(&handler, &services, one("m-1", &body)).await, ["m-1"]);
+        assert!(handler.handled().is_empty());
+        assert_eq!(reason(&services, "m-1"), why);
+    }
+}
+
+#[tokio::test]
+async fn a_payload_without_a_fingerprint_is_not_taken_for_a_copy_of_another() {
+    let (handler, services) = (Claiming::new(), with_dead_letter_queue());
+    assert!(failed(&handler, &services, one("m-1", &order("Id"))).await.is_empty());
+    assert!(
+        failed(&handler, &services, one("m-2", &order("IdAndRubbish")))
+            .await
+            .is_empty()
+    );
+    assert_eq!(services.queues().sent(DEAD).len(), 1);
+    assert!(reason(&services, "m-2").starts_with("its fingerprint can't be computed: "));
+}
+
+#[tokio::test]
+async fn two_messages_of_one_business_key_are_the_same_work() {
+    async fn worked_once<const ONE_STEP: bool>() -> Vec<String> {
+        let (handler, services) = (Keyed::<ONE_STEP>::new(), Services::in_memory());
+        let same_in_other_words = r#" {"deed": "Write", "amount": 7, "id": "o-1", "by": "Id"}"#;
+        for body in [order("Id").to_string(), same_in_other_words.to_owned()] {
+            let id = format!("m-{}", body.len());
+            assert!(
+                failed(&handler, &services, event_of(STANDARD, [Sent::new(&id, body)]))
+                    .await
+                    .is_empty()
+            );
+        }
+        assert_eq!(services.ledger().committed().len(), 1);
+        assert_eq!(status(&services, "o-1"), Some(Status::Completed));
+        handler.handled()
+    }
+    assert_eq!(worked_once::<false>().await.len(), 1);
+    assert_eq!(
+        worked_once::<true>().await.len(),
+        2,
+        "one step commits once, and runs at every delivery"
+    );
+}
+
+#[tokio::test]
+async fn a_business_key_seen_with_another_payload_is_rejected_and_both_fingerprints_are_named() {
+    async fn rejected<const ONE_STEP: bool>(key: &str) {
+        let (handler, services) = (Keyed::<ONE_STEP>::new(), with_dead_letter_queue());
+        let [first, second] = [7, 8].map(|amount| json!({"by": "Id", "id": key, "amount": amount, "deed": "Write"}));
+        assert!(failed(&handler, &services, one("m-1", &first)).await.is_empty());
+        assert!(failed(&handler, &services, one("m-2", &second)).await.is_empty());
+        assert_eq!(services.ledger().committed().len(), 1);
+        assert_eq!(status(&services, key), Some(Status::Completed));
+        let [why] = reasons(&services).try_into().unwrap();
+        for payload in [first, second] {
+            let fingerprint = fingerprint(&payload).unwrap();
+            assert!(why.contains(&fingerprint), "{why}");
+        }
+    }
+    for key in ["o-1", &"o".repeat(2000)] {
+        rejected::<false>(key).await;
+        rejected::<true>(key).await;
+    }
+}
+
+#[tokio::test]
+async fn another_payload_is_rejected_while_the_first_is_in_progress_too() {
+    let (handler, services) = (Claiming::new(), with_dead_letter_queue());
+    let key = Key::new("keyed", "o-1").unwrap();
+    let elsewhere = Attempt::new(key, NOW, NOW.plus(std::time::Duration::from_secs(60))).with_fingerprint("another");
+    let claim = services.ledger().claim(&elsewhere).await.unwrap();
+    assert!(matches!(claim, Claim::Granted(_)));
+    assert!(failed(&handler, &services, one("m-1", &order("Id"))).await.is_empty());
+    assert!(reasons(&services)[0].contains("another"));
+    assert!(handler.handled().is_empty());
+    assert_eq!(status(&services, "o-1"), Some(Status::InProgress));
+}
+
+#[tokio::test]
+async fn only_the_part_that_counts_tells_one_payload_from_another() {
+    let (handler, services) = (Claiming::new(), with_dead_letter_queue());
+    let noted =
+        |amount, note| json!({"by": "IdAndAmount", "id": "o-1", "amount": amount, "note": note, "deed": "Succeed"});
+    for (id, body) in [
+        ("m-1", noted(7, "soon")),
+        ("m-2", noted(7, "please")),
+        ("m-3", noted(8, "soon")),
+    ] {
+        assert!(failed(&handler, &services, one(id, &body)).await.is_empty());
+    }
+    assert_eq!(handler.handled(), ["m-1"]);
+    let letters = services.queues().sent(DEAD);
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0].body, noted(8, "soon").to_string());
+}
+
+/// Two messages of one key in one batch: what each mode reports, and how often it handles.
+async fn twice<const ONE_STEP: bool>(
+    queue: &str,
+    deeds: [&str; 2],
+    amounts: [u64; 2],
+) -> (Vec<String>, Vec<String>, Memory) {
+    let (handler, services) = (Keyed::<ONE_STEP>::new(), with_dead_letter_queue());
+    let sent = |(id, (deed, amount))| {
+        let body = json!({"by": "IdAndAmount", "id": "o-1", "amount": amount, "deed": deed});
+        Sent::new(id, body.to_string()).group("g")
+    };
+    let sent = ["m-1", "m-2"].into_iter().zip(deeds.into_iter().zip(amounts)).map(sent);
+    let reported = failed(&handler, &services, event_of(queue, sent)).await;
+    (reported, handler.handled(), services)
+}
+
+#[tokio::test]
+async fn of_two_messages_of_one_key_in_one_batch_the_second_is_a_duplicate_of_the_first() {
+    for queue in [STANDARD, FIFO] {
+        let (reported, handled, services) = twice::<false>(queue, ["Write", "Write"], [7, 7]).await;
+        assert_eq!((reported, handled), (vec![], vec!["m-1".to_owned()]));
+        assert_eq!(services.ledger().committed().len(), 1);
+
+        let (reported, _, services) = twice::<true>(queue, ["Write", "Write"], [7, 7]).await;
+        assert!(reported.is_empty());
+        assert_eq!(services.ledger().committed().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn of_two_messages_of_one_key_in_one_batch_each_has_its_own_dead_letter() {
+    for queue in [STANDARD, FIFO] {
+        let (reported, handled, services) = twice::<false>(queue, ["Permanent", "Succeed"], [7, 7]).await;
+        assert_eq!((reported, handled), (vec![], vec!["m-1".to_owned()]));
+        assert_eq!(
+            reasons(&services),
+            ["not ever", "its key was rejected before: not ever"]
+        );
+    }
+}
+
+#[tokio::test]
+async fn of_two_payloads_of_one_key_in_one_batch_the_first_is_worked_and_the_second_rejected() {
+    for queue in [STANDARD, FIFO] {
+        let (reported, handled, services) = twice::<false>(queue, ["Write", "Write"], [7, 8]).await;
+        assert_eq!((reported, handled), (vec![], vec!["m-1".to_owned()]));
+        assert_eq!(reasons(&services).len(), 1);
+
+        let (reported, _, services) = twice::<true>(queue, ["Write", "Write"], [7, 8]).await;
+        assert!(reported.is_empty());
+        assert_eq!((services.ledger().committed().len(), reasons(&services).len()), (1, 1));
+    }
+}
+
+#[tokio::test]
+async fn of_two_messages_of_one_key_in_one_batch_the_second_waits_for_a_retry_of_the_first() {
+    for queue in [STANDARD, FIFO] {
+        let (reported, handled, services) = twice::<false>(queue, ["Retry", "Succeed"], [7, 7]).await;
+        assert_eq!(
+            (reported, handled),
+            (vec!["m-1".to_owned(), "m-2".to_owned()], vec!["m-1".to_owned()])
+        );
+        assert_eq!(status(&services, "o-1"), None);
+    }
+}
+
+#[tokio::test]
+async fn a_panic_over_the_key_costs_its_own_message_and_may_pass() {
+    async fn costs_one<const ONE_STEP: bool>() {
+        let (handler, services) = (Keyed::<ONE_STEP>::new(), with_dead_letter_queue());
+        let bodies = ["Message", "Panic", "Message"].map(|by| order(by).to_string());
+        let sent = ["m-1", "m-2", "m-3"]
+            .into_iter()
+            .zip(bodies)
+            .map(|(id, body)| Sent::new(id, body));
+        assert_eq!(failed(&handler, &services, event_of(STANDARD, sent)).await, ["m-2"]);
+        assert_eq!(handler.handled(), ["m-1", "m-3"]);
+        assert_eq!(status(&services, "m-2"), None);
+        assert!(services.queues().sent(DEAD).is_empty());
+    }
+    costs_one::<false>().await;
+    costs_one::<true>().await;
+}
+
+#[tokio::test]
+async fn the_token_for_others_follows_the_key_and_not_the_message() {
+    #[derive(Default)]
+    struct Tokens(Mutex<Vec<String>>);
+    impl Handler for Tokens {
+        type Message = String;
+        const NAMESPACE: &'static str = "tokens";
+        fn key(&self, order: &String, _: &Delivery) -> IdempotencyKey {
+            IdempotencyKey::business(order)
+        }
+        async fn handle(&self, _: String, delivery: &Delivery) -> Result<Completion, Failure> {
+            self.0.lock().unwrap().push(delivery.idempotency_token());
+            Err(Failure::retry("again"))
+        }
+    }
+    let handler = Arc::<Tokens>::default();
+    for id in ["m-1", "m-2"] {
+        let sent = Sent::new(id, "\"o-1\"");
+        assert_eq!(
+            failed(&handler, &Services::in_memory(), event_of(STANDARD, [sent])).await,
+            [id]
+        );
+    }
+    let token = Key::new("tokens", "o-1").unwrap().token();
+    assert_eq!(*handler.0.lock().unwrap(), [token.clone(), token]);
+}

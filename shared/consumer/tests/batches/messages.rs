@@ -1,0 +1,305 @@
+//! What becomes of a message, in either mode.
+
+use consumer::Services;
+use consumer::{BatchError, Handler};
+use idempotency::{Attempt, Claim, Fault, Ledger, Status};
+
+use crate::common::{
+    Bomb, Claiming, Deed, NOW, OneStep, STANDARD, body, deeds, event, failed, key, status, ten_seconds,
+};
+
+#[tokio::test]
+async fn only_the_failed_messages_are_reported_in_the_events_order() {
+    let services = Services::in_memory();
+    let event = deeds([
+        ("m-1", Deed::Retry),
+        ("m-2", Deed::Succeed),
+        ("m-3", Deed::Panic),
+        ("m-4", Deed::Permanent),
+        ("m-5", Deed::Succeed),
+    ]);
+    assert_eq!(
+        failed(&Claiming::new(), &services, event.clone()).await,
+        ["m-1", "m-3", "m-4"]
+    );
+    assert_eq!(
+        failed(&OneStep::new(), &Services::in_memory(), event).await,
+        ["m-1", "m-3", "m-4"]
+    );
+}
+
+#[tokio::test]
+async fn a_message_that_was_done_is_acknowledged_and_not_handled_again() {
+    let (handler, services) = (Claiming::new(), Services::in_memory());
+    for _ in 0..3 {
+        assert!(
+            failed(&handler, &services, deeds([("m-1", Deed::Succeed)]))
+                .await
+                .is_empty()
+        );
+    }
+    assert_eq!(handler.handled(), ["m-1"]);
+}
+
+#[tokio::test]
+async fn a_one_step_handler_that_runs_again_commits_nothing_again() {
+    let (handler, services) = (OneStep::new(), Services::in_memory());
+    for _ in 0..3 {
+        assert!(
+            failed(&handler, &services, deeds([("m-1", Deed::Write)]))
+                .await
+                .is_empty()
+        );
+    }
+    assert_eq!(services.ledger().committed().len(), 1);
+}
+
+#[tokio::test]
+async fn a_failed_message_leaves_its_key_free() {
+    for deed in [Deed::Retry, Deed::Panic] {
+        let (handler, services) = (Claiming::new(), Services::in_memory());
+        assert_eq!(failed(&handler, &services, deeds([("m-1", deed)])).await, ["m-1"]);
+        assert_eq!(status(&services, "m-1"), None);
+        assert!(
+            failed(&handler, &services, deeds([("m-1", Deed::Succeed)]))
+                .await
+                .is_empty()
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_permanently_failed_message_is_not_handled_again_and_stays_reported() {
+    let (handler, services) = (Claiming::new(), Services::in_memory());
+    for _ in 0..2 {
+        assert_eq!(
+            failed(&handler, &services, deeds([("m-1", Deed::Permanent)])).await,
+            ["m-1"]
+        );
+    }
+    assert_eq!(handler.handled(), ["m-1"]);
+    assert_eq!(
+        services.ledger().record(&key("m-1")).unwrap().reason.as_deref(),
+        Some("not ever")
+    );
+}
+
+#[tokio::test]
+async fn a_one_step_handler_records_its_permanent_failures_too() {
+    let services = Services::in_memory();
+    for _ in 0..2 {
+        assert_eq!(
+            failed(&OneStep::new(), &services, deeds([("m-1", Deed::Permanent)])).await,
+            ["m-1"]
+        );
+    }
+    assert_eq!(status(&services, "m-1"), Some(Status::Rejected));
+}
+
+#[tokio::test]
+async fn a_malformed_body_fails_its_own_message_for_good() {
+    let (handler, services) = (Claiming::new(), Services::in_memory());
+    let event = event(
+        STANDARD,
+        [("m-1", "", "{".to_owned()), ("m-2", "", body(Deed::Succeed))],
+    );
+    assert_eq!(failed(&handler, &services, event).await, ["m-1"]);
+    assert_eq!(handler.handled(), ["m-2"]);
+    let reason = services.ledger().record(&key("m-1")).unwrap().reason.unwrap();
+    assert!(reason.starts_with("malformed body: it ends too early"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_message_in_progress_elsewhere_is_reported_and_not_handled() {
+    let (handler, services) = (Claiming::new(), Services::in_memory());
+    let twin = services
+        .ledger()
+        .claim(&Attempt::new(key("m-1"), NOW, ten_seconds_later()))
+        .await
+        .unwrap();
+    assert!(matches!(twin, Claim::Granted(_)));
+    assert_eq!(
+        failed(&handler, &services, deeds([("m-1", Deed::Succeed)])).await,
+        ["m-1"]
+    );
+    assert!(handler.handled().is_empty());
+}
+
+fn ten_seconds_later() -> idempotency::Timestamp {
+    NOW.plus(std::time::Duration::from_secs(10))
+}
+
+#[tokio::test]
+async fn a_ledger_that_cannot_be_reached_costs_the_message_and_runs_no_handler() {
+    let (handler, services) = (Claiming::new(), Services::in_memory());
+    services.ledger().inject(Fault::Unreachable(Some(Status::InProgress)));
+    let event = deeds([("m-1", Deed::Write), ("m-2", Deed::Succeed)]);
+    assert_eq!(failed(&handler, &services, event).await, ["m-1"]);
+    assert_eq!(handler.handled(), ["m-2"]);
+    assert!(services.ledger().committed().is_empty());
+}
+
+#[tokio::test]
+async fn a_completion_without_an_answer_is_never_acknowledged_and_never_undone() {
+    let (handler, services) = (Claiming::new(), Services::in_memory());
+    services.ledger().inject(Fault::ReplyLost(Some(Status::Completed)));
+    assert_eq!(
+        failed(&handler, &services, deeds([("m-1", Deed::Write)])).await,
+        ["m-1"]
+    );
+    assert_eq!(status(&services, "m-1"), Some(Status::Completed));
+
+    assert!(
+        failed(&handler, &services, deeds([("m-1", Deed::Write)]))
+            .await
+            .is_empty()
+    );
+    assert_eq!((handler.handled().len(), services.ledger().committed().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_commit_without_an_answer_is_not_acknowledged_and_found_done_at_the_next_delivery() {
+    let (handler, services) = (OneStep::new(), Services::in_memory());
+    services.ledger().inject(Fault::ReplyLost(Some(Status::Completed)));
+    assert_eq!(
+        failed(&handler, &services, deeds([("m-1", Deed::Write)])).await,
+        ["m-1"]
+    );
+    assert!(
+        failed(&handler, &services, deeds([("m-1", Deed::Write)]))
+            .await
+            .is_empty()
+    );
+    assert_eq!(services.ledger().committed().len(), 1);
+}
+
+#[tokio::test]
+async fn a_completion_that_never_arrived_leaves_the_message_to_come_again() {
+    let (handler, services) = (Claiming::new(), Services::in_memory());
+    services.ledger().inject(Fault::Unreachable(Some(Status::Completed)));
+    assert_eq!(
+        failed(&handler, &services, deeds([("m-1", Deed::Write)])).await,
+        ["m-1"]
+    );
+    assert!(services.ledger().committed().is_empty());
+    // The lease is left to end: nobody knows whether the completion is still on its way.
+    assert_eq!(status(&services, "m-1"), Some(Status::InProgress));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conflict_of_transactions_is_tried_again_within_the_batch() {
+    for services in [Services::in_memory(), Services::in_memory()] {
+        (0..3).for_each(|_| services.ledger().inject(Fault::Conflict));
+        assert!(
+            failed(&Claiming::new(), &services, deeds([("m-1", Deed::Write)]))
+                .await
+                .is_empty()
+        );
+        (0..3).for_each(|_| services.ledger().inject(Fault::Conflict));
+        assert!(
+            failed(&OneStep::new(), &services, deeds([("m-2", Deed::Write)]))
+                .await
+                .is_empty()
+        );
+        assert_eq!(services.ledger().committed().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_write_whose_effect_is_there_already_completes_the_message_without_it() {
+    async fn done_without_writes<H: Handler>(handler: std::sync::Arc<H>) {
+        let services = Services::in_memory();
+        services.ledger().inject(Fault::WriteRefused { write: 0, item: None });
+        assert!(
+            failed(&handler, &services, deeds([("m-1", Deed::Write)]))
+                .await
+                .is_empty()
+        );
+        assert_eq!(status(&services, "m-1"), Some(Status::Completed));
+        assert!(services.ledger().committed().is_empty());
+    }
+    done_without_writes(Claiming::new()).await;
+    done_without_writes(OneStep::new()).await;
+}
+
+#[tokio::test]
+async fn a_write_that_is_refused_for_good_rejects_the_message() {
+    async fn rejected<H: Handler>(handler: std::sync::Arc<H>) {
+        let services = Services::in_memory();
+        services.ledger().inject(Fault::WriteRefused { write: 0, item: None });
+        assert_eq!(
+            failed(&handler, &services, deeds([("m-1", Deed::WriteOnce)])).await,
+            ["m-1"]
+        );
+        assert_eq!(
+            services.ledger().record(&key("m-1")).unwrap().reason.as_deref(),
+            Some("there is another")
+        );
+    }
+    rejected(Claiming::new()).await;
+    rejected(OneStep::new()).await;
+}
+
+#[tokio::test]
+async fn a_panic_outside_the_handler_costs_its_own_message_only() {
+    async fn only_one_fails<H: Handler>(handler: std::sync::Arc<H>, deed: Deed) {
+        let services = Services::in_memory();
+        services.ledger().inject(Fault::WriteRefused { write: 0, item: None });
+        let event = deeds([("m-1", Deed::Succeed), ("m-2", deed), ("m-3", Deed::Succeed)]);
+        assert_eq!(failed(&handler, &services, event).await, ["m-2"]);
+    }
+    for deed in [Deed::PanicInDecoding(Bomb), Deed::WriteBadly] {
+        only_one_fails(Claiming::new(), deed).await;
+        only_one_fails(OneStep::new(), deed).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_or_a_rejection_that_meets_a_transaction_is_tried_again_within_the_batch() {
+    let services = Services::in_memory();
+    (0..3).for_each(|_| services.ledger().inject(Fault::RecordConflict));
+    assert!(
+        failed(&Claiming::new(), &services, deeds([("m-1", Deed::Succeed)]))
+            .await
+            .is_empty()
+    );
+    (0..3).for_each(|_| services.ledger().inject(Fault::RecordConflict));
+    assert_eq!(
+        failed(&OneStep::new(), &services, deeds([("m-2", Deed::Permanent)])).await,
+        ["m-2"]
+    );
+    assert_eq!(status(&services, "m-2"), Some(Status::Rejected));
+}
+
+#[tokio::test]
+async fn a_message_that_comes_twice_in_one_batch_is_worked_once_and_reported_once() {
+    for (deed, reported) in [(Deed::Succeed, vec![]), (Deed::Retry, vec!["m-1"])] {
+        let handler = Claiming::new();
+        let event = deeds([("m-1", deed), ("m-2", Deed::Succeed), ("m-1", deed)]);
+        assert_eq!(failed(&handler, &Services::in_memory(), event).await, reported);
+        assert_eq!(handler.handled().iter().filter(|id| *id == "m-1").count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_record_without_an_id_fails_the_whole_batch_before_anything_is_done() {
+    let (handler, services) = (Claiming::new(), Services::in_memory());
+    let mut event = deeds([("m-1", Deed::Succeed), ("m-2", Deed::Succeed)]);
+    for missing in [None, Some(String::new())] {
+        event.records[1].message_id = missing;
+        let error = consumer::run(&handler, &services, event.clone(), &ten_seconds())
+            .await
+            .unwrap_err();
+        assert_eq!(error, BatchError::NoMessageId { index: 1 });
+    }
+    assert!(handler.handled().is_empty() && services.ledger().requests() == 0);
+}
+
+#[tokio::test]
+async fn an_empty_event_gets_an_empty_response() {
+    assert!(
+        failed(&Claiming::new(), &Services::in_memory(), deeds([]))
+            .await
+            .is_empty()
+    );
+}

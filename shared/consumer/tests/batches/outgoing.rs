@@ -1,0 +1,302 @@
+//! Messages that belong to a completion: recorded with it, sent after it, and only then is theirs acknowledged.
+
+use std::sync::{Arc, Mutex};
+
+use consumer::dead_letter::{FAILURE_REASON, IDEMPOTENCY_KEY};
+use consumer::{Delivery, Failure, Handler, QueueFault, QueueMessage, Services};
+use idempotency::{Attempt, Claim, Completion, Fault, Ledger, OutgoingMessage, Status};
+
+use crate::common::{
+    Claiming, DEAD, Deed, FIFO, LABELS, MAIL, Memory, NOW, OneStep, STANDARD, Sent, bodies, body, deeds, event,
+    event_of, failed, key, reason, status, with_dead_letter_queue,
+};
+
+fn keys(services: &Memory, queue: &str) -> Vec<String> {
+    let key = |message: QueueMessage| message.attributes[IDEMPOTENCY_KEY].string_value.clone().unwrap();
+    services.queues().sent(queue).into_iter().map(key).collect()
+}
+
+/// Once all three messages of the deed are sent, each so often.
+fn assert_sent(services: &Memory, times: usize) {
+    assert_eq!(bodies(services, MAIL), ["first", "third"].repeat(times));
+    assert_eq!(bodies(services, LABELS), ["second"].repeat(times));
+    assert_eq!(keys(services, MAIL), ["scripted#m-1/0", "the third"].repeat(times));
+    assert_eq!(keys(services, LABELS), ["scripted#m-1/1"].repeat(times));
+}
+
+#[tokio::test]
+async fn a_completions_messages_are_recorded_and_sent_in_order() {
+    async fn are_sent<H: Handler>(handler: Arc<H>) {
+        let services = Services::in_memory();
+        assert!(
+            failed(&handler, &services, deeds([("m-1", Deed::WriteAndSend)]))
+                .await
+                .is_empty()
+        );
+        assert_sent(&services, 1);
+        assert_eq!(services.ledger().committed().len(), 1);
+        let recorded = services.ledger().record(&key("m-1")).unwrap().outgoing;
+        let recorded: Vec<_> = recorded.iter().map(OutgoingMessage::body).collect();
+        assert_eq!(recorded, ["first", "second", "third"]);
+    }
+    are_sent(Claiming::new()).await;
+    are_sent(OneStep::new()).await;
+}
+
+#[tokio::test]
+async fn a_message_is_sent_with_its_attributes_its_group_and_the_trace_of_the_one_it_is_due_to() {
+    let services = Services::in_memory();
+    let trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
+    let sent = Sent::new("m-1", body(Deed::Send)).system("AWSTraceHeader", trace);
+    assert!(
+        failed(&Claiming::new(), &services, event_of(STANDARD, [sent]))
+            .await
+            .is_empty()
+    );
+    let (mail, [label]) = (
+        services.queues().sent(MAIL),
+        services.queues().sent(LABELS).try_into().unwrap(),
+    );
+    assert_eq!(mail[0].attributes["kind"].string_value.as_deref(), Some("greeting"));
+    assert_eq!(mail[0].attributes["kind"].data_type.as_deref(), Some("String"));
+    assert_eq!((mail[0].group.as_deref(), label.group.as_deref()), (None, Some("g")));
+    for message in [&mail[0], &mail[1], &label] {
+        assert_eq!(message.trace_header.as_deref(), Some(trace));
+        assert!(message.deduplication_id.as_ref().is_some_and(|id| id.len() == 64));
+    }
+    assert_ne!(mail[0].deduplication_id, mail[1].deduplication_id);
+}
+
+#[tokio::test]
+async fn a_redelivery_sends_again_under_the_same_keys() {
+    // As after a process that died between sending and the acknowledgement.
+    async fn sends_again<H: Handler>(handler: Arc<H>) {
+        let services = Services::in_memory();
+        for times in 1..=3 {
+            assert!(
+                failed(&handler, &services, deeds([("m-1", Deed::WriteAndSend)]))
+                    .await
+                    .is_empty()
+            );
+            assert_sent(&services, times);
+        }
+        let mut ids: Vec<_> = services
+            .queues()
+            .sent(MAIL)
+            .into_iter()
+            .map(|m| m.deduplication_id)
+            .collect();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), 2);
+        assert_eq!(services.ledger().committed().len(), 1);
+    }
+    sends_again(Claiming::new()).await;
+    sends_again(OneStep::new()).await;
+}
+
+/// Has something else to say each time.
+#[derive(Default)]
+struct Talkative(Mutex<u32>);
+
+impl Handler for Talkative {
+    type Message = String;
+    const NAMESPACE: &'static str = "talkative";
+    const MODE: consumer::Mode = consumer::Mode::OneStep;
+
+    async fn handle(&self, _: String, _: &Delivery) -> Result<Completion, Failure> {
+        let mut times = self.0.lock().unwrap();
+        *times += 1;
+        Ok(Completion::new().send(OutgoingMessage::new(MAIL, times.to_string())))
+    }
+}
+
+#[tokio::test]
+async fn what_is_sent_again_is_what_was_recorded_and_not_what_the_handler_says_now() {
+    let (handler, services) = (Arc::<Talkative>::default(), Services::in_memory());
+    for _ in 0..3 {
+        let event = event_of(STANDARD, [Sent::new("m-1", "\"\"")]);
+        assert!(failed(&handler, &services, event).await.is_empty());
+    }
+    assert_eq!(*handler.0.lock().unwrap(), 3);
+    assert_eq!(bodies(&services, MAIL), ["1", "1", "1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_that_are_not_sent_are_sent_at_the_next_delivery() {
+    async fn are_sent<H: Handler>(handler: Arc<H>, fault: QueueFault) {
+        let services = Services::in_memory();
+        services.queues().inject(fault);
+        let event = || deeds([("m-1", Deed::WriteAndSend), ("m-2", Deed::Succeed)]);
+        assert_eq!(failed(&handler, &services, event()).await, ["m-1"], "{fault:?}");
+        assert_eq!(status(&services, "m-1"), Some(Status::Completed));
+        assert!(services.queues().sent(LABELS).is_empty(), "order is kept");
+
+        assert!(failed(&handler, &services, event()).await.is_empty());
+        assert!(bodies(&services, MAIL).ends_with(&["first".to_owned(), "third".to_owned()]));
+        assert_eq!(bodies(&services, LABELS), ["second"]);
+        assert_eq!(services.ledger().committed().len(), 1);
+    }
+    for fault in [QueueFault::NotSent, QueueFault::ReplyLost, QueueFault::SendHangs] {
+        are_sent(Claiming::new(), fault).await;
+        are_sent(OneStep::new(), fault).await;
+    }
+}
+
+#[tokio::test]
+async fn a_duplicate_is_reported_until_its_messages_are_sent() {
+    let (handler, services) = (Claiming::new(), Services::in_memory());
+    let event = || deeds([("m-1", Deed::Send)]);
+    assert!(failed(&handler, &services, event()).await.is_empty());
+    services.queues().inject(QueueFault::NotSent);
+    assert_eq!(failed(&handler, &services, event()).await, ["m-1"]);
+    assert!(failed(&handler, &services, event()).await.is_empty());
+    assert_eq!(handler.handled(), ["m-1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_known_to_be_recorded_is_not_sent() {
+    async fn is_not_sent<H: Handler>(handler: Arc<H>, fault: Fault) {
+        let services = Services::in_memory();
+        services.ledger().inject(fault);
+        assert_eq!(
+            failed(&handler, &services, deeds([("m-1", Deed::WriteAndSend)])).await,
+            ["m-1"]
+        );
+        assert!(services.queues().sent(MAIL).is_empty());
+    }
+    for fault in [Fault::Unreachable, Fault::ReplyLost, Fault::Hangs] {
+        is_not_sent(Claiming::new(), fault(Some(Status::Completed))).await;
+        is_not_sent(OneStep::new(), fault(Some(Status::Completed))).await;
+    }
+}
+
+#[tokio::test]
+async fn a_completion_whose_reply_was_lost_is_sent_by_the_next_delivery() {
+    async fn is_sent<H: Handler>(handler: Arc<H>) {
+        let services = Services::in_memory();
+        services.ledger().inject(Fault::ReplyLost(Some(Status::Completed)));
+        let event = || deeds([("m-1", Deed::WriteAndSend)]);
+        assert_eq!(failed(&handler, &services, event()).await, ["m-1"]);
+        assert!(failed(&handler, &services, event()).await.is_empty());
+        assert_sent(&services, 1);
+    }
+    is_sent(Claiming::new()).await;
+    is_sent(OneStep::new()).await;
+}
+
+/// Loses its lease to another attempt while it works.
+struct Overtaken(Arc<Memory>);
+
+impl Handler for Overtaken {
+    type Message = Deed;
+    const NAMESPACE: &'static str = "scripted";
+
+    async fn handle(&self, deed: Deed, delivery: &Delivery) -> Result<Completion, Failure> {
+        let later = NOW.plus(std::time::Duration::from_secs(60));
+        let rival = Attempt::new(key(delivery.message_id()), later, later);
+        let claim = self.0.ledger().claim(&rival).await?;
+        assert!(matches!(claim, Claim::Granted(_)));
+        crate::common::perform(deed).await
+    }
+}
+
+#[tokio::test]
+async fn whoever_lost_its_lease_sends_nothing() {
+    for deed in [Deed::Send, Deed::WriteAndSend] {
+        let services = Arc::new(Services::in_memory());
+        let handler = Arc::new(Overtaken(Arc::clone(&services)));
+        assert_eq!(failed(&handler, &services, deeds([("m-1", deed)])).await, ["m-1"]);
+        assert!(services.queues().sent(MAIL).is_empty());
+        assert!(services.ledger().committed().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn whoever_lost_its_lease_sends_no_dead_letter() {
+    let services = Arc::new(with_dead_letter_queue());
+    let handler = Arc::new(Overtaken(Arc::clone(&services)));
+    assert_eq!(
+        failed(&handler, &services, deeds([("m-1", Deed::Permanent)])).await,
+        ["m-1"]
+    );
+    assert!(services.queues().sent(DEAD).is_empty());
+    assert_eq!(status(&services, "m-1"), Some(Status::InProgress));
+}
+
+#[tokio::test]
+async fn a_completion_whose_effect_was_there_already_keeps_its_messages() {
+    async fn are_sent<H: Handler>(handler: Arc<H>) {
+        let services = Services::in_memory();
+        services.ledger().inject(Fault::WriteRefused { write: 0, item: None });
+        assert!(
+            failed(&handler, &services, deeds([("m-1", Deed::WriteAndSend)]))
+                .await
+                .is_empty()
+        );
+        assert!(services.ledger().committed().is_empty());
+        assert_sent(&services, 1);
+        assert_eq!(services.ledger().record(&key("m-1")).unwrap().outgoing.len(), 3);
+    }
+    are_sent(Claiming::new()).await;
+    are_sent(OneStep::new()).await;
+}
+
+#[tokio::test]
+async fn what_could_never_be_sent_or_recorded_is_rejected_before_anything_is_committed() {
+    async fn is_rejected<H: Handler>(handler: Arc<H>, deed: Deed, why: &str) {
+        let services = with_dead_letter_queue();
+        assert!(failed(&handler, &services, deeds([("m-1", deed)])).await.is_empty());
+        let said = reason(&services, "m-1").unwrap();
+        assert!(said.starts_with(why), "{said}");
+        assert_eq!(status(&services, "m-1"), Some(Status::Rejected));
+        assert!(services.ledger().committed().is_empty() && services.queues().sent(MAIL).is_empty());
+        let letter = &services.queues().sent(DEAD)[0];
+        assert_eq!(letter.attributes[FAILURE_REASON].string_value.as_deref(), Some(&*said));
+    }
+    let rubbish = "outgoing message 1 can't be sent: its body is empty";
+    let too_much = "the completed record, with its result and outgoing messages, would take 40";
+    for (deed, why) in [
+        (Deed::WriteAndSendRubbish, rubbish),
+        (Deed::WriteAndSendTooMuch, too_much),
+    ] {
+        is_rejected(Claiming::new(), deed, why).await;
+        is_rejected(OneStep::new(), deed, why).await;
+    }
+}
+
+#[tokio::test]
+async fn a_group_waits_for_the_messages_of_what_was_done_before_it() {
+    let (handler, services) = (Claiming::new(), Services::in_memory());
+    services.queues().inject(QueueFault::NotSent);
+    let event = || event(FIFO, [("a-1", "a", body(Deed::Send)), ("a-2", "a", body(Deed::Send))]);
+    assert_eq!(failed(&handler, &services, event()).await, ["a-1", "a-2"]);
+    assert_eq!(handler.handled(), ["a-1"]);
+    assert!(failed(&handler, &services, event()).await.is_empty());
+    assert_eq!(keys(&services, LABELS), ["scripted#a-1/1", "scripted#a-2/1"]);
+}
+
+/// Sends as many messages as its message says.
+struct Chatty;
+
+impl Handler for Chatty {
+    type Message = usize;
+    const NAMESPACE: &'static str = "chatty";
+
+    async fn handle(&self, messages: usize, _: &Delivery) -> Result<Completion, Failure> {
+        let messages = (0..messages).map(|n| OutgoingMessage::new(MAIL, n.to_string()));
+        Ok(messages.fold(Completion::new(), Completion::send))
+    }
+}
+
+#[tokio::test]
+async fn messages_go_out_ten_a_request_and_none_after_one_that_was_not_sent() {
+    let (handler, services) = (Arc::new(Chatty), Services::in_memory());
+    services.queues().inject(QueueFault::ReplyLost);
+    let event = || event_of(STANDARD, [Sent::new("m-1", "25")]);
+    assert_eq!(failed(&handler, &services, event()).await, ["m-1"]);
+    let numbers = |numbers: std::ops::Range<usize>| numbers.map(|n| n.to_string()).collect::<Vec<_>>();
+    assert_eq!(bodies(&services, MAIL), numbers(0..10));
+    assert!(failed(&handler, &services, event()).await.is_empty());
+    assert_eq!(bodies(&services, MAIL)[10..], numbers(0..25));
+}

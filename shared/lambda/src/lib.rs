@@ -1,0 +1,6 @@
+#![doc = include_str!("../README.md")]
+
+mod event;
+mod run;
+
+pub use run::run;

@@ -1,0 +1,135 @@
+//! The Lambda host.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use consumer::{Budget, Chain, Handler, RetryDelays, Services, SqsBatchResponse};
+use host::{SettingError, optional_setting, request_timeout, seconds, setting};
+use idempotency::{DynamoDbLedger, InvalidKey, Key, LedgerError, Timestamp};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use sqs::Sqs;
+use tokio::time::timeout;
+use tracing::Instrument;
+
+use crate::event::Event;
+
+/// Runs a handler as a Lambda function, until Lambda ends the process.
+///
+/// `handler` builds it from the environment. What keeps it from starting, a missing setting for one, is logged as one
+/// line, and the exit code says failure.
+pub async fn run<H: Handler>(handler: impl FnOnce() -> Result<H, SettingError>) -> ExitCode {
+    host::start_logging();
+    let Err(error) = start(handler).await else {
+        return ExitCode::SUCCESS;
+    };
+    tracing::error!("{}", Chain(&error));
+    ExitCode::FAILURE
+}
+
+/// Why a function does not run.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    #[error("the namespace {0:?} of the handler can't be used")]
+    Namespace(&'static str, #[source] InvalidKey),
+    #[error("environment variable {TABLE} names table {0}, but")]
+    Table(String, #[source] LedgerError),
+    #[error("the Lambda runtime ended")]
+    Runtime(#[source] lambda_runtime::Error),
+}
+
+/// The setting that names the ledger's table.
+const TABLE: &str = "IDEMPOTENCY_TABLE";
+
+/// The setting that names the queue of messages that can never be worked.
+const DEAD_LETTER_QUEUE: &str = "DEAD_LETTER_QUEUE_URL";
+/// The settings that bound the delay of a message that is to be tried again, in seconds.
+const RETRY_DELAY: &str = "RETRY_DELAY_SECONDS";
+const LONGEST_RETRY_DELAY: &str = "RETRY_DELAY_LONGEST_SECONDS";
+
+/// How long opening the first connection may take: half of what Lambda gives a function to start.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>
+const LONGEST_CONNECT: Duration = Duration::from_secs(5);
+
+/// What Lambda sets, and its runtime and the AWS SDK stand on.
+const SET_BY_LAMBDA: [&str; 7] = [
+    "AWS_REGION",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+];
+
+async fn start<H: Handler>(handler: impl FnOnce() -> Result<H, SettingError>) -> Result<(), StartError> {
+    let handler = &Arc::new(handler()?);
+    let table = setting(TABLE)?;
+    SET_BY_LAMBDA
+        .into_iter()
+        .try_for_each(|variable| setting(variable).map(drop))?;
+    let dead_letter_queue = optional_setting(DEAD_LETTER_QUEUE)?;
+    let retry_delays = retry_delays()?;
+    let config = aws::sdk_config(request_timeout()?).await;
+    let ledger = DynamoDbLedger::new(aws_sdk_dynamodb::Client::new(&config), &table);
+    connect::<H>(&ledger, table).await?;
+    let services = Services::new(ledger, Sqs::new(aws_sdk_sqs::Client::new(&config))).with_retry_delays(retry_delays);
+    let services = &match dead_letter_queue {
+        Some(url) => services.with_dead_letter_queue(url),
+        None => services,
+    };
+    let serve = |event| serve(handler, services, event);
+    lambda_runtime::run(service_fn(serve))
+        .await
+        .map_err(StartError::Runtime)
+}
+
+fn retry_delays() -> Result<RetryDelays, SettingError> {
+    let default = RetryDelays::default();
+    Ok(RetryDelays {
+        first: seconds(RETRY_DELAY)?.or(default.first),
+        longest: seconds(LONGEST_RETRY_DELAY)?.unwrap_or(default.longest),
+    })
+}
+
+/// Opens the first connection. A table that does not answer now may do so later; one that refuses won't change its mind
+/// while this process lives.
+async fn connect<H: Handler>(ledger: &DynamoDbLedger, table: String) -> Result<(), StartError> {
+    let key = Key::new(H::NAMESPACE, "connection opened at start, never recorded")
+        .map_err(|why| StartError::Namespace(H::NAMESPACE, why))?;
+    let connected = timeout(LONGEST_CONNECT, ledger.connect(&key)).await;
+    match connected.unwrap_or_else(|_| Err(LedgerError::NoAnswer("its time was up".into()))) {
+        Err(refused @ LedgerError::Refused(_)) => return Err(StartError::Table(table, refused)),
+        Err(error) => tracing::warn!("table {table} could not be reached at start: {}", Chain(&error)),
+        Ok(()) => {}
+    }
+    Ok(())
+}
+
+async fn serve<H: Handler>(
+    handler: &Arc<H>,
+    services: &Services<DynamoDbLedger, Sqs>,
+    event: LambdaEvent<Event>,
+) -> Result<SqsBatchResponse, Diagnostic> {
+    let (Event(event), context) = event.into_parts();
+    let event = event.map_err(unusable)?;
+    let budget = Budget::new(Timestamp::now(), Timestamp::from_millis(context.deadline));
+    // Of the highest level, so that its ID is on every line, whatever level is logged.
+    let span = tracing::error_span!("invocation", requestId = context.request_id);
+    let report = consumer::run(handler, services, event, &budget).instrument(span).await;
+    let report = report.map_err(|error| unusable(Chain(&error).to_string()))?;
+    let function = &context.env_config.function_name;
+    host::print(host::metrics_line(function, Timestamp::now(), &report.summary));
+    Ok(report.response)
+}
+
+/// The failure of an invocation whose event is none that a queue sends. Without a name for it, the runtime would give it that of
+/// a Rust type.
+fn unusable(why: String) -> Diagnostic {
+    Diagnostic {
+        error_type: "UnusableEvent".to_owned(),
+        error_message: why,
+    }
+}

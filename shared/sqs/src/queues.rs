@@ -1,0 +1,145 @@
+//! The consumer's queues, over SQS.
+
+use aws::service_error;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::BuildError;
+use aws_sdk_sqs::primitives::Blob;
+use aws_sdk_sqs::types::{
+    BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue,
+    MessageSystemAttributeNameForSends, MessageSystemAttributeValue, SendMessageBatchRequestEntry,
+};
+use consumer::{Attribute, QueueError, QueueMessage, Queues, VisibilityChange};
+
+/// All queues, through one client. It connects at its first use: most batches do not need it.
+#[derive(Debug, Clone)]
+pub struct Sqs(Client);
+
+impl Sqs {
+    /// The queues that this client reaches.
+    pub fn new(client: Client) -> Self {
+        Self(client)
+    }
+}
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+impl Queues for Sqs {
+    async fn send(&self, queue_url: &str, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
+        let fifo = queue_url.ends_with(".fifo");
+        let entries = messages.into_iter().enumerate();
+        let entries = entries.map(|(position, message)| send_entry(position, message, fifo));
+        let sent = async {
+            let entries = entries.collect::<Result<_, _>>()?;
+            let request = self
+                .0
+                .send_message_batch()
+                .queue_url(queue_url)
+                .set_entries(Some(entries));
+            let sent = request.send().await.map_err(service_error)?;
+            refused(&sent.failed)
+        };
+        sent.await.map_err(|why: Cause| error(queue_url, why))
+    }
+
+    async fn change_visibility(&self, queue_arn: &str, changes: Vec<VisibilityChange>) -> Result<(), QueueError> {
+        let changed = async {
+            let url = queue_url(queue_arn).ok_or("the eventSourceARN of its records is no queue's ARN")?;
+            let entries = changes.into_iter().enumerate();
+            let entries = entries.map(|(position, change)| {
+                ChangeMessageVisibilityBatchRequestEntry::builder()
+                    .id(position.to_string())
+                    .receipt_handle(change.receipt_handle)
+                    .visibility_timeout(i32::try_from(change.timeout.as_secs()).unwrap_or(i32::MAX))
+                    .build()
+            });
+            let entries = entries.collect::<Result<_, _>>()?;
+            let request = self
+                .0
+                .change_message_visibility_batch()
+                .queue_url(url)
+                .set_entries(Some(entries));
+            let changed = request.send().await.map_err(service_error)?;
+            refused(&changed.failed)
+        };
+        changed.await.map_err(|why: Cause| error(queue_arn, why))
+    }
+}
+
+fn send_entry(position: usize, message: QueueMessage, fifo: bool) -> Result<SendMessageBatchRequestEntry, BuildError> {
+    let mut entry = SendMessageBatchRequestEntry::builder()
+        .id(position.to_string())
+        .message_body(message.body)
+        .set_message_group_id(message.group)
+        // A standard queue refuses one.
+        .set_message_deduplication_id(message.deduplication_id.filter(|_| fifo));
+    for (name, value) in message.attributes {
+        entry = entry.message_attributes(name, attribute(value)?);
+    }
+    if let Some(header) = message.trace_header {
+        let value = MessageSystemAttributeValue::builder()
+            .data_type("String")
+            .string_value(header)
+            .build()?;
+        entry = entry.message_system_attributes(MessageSystemAttributeNameForSends::AwsTraceHeader, value);
+    }
+    entry.build()
+}
+
+fn attribute(value: Attribute) -> Result<MessageAttributeValue, BuildError> {
+    MessageAttributeValue::builder()
+        .set_data_type(value.data_type)
+        .set_string_value(value.string_value)
+        .set_binary_value(value.binary_value.map(Blob::new))
+        .build()
+}
+
+/// The URL of a queue, which its ARN determines
+/// ([queue URLs](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-message-identifiers.html)):
+/// asking for it would take a permission, and a request at each cold start.
+fn queue_url(arn: &str) -> Option<String> {
+    let mut parts = arn.split(':').skip(1);
+    let (partition, _sqs) = (parts.next()?, parts.next()?);
+    let (region, account, name) = (parts.next()?, parts.next()?, parts.next()?);
+    let suffix = match partition {
+        "aws-cn" => "amazonaws.com.cn",
+        _ => "amazonaws.com",
+    };
+    Some(format!("https://sqs.{region}.{suffix}/{account}/{name}"))
+}
+
+/// A batch request succeeds as a whole although some of its entries fail.
+fn refused(entries: &[BatchResultErrorEntry]) -> Result<(), Cause> {
+    match entries {
+        [] => Ok(()),
+        [first, ..] => {
+            let why = first.message().unwrap_or(first.code());
+            Err(format!("{} refused, the first because: {why}", entries.len()).into())
+        }
+    }
+}
+
+fn error(queue: &str, why: Cause) -> QueueError {
+    QueueError {
+        queue: queue.to_owned(),
+        why,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_arn_determines_the_url() {
+        assert_eq!(
+            queue_url("arn:aws:sqs:eu-west-1:123456789012:orders.fifo").unwrap(),
+            "https://sqs.eu-west-1.amazonaws.com/123456789012/orders.fifo"
+        );
+        assert_eq!(
+            queue_url("arn:aws-cn:sqs:cn-north-1:123456789012:orders").unwrap(),
+            "https://sqs.cn-north-1.amazonaws.com.cn/123456789012/orders"
+        );
+        assert_eq!(queue_url("orders"), None);
+        assert_eq!(queue_url(""), None);
+    }
+}

@@ -1,0 +1,211 @@
+//! The queues, against the local stack's.
+
+#![allow(clippy::unwrap_used, reason = "all of this is tests")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use consumer::{Attribute, QueueMessage, Queues, VisibilityChange};
+use local::sqs::MessageState;
+use local::testing::Stage;
+use serde_json::{Value, json};
+
+use sqs::Sqs;
+
+/// Nobody else receives from these.
+const STANDARD: &str = "orders-dlq";
+const FIFO: &str = "reservations-dlq.fifo";
+
+async fn stage() -> (Stage, Sqs) {
+    let stage = Stage::set(&[], &[]).await;
+    let client = local::sqs_client(stage.stack.endpoint()).await;
+    (stage, Sqs::new(client))
+}
+
+fn url(queue: &str) -> String {
+    format!("https://sqs.us-east-1.amazonaws.com/000000000000/{queue}")
+}
+
+fn arn(queue: &str) -> String {
+    format!("arn:aws:sqs:us-east-1:000000000000:{queue}")
+}
+
+fn message(body: &str) -> QueueMessage {
+    QueueMessage {
+        body: body.to_owned(),
+        attributes: BTreeMap::new(),
+        group: None,
+        deduplication_id: Some("d-1".to_owned()),
+        trace_header: None,
+    }
+}
+
+async fn receive(stage: &Stage, queue: &str) -> Vec<Value> {
+    let request = json!({
+        "QueueUrl": queue,
+        "MaxNumberOfMessages": 10,
+        "MessageAttributeNames": ["All"],
+        "MessageSystemAttributeNames": ["All"],
+        "VisibilityTimeout": 600,
+    });
+    let received = stage.stack.sqs().call("ReceiveMessage", request).await.unwrap();
+    received["Messages"].as_array().cloned().unwrap_or_default()
+}
+
+fn states(stage: &Stage, queue: &str) -> Vec<MessageState> {
+    let messages = stage.stack.sqs().peek(queue).into_iter();
+    messages.map(|message| message.state).collect()
+}
+
+fn bodies(stage: &Stage, queue: &str) -> Vec<String> {
+    let messages = stage.stack.sqs().peek(queue).into_iter();
+    messages.map(|message| message.body).collect()
+}
+
+#[tokio::test]
+async fn a_message_arrives_with_attributes_of_every_type_group_and_trace() {
+    let (stage, queues) = stage().await;
+    let attribute = |kind: &str, text: Option<&str>, bytes: Option<&[u8]>| Attribute {
+        data_type: Some(kind.to_owned()),
+        string_value: text.map(str::to_owned),
+        binary_value: bytes.map(<[u8]>::to_vec),
+    };
+    let attributes = [
+        ("tenant", attribute("String", Some("blue"), None)),
+        ("weight", attribute("Number.float", Some("1.50"), None)),
+        ("photo", attribute("Binary", None, Some(&[0, 255]))),
+    ];
+    let sent = QueueMessage {
+        attributes: attributes.map(|(name, value)| (name.to_owned(), value)).into(),
+        group: Some("tenant-1".to_owned()),
+        trace_header: Some("Root=1-5759e988-bd862e3fe1be46a994272793".to_owned()),
+        ..message("both")
+    };
+    queues.send(&url(STANDARD), vec![sent, message("bare")]).await.unwrap();
+    let [received, bare] = receive(&stage, STANDARD).await.try_into().unwrap();
+    assert_eq!(received["Body"], "both");
+    let expected = json!({
+        "tenant": {"DataType": "String", "StringValue": "blue"},
+        "weight": {"DataType": "Number.float", "StringValue": "1.50"},
+        "photo": {"DataType": "Binary", "BinaryValue": "AP8="},
+    });
+    assert_eq!(received["MessageAttributes"], expected);
+    assert_eq!(received["Attributes"]["MessageGroupId"], "tenant-1");
+    assert_eq!(
+        received["Attributes"]["AWSTraceHeader"],
+        "Root=1-5759e988-bd862e3fe1be46a994272793"
+    );
+    assert_eq!(bare["Body"], "bare");
+    assert!(bare["Attributes"]["AWSTraceHeader"].is_null() && bare["MessageAttributes"].is_null());
+}
+
+#[tokio::test]
+async fn only_a_fifo_queue_is_told_the_deduplication_id() {
+    let (stage, queues) = stage().await;
+    let in_group = |body| QueueMessage {
+        group: Some("g".to_owned()),
+        ..message(body)
+    };
+    for _ in 0..2 {
+        queues.send(&url(FIFO), vec![in_group("first")]).await.unwrap();
+        queues.send(&url(STANDARD), vec![in_group("first")]).await.unwrap();
+    }
+    assert_eq!(bodies(&stage, FIFO), ["first"]);
+    // It would refuse one.
+    assert_eq!(bodies(&stage, STANDARD), ["first", "first"]);
+    let [received] = receive(&stage, FIFO).await.try_into().unwrap();
+    assert_eq!(received["Attributes"]["MessageDeduplicationId"], "d-1");
+    assert_eq!(received["Attributes"]["MessageGroupId"], "g");
+}
+
+#[tokio::test]
+async fn a_message_that_is_refused_among_others_is_an_error_that_says_why() {
+    let (stage, queues) = stage().await;
+    let messages = vec![message("good"), message("\u{0}"), message("good too"), message("")];
+    let error = queues.send(&url(STANDARD), messages).await.unwrap_err();
+    assert_eq!(error.queue, url(STANDARD));
+    let why = error.why.to_string();
+    assert!(why.starts_with("2 refused, the first because: "), "{why}");
+    assert_eq!(bodies(&stage, STANDARD), ["good", "good too"]);
+}
+
+#[tokio::test]
+async fn a_queue_that_does_not_exist_is_named_with_what_sqs_says() {
+    let (_stage, queues) = stage().await;
+    let error = queues.send(&url("nowhere"), vec![message("lost")]).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("queue {}", url("nowhere")));
+    let why = error.why.to_string();
+    assert!(
+        why.contains("QueueDoesNotExist") || why.contains("NonExistentQueue"),
+        "{why}"
+    );
+
+    let change = VisibilityChange {
+        receipt_handle: "r".to_owned(),
+        timeout: Duration::ZERO,
+    };
+    let error = queues.change_visibility("nowhere", vec![change]).await.unwrap_err();
+    assert_eq!(
+        error.why.to_string(),
+        "the eventSourceARN of its records is no queue's ARN"
+    );
+}
+
+#[tokio::test]
+async fn a_fifo_queue_without_a_group_is_an_error() {
+    let (stage, queues) = stage().await;
+    let error = queues.send(&url(FIFO), vec![message("lost")]).await.unwrap_err();
+    assert!(error.why.to_string().contains("MessageGroupId"), "{}", error.why);
+    assert!(bodies(&stage, FIFO).is_empty());
+}
+
+fn change(message: &Value, seconds: u64) -> VisibilityChange {
+    VisibilityChange {
+        receipt_handle: message["ReceiptHandle"].as_str().unwrap().to_owned(),
+        timeout: Duration::from_secs(seconds),
+    }
+}
+
+#[tokio::test]
+async fn received_messages_are_hidden_as_long_as_each_change_says() {
+    let (stage, queues) = stage().await;
+    queues
+        .send(&url(STANDARD), vec![message("a"), message("b")])
+        .await
+        .unwrap();
+    let received = receive(&stage, STANDARD).await;
+    assert_eq!(states(&stage, STANDARD), [MessageState::InFlight; 2]);
+    let changes = vec![change(&received[0], 0), change(&received[1], 42_000)];
+    queues.change_visibility(&arn(STANDARD), changes).await.unwrap();
+    assert_eq!(
+        states(&stage, STANDARD),
+        [MessageState::Visible, MessageState::InFlight]
+    );
+}
+
+#[tokio::test]
+async fn a_change_that_is_refused_among_others_is_an_error_and_the_others_are_made() {
+    let (stage, queues) = stage().await;
+    queues.send(&url(STANDARD), vec![message("a")]).await.unwrap();
+    let received = receive(&stage, STANDARD).await;
+    let unknown = VisibilityChange {
+        receipt_handle: "unknown".to_owned(),
+        timeout: Duration::ZERO,
+    };
+    let changes = vec![unknown, change(&received[0], 0)];
+    let error = queues.change_visibility(&arn(STANDARD), changes).await.unwrap_err();
+    assert_eq!(error.queue, arn(STANDARD));
+    assert!(
+        error.why.to_string().starts_with("1 refused, the first because: "),
+        "{}",
+        error.why
+    );
+    assert_eq!(states(&stage, STANDARD), [MessageState::Visible]);
+}
+
+#[tokio::test]
+async fn queues_that_are_not_there_to_answer_are_an_error() {
+    let queues = Sqs::new(local::sqs_client("http://127.0.0.1:9").await);
+    let error = queues.send(&url(STANDARD), vec![message("lost")]).await.unwrap_err();
+    assert_eq!(error.queue, url(STANDARD));
+}
