@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use consumer::SqsEvent;
+use aws_lambda_events::sqs::SqsEvent;
 
 fn samples(function: &str) -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events").join(function);

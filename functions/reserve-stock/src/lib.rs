@@ -10,7 +10,7 @@ mod table;
 pub use reservation::{InvalidReservation, Reservation};
 pub use table::Table;
 
-use consumer::{Delivery, Failure, Handler, IdempotencyKey, Mode};
+use consumer::{Delivery, Failure, Handler, IdempotencyKey, Mode, Received};
 use host::{SettingError, setting};
 use idempotency::Completion;
 
@@ -45,7 +45,7 @@ impl Handler for ReserveStock {
     const MODE: Mode = Mode::OneStep;
 
     /// What an order needs of a SKU is one reservation, however many messages its producer makes of it.
-    fn key(&self, reservation: &Reservation, _: &Delivery) -> IdempotencyKey {
+    fn key(&self, reservation: &Reservation, _: &Received) -> IdempotencyKey {
         IdempotencyKey::business(format!("{:?} for order {:?}", reservation.sku, reservation.order))
     }
 

@@ -6,22 +6,15 @@ use std::time::Duration;
 use idempotency::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
-/// What a batch gets when its deadline can't be true: `cargo lambda watch` sends the constant 600000 for each.
-pub const DEFAULT_BUDGET: Duration = Duration::from_secs(30);
-
-/// How far apart the clocks of two machines may be: a lease lasts this much longer than its invocation.
+/// How far apart the clocks of two machines may be: a lease lasts this much longer than its deadline.
 pub const CLOCK_MARGIN: Duration = Duration::from_secs(1);
 
-/// The longest that an invocation can last
-/// ([Lambda quotas](https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)).
-const LONGEST_INVOCATION: Duration = Duration::from_secs(15 * 60);
-
-/// How the time until an invocation's deadline is spent: first on handlers, then on recording and sending what they did,
-/// then on the delays of what goes back, the end on the response.
+/// How the time until a deadline is spent: first on handlers, then on recording and sending what they did. What the host
+/// reserves at the end is its own.
 ///
 /// ```text
-/// now ────────── handlers ──────────┤── ledger ──┤── queue ──┤─ response ─┤deadline
-///                            handlers_end   ledger_end   queue_end
+/// now ------------ handlers ------------|-- ledger --|-- reserved --|deadline
+///                               handlers_end     ledger_end
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Budget {
@@ -31,23 +24,17 @@ pub struct Budget {
     lease_end: Timestamp,
     handlers_end: Instant,
     ledger_end: Instant,
-    queue_end: Instant,
 }
 
 impl Budget {
-    /// The budget of an invocation that starts `now` and is ended at `deadline`.
+    /// The budget of messages received `now`, which the host can't process beyond `deadline`.
     ///
-    /// A deadline more than 15 minutes away, in either direction, can't be true: the invocation then gets
-    /// [`DEFAULT_BUDGET`].
-    pub fn new(now: Timestamp, deadline: Timestamp) -> Self {
-        let plausible = now.until(deadline).max(deadline.until(now)) <= LONGEST_INVOCATION;
-        let total = if plausible { now.until(deadline) } else { DEFAULT_BUDGET };
+    /// The verdicts are there by the deadline, or, if the host has `reserved` time to act on them, as much earlier.
+    pub fn new(now: Timestamp, deadline: Timestamp, reserved: Duration) -> Self {
         let started = Instant::now();
-        let for_response = share(total, 20, Duration::from_millis(500));
-        let for_queue = share(total, 20, Duration::from_secs(1));
-        let for_ledger = share(total, 5, Duration::from_secs(2));
-        let queue_end = total.saturating_sub(for_response);
-        let ledger_end = queue_end.saturating_sub(for_queue);
+        let total = now.until(deadline);
+        let ledger_end = total.saturating_sub(reserved);
+        let for_ledger = (total / 5).min(Duration::from_secs(2));
         Self {
             started,
             started_at: now,
@@ -55,7 +42,6 @@ impl Budget {
             lease_end: now.plus(total + CLOCK_MARGIN),
             handlers_end: started + ledger_end.saturating_sub(for_ledger),
             ledger_end: started + ledger_end,
-            queue_end: started + queue_end,
         }
     }
 
@@ -95,16 +81,6 @@ impl Budget {
     pub(crate) async fn for_ledger<F: Future>(&self, future: F) -> Option<F::Output> {
         timeout_at(self.ledger_end, future).await.ok()
     }
-
-    /// What the future gives, unless the time for delaying messages ends first.
-    pub(crate) async fn for_queue<F: Future>(&self, future: F) -> Option<F::Output> {
-        timeout_at(self.queue_end, future).await.ok()
-    }
-}
-
-/// A part of the total, at most `most`.
-fn share(total: Duration, parts: u32, most: Duration) -> Duration {
-    (total / parts).min(most)
 }
 
 #[cfg(test)]
@@ -113,47 +89,34 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-    fn handler_time(deadline: Timestamp) -> Duration {
-        let budget = Budget::new(NOW, deadline);
-        budget.handlers_end - budget.started
+    fn after(millis: u64) -> Timestamp {
+        NOW.plus(Duration::from_millis(millis))
     }
 
     #[test]
-    fn a_deadline_that_cannot_be_true_gives_the_default_budget() {
-        let default = handler_time(NOW.plus(DEFAULT_BUDGET));
-        for nonsense in [
-            Timestamp::from_millis(600_000),
-            Timestamp::from_millis(0),
-            Timestamp::from_millis(u64::MAX),
-        ] {
-            assert_eq!(handler_time(nonsense), default);
+    fn a_deadline_in_the_past_leaves_no_time() {
+        for deadline in [NOW, Timestamp::from_millis(NOW.millis() - 1000)] {
+            let budget = Budget::new(NOW, deadline, Duration::ZERO);
+            assert_eq!(budget.handlers_end, budget.started);
         }
-        assert_eq!(
-            handler_time(NOW.plus(LONGEST_INVOCATION)),
-            LONGEST_INVOCATION - Duration::from_millis(3500)
-        );
     }
 
     #[test]
-    fn a_deadline_that_has_just_passed_leaves_no_time() {
-        assert_eq!(handler_time(NOW), Duration::ZERO);
-        assert_eq!(
-            handler_time(Timestamp::from_millis(NOW.millis() - 1000)),
-            Duration::ZERO
-        );
-    }
-
-    #[test]
-    fn a_short_invocation_keeps_time_for_ledger_queue_and_response() {
-        let budget = Budget::new(NOW, NOW.plus(Duration::from_secs(1)));
+    fn a_short_budget_keeps_a_fifth_for_the_ledger() {
+        let budget = Budget::new(NOW, after(1000), Duration::from_millis(100));
         assert_eq!(budget.handlers_end - budget.started, Duration::from_millis(700));
         assert_eq!(budget.ledger_end - budget.started, Duration::from_millis(900));
-        assert_eq!(budget.queue_end - budget.started, Duration::from_millis(950));
     }
 
     #[test]
-    fn a_lease_outlasts_its_invocation() {
-        let deadline = NOW.plus(Duration::from_secs(10));
-        assert_eq!(Budget::new(NOW, deadline).lease_end(), deadline.plus(CLOCK_MARGIN));
+    fn a_long_budget_keeps_two_seconds_for_the_ledger() {
+        let budget = Budget::new(NOW, after(900_000), Duration::from_millis(1500));
+        assert_eq!(budget.handlers_end - budget.started, Duration::from_millis(896_500));
+    }
+
+    #[test]
+    fn a_lease_outlasts_its_deadline_by_the_clock_margin() {
+        let budget = Budget::new(NOW, after(10_000), Duration::from_secs(1));
+        assert_eq!(budget.lease_end(), after(10_000).plus(CLOCK_MARGIN));
     }
 }

@@ -1,7 +1,7 @@
 //! A message that can never be worked, as it goes to the dead-letter queue.
 
+use crate::delivery::Message;
 use crate::limits::{self, MAX_ATTRIBUTES, MAX_MESSAGE_BYTES};
-use crate::message::Message;
 use crate::{Attribute, QueueMessage};
 
 /// Message attribute: the key of the message's work inside its function's namespace.
@@ -30,8 +30,8 @@ pub const ORIGINAL_DEDUPLICATION_ID: &str = "OriginalDeduplicationId";
 pub(crate) fn letter(namespace: &str, message: &Message, reason: &str) -> Option<QueueMessage> {
     let delivery = &message.delivery;
     let mut letter = QueueMessage {
-        body: message.body.clone(),
-        attributes: message.attributes.clone(),
+        body: delivery.incoming.body.clone(),
+        attributes: delivery.incoming.attributes.clone(),
         group: delivery.group().map(str::to_owned),
         // Not the ID alone: the same message may be dead-lettered, sent back and dead-lettered within five minutes.
         deduplication_id: Some(format!("{}-{}", delivery.message_id(), delivery.receive_count())),
@@ -68,18 +68,33 @@ pub(crate) fn letter(namespace: &str, message: &Message, reason: &str) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Incoming, MessageId};
+
+    struct Rejecting;
+
+    impl crate::Handler for Rejecting {
+        type Message = serde_json::Value;
+        const NAMESPACE: &'static str = "n";
+
+        async fn handle(
+            &self,
+            _: Self::Message,
+            _: &crate::Delivery,
+        ) -> Result<idempotency::Completion, crate::Failure> {
+            Err(crate::Failure::permanent("never"))
+        }
+    }
 
     fn message(body: &str, attributes: usize) -> Message {
-        let event = serde_json::json!({"Records": [{
-            "messageId": "m-1",
-            "body": body,
-            "attributes": {"ApproximateReceiveCount": "3", "MessageGroupId": "g", "AWSTraceHeader": "Root=1"},
-            "messageAttributes": (0..attributes)
-                .map(|n| (format!("a{n}"), serde_json::json!({"stringValue": "v", "dataType": "String"})))
-                .collect::<serde_json::Map<_, _>>(),
-        }]});
-        let mut messages = crate::message::read("n", serde_json::from_value(event).unwrap()).unwrap();
-        messages.remove(0)
+        let attributes = (0..attributes).map(|n| (format!("a{n}"), Attribute::string("v")));
+        let incoming = Incoming {
+            receive_count: 3,
+            group: Some("g".to_owned()),
+            trace_header: Some("Root=1".to_owned()),
+            attributes: attributes.collect(),
+            ..Incoming::new(MessageId::new("m-1").unwrap(), body)
+        };
+        crate::prepare::prepare(&Rejecting, incoming).0
     }
 
     fn names(letter: &QueueMessage) -> Vec<&str> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use idempotency::Completion;
 use serde::de::DeserializeOwned;
 
-use crate::{Delivery, Envelope, Failure, IdempotencyKey};
+use crate::{Delivery, Envelope, Failure, IdempotencyKey, Received};
 
 /// The work of one kind of message. It knows nothing of Lambda, and is shared by messages that run side by side.
 pub trait Handler: Send + Sync + 'static {
@@ -35,7 +35,7 @@ pub trait Handler: Send + Sync + 'static {
     const HOLD_GROUP: bool = false;
 
     /// What makes two messages the same work: unless said otherwise, what the message brings, which is its ID.
-    fn key(&self, _message: &Self::Message, _delivery: &Delivery) -> IdempotencyKey {
+    fn key(&self, _message: &Self::Message, _received: &Received) -> IdempotencyKey {
         IdempotencyKey::of_message()
     }
 

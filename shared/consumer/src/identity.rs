@@ -1,14 +1,18 @@
-//! What makes two messages the same work, as a handler says it.
+//! What makes two messages the same work: the one place that decides a key.
 
-use idempotency::fingerprint;
+use idempotency::{Key, fingerprint};
 use serde::Serialize;
+use serde_json::Value;
+
+use crate::dead_letter::{IDEMPOTENCY_KEY, ORIGINAL_DEDUPLICATION_ID, ORIGINAL_MESSAGE_ID};
+use crate::{Handler, Received};
 
 /// Where the key of a message's work comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IdempotencyKey(pub(crate) Source);
+pub struct IdempotencyKey(Source);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Source {
+enum Source {
     Message,
     DeduplicationId,
     Business {
@@ -18,26 +22,26 @@ pub(crate) enum Source {
 }
 
 impl IdempotencyKey {
-    /// The message's own: its attribute [`IdempotencyKey`](crate::dead_letter::IDEMPOTENCY_KEY) if it has one, which is how
-    /// outgoing messages and dead letters that are sent back keep their identity; else the ID that its
-    /// [envelope](crate::Envelope) states; else its message ID, which after a redrive is the
+    /// The message's own: its attribute [`IdempotencyKey`](crate::dead_letter::IDEMPOTENCY_KEY) if it has one, which keeps
+    /// the identity of outgoing messages and redriven dead letters; else the ID that its [envelope](crate::Envelope)
+    /// states; else its message ID, which after a redrive is the
     /// [original one](crate::dead_letter::ORIGINAL_MESSAGE_ID).
     pub fn of_message() -> Self {
         Self(Source::Message)
     }
 
-    /// The deduplication ID that the producer gave it, for FIFO queues: it tells a copy beyond the five minutes for which
-    /// the queue does. An attribute [`IdempotencyKey`](crate::dead_letter::IDEMPOTENCY_KEY) outweighs it.
+    /// The deduplication ID that the producer gave it, for FIFO queues: it recognises a copy beyond the five minutes for
+    /// which the queue does. An attribute [`IdempotencyKey`](crate::dead_letter::IDEMPOTENCY_KEY) has priority.
     pub fn deduplication_id() -> Self {
         Self(Source::DeduplicationId)
     }
 
-    /// A key of the business's own, such as an order's ID: right when a producer may send the same work as two messages.
+    /// A business key, such as an order's ID: right when a producer may send the same work as two messages.
     ///
-    /// An empty one is a permanent failure of the message. So is one that was used for another payload; payloads are the
+    /// An empty key is a permanent failure of the message. So is a key that was used for another payload; payloads are the
     /// same if they are the same JSON.
     ///
-    /// It stands as it is in the ledger, in dead letters and in the log, so nothing personal or secret belongs in it.
+    /// The key is readable in the ledger, in dead letters and in the log: nothing personal or secret belongs in it.
     pub fn business(key: impl Into<String>) -> Self {
         Self(Source::Business {
             key: key.into(),
@@ -45,11 +49,87 @@ impl IdempotencyKey {
         })
     }
 
-    /// The same, but only this part of the payload tells it from another one.
+    /// The same, but only this part of the payload distinguishes it from another one.
     pub fn business_counting(key: impl Into<String>, part: &impl Serialize) -> Self {
         Self(Source::Business {
             key: key.into(),
             fingerprint: Some(fingerprint(part).map_err(|error| error.to_string())),
         })
     }
+}
+
+/// The key of a message's work.
+pub(crate) struct Identity {
+    pub(crate) key: Key,
+    /// The key inside the namespace, as it was given.
+    pub(crate) text: String,
+    /// Fingerprint of the payload, for a key that the queue did not make.
+    pub(crate) fingerprint: Option<String>,
+}
+
+/// The identity that the handler states.
+pub(crate) fn stated<H: Handler>(
+    stated: IdempotencyKey,
+    received: &Received,
+    content: &str,
+) -> Result<Identity, String> {
+    match stated.0 {
+        Source::Message => Ok(own::<H>(received, content)),
+        Source::DeduplicationId => {
+            // The deduplication ID of a redriven message is the sender's.
+            let original = || attribute(received, ORIGINAL_DEDUPLICATION_ID).or(received.deduplication_id());
+            let text = brought(received)
+                .or_else(original)
+                .ok_or("it has no deduplication ID; is its queue FIFO?")?;
+            identity::<H>(text, Some(payload_fingerprint(content)))
+        }
+        Source::Business { key, fingerprint } => {
+            let fingerprint = fingerprint.unwrap_or_else(|| Ok(payload_fingerprint(content)));
+            let fingerprint = fingerprint.map_err(|why| format!("its fingerprint can't be computed: {why}"))?;
+            identity::<H>(&key, Some(fingerprint))
+        }
+    }
+}
+
+/// The identity that the message has by itself, even if it can't be decoded.
+#[expect(clippy::expect_used, reason = "its message says why it can't happen")]
+pub(crate) fn own<H: Handler>(received: &Received, content: &str) -> Identity {
+    let origin = received.origin().map(|origin| origin.id());
+    let text = (brought(received).or(origin))
+        .or(attribute(received, ORIGINAL_MESSAGE_ID))
+        .unwrap_or(received.message_id());
+    // A key that the queue did not make may be used for another payload.
+    let foreign = brought(received).is_some() || origin.is_some();
+    let fingerprint = foreign.then(|| payload_fingerprint(content));
+    identity::<H>(text, fingerprint).expect("an ID is not empty, and the namespace is checked at compile time")
+}
+
+fn identity<H: Handler>(text: &str, fingerprint: Option<String>) -> Result<Identity, String> {
+    const {
+        assert!(
+            Key::is_namespace(H::NAMESPACE),
+            "NAMESPACE must have 1 to 255 bytes and no '#'"
+        )
+    };
+    Ok(Identity {
+        key: Key::new(H::NAMESPACE, text).map_err(|why| why.to_string())?,
+        text: text.to_owned(),
+        fingerprint,
+    })
+}
+
+/// The key that the message itself carries.
+fn brought(received: &Received) -> Option<&str> {
+    attribute(received, IDEMPOTENCY_KEY)
+}
+
+fn attribute<'a>(received: &'a Received, name: &str) -> Option<&'a str> {
+    received.attribute(name).filter(|value| !value.is_empty())
+}
+
+/// What the handler could decode may still not fit a plain JSON value (numbers beyond all types, for example). Then its text
+/// counts.
+fn payload_fingerprint(content: &str) -> String {
+    let value = serde_json::from_str(content).unwrap_or_else(|_| Value::from(content));
+    fingerprint(&value).unwrap_or_default()
 }

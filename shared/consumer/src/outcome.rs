@@ -45,15 +45,6 @@ impl Outcome {
         }
     }
 
-    /// Whether the message may leave the queue.
-    pub(crate) fn is_acknowledged(&self) -> bool {
-        match self {
-            Self::Done | Self::Duplicate => true,
-            Self::Rejected { dead_lettered, .. } => *dead_lettered,
-            Self::InProgress { .. } | Self::Failed { .. } | Self::NotStarted => false,
-        }
-    }
-
     /// One line about what did not go well: the volume of the log must not grow with success.
     pub(crate) fn log(&self) {
         match self {

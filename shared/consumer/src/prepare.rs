@@ -1,112 +1,64 @@
-//! A message made ready: decoded, and under its key.
+//! A message made ready: unwrapped, decoded, and under its key.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
-use idempotency::{InvalidKey, Key, fingerprint};
-use serde_json::Value;
+use crate::delivery::{self, Message};
+use crate::envelope::{self, Unwrapped};
+use crate::identity::{self, Identity};
+use crate::{Delivery, Failure, Handler, Incoming, Received, body};
 
-use crate::dead_letter::{IDEMPOTENCY_KEY, ORIGINAL_DEDUPLICATION_ID};
-use crate::identity::Source;
-use crate::message::{Delivery, Message};
-use crate::{Failure, Handler, body, envelope};
-
-/// What the handler is to work on, or why it can't.
+/// What the handler is to process, or why it can't.
 pub(crate) struct Prepared<M> {
     pub(crate) content: Result<M, Failure>,
     /// Fingerprint of the payload, for a key that the queue did not make.
     pub(crate) fingerprint: Option<String>,
 }
 
-/// Decodes a message, and gives it the key that its handler names. A panic on the way costs this message alone.
-pub(crate) fn prepare<H: Handler>(handler: &H, message: &mut Message) -> Prepared<H::Message> {
-    let span = message.span.clone();
-    let prepared = span.in_scope(|| catch_unwind(AssertUnwindSafe(|| decode(handler, message))));
-    span.record("key", message.delivery.key().record_id());
-    match prepared {
-        Ok(Ok((content, fingerprint))) => Prepared {
-            content: Ok(content),
-            fingerprint,
-        },
-        Ok(Err(why)) => failed::<H>(message, Failure::permanent(why)),
-        Err(panic) => failed::<H>(message, panicked(&*panic)),
-    }
-}
-
-/// What can't be worked has a payload too: under a key that it brings, it is not a copy of just anything.
-fn failed<H: Handler>(message: &Message, failure: Failure) -> Prepared<H::Message> {
-    let of_payload = || {
-        let unwrapped = envelope::unwrap(H::ENVELOPE, &message.body);
-        payload_fingerprint(
-            unwrapped
-                .map_or(message.body.as_str().into(), |unwrapped| unwrapped.content)
-                .as_ref(),
-        )
+/// Decodes a message and decides its key. A panic on the way fails this message alone.
+pub(crate) fn prepare<H: Handler>(handler: &H, incoming: Incoming) -> (Message, Prepared<H::Message>) {
+    let span = delivery::span(&incoming);
+    let incoming = Arc::new(incoming);
+    let (content, origin, malformed) = unwrap::<H>(&incoming.body);
+    let received = Received {
+        incoming: Arc::clone(&incoming),
+        origin,
     };
-    Prepared {
-        content: Err(failure),
-        fingerprint: has_foreign_key(&message.delivery).then(of_payload),
-    }
-}
-
-/// Whether the key that it brings is one that the queue did not make.
-fn has_foreign_key(delivery: &Delivery) -> bool {
-    brings_key(delivery) || delivery.origin().is_some()
-}
-
-fn brings_key(delivery: &Delivery) -> bool {
-    delivery.attribute(IDEMPOTENCY_KEY).is_some_and(|key| !key.is_empty())
-}
-
-fn decode<H: Handler>(handler: &H, message: &mut Message) -> Result<(H::Message, Option<String>), String> {
-    let Message { delivery, body, .. } = message;
-    let unwrapped = envelope::unwrap(H::ENVELOPE, body).map_err(|why| format!("malformed body: {why}"))?;
-    let brings_key = brings_key(delivery);
-    if let Some(origin) = unwrapped.origin {
-        if !brings_key {
-            delivery.name::<H>(origin.id().to_owned())?;
-        }
-        delivery.origin = Some(origin);
-    }
-    let content = body::decode(&unwrapped.content)?;
-    let of_payload = || payload_fingerprint(&unwrapped.content);
-    let fingerprint = match handler.key(&content, delivery).0 {
-        Source::Message => has_foreign_key(delivery).then(of_payload),
-        Source::DeduplicationId => {
-            if !brings_key {
-                // The new one of a message that was sent back is the sender's.
-                let original = delivery.attribute(ORIGINAL_DEDUPLICATION_ID);
-                let id = original.or(delivery.deduplication_id()).map(str::to_owned);
-                delivery.name::<H>(id.ok_or("it has no deduplication ID; is its queue FIFO?")?)?;
-            }
-            Some(of_payload())
-        }
-        Source::Business { key, fingerprint } => {
-            // Before the key is its own: without a fingerprint, it could be taken for a copy of another payload.
-            let fingerprint = fingerprint.map_or_else(
-                || Ok(of_payload()),
-                |stated| stated.map_err(|why| format!("its fingerprint can't be computed: {why}")),
-            )?;
-            delivery.name::<H>(key)?;
-            Some(fingerprint)
-        }
+    let decode = || match malformed {
+        Some(why) => Err(why),
+        None => decode(handler, &received, &content),
     };
-    Ok((content, fingerprint))
+    let decoded = span.in_scope(|| catch_unwind(AssertUnwindSafe(decode)));
+    let failed = |failure| (identity::own::<H>(&received, &content), Err(failure));
+    let (identity, content) = match decoded {
+        Ok(Ok((identity, content))) => (identity, Ok(content)),
+        Ok(Err(why)) => failed(Failure::permanent(why)),
+        Err(panic) => failed(panicked(&*panic)),
+    };
+    let Identity { key, text, fingerprint } = identity;
+    span.record("key", key.record_id());
+    let delivery = Delivery {
+        received,
+        key,
+        key_text: text,
+    };
+    (Message { delivery, span }, Prepared { content, fingerprint })
 }
 
-impl Delivery {
-    fn name<H: Handler>(&mut self, key: String) -> Result<(), String> {
-        self.key = Key::new(H::NAMESPACE, &key).map_err(|why: InvalidKey| why.to_string())?;
-        self.key_text = key;
-        Ok(())
+/// The message inside its envelope; if there is none, the body as it is, and why.
+fn unwrap<H: Handler>(body: &str) -> (Cow<'_, str>, Option<crate::Origin>, Option<String>) {
+    match envelope::unwrap(H::ENVELOPE, body) {
+        Ok(Unwrapped { content, origin }) => (content, origin, None),
+        Err(why) => (Cow::Borrowed(body), None, Some(format!("malformed body: {why}"))),
     }
 }
 
-/// What the handler could decode may still be too much for a plain value: numbers beyond all types, say. Its very text tells
-/// it from others then.
-fn payload_fingerprint(content: &str) -> String {
-    let value = serde_json::from_str(content).unwrap_or_else(|_| Value::from(content));
-    fingerprint(&value).unwrap_or_default()
+fn decode<H: Handler>(handler: &H, received: &Received, content: &str) -> Result<(Identity, H::Message), String> {
+    let message = body::decode(content)?;
+    let stated = handler.key(&message, received);
+    Ok((identity::stated::<H>(stated, received, content)?, message))
 }
 
 /// After a panic of the author's code.

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use aws_lambda_events::sqs::SqsMessageAttribute;
+use crate::Attribute;
 
 /// The queues, as a batch needs them: implemented over SQS by the host, and [in memory](MemoryQueues) for tests.
 pub trait Queues: Send + Sync + 'static {
@@ -19,17 +18,6 @@ pub trait Queues: Send + Sync + 'static {
     /// [`QueueError`]: some of them, or all, may not have been sent.
     fn send(&self, queue_url: &str, messages: Vec<QueueMessage>)
     -> impl Future<Output = Result<(), QueueError>> + Send;
-
-    /// Changes how long received messages stay hidden, from now: at most ten of one queue, in whole seconds.
-    ///
-    /// # Errors
-    ///
-    /// [`QueueError`]: some of them, or all, keep the end that they had.
-    fn change_visibility(
-        &self,
-        queue_arn: &str,
-        changes: Vec<VisibilityChange>,
-    ) -> impl Future<Output = Result<(), QueueError>> + Send;
 }
 
 /// A message as it is sent.
@@ -45,58 +33,6 @@ pub struct QueueMessage {
     pub deduplication_id: Option<String>,
     /// The system attribute `AWSTraceHeader`, so that a trace goes on with the message.
     pub trace_header: Option<String>,
-}
-
-/// A message attribute: a type, and the value as a string or as bytes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Attribute {
-    /// `String`, `Number` or `Binary`, perhaps with a label of the producer's, such as `Number.int`.
-    pub data_type: Option<String>,
-    /// The value, unless it is binary.
-    pub string_value: Option<String>,
-    /// The value, if it is binary.
-    pub binary_value: Option<Vec<u8>>,
-}
-
-impl Attribute {
-    pub(crate) fn string(value: impl Into<String>) -> Self {
-        Self {
-            data_type: Some("String".to_owned()),
-            string_value: Some(value.into()),
-            binary_value: None,
-        }
-    }
-
-    pub(crate) fn number(value: u32) -> Self {
-        Self {
-            data_type: Some("Number".to_owned()),
-            ..Self::string(value.to_string())
-        }
-    }
-
-    /// Whether there is no value, which SQS does not accept.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.string_value.as_ref().is_none_or(String::is_empty) && self.binary_value.as_ref().is_none_or(Vec::is_empty)
-    }
-}
-
-impl From<SqsMessageAttribute> for Attribute {
-    fn from(received: SqsMessageAttribute) -> Self {
-        Self {
-            data_type: received.data_type,
-            string_value: received.string_value,
-            binary_value: received.binary_value.map(|bytes| bytes.0),
-        }
-    }
-}
-
-/// How long a received message is to stay hidden.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VisibilityChange {
-    /// Names this receipt of the message.
-    pub receipt_handle: String,
-    /// From now; whole seconds.
-    pub timeout: Duration,
 }
 
 /// A queue did not do what it was asked for, or nobody knows whether it did.
@@ -119,7 +55,6 @@ pub struct MemoryQueues {
 #[derive(Debug, Default)]
 struct State {
     sent: HashMap<String, Vec<QueueMessage>>,
-    changes: Vec<VisibilityChange>,
     faults: Vec<QueueFault>,
 }
 
@@ -132,10 +67,6 @@ pub enum QueueFault {
     ReplyLost,
     /// A request to send is never answered.
     SendHangs,
-    /// Visibility is not changed.
-    NotChanged,
-    /// A request to change visibility is never answered.
-    ChangeHangs,
 }
 
 impl MemoryQueues {
@@ -152,11 +83,6 @@ impl MemoryQueues {
     /// What a queue was sent, in order.
     pub fn sent(&self, queue_url: &str) -> Vec<QueueMessage> {
         self.state().sent.get(queue_url).cloned().unwrap_or_default()
-    }
-
-    /// All changes of visibility, in order.
-    pub fn changes(&self) -> Vec<VisibilityChange> {
-        self.state().changes.clone()
     }
 
     /// A panic of another test thread can't leave half a change behind, so a poisoned lock is as good as any.
@@ -184,20 +110,12 @@ impl Queues for MemoryQueues {
         }
         answer(queue_url, fault).await
     }
-
-    async fn change_visibility(&self, queue_arn: &str, changes: Vec<VisibilityChange>) -> Result<(), QueueError> {
-        let fault = self.strike(&[QueueFault::NotChanged, QueueFault::ChangeHangs]);
-        if fault.is_none() {
-            self.state().changes.extend(changes);
-        }
-        answer(queue_arn, fault).await
-    }
 }
 
 async fn answer(queue: &str, fault: Option<QueueFault>) -> Result<(), QueueError> {
     match fault {
         None => Ok(()),
-        Some(QueueFault::SendHangs | QueueFault::ChangeHangs) => std::future::pending().await,
+        Some(QueueFault::SendHangs) => std::future::pending().await,
         Some(_) => Err(QueueError {
             queue: queue.to_owned(),
             why: "injected".into(),

@@ -1,23 +1,19 @@
-//! Messages on their way out, and messages on their way back.
+//! Outgoing messages.
 
-use futures_util::stream::{self, StreamExt};
-use idempotency::{Ledger, OutgoingMessage, Timestamp};
+use idempotency::{Ledger, OutgoingMessage};
 
 use crate::dead_letter::IDEMPOTENCY_KEY;
+use crate::delivery::Message;
 use crate::failure::{Chain, Failure};
 use crate::limits::{MAX_ENTRIES, MAX_MESSAGE_BYTES, Unsendable};
-use crate::message::{self, Message};
 use crate::outcome::Outcome;
 use crate::work::Batch;
-use crate::{Attribute, Handler, QueueError, QueueMessage, Queues, VisibilityChange, delay};
-
-/// How many requests that change visibility run side by side.
-const CONCURRENT_CHANGES: usize = 10;
+use crate::{Attribute, Handler, QueueError, QueueMessage, Queues};
 
 /// Whether all messages can be sent, as far as they themselves can tell.
 pub(crate) fn check(outgoing: &[OutgoingMessage]) -> Result<(), Failure> {
     for (position, message) in outgoing.iter().enumerate() {
-        let ungrouped = message::is_fifo(message.queue_url()) && message.group().is_none();
+        let ungrouped = message.queue_url().ends_with(".fifo") && message.group().is_none();
         let checked = match ungrouped {
             true => Err(Unsendable::Group),
             false => queue_message(message, None).check(),
@@ -83,45 +79,7 @@ impl<H: Handler, L: Ledger, Q: Queues> Batch<'_, H, L, Q> {
         }
         Ok(())
     }
-
-    /// Hides each of these messages until the time that it should come again. What can't be hidden comes when the queue's own
-    /// visibility timeout is over.
-    pub(crate) async fn hide(&self, queue_arn: &str, going_back: impl Iterator<Item = (&Message, Timestamp)>) {
-        let now = self.budget.now();
-        let change = |(message, visible_at): (&Message, Timestamp)| {
-            let receipt_handle = message.receipt_handle.clone()?;
-            let timeout = delay::timeout(now, visible_at);
-            Some(VisibilityChange {
-                receipt_handle,
-                timeout,
-            })
-        };
-        let changes: Vec<_> = going_back.filter_map(change).collect();
-        let requests = changes.chunks(MAX_ENTRIES).map(<[_]>::to_vec);
-        let answers = stream::iter(requests)
-            .map(|request| self.services.queues.change_visibility(queue_arn, request))
-            .buffer_unordered(CONCURRENT_CHANGES)
-            .filter_map(|answer| async { answer.err() })
-            .collect::<Vec<_>>();
-        match self.budget.for_queue(answers).await {
-            None => {
-                tracing::warn!("delays of failed messages were not confirmed in time by queue {queue_arn}: {UNHIDDEN}")
-            }
-            // One line, however many failed: they do so for the same reason.
-            Some(errors) => {
-                if let Some(error) = errors.first() {
-                    tracing::warn!(
-                        requests = errors.len(),
-                        "delays of failed messages were not set: {UNHIDDEN}: {}",
-                        Chain(error)
-                    );
-                }
-            }
-        }
-    }
 }
-
-const UNHIDDEN: &str = "they come again when the queue's own visibility timeout is over";
 
 /// Splits messages, in order, so that each part fits a request.
 fn requests(messages: Vec<QueueMessage>) -> Vec<Vec<QueueMessage>> {

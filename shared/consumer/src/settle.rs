@@ -6,8 +6,8 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use idempotency::{Attempt, Committed, Completed, Completion, Lease, Ledger, LedgerError, Refusal, Settled};
 
 use crate::dead_letter;
+use crate::delivery::Message;
 use crate::failure::{Chain, Failure};
-use crate::message::Message;
 use crate::outcome::Outcome;
 use crate::work::Batch;
 use crate::{Budget, Handler, Queues};
@@ -134,7 +134,7 @@ impl<H: Handler, L: Ledger, Q: Queues> Batch<'_, H, L, Q> {
 
     /// Hands a message that can never be worked to the dead-letter queue, if there is one, and if it may leave its group.
     pub(crate) async fn rejected(&self, message: &Message, why: String) -> Outcome {
-        let held = self.fifo && H::HOLD_GROUP;
+        let held = self.ordered && H::HOLD_GROUP;
         let dead_lettered = match &self.services.dead_letter_queue {
             Some(url) if !held => match dead_letter::letter(H::NAMESPACE, message, &why) {
                 Some(letter) => self.dead_letter(url, letter).await,

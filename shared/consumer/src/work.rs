@@ -6,8 +6,8 @@ use idempotency::{Attempt, Claim, Completion, Ledger, LedgerError, Standing};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
+use crate::delivery::Message;
 use crate::failure::{Chain, Failure};
-use crate::message::Message;
 use crate::outcome::{Again, Outcome};
 use crate::prepare::{Prepared, panicked};
 use crate::summary::Tally;
@@ -18,7 +18,7 @@ pub(crate) struct Batch<'a, H, L, Q> {
     pub(crate) handler: &'a Arc<H>,
     pub(crate) services: &'a Services<L, Q>,
     pub(crate) budget: &'a Budget,
-    pub(crate) fifo: bool,
+    pub(crate) ordered: bool,
     pub(crate) tally: Tally,
 }
 

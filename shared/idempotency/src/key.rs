@@ -33,7 +33,7 @@ impl Key {
     ///
     /// [`InvalidKey`] if two different pairs could end up as the same record.
     pub fn new(namespace: &str, key: &str) -> Result<Self, InvalidKey> {
-        if namespace.is_empty() || namespace.len() > 255 || namespace.contains('#') {
+        if !Self::is_namespace(namespace) {
             return Err(InvalidKey::Namespace);
         }
         if key.is_empty() {
@@ -47,6 +47,19 @@ impl Key {
         Ok(Self {
             record_id: format!("{namespace}#{HASHED}{}", hex_digest(key)),
         })
+    }
+
+    /// Whether keys can begin with this namespace: 1 to 255 bytes, no `#`, which ends a namespace in a record's ID.
+    pub const fn is_namespace(namespace: &str) -> bool {
+        let bytes = namespace.as_bytes();
+        let mut position = 0;
+        while position < bytes.len() {
+            if bytes[position] == b'#' {
+                return false;
+            }
+            position += 1;
+        }
+        0 < bytes.len() && bytes.len() <= 255
     }
 
     /// The partition key of this key's record: `namespace#key`, the key hashed when it would exceed DynamoDB's limit.

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use consumer::{Budget, Chain, Handler, RetryDelays, Services, SqsBatchResponse};
+use aws_lambda_events::sqs::SqsBatchResponse;
+use consumer::{Chain, Handler, RetryDelays, Services, Summary, process_batch};
 use host::{SettingError, optional_setting, request_timeout, seconds, setting};
 use idempotency::{DynamoDbLedger, InvalidKey, Key, LedgerError, Timestamp};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
@@ -12,7 +13,9 @@ use sqs::Sqs;
 use tokio::time::timeout;
 use tracing::Instrument;
 
-use crate::event::Event;
+use crate::answer;
+use crate::event::{Event, Records};
+use crate::invocation::Invocation;
 
 /// Runs a handler as a Lambda function, until Lambda ends the process.
 ///
@@ -114,19 +117,37 @@ async fn serve<H: Handler>(
     event: LambdaEvent<Event>,
 ) -> Result<SqsBatchResponse, Diagnostic> {
     let (Event(event), context) = event.into_parts();
-    let event = event.map_err(unusable)?;
-    let budget = Budget::new(Timestamp::now(), Timestamp::from_millis(context.deadline));
+    let invocation = Invocation::new(Timestamp::now(), Timestamp::from_millis(context.deadline));
+    let records = event.and_then(Records::of).map_err(unusable)?;
     // Of the highest level, so that its ID is on every line, whatever level is logged.
     let span = tracing::error_span!("invocation", requestId = context.request_id);
-    let report = consumer::run(handler, services, event, &budget).instrument(span).await;
-    let report = report.map_err(|error| unusable(Chain(&error).to_string()))?;
+    let (response, summary) = process(handler, services, records, &invocation).instrument(span).await;
     let function = &context.env_config.function_name;
-    host::print(host::metrics_line(function, Timestamp::now(), &report.summary));
-    Ok(report.response)
+    host::print(host::metrics_line(function, Timestamp::now(), &summary));
+    Ok(response)
 }
 
-/// The failure of an invocation whose event is none that a queue sends. Without a name for it, the runtime would give it that of
-/// a Rust type.
+async fn process<H: Handler>(
+    handler: &Arc<H>,
+    services: &Services<DynamoDbLedger, Sqs>,
+    records: Records,
+    invocation: &Invocation,
+) -> (SqsBatchResponse, Summary) {
+    let ids = answer::ids(&records.messages);
+    let ordered = records.ordered();
+    let report = process_batch(handler, services, records.messages, ordered, &invocation.budget).await;
+    let delays = answer::delays(Timestamp::now(), records.receipt_handles, &report.verdicts);
+    let queue = &records.queue_arn;
+    answer::hide(delays, invocation.delays_end, |changes| {
+        services.queues().change_visibility(queue, changes)
+    })
+    .await;
+    let verdicts = ids.iter().map(String::as_str).zip(report.verdicts);
+    (answer::response(verdicts), report.summary)
+}
+
+/// The failure of an invocation with an event that no queue sends. Without a name, the runtime would give it that of a Rust
+/// type.
 fn unusable(why: String) -> Diagnostic {
     Diagnostic {
         error_type: "UnusableEvent".to_owned(),

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod queues;
+mod visibility;
 
-pub use queues::Sqs;
+pub use queues::{MAX_ENTRIES, Sqs};
+pub use visibility::{VisibilityChange, visibility_timeout};

@@ -5,14 +5,18 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::BuildError;
 use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{
-    BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue,
-    MessageSystemAttributeNameForSends, MessageSystemAttributeValue, SendMessageBatchRequestEntry,
+    BatchResultErrorEntry, MessageAttributeValue, MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
+    SendMessageBatchRequestEntry,
 };
-use consumer::{Attribute, QueueError, QueueMessage, Queues, VisibilityChange};
+use consumer::{Attribute, QueueError, QueueMessage, Queues};
+
+/// Entries of a batch request
+/// ([quotas](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html)).
+pub const MAX_ENTRIES: usize = 10;
 
 /// All queues, through one client. It connects at its first use: most batches do not need it.
 #[derive(Debug, Clone)]
-pub struct Sqs(Client);
+pub struct Sqs(pub(crate) Client);
 
 impl Sqs {
     /// The queues that this client reaches.
@@ -21,7 +25,7 @@ impl Sqs {
     }
 }
 
-type Cause = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 impl Queues for Sqs {
     async fn send(&self, queue_url: &str, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
@@ -39,29 +43,6 @@ impl Queues for Sqs {
             refused(&sent.failed)
         };
         sent.await.map_err(|why: Cause| error(queue_url, why))
-    }
-
-    async fn change_visibility(&self, queue_arn: &str, changes: Vec<VisibilityChange>) -> Result<(), QueueError> {
-        let changed = async {
-            let url = queue_url(queue_arn).ok_or("the eventSourceARN of its records is no queue's ARN")?;
-            let entries = changes.into_iter().enumerate();
-            let entries = entries.map(|(position, change)| {
-                ChangeMessageVisibilityBatchRequestEntry::builder()
-                    .id(position.to_string())
-                    .receipt_handle(change.receipt_handle)
-                    .visibility_timeout(i32::try_from(change.timeout.as_secs()).unwrap_or(i32::MAX))
-                    .build()
-            });
-            let entries = entries.collect::<Result<_, _>>()?;
-            let request = self
-                .0
-                .change_message_visibility_batch()
-                .queue_url(url)
-                .set_entries(Some(entries));
-            let changed = request.send().await.map_err(service_error)?;
-            refused(&changed.failed)
-        };
-        changed.await.map_err(|why: Cause| error(queue_arn, why))
     }
 }
 
@@ -96,7 +77,7 @@ fn attribute(value: Attribute) -> Result<MessageAttributeValue, BuildError> {
 /// The URL of a queue, which its ARN determines
 /// ([queue URLs](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-message-identifiers.html)):
 /// asking for it would take a permission, and a request at each cold start.
-fn queue_url(arn: &str) -> Option<String> {
+pub(crate) fn queue_url(arn: &str) -> Option<String> {
     let mut parts = arn.split(':').skip(1);
     let (partition, _sqs) = (parts.next()?, parts.next()?);
     let (region, account, name) = (parts.next()?, parts.next()?, parts.next()?);
@@ -108,7 +89,7 @@ fn queue_url(arn: &str) -> Option<String> {
 }
 
 /// A batch request succeeds as a whole although some of its entries fail.
-fn refused(entries: &[BatchResultErrorEntry]) -> Result<(), Cause> {
+pub(crate) fn refused(entries: &[BatchResultErrorEntry]) -> Result<(), Cause> {
     match entries {
         [] => Ok(()),
         [first, ..] => {
@@ -118,7 +99,7 @@ fn refused(entries: &[BatchResultErrorEntry]) -> Result<(), Cause> {
     }
 }
 
-fn error(queue: &str, why: Cause) -> QueueError {
+pub(crate) fn error(queue: &str, why: Cause) -> QueueError {
     QueueError {
         queue: queue.to_owned(),
         why,

@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use consumer::{Attribute, QueueMessage, Queues, VisibilityChange};
+use consumer::{Attribute, QueueMessage, Queues};
 use local::sqs::MessageState;
 use local::testing::Stage;
 use serde_json::{Value, json};
 
-use sqs::Sqs;
+use sqs::{Sqs, VisibilityChange};
 
 /// Nobody else receives from these.
 const STANDARD: &str = "orders-dlq";

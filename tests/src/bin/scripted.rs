@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, Update};
-use consumer::{Delivery, Envelope, Failure, Handler, IdempotencyKey, Mode};
+use consumer::{Delivery, Envelope, Failure, Handler, IdempotencyKey, Mode, Received};
 use host::{SettingError, setting};
 use idempotency::{Completion, OutgoingMessage, Timestamp, Write};
 use serde::Deserialize;
@@ -143,7 +143,7 @@ impl<K: Kind> Handler for Scripted<K> {
     const TIMEOUT: Option<Duration> = K::TIMEOUT;
     const HOLD_GROUP: bool = K::HOLD_GROUP;
 
-    fn key(&self, script: &Script, _: &Delivery) -> IdempotencyKey {
+    fn key(&self, script: &Script, _: &Received) -> IdempotencyKey {
         K::key(script)
     }
 

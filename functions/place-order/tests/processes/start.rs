@@ -172,8 +172,7 @@ async fn the_ids_are_on_a_line_whatever_level_is_logged() {
 #[tokio::test]
 async fn what_is_no_event_of_sqs_fails_in_one_line_of_log_and_answer_that_does_not_quote_it() {
     let stage = stage::set(&UNHURRIED).await;
-    let line =
-        |what| format!("this is no event of SQS: {what}: is the function invoked by something else than its queue?");
+    let line = |what| format!("not an SQS event: {what}; is the function invoked by something other than its queue?");
     for (event, what) in [
         (r#"{"detail": "secret"}"#, "missing field `Records`"),
         (r#"{"Records": "secret", "more": ["secret"]}"#, "it has another shape"),

@@ -4,15 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use consumer::{
-    Budget, Delivery, Failure, Handler, Mode, QueueError, QueueFault, QueueMessage, Queues, Services, SqsEvent,
-    VisibilityChange,
+    Delivery, Failure, Handler, Mode, QueueError, QueueFault, QueueMessage, Queues, Services, Verdict, process_batch,
 };
 use idempotency::{Answer, Change, Completion, Fault, Ledger, LedgerError, MemoryLedger, Status};
 use tokio::time::Instant;
 
 use crate::common::{
-    Claiming, DEAD, Deed, FIFO, NOW, Natural, OneStep, STANDARD, Scripted, body, deeds, event, failed, failed_within,
-    key,
+    Batch, Claiming, DEAD, Deed, FIFO, Natural, OneStep, Queue, STANDARD, Scripted, body, deeds, ended, event, failed,
+    key, ten_seconds, within,
 };
 
 /// A ledger and queues that never answer.
@@ -26,10 +25,6 @@ impl Ledger for Hanging {
 
 impl Queues for Hanging {
     async fn send(&self, _: &str, _: Vec<QueueMessage>) -> Result<(), QueueError> {
-        std::future::pending().await
-    }
-
-    async fn change_visibility(&self, _: &str, _: Vec<VisibilityChange>) -> Result<(), QueueError> {
         std::future::pending().await
     }
 }
@@ -60,7 +55,7 @@ const TOTALS: [Duration; 9] = [
 ];
 
 /// More messages of each kind than run side by side, in groups.
-fn everything(queue: &str) -> (SqsEvent, usize) {
+fn everything(queue: Queue) -> (Batch, usize) {
     let kinds = [
         Some(Deed::Succeed),
         Some(Deed::Hang),
@@ -85,17 +80,16 @@ fn everything(queue: &str) -> (SqsEvent, usize) {
 /// How many messages come back; fails if that takes the whole of the time, or is never known.
 async fn answered<const MODE: char, L: Ledger, Q: Queues>(
     services: &Services<L, Q>,
-    event: SqsEvent,
+    event: Batch,
     total: Duration,
 ) -> usize {
     let started = Instant::now();
-    let budget = Budget::new(NOW, NOW.plus(total));
-    let report = consumer::run(&Scripted::<MODE>::new(), services, event, &budget)
-        .await
-        .unwrap();
+    let handler = Scripted::<MODE>::new();
+    let report = process_batch(&handler, services, event.messages, event.ordered, &within(total)).await;
     let elapsed = started.elapsed();
     assert!(elapsed < total, "mode {MODE}: {elapsed:?} of {total:?}");
-    report.response.batch_item_failures.len()
+    let stays = |verdict: &&Verdict| !verdict.is_acknowledged();
+    report.verdicts.iter().filter(stays).count()
 }
 
 #[tokio::test(start_paused = true)]
@@ -147,13 +141,10 @@ async fn handlers_that_hang_leave_time_to_record_and_to_send() {
             ("m-2", Deed::WriteAndSend),
             ("m-3", Deed::Permanent),
         ]);
-        let budget = Budget::new(NOW, NOW.plus(total));
-        assert_eq!(
-            failed_within(&budget, &Claiming::new(), &services, event).await,
-            ["m-1"]
-        );
+        let ended = ended(&within(total), &Claiming::new(), &services, event).await;
+        assert_eq!(ended.failed, ["m-1"]);
         assert!(started.elapsed() < total);
-        assert_eq!(services.queues().changes().len(), 1);
+        assert_eq!(ended.hidden.len(), 1);
     }
 }
 
@@ -187,13 +178,14 @@ impl Handler for Impatient {
 async fn a_message_that_takes_longer_than_its_own_time_is_cancelled_alone() {
     let (services, started) = (Services::in_memory(), Instant::now());
     let event = deeds([("m-1", Deed::Hang), ("m-2", Deed::TakeASecond)]);
-    assert_eq!(failed(&Arc::new(Impatient), &services, event).await, ["m-1"]);
+    let ended = ended(&ten_seconds(), &Arc::new(Impatient), &services, event).await;
+    assert_eq!(ended.failed, ["m-1"]);
     assert_eq!(started.elapsed().as_secs(), 2);
     // Its effect may have happened: nobody else begins while this invocation could last.
     let record = services.ledger().record(&key("m-1")).unwrap();
     assert_eq!(record.status, Status::InProgress);
-    let change = services.queues().changes().pop().unwrap();
-    assert!((9..=11).contains(&change.timeout.as_secs()), "{change:?}");
+    let seconds = ended.hidden["m-1"];
+    assert!((9..=11).contains(&seconds), "{seconds}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -222,18 +214,21 @@ async fn a_message_has_no_more_time_than_its_batch_whatever_its_own() {
     }
     let services = Services::in_memory();
     let event = deeds([("m-1", Deed::Hang)]);
-    assert_eq!(failed(&Arc::new(Patient), &services, event).await, ["m-1"]);
+    let started = Instant::now();
+    let ended = ended(&ten_seconds(), &Arc::new(Patient), &services, event).await;
+    assert_eq!(ended.failed, ["m-1"]);
     // It was cancelled in time for its delay to be set.
-    assert_eq!(services.queues().changes().len(), 1);
+    assert!(started.elapsed() < Duration::from_secs(9));
+    assert_eq!(ended.hidden.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_ledger_that_hangs_at_the_end_of_the_time_leaves_some_to_set_delays() {
     let services = Services::in_memory();
     services.ledger().inject(Fault::Hangs(Some(Status::Completed)));
-    assert_eq!(
-        failed(&Claiming::new(), &services, deeds([("m-1", Deed::Succeed)])).await,
-        ["m-1"]
-    );
-    assert_eq!(services.queues().changes().len(), 1);
+    let (batch, started) = (deeds([("m-1", Deed::Succeed)]), Instant::now());
+    let ended = ended(&ten_seconds(), &Claiming::new(), &services, batch).await;
+    assert_eq!(ended.failed, ["m-1"]);
+    assert!(started.elapsed() <= Duration::from_secs(9));
+    assert_eq!(ended.hidden.len(), 1);
 }

@@ -1,14 +1,18 @@
 //! A handler that does what the message's body says, and events to feed it.
 
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put};
-use consumer::{Budget, Delivery, Failure, Handler, MemoryQueues, Mode, Services, SqsEvent};
+use consumer::{
+    Attribute, Budget, Delivery, Failure, Handler, Incoming, MemoryQueues, MessageId, Mode, Report, Services, Verdict,
+    process_batch,
+};
 use idempotency::{Completion, Key, MemoryLedger, OutgoingMessage, Refusal, Status, Timestamp, Write};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use tokio::time::Instant;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Deed {
@@ -166,60 +170,86 @@ fn put() -> Write {
     Write::put(put)
 }
 
-/// A message of an event.
+/// A message of a batch.
 #[derive(Debug, Clone)]
-pub(crate) struct Sent(Value);
+pub(crate) struct Sent(pub(crate) Incoming);
 
 impl Sent {
     pub(crate) fn new(id: &str, body: impl Into<String>) -> Self {
-        Self(json!({
-            "messageId": id,
-            "receiptHandle": format!("receipt of {id}"),
-            "body": body.into(),
-            "attributes": {"ApproximateReceiveCount": "1"},
-        }))
+        Self(Incoming::new(MessageId::new(id).unwrap(), body))
     }
 
-    /// Says something that SQS would say of it.
-    pub(crate) fn system(mut self, name: &str, value: impl ToString) -> Self {
-        self.0["attributes"][name] = value.to_string().into();
+    pub(crate) fn receives(mut self, count: u32) -> Self {
+        self.0.receive_count = count;
         self
     }
 
-    pub(crate) fn group(self, group: &str) -> Self {
-        self.system("MessageGroupId", group)
-    }
-
-    pub(crate) fn attribute(mut self, name: &str, value: &str) -> Self {
-        self.0["messageAttributes"][name] = json!({"dataType": "String", "stringValue": value});
+    pub(crate) fn sent_at(mut self, at: Timestamp) -> Self {
+        self.0.sent_at = Some(at);
         self
     }
 
-    pub(crate) fn field(mut self, name: &str, value: Value) -> Self {
-        self.0[name] = value;
+    pub(crate) fn trace(mut self, header: &str) -> Self {
+        self.0.trace_header = Some(header.to_owned());
+        self
+    }
+
+    pub(crate) fn deduplication_id(mut self, id: &str) -> Self {
+        self.0.deduplication_id = Some(id.to_owned());
+        self
+    }
+
+    pub(crate) fn group(mut self, group: &str) -> Self {
+        self.0.group = Some(group.to_owned());
+        self
+    }
+
+    pub(crate) fn attribute(self, name: &str, value: &str) -> Self {
+        let value = Attribute {
+            data_type: Some("String".to_owned()),
+            string_value: Some(value.to_owned()),
+            binary_value: None,
+        };
+        self.typed_attribute(name, value)
+    }
+
+    pub(crate) fn typed_attribute(mut self, name: &str, value: Attribute) -> Self {
+        self.0.attributes.insert(name.to_owned(), value);
         self
     }
 }
 
-pub(crate) fn event_of(queue: &str, messages: impl IntoIterator<Item = Sent>) -> SqsEvent {
-    let records: Vec<_> = messages
-        .into_iter()
-        .map(|sent| sent.field("eventSourceARN", queue.into()).0)
-        .collect();
-    serde_json::from_value(json!({ "Records": records })).unwrap()
+/// A batch as a host hands it over.
+#[derive(Debug, Clone)]
+pub(crate) struct Batch {
+    pub(crate) ordered: bool,
+    pub(crate) messages: Vec<Incoming>,
 }
 
-pub(crate) const STANDARD: &str = "arn:aws:sqs:eu-west-1:000000000000:work";
-pub(crate) const FIFO: &str = "arn:aws:sqs:eu-west-1:000000000000:work.fifo";
+pub(crate) fn event_of(queue: Queue, messages: impl IntoIterator<Item = Sent>) -> Batch {
+    Batch {
+        ordered: queue == FIFO,
+        messages: messages.into_iter().map(|Sent(message)| message).collect(),
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Queue {
+    Standard,
+    Fifo,
+}
+
+pub(crate) const STANDARD: Queue = Queue::Standard;
+pub(crate) const FIFO: Queue = Queue::Fifo;
 
 /// An event of messages that are each an ID, a group and a body.
-pub(crate) fn event<'a>(queue: &str, messages: impl IntoIterator<Item = (&'a str, &'a str, String)>) -> SqsEvent {
+pub(crate) fn event<'a>(queue: Queue, messages: impl IntoIterator<Item = (&'a str, &'a str, String)>) -> Batch {
     let sent = |(id, group, body): (&str, &str, String)| Sent::new(id, body).group(group);
     event_of(queue, messages.into_iter().map(sent))
 }
 
 /// An event of a standard queue, a deed a message.
-pub(crate) fn deeds<'a>(messages: impl IntoIterator<Item = (&'a str, Deed)>) -> SqsEvent {
+pub(crate) fn deeds<'a>(messages: impl IntoIterator<Item = (&'a str, Deed)>) -> Batch {
     event(STANDARD, messages.into_iter().map(|(id, deed)| (id, id, body(deed))))
 }
 
@@ -229,9 +259,14 @@ pub(crate) fn body(deed: Deed) -> String {
 
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-/// Ten seconds: handlers have 7.5 of them, and leases last eleven.
+/// Ten seconds, one of them reserved: handlers have seven, and leases last eleven.
 pub(crate) fn ten_seconds() -> Budget {
-    Budget::new(NOW, NOW.plus(Duration::from_secs(10)))
+    within(Duration::from_secs(10))
+}
+
+/// A budget of this time, a tenth of it reserved, as Lambda does.
+pub(crate) fn within(total: Duration) -> Budget {
+    Budget::new(NOW, NOW.plus(total), total / 10)
 }
 
 pub(crate) fn key(message_id: &str) -> Key {
@@ -255,18 +290,52 @@ pub(crate) fn reason(services: &Memory, id: &str) -> Option<String> {
 
 pub(crate) type Memory = Services<MemoryLedger, MemoryQueues>;
 
-/// Runs the event and gives back the IDs in the response.
-pub(crate) async fn failed<H: Handler>(handler: &Arc<H>, services: &Memory, event: SqsEvent) -> Vec<String> {
-    failed_within(&ten_seconds(), handler, services, event).await
+/// Processes the batch and returns the IDs of messages that stay in the queue, each once.
+pub(crate) async fn failed<H: Handler>(handler: &Arc<H>, services: &Memory, batch: Batch) -> Vec<String> {
+    failed_within(&ten_seconds(), handler, services, batch).await
 }
 
 pub(crate) async fn failed_within<H: Handler>(
     budget: &Budget,
     handler: &Arc<H>,
     services: &Memory,
-    event: SqsEvent,
+    batch: Batch,
 ) -> Vec<String> {
-    let report = consumer::run(handler, services, event, budget).await.unwrap();
-    let failures = report.response.batch_item_failures.into_iter();
-    failures.map(|failure| failure.item_identifier).collect()
+    ended(budget, handler, services, batch).await.failed
+}
+
+/// What became of a batch.
+pub(crate) struct Ended {
+    /// The IDs of messages that stay in the queue, each once.
+    pub(crate) failed: Vec<String>,
+    /// After how many seconds each of them is to be delivered again; those without a time keep the queue's own.
+    pub(crate) hidden: BTreeMap<String, u64>,
+}
+
+pub(crate) async fn ended<H: Handler>(budget: &Budget, handler: &Arc<H>, services: &Memory, batch: Batch) -> Ended {
+    let ids: Vec<_> = batch
+        .messages
+        .iter()
+        .map(|message| message.id.as_str().to_owned())
+        .collect();
+    let started = Instant::now();
+    let Report { verdicts, .. } = process_batch(handler, services, batch.messages, batch.ordered, budget).await;
+    let now = NOW.plus(started.elapsed());
+    assert_eq!(ids.len(), verdicts.len());
+    let (mut failed, mut hidden, mut listed) = (Vec::new(), BTreeMap::new(), HashSet::new());
+    for (id, verdict) in ids.into_iter().zip(verdicts) {
+        let Verdict::Retry { at } = verdict else { continue };
+        if let Some(at) = at {
+            let seconds = u64::try_from(now.until(at).as_millis().div_ceil(1000)).unwrap();
+            assert_eq!(
+                *hidden.entry(id.clone()).or_insert(seconds),
+                seconds,
+                "copies end alike"
+            );
+        }
+        if listed.insert(id.clone()) {
+            failed.push(id);
+        }
+    }
+    Ended { failed, hidden }
 }

@@ -3,12 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use consumer::dead_letter::{FAILURE_REASON, IDEMPOTENCY_KEY, ORIGINAL_MESSAGE_ID};
-use consumer::{Delivery, Failure, Handler, QueueFault, QueueMessage, Services};
+use consumer::{Attribute, Delivery, Failure, Handler, QueueFault, QueueMessage, Services};
 use idempotency::{Completion, Fault, Status};
-use serde_json::json;
 
 use crate::common::{
-    Claiming, DEAD, Deed, FIFO, Natural, OneStep, STANDARD, Sent, bodies, body, deeds, event, event_of, failed,
+    Batch, Claiming, DEAD, Deed, FIFO, Natural, OneStep, STANDARD, Sent, bodies, body, deeds, event, event_of, failed,
     perform, reason, status, with_dead_letter_queue,
 };
 
@@ -181,16 +180,23 @@ async fn what_no_queue_would_take_is_left_to_the_redrive_policy() {
 #[tokio::test]
 async fn a_letter_keeps_group_trace_and_attributes_of_every_type() {
     let services = with_dead_letter_queue();
-    let attributes = json!({
-        "tenant": {"dataType": "String", "stringValue": "blue"},
-        "weight": {"dataType": "Number.float", "stringValue": "1.50"},
-        "photo": {"dataType": "Binary", "binaryValue": "AP8="},
-    });
+    let weight = Attribute {
+        data_type: Some("Number.float".to_owned()),
+        string_value: Some("1.50".to_owned()),
+        binary_value: None,
+    };
+    let photo = Attribute {
+        data_type: Some("Binary".to_owned()),
+        string_value: None,
+        binary_value: Some(vec![0, 255]),
+    };
     let sent = Sent::new("m-1", "{")
         .group("g")
-        .system("AWSTraceHeader", "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1")
-        .system("ApproximateReceiveCount", 3)
-        .field("messageAttributes", attributes);
+        .trace("Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1")
+        .receives(3)
+        .attribute("tenant", "blue")
+        .typed_attribute("weight", weight)
+        .typed_attribute("photo", photo);
     assert!(
         failed(&Claiming::new(), &services, event_of(FIFO, [sent]))
             .await
@@ -209,7 +215,7 @@ async fn a_letter_keeps_group_trace_and_attributes_of_every_type() {
 }
 
 /// A group of a FIFO queue whose first message can never be worked.
-fn group() -> consumer::SqsEvent {
+fn group() -> Batch {
     let messages = [
         ("a-1", "a", body(Deed::Permanent)),
         ("a-2", "a", body(Deed::Succeed)),

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use consumer::dead_letter::{FAILURE_REASON, IDEMPOTENCY_KEY};
-use consumer::{Delivery, Envelope, Failure, Handler, IdempotencyKey, Services};
+use consumer::{Delivery, Envelope, Failure, Handler, IdempotencyKey, Received, Services};
 use idempotency::{Completion, Key, Status};
 use serde::Deserialize;
 use serde_json::json;
@@ -31,7 +31,7 @@ impl<const HOW: char> Handler for Unwrapping<HOW> {
         _ => Envelope::Sns,
     };
 
-    fn key(&self, note: &Note, _: &Delivery) -> IdempotencyKey {
+    fn key(&self, note: &Note, _: &Received) -> IdempotencyKey {
         match HOW {
             'b' => IdempotencyKey::business(&note.id),
             _ => IdempotencyKey::of_message(),

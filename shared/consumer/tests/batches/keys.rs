@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use consumer::dead_letter::{FAILURE_REASON, IDEMPOTENCY_KEY};
-use consumer::{Delivery, Failure, Handler, IdempotencyKey, Mode, Services, SqsEvent};
+use consumer::{Delivery, Failure, Handler, IdempotencyKey, Mode, Received, Services};
 use idempotency::{Attempt, Claim, Completion, Key, Ledger, Status, fingerprint};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::common::{DEAD, Deed, FIFO, Memory, NOW, STANDARD, Sent, event_of, failed, perform, with_dead_letter_queue};
+use crate::common::{
+    Batch, DEAD, Deed, FIFO, Memory, NOW, Queue, STANDARD, Sent, event_of, failed, perform, with_dead_letter_queue,
+};
 
 /// Says by which key it goes, and what it wants done.
 #[derive(Deserialize)]
@@ -47,7 +49,7 @@ impl<const ONE_STEP: bool> Handler for Keyed<ONE_STEP> {
         false => Mode::ClaimThenComplete,
     };
 
-    fn key(&self, order: &Order, _: &Delivery) -> IdempotencyKey {
+    fn key(&self, order: &Order, _: &Received) -> IdempotencyKey {
         match order.by {
             By::Message => IdempotencyKey::of_message(),
             By::DeduplicationId => IdempotencyKey::deduplication_id(),
@@ -80,7 +82,7 @@ fn order(by: &str) -> Value {
     json!({"by": by, "id": "o-1", "amount": 7, "deed": "Write"})
 }
 
-fn one(id: &str, order: &Value) -> SqsEvent {
+fn one(id: &str, order: &Value) -> Batch {
     event_of(STANDARD, [Sent::new(id, order.to_string())])
 }
 
@@ -167,7 +169,7 @@ async fn a_deduplication_id_is_a_key_beyond_the_queues_five_minutes() {
     for id in ["m-1", "m-2"] {
         let sent = Sent::new(id, order("DeduplicationId").to_string())
             .group("g")
-            .system("MessageDeduplicationId", "d-1");
+            .deduplication_id("d-1");
         assert!(failed(&handler, &services, event_of(FIFO, [sent])).await.is_empty());
     }
     assert_eq!(handler.handled(), ["m-1"]);
@@ -286,7 +288,7 @@ async fn only_the_part_that_counts_tells_one_payload_from_another() {
 
 /// Two messages of one key in one batch: what each mode reports, and how often it handles.
 async fn twice<const ONE_STEP: bool>(
-    queue: &str,
+    queue: Queue,
     deeds: [&str; 2],
     amounts: [u64; 2],
 ) -> (Vec<String>, Vec<String>, Memory) {
@@ -375,7 +377,7 @@ async fn the_token_for_others_follows_the_key_and_not_the_message() {
     impl Handler for Tokens {
         type Message = String;
         const NAMESPACE: &'static str = "tokens";
-        fn key(&self, order: &String, _: &Delivery) -> IdempotencyKey {
+        fn key(&self, order: &String, _: &Received) -> IdempotencyKey {
             IdempotencyKey::business(order)
         }
         async fn handle(&self, _: String, delivery: &Delivery) -> Result<Completion, Failure> {

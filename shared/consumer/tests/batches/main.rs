@@ -7,7 +7,6 @@ mod common;
 mod dead_letters;
 mod delays;
 mod envelopes;
-mod fixtures;
 mod keys;
 mod messages;
 mod natural;

@@ -1,11 +1,12 @@
 //! What becomes of a message, in either mode.
 
 use consumer::Services;
-use consumer::{BatchError, Handler};
+use consumer::{Handler, MessageId, Summary, Verdict, process_one};
 use idempotency::{Attempt, Claim, Fault, Ledger, Status};
 
 use crate::common::{
-    Bomb, Claiming, Deed, NOW, OneStep, STANDARD, body, deeds, event, failed, key, status, ten_seconds,
+    Bomb, Claiming, Deed, NOW, OneStep, STANDARD, Sent, body, deeds, event, failed, key, status, ten_seconds,
+    with_dead_letter_queue,
 };
 
 #[tokio::test]
@@ -282,21 +283,34 @@ async fn a_message_that_comes_twice_in_one_batch_is_worked_once_and_reported_onc
 }
 
 #[tokio::test]
-async fn a_record_without_an_id_fails_the_whole_batch_before_anything_is_done() {
-    let (handler, services) = (Claiming::new(), Services::in_memory());
-    let mut event = deeds([("m-1", Deed::Succeed), ("m-2", Deed::Succeed)]);
-    for missing in [None, Some(String::new())] {
-        event.records[1].message_id = missing;
-        let error = consumer::run(&handler, &services, event.clone(), &ten_seconds())
-            .await
-            .unwrap_err();
-        assert_eq!(error, BatchError::NoMessageId { index: 1 });
+async fn one_message_ends_as_it_would_in_a_batch() {
+    let (handler, services) = (Claiming::new(), with_dead_letter_queue());
+    let count: [(_, _, fn(Summary) -> u32); 4] = [
+        ("done", Deed::Succeed, |summary| summary.done),
+        ("done", Deed::Succeed, |summary| summary.duplicate),
+        ("rejected", Deed::Permanent, |summary| summary.rejected),
+        ("failed", Deed::Retry, |summary| summary.failed),
+    ];
+    for (id, deed, count) in count {
+        let Sent(message) = Sent::new(id, body(deed));
+        let (verdict, counted) = process_one(&handler, &services, message, false, &ten_seconds()).await;
+        match id {
+            "done" => assert_eq!(verdict, Verdict::Done),
+            "rejected" => assert_eq!(verdict, Verdict::Rejected),
+            _ => assert!(matches!(verdict, Verdict::Retry { at: Some(_) }), "{verdict:?}"),
+        }
+        assert_eq!(count(counted), 1, "{id}");
     }
-    assert!(handler.handled().is_empty() && services.ledger().requests() == 0);
+}
+
+#[test]
+fn a_message_has_an_id() {
+    assert_eq!(MessageId::new(""), None);
+    assert_eq!(MessageId::new("m-1").unwrap().as_str(), "m-1");
 }
 
 #[tokio::test]
-async fn an_empty_event_gets_an_empty_response() {
+async fn an_empty_batch_has_no_verdicts() {
     assert!(
         failed(&Claiming::new(), &Services::in_memory(), deeds([]))
             .await

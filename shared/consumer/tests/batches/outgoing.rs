@@ -47,7 +47,7 @@ async fn a_completions_messages_are_recorded_and_sent_in_order() {
 async fn a_message_is_sent_with_its_attributes_its_group_and_the_trace_of_the_one_it_is_due_to() {
     let services = Services::in_memory();
     let trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
-    let sent = Sent::new("m-1", body(Deed::Send)).system("AWSTraceHeader", trace);
+    let sent = Sent::new("m-1", body(Deed::Send)).trace(trace);
     assert!(
         failed(&Claiming::new(), &services, event_of(STANDARD, [sent]))
             .await

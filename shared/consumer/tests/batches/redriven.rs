@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use consumer::dead_letter::{IDEMPOTENCY_KEY, ORIGINAL_DEDUPLICATION_ID, ORIGINAL_MESSAGE_ID};
-use consumer::{Delivery, Envelope, Failure, Handler, IdempotencyKey, SqsEvent};
+use consumer::{Delivery, Envelope, Failure, Handler, IdempotencyKey, Received};
 use idempotency::{Completion, Key, Status};
 use serde_json::json;
 
 use crate::common::{
-    DEAD, Deed, FIFO, Memory, STANDARD, Sent, body, event_of, failed, perform, with_dead_letter_queue,
+    Batch, DEAD, Deed, FIFO, Memory, Queue, STANDARD, Sent, body, event_of, failed, perform, with_dead_letter_queue,
 };
 
 /// Takes what SNS wraps, if told so, and else goes by the deduplication ID.
@@ -19,7 +19,7 @@ impl<const SNS: bool> Handler for Wrapped<SNS> {
     const NAMESPACE: &'static str = "scripted";
     const ENVELOPE: Envelope = if SNS { Envelope::Sns } else { Envelope::None };
 
-    fn key(&self, _: &Deed, _: &Delivery) -> IdempotencyKey {
+    fn key(&self, _: &Deed, _: &Received) -> IdempotencyKey {
         match SNS {
             true => IdempotencyKey::of_message(),
             false => IdempotencyKey::deduplication_id(),
@@ -42,12 +42,12 @@ fn notification(id: &str, deed: Deed) -> String {
     .to_string()
 }
 
-fn one(queue: &str, sent: Sent) -> SqsEvent {
+fn one(queue: Queue, sent: Sent) -> Batch {
     event_of(queue, [sent])
 }
 
 /// Works on these one after the other, and gives back how often writes were committed.
-async fn committed<H: Handler>(handler: H, services: &Memory, events: impl IntoIterator<Item = SqsEvent>) -> usize {
+async fn committed<H: Handler>(handler: H, services: &Memory, events: impl IntoIterator<Item = Batch>) -> usize {
     let handler = Arc::new(handler);
     for event in events {
         assert!(failed(&handler, services, event).await.is_empty());
@@ -96,7 +96,7 @@ async fn a_deduplication_id_survives_its_way_back_from_a_dead_letter_queue() {
     let services = with_dead_letter_queue();
     let sent = |id: &str, deduplication_id: &str| {
         let sent = Sent::new(id, body(Deed::Write)).group("g");
-        sent.system("MessageDeduplicationId", deduplication_id)
+        sent.deduplication_id(deduplication_id)
     };
     let events = [
         one(FIFO, sent("m-1", "d-1")),

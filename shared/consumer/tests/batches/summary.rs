@@ -3,18 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use consumer::{Budget, Delivery, Failure, Handler, Services, SqsEvent, Summary};
-use idempotency::{Attempt, Claim, Completion, Fault, Ledger, Status};
+use consumer::{Budget, Delivery, Failure, Handler, Services, Summary, process_batch};
+use idempotency::{Attempt, Claim, Completion, Fault, Ledger, Status, Timestamp};
 
 use crate::common::{
-    Claiming, Deed, FIFO, Memory, NOW, OneStep, STANDARD, Sent, body, deeds, event, event_of, key, ten_seconds,
+    Batch, Claiming, Deed, FIFO, Memory, NOW, OneStep, STANDARD, Sent, body, deeds, event, event_of, key, ten_seconds,
     with_dead_letter_queue,
 };
 
-async fn summary<H: Handler>(handler: &Arc<H>, services: &Memory, event: SqsEvent) -> Summary {
-    consumer::run(handler, services, event, &ten_seconds())
+async fn summary<H: Handler>(handler: &Arc<H>, services: &Memory, event: Batch) -> Summary {
+    process_batch(handler, services, event.messages, event.ordered, &ten_seconds())
         .await
-        .unwrap()
         .summary
 }
 
@@ -136,14 +135,13 @@ async fn the_time_of_a_ledger_that_does_not_answer_counts_as_the_ledgers() {
 async fn the_oldest_messages_age_is_that_at_the_batchs_end() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
     let sent = |id, seconds: u64, deed| {
-        let sent_at = NOW.millis() - seconds * 1000;
-        Sent::new(id, body(deed)).system("SentTimestamp", sent_at)
+        let sent_at = Timestamp::from_millis(NOW.millis() - seconds * 1000);
+        Sent::new(id, body(deed)).sent_at(sent_at)
     };
     let messages = [
         sent("m-1", 5, Deed::Succeed),
         sent("m-2", 90, Deed::TakeASecond),
         Sent::new("m-3", body(Deed::Succeed)),
-        sent("m-4", 7, Deed::Succeed).system("SentTimestamp", "long ago"),
     ];
     let counted = summary(&handler, &services, event_of(STANDARD, messages)).await;
     assert_eq!(counted.oldest_message_age, Some(Duration::from_secs(91)));
@@ -154,20 +152,23 @@ async fn an_age_that_no_message_tells_is_unknown_and_one_in_the_future_is_none()
     let (handler, services) = (Claiming::new(), Services::in_memory());
     let counted = summary(&handler, &services, deeds([("m-1", Deed::Succeed)])).await;
     assert_eq!(counted.oldest_message_age, None);
-    let early = Sent::new("m-2", body(Deed::Succeed)).system("SentTimestamp", NOW.millis() + 60_000);
+    let early = Sent::new("m-2", body(Deed::Succeed)).sent_at(after(60));
     let counted = summary(&handler, &services, event_of(STANDARD, [early])).await;
     assert_eq!(counted.oldest_message_age, Some(Duration::ZERO));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_there_was_no_time_for_was_not_started() {
-    let no_time = Budget::new(NOW, NOW);
+    let no_time = Budget::new(NOW, NOW, Duration::ZERO);
     let event = deeds([("m-1", Deed::Succeed), ("m-2", Deed::Succeed)]);
-    let report = consumer::run(&Claiming::new(), &Services::in_memory(), event, &no_time)
-        .await
-        .unwrap();
-    assert_eq!(
-        (report.summary.not_started, report.response.batch_item_failures.len()),
-        (2, 2)
-    );
+    let report = process_batch(
+        &Claiming::new(),
+        &Services::in_memory(),
+        event.messages,
+        false,
+        &no_time,
+    )
+    .await;
+    assert_eq!(report.summary.not_started, 2);
+    assert!(report.verdicts.iter().all(|verdict| !verdict.is_acknowledged()));
 }

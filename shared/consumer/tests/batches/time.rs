@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use consumer::{Budget, CONCURRENT_LANES, Services};
+use consumer::{Budget, CONCURRENCY, Services};
 use idempotency::{Fault, Status};
 use tokio::time::Instant;
 
@@ -32,7 +32,7 @@ async fn a_cancelled_handlers_lease_is_left_to_end() {
 #[tokio::test(start_paused = true)]
 async fn messages_that_were_not_started_in_time_go_back_with_free_keys() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
-    let hanging: Vec<_> = (0..CONCURRENT_LANES).map(|n| format!("hanging-{n}")).collect();
+    let hanging: Vec<_> = (0..CONCURRENCY).map(|n| format!("hanging-{n}")).collect();
     let late: Vec<_> = (0..5).map(|n| format!("late-{n}")).collect();
     let messages = hanging
         .iter()
@@ -49,7 +49,7 @@ async fn messages_that_were_not_started_in_time_go_back_with_free_keys() {
 async fn without_time_nothing_is_started() {
     let (handler, services) = (OneStep::new(), Services::in_memory());
     let reported = failed_within(
-        &Budget::new(NOW, NOW),
+        &Budget::new(NOW, NOW, Duration::ZERO),
         &handler,
         &services,
         deeds([("m-1", Deed::Succeed)]),
@@ -89,10 +89,10 @@ async fn endless_conflicts_end_with_the_time_for_them() {
 #[tokio::test(start_paused = true)]
 async fn messages_of_a_standard_queue_run_side_by_side_up_to_the_limit() {
     let handler = Claiming::new();
-    let ids: Vec<_> = (0..3 * CONCURRENT_LANES).map(|n| n.to_string()).collect();
+    let ids: Vec<_> = (0..3 * CONCURRENCY).map(|n| n.to_string()).collect();
     let event = deeds(ids.iter().map(|id| (&**id, Deed::TakeASecond)));
     assert!(failed(&handler, &Services::in_memory(), event).await.is_empty());
-    assert_eq!(handler.most_running.load(Ordering::SeqCst), CONCURRENT_LANES);
+    assert_eq!(handler.most_running.load(Ordering::SeqCst), CONCURRENCY);
 }
 
 #[tokio::test(start_paused = true)]

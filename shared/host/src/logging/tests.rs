@@ -3,9 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use consumer::{Budget, Delivery, Failure, Handler, IdempotencyKey, MemoryQueues, QueueFault, Services, SqsEvent};
+use consumer::{
+    Budget, Delivery, Failure, Handler, IdempotencyKey, Incoming, MemoryQueues, MessageId, QueueFault, Received,
+    Services, process_batch,
+};
 use idempotency::{Attempt, Claim, Completion, Key, Ledger, MemoryLedger, OwnerToken, Status, Timestamp};
-use serde_json::json;
 
 use super::*;
 
@@ -100,7 +102,7 @@ impl Handler for Speaking {
     type Message = String;
     const NAMESPACE: &'static str = "speaking";
 
-    fn key(&self, deed: &String, _: &Delivery) -> IdempotencyKey {
+    fn key(&self, deed: &String, _: &Received) -> IdempotencyKey {
         tracing::info!("naming a key");
         match self.business {
             true => IdempotencyKey::business(business_key(deed)),
@@ -125,23 +127,16 @@ const TRACE: &str = "1-5759e988-bd862e3fe1be46a994272793";
 
 /// The lines of a batch of messages `m-0`, `m-1` and so on, a deed each.
 fn lines_of_a_batch(handler: &Arc<Speaking>, deeds: &[&str]) -> Vec<Value> {
-    let record = |(n, deed): (usize, &&str)| {
-        json!({
-            "messageId": format!("m-{n}"),
-            "receiptHandle": "r",
-            "body": format!("\"{deed}\""),
-            "attributes": {"AWSTraceHeader": format!("Root={TRACE};Parent=53995c3f42cd8ad8;Sampled=1")},
-        })
+    let message = |(n, deed): (usize, &&str)| Incoming {
+        trace_header: Some(format!("Root={TRACE};Parent=53995c3f42cd8ad8;Sampled=1")),
+        ..Incoming::new(MessageId::new(format!("m-{n}")).unwrap(), format!("\"{deed}\""))
     };
-    let records: Vec<_> = deeds.iter().enumerate().map(record).collect();
-    let event: SqsEvent = serde_json::from_value(json!({ "Records": records })).unwrap();
+    let messages = deeds.iter().enumerate().map(message).collect();
     lines_of(|| {
         runtime().block_on(async {
             let now = Timestamp::now();
-            let budget = Budget::new(now, now.plus(Duration::from_secs(30)));
-            consumer::run(handler, &*handler.services, event, &budget)
-                .await
-                .unwrap();
+            let budget = Budget::new(now, now.plus(Duration::from_secs(30)), Duration::ZERO);
+            process_batch(handler, &*handler.services, messages, false, &budget).await;
         });
     })
 }
@@ -277,19 +272,6 @@ fn what_is_in_progress_elsewhere_is_told_with_the_token_in_the_record_and_its_le
             &end.millis().into()
         )
     );
-}
-
-#[test]
-fn delays_that_were_not_set_are_one_line_however_many() {
-    let handler = Arc::new(Speaking::new());
-    handler.services.queues().inject(QueueFault::NotChanged);
-    let lines = lines_of_a_batch(&handler, &["fail"; 15]);
-    let told: Vec<_> = lines.iter().filter(|line| line["messageId"].is_null()).collect();
-    assert_eq!(told.len(), 1);
-    let text = told[0]["message"].as_str().unwrap();
-    assert!(text.starts_with("delays of failed messages were not set: "), "{text}");
-    assert!(text.ends_with("injected"), "{text}");
-    assert_eq!(told[0]["level"], "WARN");
 }
 
 #[test]

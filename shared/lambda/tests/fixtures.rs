@@ -1,11 +1,11 @@
 //! Sample events that AWS documents or that others wrote, decoded without loss of what is used of them.
 
-#[path = "../fixtures/published.rs"]
+#[path = "../../consumer/tests/fixtures/published.rs"]
 mod published;
 
 use std::collections::BTreeSet;
 
-use consumer::SqsEvent;
+use aws_lambda_events::sqs::SqsEvent;
 use serde_json::{Map, Value, json};
 
 /// Decodes the event, and demands of each record what the file says; the number of records.
@@ -63,7 +63,7 @@ fn published_events_of_queues_are_decoded_without_loss() {
 
 #[test]
 fn the_readme_names_each_sample_and_no_other() {
-    let readme = include_str!("../fixtures/README.md");
+    let readme = include_str!("../../consumer/tests/fixtures/README.md");
     let named: BTreeSet<_> = readme
         .lines()
         .filter_map(|line| line.strip_prefix("- `")?.split('`').next())

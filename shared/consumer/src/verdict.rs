@@ -1,4 +1,4 @@
-//! When a message that goes back should become visible again.
+//! What becomes of a message, and when it is delivered again.
 
 use std::time::Duration;
 
@@ -7,40 +7,54 @@ use idempotency::Timestamp;
 use crate::outcome::{Again, Outcome};
 use crate::{Budget, RetryDelays};
 
-/// A message can stay hidden for at most 12 hours from its receipt
-/// ([visibility timeout](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html)),
-/// which was up to a batching window (5 minutes) and an invocation (15 minutes) ago.
-const LONGEST: Duration = Duration::from_secs((12 * 60 - 20) * 60);
+/// What becomes of a message in its queue. Each host acts on it in the way of its queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Its work is recorded as done and its outgoing messages are sent: the message may leave the queue.
+    Done,
+    /// It can never be processed and its dead letter is confirmed: the message may leave the queue.
+    Rejected,
+    /// It stays in the queue.
+    Retry {
+        /// When it should be delivered again; `None` where the queue's own visibility timeout decides. A queue may allow
+        /// only shorter delays.
+        at: Option<Timestamp>,
+    },
+}
 
-/// Those who wait for the end of one lease should not all come at once.
-const LEASE_JITTER: Duration = Duration::from_secs(1);
+impl Verdict {
+    /// The verdict on a message that is not proven done.
+    pub(crate) const UNKNOWN: Self = Self::Retry { at: None };
 
-/// When the message should become visible, `None` if it does not go back.
-pub(crate) fn visible_at(outcome: &Outcome, receives: u32, delays: &RetryDelays, budget: &Budget) -> Option<Timestamp> {
-    let now = budget.now();
-    let later = || now.plus(full_jitter(receives, delays, budget.total()));
-    match outcome {
-        Outcome::Done
-        | Outcome::Duplicate
-        | Outcome::Rejected {
-            dead_lettered: true, ..
-        } => None,
-        Outcome::InProgress { until, .. } => Some(until.plus(random(LEASE_JITTER))),
-        Outcome::Failed { again, .. } => Some(match again {
-            Again::Later => later(),
-            Again::After(delay) => now.plus(*delay),
-            Again::AtLeaseEnd => budget.lease_end().plus(random(LEASE_JITTER)),
-        }),
-        // The redrive policy counts receives; hurrying them would cost invocations if there is no policy.
-        Outcome::Rejected { .. } => Some(later()),
-        Outcome::NotStarted => Some(now),
+    /// Whether the message may leave the queue.
+    pub fn is_acknowledged(self) -> bool {
+        !matches!(self, Self::Retry { .. })
     }
 }
 
-/// The visibility timeout that ends then: whole seconds, rounded up, and no longer than SQS allows.
-pub(crate) fn timeout(now: Timestamp, visible_at: Timestamp) -> Duration {
-    let millis = now.until(visible_at).min(LONGEST).as_millis();
-    Duration::from_secs(u64::try_from(millis.div_ceil(1000)).unwrap_or(LONGEST.as_secs()))
+/// Spreads messages that wait for the end of the same lease.
+const LEASE_JITTER: Duration = Duration::from_secs(1);
+
+/// The verdict on a message that was received this often.
+pub(crate) fn verdict(outcome: &Outcome, receives: u32, delays: &RetryDelays, budget: &Budget) -> Verdict {
+    let now = budget.now();
+    let later = || now.plus(full_jitter(receives, delays, budget.total()));
+    let at = match outcome {
+        Outcome::Done | Outcome::Duplicate => return Verdict::Done,
+        Outcome::Rejected {
+            dead_lettered: true, ..
+        } => return Verdict::Rejected,
+        Outcome::InProgress { until, .. } => until.plus(random(LEASE_JITTER)),
+        Outcome::Failed { again, .. } => match again {
+            Again::Later => later(),
+            Again::After(delay) => now.plus(*delay),
+            Again::AtLeaseEnd => budget.lease_end().plus(random(LEASE_JITTER)),
+        },
+        // The redrive policy counts receives. Without a policy, fast receives would cost invocations.
+        Outcome::Rejected { .. } => later(),
+        Outcome::NotStarted => now,
+    };
+    Verdict::Retry { at: Some(at) }
 }
 
 fn full_jitter(receives: u32, delays: &RetryDelays, total: Duration) -> Duration {
@@ -95,18 +109,14 @@ mod tests {
         assert!(longest(2, delays) > seconds(2) && longest(3, delays) > seconds(6));
     }
 
-    #[test]
-    fn a_timeout_is_in_whole_seconds_never_early_and_never_longer_than_sqs_allows() {
-        for (millis, expected) in [(0, 0), (1, 1), (1000, 1), (1001, 2), (100_000_000, 42_000)] {
-            assert_eq!(timeout(NOW, NOW.plus(Duration::from_millis(millis))), seconds(expected));
-        }
-        assert_eq!(timeout(NOW.plus(seconds(5)), NOW), Duration::ZERO);
-    }
-
     #[tokio::test(start_paused = true)]
-    async fn each_outcome_comes_back_when_it_makes_sense() {
-        let budget = Budget::new(NOW, NOW.plus(seconds(10)));
-        let at = |outcome| visible_at(&outcome, 1, &RetryDelays::default(), &budget);
+    async fn each_outcome_has_its_verdict_and_its_time() {
+        let budget = Budget::new(NOW, NOW.plus(seconds(10)), seconds(1));
+        let verdict = |outcome| verdict(&outcome, 1, &RetryDelays::default(), &budget);
+        let at = |outcome| match verdict(outcome) {
+            Verdict::Retry { at } => at,
+            acknowledged => panic!("{acknowledged:?}"),
+        };
         let failed = |again| Outcome::Failed {
             again,
             why: String::new(),
@@ -115,9 +125,9 @@ mod tests {
             why: String::new(),
             dead_lettered,
         };
-        assert_eq!(at(Outcome::Done), None);
-        assert_eq!(at(Outcome::Duplicate), None);
-        assert_eq!(at(rejected(true)), None);
+        assert_eq!(verdict(Outcome::Done), Verdict::Done);
+        assert_eq!(verdict(Outcome::Duplicate), Verdict::Done);
+        assert_eq!(verdict(rejected(true)), Verdict::Rejected);
         assert_eq!(at(Outcome::NotStarted), Some(NOW));
         assert_eq!(at(failed(Again::After(seconds(77)))), Some(NOW.plus(seconds(77))));
         let between = |at: Option<Timestamp>, from: u64, to: u64| {

@@ -1,0 +1,120 @@
+//! What an author sees of a message beside its content.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use idempotency::{Key, Timestamp};
+use tracing::Span;
+use tracing::field::Empty;
+
+use crate::{Incoming, Origin};
+
+/// A received message before its key is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    pub(crate) incoming: Arc<Incoming>,
+    pub(crate) origin: Option<Origin>,
+}
+
+impl Received {
+    /// The message's ID.
+    pub fn message_id(&self) -> &str {
+        self.incoming.id.as_str()
+    }
+
+    /// How often the message was received, this time included; 1 if the queue does not report it.
+    pub fn receive_count(&self) -> u32 {
+        self.incoming.receive_count
+    }
+
+    /// The message's group, if the producer named one.
+    pub fn group(&self) -> Option<&str> {
+        self.incoming.group.as_deref()
+    }
+
+    /// The deduplication ID of a message from a FIFO queue.
+    pub fn deduplication_id(&self) -> Option<&str> {
+        self.incoming.deduplication_id.as_deref()
+    }
+
+    /// When the message was sent to its queue.
+    pub fn sent_at(&self) -> Option<Timestamp> {
+        self.incoming.sent_at
+    }
+
+    /// The producer's trace, as `AWSTraceHeader` has it: `Root=1-...;Parent=...;Sampled=1`.
+    pub fn trace_header(&self) -> Option<&str> {
+        self.incoming.trace_header.as_deref()
+    }
+
+    /// The value of a message attribute that is text or a number.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        self.incoming.attributes.get(name)?.string_value.as_deref()
+    }
+
+    /// What the message's envelope states, if the handler has one.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+}
+
+/// A received message under its key: what a handler gets beside the content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    pub(crate) received: Received,
+    pub(crate) key: Key,
+    /// The key inside the namespace, as it was given.
+    pub(crate) key_text: String,
+}
+
+impl Delivery {
+    /// A value for an `Idempotency-Key` header, 64 hexadecimal digits: the same at every attempt at this work.
+    ///
+    /// An effect outside the completion (an HTTP call, for example) is tried again if the process dies before the
+    /// completion. The receiver can recognise the repetition by this token.
+    pub fn idempotency_token(&self) -> String {
+        self.key.token()
+    }
+
+    pub(crate) fn key(&self) -> &Key {
+        &self.key
+    }
+
+    pub(crate) fn key_text(&self) -> &str {
+        &self.key_text
+    }
+}
+
+impl Deref for Delivery {
+    type Target = Received;
+
+    fn deref(&self) -> &Received {
+        &self.received
+    }
+}
+
+/// One message under way.
+#[derive(Debug)]
+pub(crate) struct Message {
+    pub(crate) delivery: Delivery,
+    /// Around everything that is done for the message, so that each log line has its fields.
+    pub(crate) span: Span,
+}
+
+/// The key is recorded once it is decided, the owner once a lease is granted.
+pub(crate) fn span(incoming: &Incoming) -> Span {
+    // Of the highest level, so that its fields are on every line, whatever level is logged.
+    tracing::error_span!(
+        "message",
+        messageId = incoming.id.as_str(),
+        traceId = trace_id(incoming),
+        key = Empty,
+        owner = Empty
+    )
+}
+
+/// The root of the trace that the message belongs to.
+fn trace_id(incoming: &Incoming) -> Option<&str> {
+    let mut parts = incoming.trace_header.as_deref()?.split(';');
+    parts.find_map(|part| part.trim().strip_prefix("Root="))
+}

@@ -1,0 +1,92 @@
+//! One received message, of any queue.
+
+use std::collections::BTreeMap;
+
+use idempotency::Timestamp;
+
+/// A message as a host received it. The host fills in what its queue knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incoming {
+    /// What the queue calls it. It is the same at every delivery.
+    pub id: MessageId,
+    /// The body, as text.
+    pub body: String,
+    /// The message attributes.
+    pub attributes: BTreeMap<String, Attribute>,
+    /// The message group, if the producer named one.
+    pub group: Option<String>,
+    /// The deduplication ID, if the queue has one.
+    pub deduplication_id: Option<String>,
+    /// How often the message was received, this time included.
+    pub receive_count: u32,
+    /// When the message was sent to its queue.
+    pub sent_at: Option<Timestamp>,
+    /// The producer's trace, as `AWSTraceHeader` has it: `Root=1-...;Parent=...;Sampled=1`.
+    pub trace_header: Option<String>,
+}
+
+impl Incoming {
+    /// A message received for the first time, of which nothing else is known.
+    pub fn new(id: MessageId, body: impl Into<String>) -> Self {
+        Self {
+            id,
+            body: body.into(),
+            attributes: BTreeMap::new(),
+            group: None,
+            deduplication_id: None,
+            receive_count: 1,
+            sent_at: None,
+            trace_header: None,
+        }
+    }
+}
+
+/// The ID of a message; never empty. Without an ID a message can't be told from others.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct MessageId(String);
+
+impl MessageId {
+    /// This ID; `None` if it is empty.
+    pub fn new(id: impl Into<String>) -> Option<Self> {
+        let id = id.into();
+        (!id.is_empty()).then_some(Self(id))
+    }
+
+    /// The ID as the queue states it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A message attribute: a type, and the value as a string or as bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Attribute {
+    /// `String`, `Number` or `Binary`, with an optional label of the producer's, such as `Number.int`.
+    pub data_type: Option<String>,
+    /// The value, unless it is binary.
+    pub string_value: Option<String>,
+    /// The value, if it is binary.
+    pub binary_value: Option<Vec<u8>>,
+}
+
+impl Attribute {
+    pub(crate) fn string(value: impl Into<String>) -> Self {
+        Self {
+            data_type: Some("String".to_owned()),
+            string_value: Some(value.into()),
+            binary_value: None,
+        }
+    }
+
+    pub(crate) fn number(value: u32) -> Self {
+        Self {
+            data_type: Some("Number".to_owned()),
+            ..Self::string(value.to_string())
+        }
+    }
+
+    /// Whether it has no value, which queues refuse.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.string_value.as_ref().is_none_or(String::is_empty) && self.binary_value.as_ref().is_none_or(Vec::is_empty)
+    }
+}

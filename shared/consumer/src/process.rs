@@ -1,0 +1,160 @@
+//! A batch of messages, or one message, from the host to the verdicts.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::FutureExt;
+use futures_util::stream::{self, StreamExt};
+use idempotency::Ledger;
+use tracing::Instrument;
+
+use crate::delivery::Message;
+use crate::order::{Order, order};
+use crate::outcome::Outcome;
+use crate::prepare::{Prepared, panicked, prepare};
+use crate::summary::Tally;
+use crate::verdict::{Verdict, verdict};
+use crate::work::Batch;
+use crate::{Budget, Handler, Incoming, Queues, Services, Summary};
+
+/// How many messages are processed side by side: as many as a Lambda batch has by default, which is also the number of
+/// connections to the store.
+pub const CONCURRENCY: usize = 10;
+
+/// What became of a batch.
+#[derive(Debug)]
+pub struct Report {
+    /// One verdict for each message, in the order of the batch.
+    pub verdicts: Vec<Verdict>,
+    /// The same in numbers.
+    pub summary: Summary,
+}
+
+/// Processes a batch of messages. Every message counts as failed until it is proven done.
+///
+/// On an `ordered` queue the messages of a group are processed in order, groups side by side; after a failure the rest of the
+/// group is not started. On other queues messages are processed side by side, those of one key in order. The verdicts are
+/// returned before the budget's end; a message delivered twice in one batch is processed once.
+pub async fn process_batch<H: Handler, L: Ledger, Q: Queues>(
+    handler: &Arc<H>,
+    services: &Services<L, Q>,
+    messages: Vec<Incoming>,
+    ordered: bool,
+    budget: &Budget,
+) -> Report {
+    let prepared = messages.into_iter().map(|message| prepare(&**handler, message));
+    let (messages, contents): (Vec<_>, Vec<_>) = prepared.unzip();
+    let batch = Batch {
+        handler,
+        services,
+        budget,
+        ordered,
+        tally: Tally::default(),
+    };
+    let ends = batch.run(&messages, contents).await;
+    let mut summary = Summary::default();
+    ends.iter().for_each(|end| summary.count(&end.outcome));
+    let sent = messages.iter().filter_map(|message| message.delivery.sent_at());
+    summary.oldest_message_age = sent.map(|sent| sent.until(budget.now())).max();
+    Report {
+        verdicts: ends.into_iter().map(|end| end.verdict).collect(),
+        summary: batch.tally.add_to(summary),
+    }
+}
+
+/// Processes one message, for hosts that settle messages one by one.
+///
+/// `ordered` states whether the queue keeps the order of message groups: a rejected message may then have to
+/// [hold its group](Handler::HOLD_GROUP).
+pub async fn process_one<H: Handler, L: Ledger, Q: Queues>(
+    handler: &Arc<H>,
+    services: &Services<L, Q>,
+    message: Incoming,
+    ordered: bool,
+    budget: &Budget,
+) -> (Verdict, Summary) {
+    let Report { mut verdicts, summary } = process_batch(handler, services, vec![message], ordered, budget).await;
+    (verdicts.pop().unwrap_or(Verdict::UNKNOWN), summary)
+}
+
+impl<H: Handler, L: Ledger, Q: Queues> Batch<'_, H, L, Q> {
+    /// The end of each message, in the order of the batch.
+    async fn run(&self, messages: &[Message], contents: Vec<Prepared<H::Message>>) -> Vec<End> {
+        let Order { sequences, copies } = order(messages, self.ordered);
+        let mut contents: Vec<_> = contents.into_iter().map(Some).collect();
+        let mut take = |position: usize| Some((position, contents[position].take()?));
+        let sequences = sequences.into_iter();
+        let sequences: Vec<Vec<_>> = sequences
+            .map(|positions| positions.into_iter().filter_map(&mut take).collect())
+            .collect();
+        let ends = Ends::of(messages.len());
+        let all = stream::iter(sequences)
+            .for_each_concurrent(CONCURRENCY, |sequence| self.run_sequence(sequence, messages, &ends));
+        // Everything inside keeps to the budget. This is for a ledger that does not.
+        if self.budget.for_ledger(all).await.is_none() {
+            tracing::error!("some messages were not finished before the deadline");
+        }
+        let mut ends = ends.into_inner();
+        for (copy, first) in copies {
+            ends[copy] = ends[first].clone();
+        }
+        ends
+    }
+
+    /// Processes the messages of a sequence in order. After one that stays in the queue, the rest stays with it, untouched.
+    async fn run_sequence(&self, sequence: Vec<(usize, Prepared<H::Message>)>, messages: &[Message], ends: &Ends) {
+        let mut held = None;
+        for (position, prepared) in sequence {
+            let message = &messages[position];
+            let outcome = match held.is_some() || self.budget.is_spent() {
+                true => Outcome::NotStarted,
+                false => self.run_one(message, prepared).await,
+            };
+            let receives = message.delivery.receive_count();
+            // An ordered queue holds a group while any of its messages is hidden: all have the delay of the first.
+            let verdict = held.unwrap_or_else(|| verdict(&outcome, receives, &self.services.retry_delays, self.budget));
+            held = Some(verdict).filter(|verdict| !verdict.is_acknowledged());
+            ends.set(position, End { outcome, verdict });
+        }
+    }
+
+    async fn run_one(&self, message: &Message, prepared: Prepared<H::Message>) -> Outcome {
+        let worked = async {
+            // Of the author's code only the handler runs in a task. Reading refusals can panic too.
+            let outcome = AssertUnwindSafe(self.work(message, prepared)).catch_unwind().await;
+            // It is unknown whether a request was under way.
+            let outcome = outcome.unwrap_or_else(|panic| Outcome::from(&panicked(&*panic)));
+            outcome.log();
+            outcome
+        };
+        worked.instrument(message.span.clone()).await
+    }
+}
+
+/// What is known of a message: its outcome, and the verdict on it.
+#[derive(Debug, Clone)]
+struct End {
+    outcome: Outcome,
+    verdict: Verdict,
+}
+
+/// What is known of each message so far: nothing, which is a failure.
+struct Ends(Mutex<Vec<End>>);
+
+impl Ends {
+    fn of(messages: usize) -> Self {
+        let unknown = End {
+            outcome: Outcome::NotStarted,
+            verdict: Verdict::UNKNOWN,
+        };
+        Self(Mutex::new(vec![unknown; messages]))
+    }
+
+    fn set(&self, position: usize, end: End) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)[position] = end;
+    }
+
+    fn into_inner(self) -> Vec<End> {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}

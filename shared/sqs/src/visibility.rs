@@ -1,0 +1,78 @@
+//! How long a received message stays hidden.
+
+use std::time::Duration;
+
+use aws::service_error;
+use aws_sdk_sqs::types::ChangeMessageVisibilityBatchRequestEntry;
+use consumer::QueueError;
+use idempotency::Timestamp;
+
+use crate::Sqs;
+use crate::queues::{Cause, error, queue_url, refused};
+
+/// How long a received message is to stay hidden.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VisibilityChange {
+    /// Names this receipt of the message.
+    pub receipt_handle: String,
+    /// From now; whole seconds.
+    pub timeout: Duration,
+}
+
+/// A message can stay hidden for at most 12 hours from its receipt
+/// ([visibility timeout](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html)),
+/// which was up to a batching window (5 minutes) and an invocation (15 minutes) ago.
+const LONGEST: Duration = Duration::from_secs((12 * 60 - 20) * 60);
+
+/// The visibility timeout that ends at this time: whole seconds, rounded up, and no longer than SQS allows.
+pub fn visibility_timeout(now: Timestamp, visible_at: Timestamp) -> Duration {
+    let millis = now.until(visible_at).min(LONGEST).as_millis();
+    Duration::from_secs(u64::try_from(millis.div_ceil(1000)).unwrap_or(LONGEST.as_secs()))
+}
+
+impl Sqs {
+    /// Changes how long received messages stay hidden, from now: at most ten of one queue.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueError`]: some of them, or all, keep the end that they had.
+    pub async fn change_visibility(&self, queue_arn: &str, changes: Vec<VisibilityChange>) -> Result<(), QueueError> {
+        let changed = async {
+            let url = queue_url(queue_arn).ok_or("the eventSourceARN of its records is no queue's ARN")?;
+            let entries = changes.into_iter().enumerate();
+            let entries = entries.map(|(position, change)| {
+                ChangeMessageVisibilityBatchRequestEntry::builder()
+                    .id(position.to_string())
+                    .receipt_handle(change.receipt_handle)
+                    .visibility_timeout(i32::try_from(change.timeout.as_secs()).unwrap_or(i32::MAX))
+                    .build()
+            });
+            let entries = entries.collect::<Result<_, _>>()?;
+            let request = self
+                .0
+                .change_message_visibility_batch()
+                .queue_url(url)
+                .set_entries(Some(entries));
+            let changed = request.send().await.map_err(service_error)?;
+            refused(&changed.failed)
+        };
+        changed.await.map_err(|why: Cause| error(queue_arn, why))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    #[test]
+    fn a_timeout_is_in_whole_seconds_never_early_never_too_long() {
+        for (millis, expected) in [(0, 0), (1, 1), (1000, 1), (1001, 2), (100_000_000, 42_000)] {
+            let timeout = visibility_timeout(NOW, NOW.plus(Duration::from_millis(millis)));
+            assert_eq!(timeout, Duration::from_secs(expected));
+        }
+        let past = Timestamp::from_millis(NOW.millis() - 5000);
+        assert_eq!(visibility_timeout(NOW, past), Duration::ZERO);
+    }
+}
