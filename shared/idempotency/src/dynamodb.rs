@@ -2,6 +2,8 @@
 
 mod expression;
 mod failure;
+#[cfg(test)]
+mod golden;
 mod item;
 mod operate;
 
