@@ -9,7 +9,7 @@
 //! use std::sync::Arc;
 //! use std::time::Duration;
 //! use batch::{Budget, Delivery, Failure, Handler, Services, SqsEvent};
-//! use idempotency::{Completion, Timestamp};
+//! use idempotency::{Completion, NoWrites, Timestamp};
 //!
 //! #[derive(serde::Deserialize)]
 //! struct Greeting { name: String }
@@ -18,6 +18,7 @@
 //!
 //! impl Handler for Greet {
 //!     type Message = Greeting;
+//!     type Write = NoWrites;
 //!     const NAMESPACE: &str = "greet";
 //!
 //!     async fn handle(&self, greeting: Greeting, _: &Delivery) -> Result<Completion, Failure> {

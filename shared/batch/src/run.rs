@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use futures_util::FutureExt;
 use futures_util::stream::{self, StreamExt};
-use idempotency::{Ledger, Timestamp};
+use idempotency::{Store, Timestamp};
 use tracing::Instrument;
 
 use crate::delay::visible_at;
@@ -38,9 +38,9 @@ pub struct Report {
 /// # Errors
 ///
 /// [`BatchError`], before anything was worked on: the whole batch has to come again.
-pub async fn run<H: Handler, L: Ledger, Q: Queues>(
+pub async fn run<H: Handler, S: Store<Write = H::Write>, Q: Queues>(
     handler: &Arc<H>,
-    services: &Services<L, Q>,
+    services: &Services<S, Q>,
     event: SqsEvent,
     budget: &Budget,
 ) -> Result<Report, BatchError> {
@@ -65,7 +65,7 @@ pub async fn run<H: Handler, L: Ledger, Q: Queues>(
     })
 }
 
-impl<H: Handler, L: Ledger, Q: Queues> Batch<'_, H, L, Q> {
+impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
     /// The end of each message, in the event's order.
     async fn run(&self, messages: &[Message], mut prepared: Vec<Option<Prepared<H::Message>>>) -> Vec<End> {
         let Lanes { lanes, followers } = lanes::assign(messages, self.fifo);

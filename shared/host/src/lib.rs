@@ -5,13 +5,14 @@
 //!
 //! ```no_run
 //! # use batch::{Delivery, Failure, Handler};
-//! # use idempotency::Completion;
+//! # use idempotency::{Completion, NoWrites};
 //! # struct PlaceOrder;
 //! # impl PlaceOrder {
 //! #     fn from_env() -> Result<Self, host::SettingError> { Ok(Self) }
 //! # }
 //! # impl Handler for PlaceOrder {
 //! #     type Message = String;
+//! #     type Write = NoWrites;
 //! #     const NAMESPACE: &str = "place-order";
 //! #     async fn handle(&self, _: String, _: &Delivery) -> Result<Completion, Failure> { Ok(Completion::new()) }
 //! # }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use batch::{Budget, Handler, QueueFault, RetryDelays, Services};
-use idempotency::{Attempt, Claim, Fault, Ledger, Status};
+use idempotency::{Attempt, Claim, Fault, Status};
 use tokio::time::Instant;
 
 use crate::common::{
-    Claiming, DEAD, Deed, FIFO, Memory, NOW, Natural, OneStep, STANDARD, Sent, body, deeds, event, event_of, failed,
-    failed_within, key, ten_seconds, with_dead_letter_queue,
+    Claiming, DEAD, Deed, Effect, FIFO, Memory, NOW, Natural, OneStep, STANDARD, Sent, body, deeds, event, event_of,
+    failed, failed_within, key, ten_seconds, with_dead_letter_queue,
 };
 
 /// The seconds for which each message is hidden, by its ID; those that are not there keep the queue's own time.
@@ -77,7 +77,7 @@ async fn unless_said_otherwise_the_first_bound_is_the_time_of_the_invocation() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stated_time_is_kept_in_every_mode() {
-    async fn is_kept<H: Handler>(handler: Arc<H>) {
+    async fn is_kept<H: Handler<Write = Effect>>(handler: Arc<H>) {
         let services = Services::in_memory();
         let event = deeds([("m-1", Deed::RetryInAMinute)]);
         assert_eq!(failed(&handler, &services, event).await, ["m-1"]);
@@ -134,7 +134,7 @@ async fn what_was_cancelled_comes_again_when_its_own_lease_has_ended() {
         failed(&Claiming::new(), &services, deeds([("m-1", Deed::Hang)])).await,
         ["m-1"]
     );
-    let lease_end = services.ledger().record(&key("m-1")).unwrap().lease_end.unwrap();
+    let lease_end = services.store().record(&key("m-1")).unwrap().lease_end.unwrap();
     let visible_at = NOW.plus(started.elapsed() + Duration::from_secs(hidden(&services)["m-1"]));
     assert!(visible_at > lease_end, "{visible_at:?}");
     assert!(lease_end.until(visible_at) <= Duration::from_secs(2), "{visible_at:?}");
@@ -249,12 +249,12 @@ async fn delays_are_asked_for_in_requests_of_ten_and_one_that_fails_costs_no_oth
 #[tokio::test(start_paused = true)]
 async fn a_key_that_could_not_be_freed_is_waited_for() {
     let services = Services::in_memory();
-    services.ledger().inject(Fault::Unreachable(None));
+    services.store().inject(Fault::Unreachable(None));
     assert_eq!(
         failed(&Claiming::new(), &services, deeds([("m-1", Deed::Retry)])).await,
         ["m-1"]
     );
-    let record = services.ledger().record(&key("m-1")).unwrap();
+    let record = services.store().record(&key("m-1")).unwrap();
     assert_eq!(record.status, Status::InProgress);
     // The next delivery finds it in progress, and waits for the end of the lease.
     let reported = failed_within(

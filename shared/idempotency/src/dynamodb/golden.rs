@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::item;
-use crate::{Attempt, Completion, Item, Key, OutgoingMessage, OwnerToken, Record, Status, Timestamp};
+use super::item::{self, Item};
+use super::size;
+use crate::{Attempt, Completion, Key, NoWrites, OutgoingMessage, OwnerToken, Record, Status, Timestamp};
 
 const OWNER: &str = "ae2e3d72-b32d-4c47-aef4-0e367a8accb5";
 const FINGERPRINT: &str = "3ca4eda1ebfd02e4296104981a1e65d4e87e99084ac993fafbc515a8f6a8ad84";
@@ -37,9 +38,8 @@ fn attempt() -> Attempt {
     Attempt::new(key(), now, now.plus(Duration::from_secs(31)))
 }
 
-fn completion() -> Completion {
-    Completion::new()
-        .data("{\"n\":1}")
+fn outgoing() -> Vec<OutgoingMessage> {
+    Completion::<NoWrites>::new()
         .send(
             OutgoingMessage::new("https://queue/1", "{\"text\": \"Grüße\\n\"}")
                 .with_attribute("kind", "\u{1f4e6} \"parcel\"")
@@ -51,6 +51,7 @@ fn completion() -> Completion {
                 .with_key("the second"),
         )
         .send(OutgoingMessage::new("https://queue/1", ""))
+        .into_outgoing(&key())
 }
 
 /// A record as the protocol makes it, a sample as the table holds it, and its size as DynamoDB counts it.
@@ -84,7 +85,7 @@ fn samples() -> [(Record, Item, usize); 4] {
             195,
         ),
         (
-            Record::completed(&plain, &completion()),
+            Record::completed(&plain, Some("{\"n\":1}".to_owned()), outgoing()),
             item_of(&[
                 ("id", "place-order#m-1"),
                 ("status", "COMPLETED"),
@@ -116,7 +117,7 @@ fn records_are_written_as_every_version_wrote_them() {
         let owner = Some(OwnerToken::from(OWNER.to_owned()));
         let record = Record { owner, ..record };
         assert_eq!(item::of(&key(), &record), sample);
-        assert_eq!(item::bytes(&key(), &record), bytes, "{sample:?}");
+        assert_eq!(size::bytes(&key(), &record), bytes, "{sample:?}");
     }
 }
 
