@@ -87,8 +87,8 @@ async fn a_handlers_own_time_ends_before_the_batchs_and_costs_its_message_alone(
 #[tokio::test]
 async fn whose_time_was_up_is_told_when_a_handler_is_cancelled() {
     for (handler, parameters, whose) in [
-        ("hurried", &[][..], "its own TIMEOUT, 5s, was over"),
-        ("claiming", &[("FunctionTimeout", "10")], "the invocation's time was up"),
+        ("hurried", &[][..], "after its TIMEOUT of 5s"),
+        ("claiming", &[("FunctionTimeout", "10")], "at the invocation's deadline"),
     ] {
         let stage = stage::set(handler, parameters).await;
         let invocation = stage

@@ -13,7 +13,7 @@ pub use tables::Tables;
 
 use consumer::{Delivery, Failure, Handler, Mode};
 use host::{SettingError, setting};
-use idempotency::Completion;
+use idempotency::{Completion, DynamoDbWrite};
 
 /// The handler of [`Order`] messages.
 #[derive(Debug, Clone)]
@@ -47,11 +47,12 @@ impl PlaceOrder {
 
 impl Handler for PlaceOrder {
     type Message = Order;
+    type Write = DynamoDbWrite;
     const NAMESPACE: &'static str = "place-order";
     // Its only effects are its writes and its message.
     const MODE: Mode = Mode::OneStep;
 
-    async fn handle(&self, order: Order, _: &Delivery) -> Result<Completion, Failure> {
+    async fn handle(&self, order: Order, _: &Delivery) -> Result<Completion<DynamoDbWrite>, Failure> {
         order.check().map_err(Failure::permanent)?;
         Ok(Completion::new()
             .write(self.tables.insert(&order)?)

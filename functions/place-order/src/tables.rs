@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, Update};
-use idempotency::{Item, Refusal, Write};
+use idempotency::{DynamoDbWrite, Item, Refusal};
 
 use crate::{Line, Order};
 
@@ -22,7 +22,7 @@ impl Tables {
     ///
     /// The same order under the ID is the same order, sent twice by its producer: done before. Another one is an error
     /// that no repetition mends.
-    pub(crate) fn insert(&self, order: &Order) -> Result<Write, BuildError> {
+    pub(crate) fn insert(&self, order: &Order) -> Result<DynamoDbWrite, BuildError> {
         let item = item(order);
         let put = Put::builder()
             .table_name(&self.orders)
@@ -30,7 +30,7 @@ impl Tables {
             .condition_expression("attribute_not_exists(id)")
             .build()?;
         let taken = format!("order {} was placed before with other content", order.id);
-        Ok(Write::put(put).if_refused(move |there| match there {
+        Ok(DynamoDbWrite::put(put).if_refused(move |there| match there {
             // It may have more attributes by now, such as a state.
             Some(there) if item.iter().all(|(name, value)| there.get(name) == Some(value)) => Refusal::AlreadyDone,
             _ => Refusal::Permanent(taken.clone()),
@@ -38,7 +38,7 @@ impl Tables {
     }
 
     /// Adds the order's amount to its customer's total.
-    pub(crate) fn add_to_total(&self, order: &Order) -> Result<Write, BuildError> {
+    pub(crate) fn add_to_total(&self, order: &Order) -> Result<DynamoDbWrite, BuildError> {
         let update = Update::builder()
             .table_name(&self.customers)
             .key("id", text(&order.customer))
@@ -46,7 +46,7 @@ impl Tables {
             .expression_attribute_names("#total", "total")
             .expression_attribute_values(":amount", number(order.amount))
             .build()?;
-        Ok(Write::update(update))
+        Ok(DynamoDbWrite::update(update))
     }
 }
 

@@ -12,7 +12,7 @@ pub use table::Table;
 
 use consumer::{Delivery, Failure, Handler, IdempotencyKey, Mode, Received};
 use host::{SettingError, setting};
-use idempotency::Completion;
+use idempotency::{Completion, DynamoDbWrite};
 
 /// The handler of [`Reservation`] messages.
 #[derive(Debug, Clone)]
@@ -40,6 +40,7 @@ impl ReserveStock {
 
 impl Handler for ReserveStock {
     type Message = Reservation;
+    type Write = DynamoDbWrite;
     const NAMESPACE: &'static str = "reserve-stock";
     // Its only effect is its write.
     const MODE: Mode = Mode::OneStep;
@@ -49,7 +50,7 @@ impl Handler for ReserveStock {
         IdempotencyKey::business(format!("{:?} for order {:?}", reservation.sku, reservation.order))
     }
 
-    async fn handle(&self, reservation: Reservation, _: &Delivery) -> Result<Completion, Failure> {
+    async fn handle(&self, reservation: Reservation, _: &Delivery) -> Result<Completion<DynamoDbWrite>, Failure> {
         reservation.check().map_err(Failure::permanent)?;
         Ok(Completion::new().write(self.table.take(&reservation)?))
     }

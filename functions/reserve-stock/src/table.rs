@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{AttributeValue, Update};
-use idempotency::{Item, Refusal, Write};
+use idempotency::{DynamoDbWrite, Item, Refusal};
 
 use crate::Reservation;
 
@@ -17,7 +17,7 @@ impl Table {
     /// Takes the reserved quantity from its SKU's stock, if there is so much.
     ///
     /// If not, it is refused for good: there may be more some day, but an order can't wait for that.
-    pub(crate) fn take(&self, reservation: &Reservation) -> Result<Write, BuildError> {
+    pub(crate) fn take(&self, reservation: &Reservation) -> Result<DynamoDbWrite, BuildError> {
         let update = Update::builder()
             .table_name(&self.stock)
             .key("id", AttributeValue::S(reservation.sku.clone()))
@@ -26,7 +26,7 @@ impl Table {
             .expression_attribute_values(":quantity", AttributeValue::N(reservation.quantity.to_string()))
             .build()?;
         let reservation = reservation.clone();
-        Ok(Write::update(update).if_refused(move |there| Refusal::Permanent(refused(&reservation, there))))
+        Ok(DynamoDbWrite::update(update).if_refused(move |there| Refusal::Permanent(refused(&reservation, there))))
     }
 }
 

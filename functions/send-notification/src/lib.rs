@@ -19,7 +19,7 @@ use http::header::{CONTENT_TYPE, HeaderName};
 use http::uri::Scheme;
 use http::{Request, Uri};
 use http_body_util::{BodyExt, Limited};
-use idempotency::Completion;
+use idempotency::{Completion, NoWrites};
 use tokio::time::timeout;
 
 /// How long the receiver has for an answer.
@@ -80,6 +80,7 @@ impl SendNotification {
 
 impl Handler for SendNotification {
     type Message = Notification;
+    type Write = NoWrites;
     const NAMESPACE: &'static str = "send-notification";
 
     async fn handle(&self, notification: Notification, delivery: &Delivery) -> Result<Completion, Failure> {

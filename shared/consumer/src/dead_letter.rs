@@ -74,6 +74,7 @@ mod tests {
 
     impl crate::Handler for Rejecting {
         type Message = serde_json::Value;
+        type Write = idempotency::NoWrites;
         const NAMESPACE: &'static str = "n";
 
         async fn handle(

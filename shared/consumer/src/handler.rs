@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use idempotency::Completion;
+use idempotency::{Completion, Write};
 use serde::de::DeserializeOwned;
 
 use crate::{Delivery, Envelope, Failure, IdempotencyKey, Received};
@@ -12,6 +12,12 @@ use crate::{Delivery, Envelope, Failure, IdempotencyKey, Received};
 pub trait Handler: Send + Sync + 'static {
     /// What a message's body holds, as JSON.
     type Message: DeserializeOwned + Send;
+
+    /// What it commits together with the record of its work: `NoWrites`, or the write type of its store.
+    ///
+    /// A handler whose writes belong to another store than the ledger's does not compile: no store can commit another's
+    /// writes.
+    type Write: Write;
 
     /// A stable name that begins every key of this handler's, such as `place-order`; no `#`, at most 255 bytes.
     ///
@@ -51,7 +57,7 @@ pub trait Handler: Send + Sync + 'static {
         &self,
         message: Self::Message,
         delivery: &Delivery,
-    ) -> impl Future<Output = Result<Completion, Failure>> + Send;
+    ) -> impl Future<Output = Result<Completion<Self::Write>, Failure>> + Send;
 }
 
 /// How the work of a message is kept to once.
@@ -66,6 +72,6 @@ pub enum Mode {
     OneStep,
     /// No ledger: right for a handler whose effect is the same however often it happens, such as a put of a whole item or
     /// an insertion under a business key. It runs at every delivery, its messages are sent at every delivery, and it can
-    /// have no [writes](idempotency::Write) committed. No request.
+    /// have no [writes](Handler::Write) committed. No request.
     Natural,
 }

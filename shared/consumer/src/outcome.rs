@@ -9,24 +9,24 @@ use crate::Failure;
 /// What happened to a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Its work is recorded as done, by this very attempt.
+    /// This attempt processed it, and recorded that.
     Done,
-    /// Its work had been done before.
+    /// It was processed before.
     Duplicate,
     /// Another attempt holds the lease.
     InProgress {
         until: Timestamp,
         owner: Option<OwnerToken>,
     },
-    /// Its work was not done, and may be at a later delivery.
+    /// It was not processed, and may be at a later delivery.
     Failed { again: Again, why: String },
-    /// Its work can never be done.
+    /// It can never be processed.
     Rejected { why: String, dead_lettered: bool },
-    /// There was no time for it, or a message of its group failed before it. Nothing of it was touched.
+    /// There was no time for it, or a message of its group failed before it. Nothing was done for it.
     NotStarted,
 }
 
-/// When a failed message should come again.
+/// When a failed message should be redelivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Again {
     /// After a while that grows with each receive.
@@ -45,15 +45,15 @@ impl Outcome {
         }
     }
 
-    /// One line about what did not go well: the volume of the log must not grow with success.
+    /// Logs one line if something did not go well: the volume of the log must not grow with success.
     pub(crate) fn log(&self) {
         match self {
             Self::Done => tracing::debug!("done"),
-            Self::Duplicate => tracing::debug!("duplicate: its work was done before"),
+            Self::Duplicate => tracing::debug!("duplicate: processed before"),
             Self::InProgress { until, owner } => tracing::info!(
                 leaseEnd = until.millis(),
                 owner = owner.as_ref().map(OwnerToken::as_str),
-                "in progress elsewhere"
+                "in progress: another attempt holds the lease"
             ),
             Self::Failed {
                 again: Again::After(delay),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::stream::{self, StreamExt};
-use idempotency::Ledger;
+use idempotency::Store;
 use tracing::Instrument;
 
 use crate::delivery::Message;
@@ -35,9 +35,9 @@ pub struct Report {
 /// On an `ordered` queue the messages of a group are processed in order, groups side by side; after a failure the rest of the
 /// group is not started. On other queues messages are processed side by side, those of one key in order. The verdicts are
 /// returned before the budget's end; a message delivered twice in one batch is processed once.
-pub async fn process_batch<H: Handler, L: Ledger, Q: Queues>(
+pub async fn process_batch<H: Handler, S: Store<Write = H::Write>, Q: Queues>(
     handler: &Arc<H>,
-    services: &Services<L, Q>,
+    services: &Services<S, Q>,
     messages: Vec<Incoming>,
     ordered: bool,
     budget: &Budget,
@@ -66,9 +66,9 @@ pub async fn process_batch<H: Handler, L: Ledger, Q: Queues>(
 ///
 /// `ordered` states whether the queue keeps the order of message groups: a rejected message may then have to
 /// [hold its group](Handler::HOLD_GROUP).
-pub async fn process_one<H: Handler, L: Ledger, Q: Queues>(
+pub async fn process_one<H: Handler, S: Store<Write = H::Write>, Q: Queues>(
     handler: &Arc<H>,
-    services: &Services<L, Q>,
+    services: &Services<S, Q>,
     message: Incoming,
     ordered: bool,
     budget: &Budget,
@@ -77,7 +77,7 @@ pub async fn process_one<H: Handler, L: Ledger, Q: Queues>(
     (verdicts.pop().unwrap_or(Verdict::UNKNOWN), summary)
 }
 
-impl<H: Handler, L: Ledger, Q: Queues> Batch<'_, H, L, Q> {
+impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
     /// The end of each message, in the order of the batch.
     async fn run(&self, messages: &[Message], contents: Vec<Prepared<H::Message>>) -> Vec<End> {
         let Order { sequences, copies } = order(messages, self.ordered);

@@ -1,6 +1,6 @@
 //! Outgoing messages.
 
-use idempotency::{Ledger, OutgoingMessage};
+use idempotency::{OutgoingMessage, Store};
 
 use crate::dead_letter::IDEMPOTENCY_KEY;
 use crate::delivery::Message;
@@ -10,17 +10,55 @@ use crate::outcome::Outcome;
 use crate::work::Batch;
 use crate::{Attribute, Handler, QueueError, QueueMessage, Queues};
 
-/// Whether all messages can be sent, as far as they themselves can tell.
-pub(crate) fn check(outgoing: &[OutgoingMessage]) -> Result<(), Failure> {
-    for (position, message) in outgoing.iter().enumerate() {
-        let ungrouped = message.queue_url().ends_with(".fifo") && message.group().is_none();
-        let checked = match ungrouped {
-            true => Err(Unsendable::Group),
-            false => queue_message(message, None).check(),
-        };
-        checked.map_err(|why| Failure::permanent(format!("outgoing message {position} can't be sent: {why}")))?;
+/// A completion's messages as their queues get them, in order.
+pub(crate) struct Outgoing {
+    /// Neighbours that go to the same queue are sent together.
+    parts: Vec<(String, Vec<QueueMessage>)>,
+}
+
+impl Outgoing {
+    /// Messages of a completion that is not committed yet, if all of them can be sent as far as can be known before.
+    pub(crate) fn checked(messages: &[OutgoingMessage], incoming: &Message) -> Result<Self, Failure> {
+        let outgoing = Self::recorded(messages, incoming);
+        outgoing.check()?;
+        Ok(outgoing)
     }
-    Ok(())
+
+    /// Messages of a completion that is committed already.
+    pub(crate) fn recorded(messages: &[OutgoingMessage], incoming: &Message) -> Self {
+        Self::of(messages, incoming.delivery.trace_header())
+    }
+
+    fn of(messages: &[OutgoingMessage], trace_header: Option<&str>) -> Self {
+        let parts = messages.chunk_by(|one, next| one.queue_url() == next.queue_url());
+        let parts = parts.map(|part| {
+            let queue = part
+                .first()
+                .map_or_else(String::new, |first| first.queue_url().to_owned());
+            (
+                queue,
+                part.iter()
+                    .map(|message| queue_message(message, trace_header))
+                    .collect(),
+            )
+        });
+        Self { parts: parts.collect() }
+    }
+
+    fn check(&self) -> Result<(), Failure> {
+        let messages = self
+            .parts
+            .iter()
+            .flat_map(|(queue, part)| part.iter().map(move |message| (queue, message)));
+        for (position, (queue, message)) in messages.enumerate() {
+            let checked = match queue.ends_with(".fifo") && message.group.is_none() {
+                true => Err(Unsendable::Group),
+                false => message.check(),
+            };
+            checked.map_err(|why| Failure::permanent(format!("outgoing message {position} can't be sent: {why}")))?;
+        }
+        Ok(())
+    }
 }
 
 fn queue_message(message: &OutgoingMessage, trace_header: Option<&str>) -> QueueMessage {
@@ -39,26 +77,16 @@ fn queue_message(message: &OutgoingMessage, trace_header: Option<&str>) -> Queue
     }
 }
 
-impl<H: Handler, L: Ledger, Q: Queues> Batch<'_, H, L, Q> {
+impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
     /// The outcome, once the messages that belong to it are sent.
-    pub(crate) async fn send_then(&self, message: &Message, outgoing: Vec<OutgoingMessage>, then: Outcome) -> Outcome {
-        let mut outgoing = outgoing.as_slice();
-        while let [first, ..] = outgoing {
-            let queue = first.queue_url();
-            let same = outgoing
-                .iter()
-                .take_while(|message| message.queue_url() == queue)
-                .count();
-            let (next, rest) = outgoing.split_at(same);
-            let trace = message.delivery.trace_header();
-            let messages = next.iter().map(|message| queue_message(message, trace)).collect();
-            if let Err(error) = self.send(queue, messages).await {
+    pub(crate) async fn send_then(&self, outgoing: Outgoing, then: Outcome) -> Outcome {
+        for (queue, messages) in outgoing.parts {
+            if let Err(error) = self.send(&queue, messages).await {
                 return Outcome::failed(format!(
                     "recorded as done, but not all its messages are sent: {}",
                     Chain(&error)
                 ));
             }
-            outgoing = rest;
         }
         then
     }
@@ -73,7 +101,7 @@ impl<H: Handler, L: Ledger, Q: Queues> Batch<'_, H, L, Q> {
             sent.unwrap_or_else(|| {
                 Err(QueueError {
                     queue: queue_url.to_owned(),
-                    why: "it did not answer before the time was up".into(),
+                    why: "no answer before the deadline".into(),
                 })
             })?;
         }
@@ -107,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_holds_ten_messages_and_a_mebibyte_and_keeps_their_order() {
+    fn a_request_holds_ten_messages_and_one_mebibyte_in_order() {
         let lengths = |messages| requests(messages).iter().map(Vec::len).collect::<Vec<_>>();
         assert_eq!(lengths((0..25).map(|_| sized(1)).collect()), [10, 10, 5]);
         assert_eq!(
@@ -124,9 +152,10 @@ mod tests {
     }
 
     #[test]
-    fn what_sqs_would_refuse_is_a_permanent_failure_that_says_which_and_why() {
+    fn an_unsendable_message_is_a_permanent_failure() {
         let why = |message: OutgoingMessage| {
-            let failure = check(&[OutgoingMessage::new("q", "fine").with_key("k"), message.with_key("k")]).unwrap_err();
+            let messages = [OutgoingMessage::new("q", "fine").with_key("k"), message.with_key("k")];
+            let failure = Outgoing::of(&messages, None).check().unwrap_err();
             assert!(failure.is_permanent());
             failure.to_string().replace("outgoing message 1 can't be sent: ", "")
         };
@@ -146,6 +175,6 @@ mod tests {
         assert!(why(fine().with_attribute("x", "")).contains("\"x\""));
         let ten = (0..10).fold(fine(), |message, n| message.with_attribute(format!("a{n}"), "v"));
         assert_eq!(why(ten), "it has 11 attributes, its key included, of at most 10");
-        assert!(check(&[fine()]).is_err(), "a message without a key is no message");
+        assert!(Outgoing::of(&[fine()], None).check().is_err(), "without a key");
     }
 }

@@ -2,24 +2,24 @@
 
 use std::time::Duration;
 
-use idempotency::{Ledger, MemoryLedger};
+use idempotency::{Ledger, MemoryStore, Store, Write};
 
 use crate::{MemoryQueues, Queues};
 
 /// Ledger and queues, and what is to be done with messages that fail.
 #[derive(Debug)]
-pub struct Services<L, Q> {
-    pub(crate) ledger: L,
+pub struct Services<S, Q> {
+    pub(crate) ledger: Ledger<S>,
     pub(crate) queues: Q,
     pub(crate) dead_letter_queue: Option<String>,
     pub(crate) retry_delays: RetryDelays,
 }
 
-impl<L: Ledger, Q: Queues> Services<L, Q> {
+impl<S: Store, Q: Queues> Services<S, Q> {
     /// Without a dead-letter queue: what can never be done is reported as failed, and the redrive policy moves it.
-    pub fn new(ledger: L, queues: Q) -> Self {
+    pub fn new(store: S, queues: Q) -> Self {
         Self {
-            ledger,
+            ledger: Ledger::new(store),
             queues,
             dead_letter_queue: None,
             retry_delays: RetryDelays::default(),
@@ -42,8 +42,13 @@ impl<L: Ledger, Q: Queues> Services<L, Q> {
     }
 
     /// The ledger.
-    pub fn ledger(&self) -> &L {
+    pub fn ledger(&self) -> &Ledger<S> {
         &self.ledger
+    }
+
+    /// The store of its records.
+    pub fn store(&self) -> &S {
+        self.ledger.store()
     }
 
     /// The queues.
@@ -52,10 +57,10 @@ impl<L: Ledger, Q: Queues> Services<L, Q> {
     }
 }
 
-impl Services<MemoryLedger, MemoryQueues> {
+impl<W: Write + Clone> Services<MemoryStore<W>, MemoryQueues> {
     /// For tests that need no network: the same semantics, in memory.
     pub fn in_memory() -> Self {
-        Self::new(MemoryLedger::new(), MemoryQueues::new())
+        Self::new(MemoryStore::new(), MemoryQueues::new())
     }
 }
 

@@ -1,138 +1,146 @@
-//! How the work of a message ends in the ledger.
+//! How the processing of a message ends in the ledger.
 
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use idempotency::{Attempt, Committed, Completed, Completion, Lease, Ledger, LedgerError, Refusal, Settled};
+use idempotency::{Attempt, Completion, Existing, Hold, Refusal, Sealed, Settled, Store, StoreError, Unsealed};
 
 use crate::dead_letter;
 use crate::delivery::Message;
 use crate::failure::{Chain, Failure};
 use crate::outcome::Outcome;
+use crate::send::Outgoing;
 use crate::work::Batch;
 use crate::{Budget, Handler, Queues};
 
-/// Between two attempts at a transaction that met another: conflicts last as long as one transaction, some milliseconds.
+/// Before a transaction that conflicted is tried again: conflicts last as long as one transaction, some milliseconds.
 const CONFLICT_DELAY: Duration = Duration::from_millis(10);
 /// Doubling stops here.
 const LONGEST_CONFLICT_DELAY: Duration = Duration::from_millis(200);
 
-const CONFLICTS: &str = "its transaction met others at the same items until the time was up";
+const CONFLICTS: &str = "transaction conflicts until the deadline";
 
-impl<H: Handler, L: Ledger, Q: Queues> Batch<'_, H, L, Q> {
+impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
+    /// Commits what a handler completed with, and sends its messages. What can't be recorded or sent is rejected before
+    /// anything is committed.
     pub(crate) async fn complete(
         &self,
         message: &Message,
-        mut lease: Lease,
-        mut completion: Completion,
-    ) -> Result<Outcome, LedgerError> {
-        let outgoing = completion.outgoing(message.delivery.key());
+        hold: Hold,
+        completion: Completion<H::Write>,
+    ) -> Result<Outcome, StoreError> {
+        let sealed = match self.services.ledger.seal(hold, completion) {
+            Ok(sealed) => sealed,
+            Err(Unsealed { hold, why }) => return self.give_up(message, hold, &Failure::permanent(why)).await,
+        };
+        match Outgoing::checked(sealed.outgoing(), message) {
+            Ok(outgoing) => self.commit(message, sealed, outgoing).await,
+            Err(failure) => self.give_up(message, sealed.into_hold(), &failure).await,
+        }
+    }
+
+    async fn commit(
+        &self,
+        message: &Message,
+        mut sealed: Sealed<H::Write>,
+        outgoing: Outgoing,
+    ) -> Result<Outcome, StoreError> {
         let mut delays = conflict_delays();
-        loop {
-            match self.in_time(self.services.ledger.complete(lease, &completion)).await? {
-                Completed::Done => return Ok(self.send_then(message, outgoing, Outcome::Done).await),
-                Completed::Lost => {
+        let (sealed, failure) = loop {
+            match self.in_time(self.services.ledger.complete(sealed)).await? {
+                Settled::Done => return Ok(self.send_then(outgoing, Outcome::Done).await),
+                Settled::Lost => {
                     self.tally.lost_lease();
                     return Ok(Outcome::failed(
                         "another attempt took the lease over before this one was done",
                     ));
                 }
-                Completed::Refused(held, Refusal::AlreadyDone) => {
-                    (lease, completion) = (held, completion.without_writes());
+                Settled::NotFree(refused, existing) => {
+                    return Ok(self.existing(message, refused.attempt(), existing).await);
                 }
-                Completed::Refused(held, Refusal::Permanent(why)) => {
-                    return self.give_up(message, held, Failure::permanent(why)).await;
-                }
-                Completed::Refused(held, Refusal::Retry(why)) => {
-                    return self.give_up(message, held, Failure::retry(why)).await;
-                }
-                Completed::Conflict(held) => {
-                    if !pause(&mut delays, self.budget).await {
-                        return self.give_up(message, held, Failure::retry(CONFLICTS)).await;
-                    }
-                    lease = held;
-                }
+                Settled::Refused(refused, Refusal::AlreadyDone) => sealed = refused.without_writes(),
+                Settled::Refused(refused, Refusal::Permanent(why)) => break (refused, Failure::permanent(why)),
+                Settled::Refused(refused, Refusal::Retry(why)) => break (refused, Failure::retry(why)),
+                Settled::Conflict(refused) if pause(&mut delays, self.budget).await => sealed = refused,
+                Settled::Conflict(refused) => break (refused, Failure::retry(CONFLICTS)),
             }
-        }
+        };
+        self.give_up(message, sealed.into_hold(), &failure).await
     }
 
-    pub(crate) async fn commit(
-        &self,
-        message: &Message,
-        attempt: &Attempt,
-        mut completion: Completion,
-    ) -> Result<Outcome, LedgerError> {
-        let outgoing = completion.outgoing(message.delivery.key());
-        let mut delays = conflict_delays();
-        loop {
-            match self.in_time(self.services.ledger.commit(attempt, &completion)).await? {
-                Committed::Done => return Ok(self.send_then(message, outgoing, Outcome::Done).await),
-                Committed::NotFree(standing) => return Ok(self.standing(message, attempt, standing).await),
-                Committed::Refused(Refusal::AlreadyDone) => completion = completion.without_writes(),
-                Committed::Refused(Refusal::Permanent(why)) => {
-                    return self.failed_unclaimed(message, attempt, &Failure::permanent(why)).await;
-                }
-                Committed::Refused(Refusal::Retry(why)) => return Ok(Outcome::from(&Failure::retry(why))),
-                Committed::Conflict => {
-                    if !pause(&mut delays, self.budget).await {
-                        return Ok(Outcome::failed(CONFLICTS));
-                    }
-                }
-            }
-        }
-    }
-
-    /// After a failure of claimed work: the key is free at once, or closed for good.
+    /// After a failure: the key is free at once, or closed for good.
     pub(crate) async fn give_up(
         &self,
         message: &Message,
-        lease: Lease,
-        failure: Failure,
-    ) -> Result<Outcome, LedgerError> {
-        let why = failure.to_string();
+        hold: Hold,
+        failure: &Failure,
+    ) -> Result<Outcome, StoreError> {
         if failure.is_permanent() {
-            return Ok(match self.in_time(self.services.ledger.reject(lease, &why)).await? {
-                Settled::Done => self.rejected(message, why).await,
-                Settled::Lost => {
-                    self.tally.lost_lease();
-                    Outcome::failed(format!("{why} (and another attempt took the lease over)"))
-                }
-            });
+            return self.reject(message, hold, failure.to_string()).await;
         }
         // Whether the release succeeds changes nothing for the message: without it, the lease ends by itself.
-        match self.in_time(self.services.ledger.release(lease)).await {
+        const HELD: &str = "the key was not released, and is held until its lease ends";
+        match self.in_time(self.services.ledger.release(hold)).await {
             Ok(Settled::Done) => {}
             Ok(Settled::Lost) => {
                 self.tally.lost_lease();
                 tracing::warn!("another attempt took the lease over before this one failed");
             }
-            Err(error) => tracing::warn!(
-                "the key was not released, and is held until its lease ends: {}",
-                Chain(&error)
-            ),
+            Ok(answer) => tracing::warn!("{HELD}: {answer:?}"),
+            Err(error) => tracing::warn!("{HELD}: {}", Chain(&error)),
         }
-        Ok(Outcome::from(&failure))
+        Ok(Outcome::from(failure))
     }
 
-    /// After a failure of unclaimed work: the key stays free, or is closed for good.
-    pub(crate) async fn failed_unclaimed(
-        &self,
-        message: &Message,
-        attempt: &Attempt,
-        failure: &Failure,
-    ) -> Result<Outcome, LedgerError> {
-        if !failure.is_permanent() {
-            return Ok(Outcome::from(failure));
+    async fn reject(&self, message: &Message, mut hold: Hold, why: String) -> Result<Outcome, StoreError> {
+        let mut delays = conflict_delays();
+        loop {
+            hold = match self.in_time(self.services.ledger.reject(hold, &why)).await? {
+                Settled::Done => return Ok(self.rejected(message, why).await),
+                Settled::Lost => {
+                    self.tally.lost_lease();
+                    return Ok(Outcome::failed(format!(
+                        "{why} (and another attempt took the lease over)"
+                    )));
+                }
+                Settled::NotFree(hold, existing) => {
+                    return Ok(self.existing(message, hold.attempt(), existing).await);
+                }
+                // A rejection has no writes that could be refused.
+                Settled::Conflict(hold) | Settled::Refused(hold, _) => hold,
+            };
+            if !pause(&mut delays, self.budget).await {
+                return Ok(Outcome::failed(format!("{why} (not recorded: {CONFLICTS})")));
+            }
         }
-        let why = failure.to_string();
-        let rejected = self.persist(|| self.services.ledger.reject_unclaimed(attempt, &why));
-        Ok(match self.in_time(rejected).await? {
-            None => self.rejected(message, why).await,
-            Some(standing) => self.standing(message, attempt, standing).await,
-        })
     }
 
-    /// Hands a message that can never be worked to the dead-letter queue, if there is one, and if it may leave its group.
+    /// What the existing record of a key means for a message.
+    pub(crate) async fn existing(&self, message: &Message, attempt: &Attempt, existing: Existing) -> Outcome {
+        match existing {
+            Existing::Completed { outgoing, .. } => {
+                self.send_then(Outgoing::recorded(&outgoing, message), Outcome::Duplicate)
+                    .await
+            }
+            Existing::InProgress { until, owner } => Outcome::InProgress { until, owner },
+            // Without a fingerprint the key is the message's own: it is this message that was rejected.
+            Existing::Rejected(why) if attempt.fingerprint().is_none() => self.rejected(message, why).await,
+            Existing::Rejected(why) => {
+                self.rejected(message, format!("its key was rejected before: {why}"))
+                    .await
+            }
+            Existing::OtherPayload { recorded } => {
+                let ours = attempt.fingerprint().unwrap_or_default();
+                let key = message.delivery.key_text();
+                // The key last: it may be so long that it is cut.
+                let why =
+                    format!("its key was used for another payload (fingerprint {recorded}, and not {ours}): {key:?}");
+                self.rejected(message, Failure::permanent(why).to_string()).await
+            }
+        }
+    }
+
+    /// Dead-letters a message that can never be processed, if there is a dead-letter queue and its group may go on.
     pub(crate) async fn rejected(&self, message: &Message, why: String) -> Outcome {
         let held = self.ordered && H::HOLD_GROUP;
         let dead_lettered = match &self.services.dead_letter_queue {
@@ -140,7 +148,7 @@ impl<H: Handler, L: Ledger, Q: Queues> Batch<'_, H, L, Q> {
                 Some(letter) => self.dead_letter(url, letter).await,
                 None => {
                     tracing::warn!(
-                        "no queue would take its dead letter, for lack of room or for its text: the redrive policy will move it"
+                        "its dead letter has no room or no valid text for the reason: the redrive policy moves the message"
                     );
                     false
                 }
@@ -154,37 +162,23 @@ impl<H: Handler, L: Ledger, Q: Queues> Batch<'_, H, L, Q> {
         match self.send(url, vec![letter]).await {
             Ok(()) => true,
             Err(error) => {
-                tracing::warn!("it was not dead-lettered: {}", Chain(&error));
+                tracing::warn!("not dead-lettered: {}", Chain(&error));
                 false
             }
         }
     }
 
-    /// Makes a request again for as long as it meets other transactions at its record.
-    pub(crate) async fn persist<T, F>(&self, request: impl Fn() -> F) -> Result<T, LedgerError>
-    where
-        F: Future<Output = Result<T, LedgerError>>,
-    {
-        let mut delays = conflict_delays();
-        loop {
-            match request().await {
-                Err(LedgerError::Conflict { .. }) if pause(&mut delays, self.budget).await => {}
-                answer => return answer,
-            }
-        }
-    }
-
-    /// The ledger's answer, if it comes before the time for it ends.
-    async fn in_time<T>(&self, request: impl Future<Output = Result<T, LedgerError>>) -> Result<T, LedgerError> {
+    /// The ledger's answer, if it arrives before the time for it ends.
+    async fn in_time<T>(&self, request: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         self.tally
             .asking(self.budget.for_ledger(request))
             .await
-            .unwrap_or_else(|| Err(LedgerError::NoAnswer("its time was up".into())))
+            .unwrap_or_else(|| Err(StoreError::NoAnswer("no answer before the deadline".into())))
     }
 }
 
-/// Endless, and with jitter: those who met once would meet again.
-fn conflict_delays() -> impl Iterator<Item = Duration> {
+/// Endless, and with jitter: without it, transactions that conflicted once would conflict again.
+pub(crate) fn conflict_delays() -> impl Iterator<Item = Duration> {
     ExponentialBuilder::new()
         .with_min_delay(CONFLICT_DELAY)
         .with_max_delay(LONGEST_CONFLICT_DELAY)
@@ -194,7 +188,7 @@ fn conflict_delays() -> impl Iterator<Item = Duration> {
 }
 
 /// Waits before another attempt; `false`: there is no time for one.
-async fn pause(delays: &mut impl Iterator<Item = Duration>, budget: &Budget) -> bool {
+pub(crate) async fn pause(delays: &mut impl Iterator<Item = Duration>, budget: &Budget) -> bool {
     let delay = delays.next().unwrap_or(LONGEST_CONFLICT_DELAY);
     budget.for_ledger(tokio::time::sleep(delay)).await.is_some()
 }

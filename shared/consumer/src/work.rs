@@ -1,8 +1,8 @@
-//! The work of one message, from its key to its outcome.
+//! One message, from its key to its outcome.
 
 use std::sync::Arc;
 
-use idempotency::{Attempt, Claim, Completion, Ledger, LedgerError, Standing};
+use idempotency::{Attempt, Claim, Completion, Hold, Store, StoreError};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
@@ -10,142 +10,116 @@ use crate::delivery::Message;
 use crate::failure::{Chain, Failure};
 use crate::outcome::{Again, Outcome};
 use crate::prepare::{Prepared, panicked};
+use crate::send::Outgoing;
+use crate::settle::{conflict_delays, pause};
 use crate::summary::Tally;
 use crate::{Budget, Handler, Mode, Queues, Services};
 
-/// A batch under way: what the work of each of its messages shares.
-pub(crate) struct Batch<'a, H, L, Q> {
+/// A batch under way: what the processing of its messages shares.
+pub(crate) struct Batch<'a, H, S, Q> {
     pub(crate) handler: &'a Arc<H>,
-    pub(crate) services: &'a Services<L, Q>,
+    pub(crate) services: &'a Services<S, Q>,
     pub(crate) budget: &'a Budget,
     pub(crate) ordered: bool,
     pub(crate) tally: Tally,
 }
 
-enum Handled {
-    Completed(Completion),
+enum Handled<W> {
+    Completed(Completion<W>),
     Failed(Failure),
     /// For this reason.
     Cancelled(String),
 }
 
-impl<H: Handler, L: Ledger, Q: Queues> Batch<'_, H, L, Q> {
-    /// Works on one message.
+impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
+    /// Processes one message.
     pub(crate) async fn work(&self, message: &Message, prepared: Prepared<H::Message>) -> Outcome {
+        if H::MODE == Mode::Natural {
+            return self.natural(message, prepared.content).await;
+        }
         let key = message.delivery.key().clone();
         let attempt = Attempt::new(key, self.budget.now(), self.budget.lease_end());
         let attempt = match prepared.fingerprint {
             Some(fingerprint) => attempt.with_fingerprint(fingerprint),
             None => attempt,
         };
-        let outcome = match (prepared.content, H::MODE) {
-            (Err(failure), Mode::Natural) => Ok(self.failed_naturally(message, &failure).await),
-            (Err(failure), _) => self.failed_unclaimed(message, &attempt, &failure).await,
-            (Ok(content), Mode::ClaimThenComplete) => self.claimed(message, attempt, content).await,
-            (Ok(content), Mode::OneStep) => self.one_step(message, attempt, content).await,
-            (Ok(content), Mode::Natural) => Ok(self.natural(message, content).await),
+        let outcome = match prepared.content {
+            Ok(content) => self.recorded(message, attempt, content).await,
+            Err(failure) => self.give_up(message, attempt.into(), &failure).await,
         };
         outcome.unwrap_or_else(|error| Outcome::failed(Chain(&error).to_string()))
     }
 
-    /// Claim, handle, complete; and after a failure, release or reject.
-    async fn claimed(&self, message: &Message, attempt: Attempt, content: H::Message) -> Result<Outcome, LedgerError> {
-        let lease = match self.claim(&attempt).await {
-            None => return Ok(Outcome::failed("the claim was neither granted nor refused in time")),
-            Some(claim) => match claim? {
-                Claim::Refused(standing) => return Ok(self.standing(message, &attempt, standing).await),
-                Claim::Granted(lease) => lease,
+    /// Claims the key if the mode requires it, handles the message, and records the result.
+    async fn recorded(&self, message: &Message, attempt: Attempt, content: H::Message) -> Result<Outcome, StoreError> {
+        let hold = match H::MODE {
+            Mode::ClaimThenComplete => match self.claim(&attempt).await {
+                None => return Ok(Outcome::failed("the claim was neither granted nor refused in time")),
+                Some(claim) => match claim? {
+                    Claim::NotFree(existing) => return Ok(self.existing(message, &attempt, existing).await),
+                    Claim::Granted(lease) => Hold::Lease(lease),
+                },
             },
+            Mode::OneStep | Mode::Natural => Hold::Unclaimed(attempt),
         };
-        message.span.record("owner", lease.attempt().owner().as_str());
+        let again = match &hold {
+            Hold::Lease(lease) => {
+                message.span.record("owner", lease.attempt().owner().as_str());
+                // Effects of a cancelled handler may have happened, or be under way: the lease is left to end by itself.
+                Again::AtLeaseEnd
+            }
+            Hold::Unclaimed(_) => Again::Later,
+        };
         match self.handle(message, content).await {
-            Handled::Completed(completion) => match self.check(&attempt, &completion) {
-                Ok(()) => self.complete(message, lease, completion).await,
-                Err(failure) => self.give_up(message, lease, failure).await,
-            },
-            Handled::Failed(failure) => self.give_up(message, lease, failure).await,
-            // Its effects may have happened, or be under way: the lease is left to end by itself.
-            Handled::Cancelled(why) => Ok(Outcome::Failed {
-                again: Again::AtLeaseEnd,
-                why,
-            }),
+            Handled::Completed(completion) => self.complete(message, hold, completion).await,
+            Handled::Failed(failure) => self.give_up(message, hold, &failure).await,
+            Handled::Cancelled(why) => Ok(Outcome::Failed { again, why }),
         }
     }
 
-    /// The answer to a claim. Granted after the time for handlers it would be of no use: the lease is then left to end.
-    async fn claim(&self, attempt: &Attempt) -> Option<Result<Claim, LedgerError>> {
-        let claimed = self.persist(|| self.services.ledger.claim(attempt));
+    /// The answer to a claim. One that is granted after the time for handlers is of no use: its lease is left to end.
+    async fn claim(&self, attempt: &Attempt) -> Option<Result<Claim, StoreError>> {
+        let claimed = async {
+            let mut delays = conflict_delays();
+            loop {
+                match self.services.ledger.claim(attempt).await {
+                    Err(StoreError::Conflict { .. }) if pause(&mut delays, self.budget).await => {}
+                    answer => return answer,
+                }
+            }
+        };
         self.tally.asking(self.budget.for_handlers(claimed)).await
     }
 
-    /// Handle, then put the completed record with the writes.
-    async fn one_step(&self, message: &Message, attempt: Attempt, content: H::Message) -> Result<Outcome, LedgerError> {
-        match self.handle(message, content).await {
-            Handled::Completed(completion) => match self.check(&attempt, &completion) {
-                Ok(()) => self.commit(message, &attempt, completion).await,
-                Err(failure) => self.failed_unclaimed(message, &attempt, &failure).await,
-            },
-            Handled::Failed(failure) => self.failed_unclaimed(message, &attempt, &failure).await,
-            Handled::Cancelled(why) => Ok(Outcome::failed(why)),
-        }
-    }
-
-    /// Handle, and send what it says; the ledger is not asked.
-    async fn natural(&self, message: &Message, content: H::Message) -> Outcome {
-        match self.handle(message, content).await {
-            // Nothing would apply them. That is for the author to mend, so the message waits.
+    /// Handles the message and sends what it completes with, without the ledger.
+    async fn natural(&self, message: &Message, content: Result<H::Message, Failure>) -> Outcome {
+        let handled = match content {
+            Ok(content) => self.handle(message, content).await,
+            Err(failure) => Handled::Failed(failure),
+        };
+        let failure = match handled {
+            // Nothing would apply them. Only the author can fix that, so the message waits.
             Handled::Completed(completion) if completion.has_writes() => {
-                Outcome::failed("a handler in natural mode can't have writes committed: let it be Mode::OneStep")
+                return Outcome::failed("writes can't be committed in Mode::Natural: use Mode::OneStep");
             }
             Handled::Completed(completion) => {
-                let outgoing = completion.outgoing(message.delivery.key());
-                match crate::send::check(&outgoing) {
-                    Ok(()) => self.send_then(message, outgoing, Outcome::Done).await,
-                    Err(failure) => self.failed_naturally(message, &failure).await,
+                let outgoing = completion.into_outgoing(message.delivery.key());
+                match Outgoing::checked(&outgoing, message) {
+                    Ok(outgoing) => return self.send_then(outgoing, Outcome::Done).await,
+                    Err(failure) => failure,
                 }
             }
-            Handled::Failed(failure) => self.failed_naturally(message, &failure).await,
-            Handled::Cancelled(why) => Outcome::failed(why),
-        }
-    }
-
-    async fn failed_naturally(&self, message: &Message, failure: &Failure) -> Outcome {
+            Handled::Failed(failure) => failure,
+            Handled::Cancelled(why) => return Outcome::failed(why),
+        };
         match failure.is_permanent() {
             true => self.rejected(message, failure.to_string()).await,
-            false => Outcome::from(failure),
+            false => Outcome::from(&failure),
         }
-    }
-
-    /// What the work of a key means for a message that finds it in somebody else's hands.
-    pub(crate) async fn standing(&self, message: &Message, attempt: &Attempt, standing: Standing) -> Outcome {
-        match standing {
-            Standing::Completed { outgoing, .. } => self.send_then(message, outgoing, Outcome::Duplicate).await,
-            Standing::InProgress { until, owner } => Outcome::InProgress { until, owner },
-            // Under the queue's own key it is this message that was.
-            Standing::Rejected(why) if attempt.fingerprint().is_none() => self.rejected(message, why).await,
-            Standing::Rejected(why) => {
-                self.rejected(message, format!("its key was rejected before: {why}"))
-                    .await
-            }
-            Standing::OtherPayload { recorded } => {
-                let ours = attempt.fingerprint().unwrap_or_default();
-                let key = message.delivery.key_text();
-                // The key last: it may be so long that it is cut.
-                let why =
-                    format!("its key was used for another payload (fingerprint {recorded}, and not {ours}): {key:?}");
-                self.rejected(message, Failure::permanent(why).to_string()).await
-            }
-        }
-    }
-
-    /// Whether what the handler hands back can be recorded and sent. If not, nothing of it may be committed.
-    fn check(&self, attempt: &Attempt, completion: &Completion) -> Result<(), Failure> {
-        completion.check(attempt).map_err(Failure::permanent)?;
-        crate::send::check(&completion.outgoing(attempt.key()))
     }
 
     /// Runs the handler in a task of its own, which isolates a panic and can be cancelled.
-    async fn handle(&self, message: &Message, content: H::Message) -> Handled {
+    async fn handle(&self, message: &Message, content: H::Message) -> Handled<H::Write> {
         let (handler, delivery) = (Arc::clone(self.handler), message.delivery.clone());
         // A set of one: dropping it aborts the task.
         let mut task = JoinSet::new();
@@ -162,12 +136,12 @@ impl<H: Handler, L: Ledger, Q: Queues> Batch<'_, H, L, Q> {
         }
     }
 
-    fn cancelled(&self) -> Handled {
+    fn cancelled(&self) -> Handled<H::Write> {
         Handled::Cancelled(match H::TIMEOUT {
             Some(limit) if !self.budget.is_spent() => {
-                format!("the handler was cancelled: its own TIMEOUT, {limit:?}, was over")
+                format!("the handler was cancelled after its TIMEOUT of {limit:?}")
             }
-            _ => "the handler was cancelled: the invocation's time was up".to_owned(),
+            _ => "the handler was cancelled at the invocation's deadline".to_owned(),
         })
     }
 }

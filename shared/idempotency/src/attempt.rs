@@ -1,4 +1,4 @@
-//! Who means to work on a key, and who was granted it.
+//! An attempt to process a key.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{Key, Timestamp};
 
-/// How long a record is kept by default: a day longer than a queue can retain a message.
+/// How long a record is retained by default: a day longer than a queue can retain a message.
 ///
 /// SQS retains at most 14 days
 /// ([quotas](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html)).
@@ -35,10 +35,9 @@ impl From<String> for OwnerToken {
     }
 }
 
-/// One attempt at the work of a key: the claim before it is made.
+/// One attempt to process a key, before its claim is made.
 ///
-/// Everything that a request says about time and owner is fixed here, so that a request sent again is the same to the
-/// byte.
+/// Every time and the owner of its requests are fixed here, so that a request that is sent again is the same to the byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     key: Key,
@@ -52,7 +51,8 @@ pub struct Attempt {
 impl Attempt {
     /// An attempt made `now`, whose lease would end at `lease_end`, with a fresh owner token.
     ///
-    /// The end of the lease only limits how long others wait; that nobody else's work is overwritten rests on the token.
+    /// The end of the lease only limits how long others wait. The owner token is what keeps attempts from overwriting each
+    /// other.
     pub fn new(key: Key, now: Timestamp, lease_end: Timestamp) -> Self {
         Self {
             key,
@@ -64,7 +64,7 @@ impl Attempt {
         }
     }
 
-    /// Keep the record for this long instead of [`DEFAULT_RETENTION`].
+    /// Retain the record for this long instead of [`DEFAULT_RETENTION`].
     #[must_use]
     pub fn with_retention(self, retention: Duration) -> Self {
         Self { retention, ..self }
@@ -72,7 +72,8 @@ impl Attempt {
 
     /// Refuse the key if its record was made for a payload with another fingerprint.
     ///
-    /// For keys other than the message ID: a business key seen with another payload is an error, not a duplicate.
+    /// For keys other than the message ID: a business key seen with another payload is an error, not a duplicate
+    /// (promise 8).
     #[must_use]
     pub fn with_fingerprint(self, fingerprint: impl Into<String>) -> Self {
         Self {
@@ -81,7 +82,12 @@ impl Attempt {
         }
     }
 
-    /// The key to work on.
+    /// The same attempt with another end of its lease.
+    pub(crate) fn with_lease_end(self, lease_end: Timestamp) -> Self {
+        Self { lease_end, ..self }
+    }
+
+    /// The key to process.
     pub fn key(&self) -> &Key {
         &self.key
     }
@@ -96,7 +102,7 @@ impl Attempt {
         self.now
     }
 
-    /// End of the lease, should it be granted.
+    /// When the lease ends, if it is granted.
     pub fn lease_end(&self) -> Timestamp {
         self.lease_end
     }
@@ -106,36 +112,12 @@ impl Attempt {
         self.fingerprint.as_deref()
     }
 
-    /// When the record may be forgotten, in seconds since the epoch.
+    /// When the record expires, in seconds since the epoch.
     ///
-    /// Always later than the end of the lease, or expiry would free a live claim.
+    /// Always later than the end of the lease; otherwise expiry would free a live claim.
     pub fn expiration_seconds(&self) -> u64 {
         let retained = self.now.plus(self.retention).seconds();
         retained.max(self.lease_end.seconds() + 1)
-    }
-}
-
-/// A granted claim. Completing, releasing or rejecting consumes it.
-#[derive(Debug, PartialEq, Eq)]
-#[must_use = "a lease that is dropped keeps its key until it ends"]
-pub struct Lease {
-    attempt: Attempt,
-}
-
-impl Lease {
-    pub(crate) fn of(attempt: Attempt) -> Self {
-        Self { attempt }
-    }
-
-    /// The attempt that was granted.
-    pub fn attempt(&self) -> &Attempt {
-        &self.attempt
-    }
-
-    /// The same lease with another end.
-    pub(crate) fn until(mut self, lease_end: Timestamp) -> Self {
-        self.attempt.lease_end = lease_end;
-        self
     }
 }
 
@@ -149,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn expiry_comes_after_the_lease_however_short_the_retention() {
+    fn a_record_expires_after_its_lease() {
         let short = attempt().with_retention(Duration::from_secs(1));
         assert!(short.expiration_seconds() * 1000 > short.lease_end().millis());
     }
@@ -161,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn every_attempt_has_its_own_token_that_fits_a_client_request_token() {
+    fn each_attempt_has_a_token_of_36_characters() {
         assert_ne!(attempt().owner(), attempt().owner());
         assert_eq!(attempt().owner().as_str().len(), 36);
     }

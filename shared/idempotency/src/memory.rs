@@ -1,60 +1,84 @@
-//! A ledger in memory: the same protocol for tests that need no network, and that want to see a store misbehave.
+//! A store in memory, for tests without a network and for tests of a store that fails.
 
 use std::collections::HashMap;
+use std::fmt::Debug;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use aws_sdk_dynamodb::types::TransactWriteItem;
-
-use crate::completion::combine;
-use crate::{Answer, Change, Decision, Item, Key, Ledger, LedgerError, Record, Status, decide};
+use crate::{Answer, Change, Key, NoWrites, Record, Refusal, Status, Store, StoreError, TooLarge, Write};
+use crate::{Decision, decide};
 
 /// Records in memory, changed by [`decide`] under one lock.
 ///
-/// Writes are not applied to any table but kept, in order, for a test to look at; whether one is refused is for the test
-/// to [say](Self::inject).
-#[derive(Debug, Default)]
-pub struct MemoryLedger {
-    state: Mutex<State>,
+/// Writes are not applied to any table but kept, in order, for a test to look at. No write is refused unless a test
+/// [requests](Self::inject) it. There is no limit on sizes unless one is [set](Self::with_max_record_bytes).
+#[derive(Debug)]
+pub struct MemoryStore<W: Write = NoWrites> {
+    state: Mutex<State<W>>,
+    max_record_bytes: usize,
 }
 
-#[derive(Debug, Default)]
-struct State {
+#[derive(Debug)]
+struct State<W: Write> {
     records: HashMap<String, Record>,
-    committed: Vec<TransactWriteItem>,
-    faults: Vec<Fault>,
+    committed: Vec<W>,
+    faults: Vec<Fault<W::Found>>,
     requests: usize,
 }
 
-/// What a store may do instead of answering. Each strikes once, at the first change it fits.
+/// What a store may do instead of answering. Each occurs once, at the first change that it fits.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Fault {
+pub enum Fault<F> {
     /// The next change into this status (`None`: the next release) never reaches the store.
     Unreachable(Option<Status>),
     /// It is applied, but the reply is lost.
     ReplyLost(Option<Status>),
     /// It is never answered.
     Hangs(Option<Status>),
-    /// The next change with writes meets another request at one of their items.
+    /// The next change with writes conflicts with another request at one of their items.
     Conflict,
-    /// The next change without writes meets another request at the record.
+    /// The next change without writes conflicts with another request at the record.
     RecordConflict,
-    /// The next change with writes meets an item that fails the condition of one of them.
+    /// In the next change with writes, the condition of one of them fails.
     WriteRefused {
         /// Which write, counted from zero.
         write: usize,
-        /// The item that is there.
-        item: Option<Item>,
+        /// What fails it; `None`: nothing is there.
+        found: Option<F>,
     },
 }
 
-impl MemoryLedger {
-    /// An empty ledger.
+impl<W: Write + Clone> Default for MemoryStore<W> {
+    fn default() -> Self {
+        let state = State {
+            records: HashMap::new(),
+            committed: Vec::new(),
+            faults: Vec::new(),
+            requests: 0,
+        };
+        Self {
+            state: Mutex::new(state),
+            max_record_bytes: usize::MAX,
+        }
+    }
+}
+
+impl<W: Write + Clone> MemoryStore<W> {
+    /// An empty store.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Lets the store misbehave once.
-    pub fn inject(&self, fault: Fault) {
+    /// Allow a record only this many bytes of text: key, result, outgoing messages as JSON, and reason.
+    #[must_use]
+    pub fn with_max_record_bytes(self, max_record_bytes: usize) -> Self {
+        Self {
+            max_record_bytes,
+            ..self
+        }
+    }
+
+    /// Makes the store fail once.
+    pub fn inject(&self, fault: Fault<W::Found>) {
         self.state().faults.push(fault);
     }
 
@@ -63,84 +87,99 @@ impl MemoryLedger {
         self.state().records.get(key.record_id()).cloned()
     }
 
-    /// Puts a record there, as if it had been made before.
+    /// Puts a record, as if it had been made before.
     pub fn insert(&self, key: &Key, record: Record) {
         self.state().records.insert(key.record_id().to_owned(), record);
     }
 
     /// All writes that were committed, in order.
-    pub fn committed(&self) -> Vec<TransactWriteItem> {
+    pub fn committed(&self) -> Vec<W> {
         self.state().committed.clone()
     }
 
-    /// How many changes were asked for.
+    /// How many changes were requested.
     pub fn requests(&self) -> usize {
         self.state().requests
     }
 
     /// A panic of another test thread can't leave half a change behind, so a poisoned lock is as good as any.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State<W>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Ledger for MemoryLedger {
-    async fn change(&self, change: Change<'_>) -> Result<Answer, LedgerError> {
+impl<W: Write + Clone> Store for MemoryStore<W> {
+    type Write = W;
+
+    async fn change(&self, change: Change<'_, W>) -> Result<Answer, StoreError> {
         let (fault, answer) = self.state().apply(&change);
         match fault {
-            Some(Fault::Unreachable(_) | Fault::ReplyLost(_)) => Err(LedgerError::NoAnswer("injected".into())),
+            Some(Fault::Unreachable(_) | Fault::ReplyLost(_)) => Err(StoreError::NoAnswer("injected".into())),
             Some(Fault::Hangs(_)) => std::future::pending().await,
             _ => Ok(answer),
         }
     }
+
+    fn check(&self, key: &Key, record: &Record, _: &[W]) -> Result<(), TooLarge> {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let outgoing = serde_json::to_string(&record.outgoing).map_or(0, |json| json.len());
+        let bytes = key.record_id().len() + text(&record.data) + text(&record.reason) + outgoing;
+        match bytes > self.max_record_bytes {
+            true => Err(TooLarge::Record {
+                bytes,
+                most: self.max_record_bytes,
+            }),
+            false => Ok(()),
+        }
+    }
 }
 
-impl State {
-    fn apply(&mut self, change: &Change<'_>) -> (Option<Fault>, Answer) {
+impl<W: Write + Clone> State<W> {
+    fn apply(&mut self, change: &Change<'_, W>) -> (Option<Fault<W::Found>>, Answer) {
         self.requests += 1;
         let fault = self
             .faults
             .iter()
-            .position(|fault| fault.strikes(change))
+            .position(|fault| fault.fits(change))
             .map(|at| self.faults.remove(at));
         if matches!(fault, Some(Fault::Unreachable(_) | Fault::Hangs(_))) {
             return (fault, Answer::Conflict);
         }
-        let answer = self.decided(change, fault.as_ref());
-        if answer.is_none() {
+        let refused = self.refused(change, fault.as_ref());
+        if refused.is_none() {
             self.store(change);
         }
-        (fault, answer.unwrap_or(Answer::Applied))
+        (fault, refused.unwrap_or(Answer::Applied))
     }
 
     /// What keeps the change from being applied, if anything does.
-    fn decided(&self, change: &Change<'_>, fault: Option<&Fault>) -> Option<Answer> {
-        let decision = decide(self.records.get(change.key.record_id()), change);
-        match (decision, fault) {
+    fn refused(&self, change: &Change<'_, W>, fault: Option<&Fault<W::Found>>) -> Option<Answer> {
+        match (decide(self.records.get(change.key.record_id()), change), fault) {
+            (Decision::Answer(answer), _) => Some(answer),
             (Decision::Apply, Some(Fault::Conflict | Fault::RecordConflict)) => Some(Answer::Conflict),
-            (Decision::Apply, Some(Fault::WriteRefused { write, item })) => {
-                combine(change.writes.get(*write).map(|write| write.refusal(item.as_ref()))).map(Answer::WriteRefused)
+            (Decision::Apply, Some(Fault::WriteRefused { write, found })) => {
+                let refused = change.writes.get(*write).map(|write| write.refusal(found.as_ref()));
+                Refusal::combine(refused).map(Answer::WriteRefused)
             }
-            (decision, _) => Answer::to(decision),
+            (Decision::Apply, _) => None,
         }
     }
 
-    fn store(&mut self, change: &Change<'_>) {
+    fn store(&mut self, change: &Change<'_, W>) {
         let id = change.key.record_id().to_owned();
-        match change.record.clone() {
-            Some(record) => self.records.insert(id, record),
+        match change.record {
+            Some(record) => self.records.insert(id, record.clone()),
             None => self.records.remove(&id),
         };
-        self.committed
-            .extend(change.writes.iter().map(|write| write.action().clone()));
+        self.committed.extend_from_slice(change.writes);
     }
 }
 
-impl Fault {
-    fn strikes(&self, change: &Change<'_>) -> bool {
+impl<F> Fault<F> {
+    fn fits<W>(&self, change: &Change<'_, W>) -> bool {
         match self {
             Self::Unreachable(into) | Self::ReplyLost(into) | Self::Hangs(into) => {
-                *into == change.record.as_ref().map(|record| record.status)
+                *into == change.record.map(|record| record.status)
             }
             Self::Conflict => !change.writes.is_empty(),
             Self::RecordConflict => change.writes.is_empty(),

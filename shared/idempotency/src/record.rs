@@ -1,13 +1,13 @@
-//! What the ledger knows of a key.
+//! The entry of a key in the ledger.
 
-use crate::{Attempt, Completion, OutgoingMessage, OwnerToken, Timestamp};
+use crate::{Attempt, OutgoingMessage, OwnerToken, Timestamp};
 
-/// How far the work of a key has come. The first two words are those of Powertools for AWS Lambda.
+/// The state of a key. The first two words are those of Powertools for AWS Lambda.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// Claimed: somebody works on it, or died over it.
+    /// Claimed: an attempt processes it, or died while it did.
     InProgress,
-    /// Done, for as long as the record is kept.
+    /// Done, while the record is retained.
     Completed,
     /// It can never be done.
     Rejected,
@@ -33,22 +33,22 @@ impl Status {
 
 /// One key's record.
 ///
-/// What Powertools would not write is optional: a table that it filled stays readable.
+/// What Powertools does not write is optional: its tables stay readable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// How far the work has come.
+    /// The state of the key.
     pub status: Status,
     /// Token of the attempt that wrote the record.
     pub owner: Option<OwnerToken>,
     /// End of the lease, while in progress.
     pub lease_end: Option<Timestamp>,
-    /// When the record is forgotten, in seconds since the epoch: DynamoDB's TTL wants seconds, and deletes days late.
+    /// When the record expires, in seconds since the epoch, because DynamoDB's TTL requires seconds.
     pub expiration_seconds: u64,
     /// Fingerprint of the payload, for keys other than the message ID.
     pub fingerprint: Option<String>,
     /// The result, if the handler gave one.
     pub data: Option<String>,
-    /// What is to be sent before the message is acknowledged.
+    /// The messages to send before the incoming message is acknowledged.
     pub outgoing: Vec<OutgoingMessage>,
     /// Why the work was rejected.
     pub reason: Option<String>,
@@ -70,12 +70,12 @@ impl Record {
     }
 
     /// The record of a completion.
-    pub(crate) fn completed(attempt: &Attempt, completion: &Completion) -> Self {
+    pub(crate) fn completed(attempt: &Attempt, data: Option<String>, outgoing: Vec<OutgoingMessage>) -> Self {
         Self {
             status: Status::Completed,
             lease_end: None,
-            data: completion.result().map(str::to_owned),
-            outgoing: completion.outgoing(attempt.key()),
+            data,
+            outgoing,
             ..Self::claimed(attempt)
         }
     }
@@ -90,7 +90,7 @@ impl Record {
         }
     }
 
-    /// Whether the record no longer counts, although it may still be there: TTL deletes days late.
+    /// Whether the record no longer counts, although it may still exist: TTL deletes days late.
     pub(crate) fn has_expired(&self, now: Timestamp) -> bool {
         self.expiration_seconds < now.seconds()
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_lambda_events::sqs::SqsBatchResponse;
 use consumer::{Chain, Handler, RetryDelays, Services, Summary, process_batch};
 use host::{SettingError, optional_setting, request_timeout, seconds, setting};
-use idempotency::{DynamoDbLedger, InvalidKey, Key, LedgerError, Timestamp};
+use idempotency::{DynamoDbStore, InvalidKey, Key, Store, StoreError, StoreFor, Timestamp};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use sqs::Sqs;
 use tokio::time::timeout;
@@ -21,7 +21,10 @@ use crate::invocation::Invocation;
 ///
 /// `handler` builds it from the environment. What keeps it from starting, a missing setting for one, is logged as one
 /// line, and the exit code says failure.
-pub async fn run<H: Handler>(handler: impl FnOnce() -> Result<H, SettingError>) -> ExitCode {
+pub async fn run<H: Handler>(handler: impl FnOnce() -> Result<H, SettingError>) -> ExitCode
+where
+    DynamoDbStore: StoreFor<H::Write>,
+{
     host::start_logging();
     let Err(error) = start(handler).await else {
         return ExitCode::SUCCESS;
@@ -38,7 +41,7 @@ enum StartError {
     #[error("the namespace {0:?} of the handler can't be used")]
     Namespace(&'static str, #[source] InvalidKey),
     #[error("environment variable {TABLE} names table {0}, but")]
-    Table(String, #[source] LedgerError),
+    Table(String, #[source] StoreError),
     #[error("the Lambda runtime ended")]
     Runtime(#[source] lambda_runtime::Error),
 }
@@ -67,7 +70,10 @@ const SET_BY_LAMBDA: [&str; 7] = [
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
 ];
 
-async fn start<H: Handler>(handler: impl FnOnce() -> Result<H, SettingError>) -> Result<(), StartError> {
+async fn start<H: Handler>(handler: impl FnOnce() -> Result<H, SettingError>) -> Result<(), StartError>
+where
+    DynamoDbStore: StoreFor<H::Write>,
+{
     let handler = &Arc::new(handler()?);
     let table = setting(TABLE)?;
     SET_BY_LAMBDA
@@ -76,9 +82,10 @@ async fn start<H: Handler>(handler: impl FnOnce() -> Result<H, SettingError>) ->
     let dead_letter_queue = optional_setting(DEAD_LETTER_QUEUE)?;
     let retry_delays = retry_delays()?;
     let config = aws::sdk_config(request_timeout()?).await;
-    let ledger = DynamoDbLedger::new(aws_sdk_dynamodb::Client::new(&config), &table);
-    connect::<H>(&ledger, table).await?;
-    let services = Services::new(ledger, Sqs::new(aws_sdk_sqs::Client::new(&config))).with_retry_delays(retry_delays);
+    let store = DynamoDbStore::new(aws_sdk_dynamodb::Client::new(&config), &table);
+    connect::<H>(&store, table).await?;
+    let services =
+        Services::new(store.into_store(), Sqs::new(aws_sdk_sqs::Client::new(&config))).with_retry_delays(retry_delays);
     let services = &match dead_letter_queue {
         Some(url) => services.with_dead_letter_queue(url),
         None => services,
@@ -99,21 +106,21 @@ fn retry_delays() -> Result<RetryDelays, SettingError> {
 
 /// Opens the first connection. A table that does not answer now may do so later; one that refuses won't change its mind
 /// while this process lives.
-async fn connect<H: Handler>(ledger: &DynamoDbLedger, table: String) -> Result<(), StartError> {
+async fn connect<H: Handler>(store: &DynamoDbStore, table: String) -> Result<(), StartError> {
     let key = Key::new(H::NAMESPACE, "connection opened at start, never recorded")
         .map_err(|why| StartError::Namespace(H::NAMESPACE, why))?;
-    let connected = timeout(LONGEST_CONNECT, ledger.connect(&key)).await;
-    match connected.unwrap_or_else(|_| Err(LedgerError::NoAnswer("its time was up".into()))) {
-        Err(refused @ LedgerError::Refused(_)) => return Err(StartError::Table(table, refused)),
+    let connected = timeout(LONGEST_CONNECT, store.connect(&key)).await;
+    match connected.unwrap_or_else(|_| Err(StoreError::NoAnswer("no answer before the deadline".into()))) {
+        Err(refused @ StoreError::Refused(_)) => return Err(StartError::Table(table, refused)),
         Err(error) => tracing::warn!("table {table} could not be reached at start: {}", Chain(&error)),
         Ok(()) => {}
     }
     Ok(())
 }
 
-async fn serve<H: Handler>(
+async fn serve<H: Handler, S: Store<Write = H::Write>>(
     handler: &Arc<H>,
-    services: &Services<DynamoDbLedger, Sqs>,
+    services: &Services<S, Sqs>,
     event: LambdaEvent<Event>,
 ) -> Result<SqsBatchResponse, Diagnostic> {
     let (Event(event), context) = event.into_parts();
@@ -127,9 +134,9 @@ async fn serve<H: Handler>(
     Ok(response)
 }
 
-async fn process<H: Handler>(
+async fn process<H: Handler, S: Store<Write = H::Write>>(
     handler: &Arc<H>,
-    services: &Services<DynamoDbLedger, Sqs>,
+    services: &Services<S, Sqs>,
     records: Records,
     invocation: &Invocation,
 ) -> (SqsBatchResponse, Summary) {

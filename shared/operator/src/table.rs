@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::operation::get_item::GetItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
-use idempotency::DynamoDbLedger;
+use idempotency::DynamoDbStore;
 
 use crate::endpoint::EndpointArgs;
 use crate::trouble;
@@ -33,13 +33,13 @@ impl TableArgs {
     ///
     /// In one line why it can't be read: before a person is asked, and before any letter is received, of which each would
     /// fail by itself.
-    pub(crate) async fn ledger(&self, endpoint: &EndpointArgs) -> Result<DynamoDbLedger, String> {
+    pub(crate) async fn ledger(&self, endpoint: &EndpointArgs) -> Result<DynamoDbStore, String> {
         let dynamodb = endpoint.dynamodb().await?;
         let request = dynamodb.client.get_item().table_name(&self.name);
         let read = request.key("id", AttributeValue::S(NOBODYS.to_owned())).send().await;
         let name = &self.name;
         match read {
-            Ok(_) => Ok(DynamoDbLedger::new(dynamodb.client, name)),
+            Ok(_) => Ok(DynamoDbStore::new(dynamodb.client, name)),
             Err(error) => Err(match error.as_service_error() {
                 Some(GetItemError::ResourceNotFoundException(_)) => format!(
                     "there is no table {name}: name the ledger's with --table, such as prod-idempotency, or with \

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use idempotency::{Record, Settled, Status, Timestamp};
+use idempotency::{Record, Status, Timestamp};
 
 use crate::confirm::confirmed;
 use crate::{Outcome, RecordArgs, record, say, time};
@@ -42,12 +42,10 @@ pub(crate) async fn run(args: UnlockArgs) -> Outcome {
     if !confirmed(&format!("Unlock {id}?"), args.yes)? {
         return Err("nothing was changed".into());
     }
-    match ledger.forget(&key, &seen).await? {
-        Settled::Done => say!("unlocked {id}"),
-        Settled::Lost => {
-            return Err(format!("{id} has changed since it was shown, and was left as it is: look at it again").into());
-        }
+    if !ledger.delete_record(&key, &seen).await? {
+        return Err(format!("{id} has changed since it was shown, and was left as it is: look at it again").into());
     }
+    say!("unlocked {id}");
     Ok(ExitCode::SUCCESS)
 }
 

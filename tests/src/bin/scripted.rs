@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, Update};
 use consumer::{Delivery, Envelope, Failure, Handler, IdempotencyKey, Mode, Received};
 use host::{SettingError, setting};
-use idempotency::{Completion, OutgoingMessage, Timestamp, Write};
+use idempotency::{Completion, DynamoDbWrite, OutgoingMessage, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -137,6 +137,7 @@ struct Scripted<K> {
 
 impl<K: Kind> Handler for Scripted<K> {
     type Message = Script;
+    type Write = DynamoDbWrite;
     const NAMESPACE: &'static str = "scripted";
     const MODE: Mode = K::MODE;
     const ENVELOPE: Envelope = K::ENVELOPE;
@@ -147,7 +148,7 @@ impl<K: Kind> Handler for Scripted<K> {
         K::key(script)
     }
 
-    async fn handle(&self, script: Script, delivery: &Delivery) -> Result<Completion, Failure> {
+    async fn handle(&self, script: Script, delivery: &Delivery) -> Result<Completion<DynamoDbWrite>, Failure> {
         self.note(delivery).await?;
         let before = usize::try_from(delivery.receive_count())?.saturating_sub(1);
         let deed = script.deeds.get(before).or(script.deeds.last());
@@ -188,7 +189,7 @@ impl<K: Kind> Scripted<K> {
         Ok(())
     }
 
-    async fn perform(&self, deed: Deed, delivery: &Delivery) -> Result<Completion, Failure> {
+    async fn perform(&self, deed: Deed, delivery: &Delivery) -> Result<Completion<DynamoDbWrite>, Failure> {
         match deed {
             Deed::Done => {}
             Deed::Count => return Ok(Completion::new().write(self.count(delivery)?)),
@@ -223,17 +224,17 @@ impl<K: Kind> Scripted<K> {
     }
 
     /// Not idempotent by itself.
-    fn count(&self, delivery: &Delivery) -> Result<Write, Failure> {
+    fn count(&self, delivery: &Delivery) -> Result<DynamoDbWrite, Failure> {
         let update = Update::builder()
             .table_name(&self.counts_table)
             .key("id", AttributeValue::S(delivery.idempotency_token()))
             .update_expression("ADD times :one")
             .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
             .build()?;
-        Ok(Write::update(update))
+        Ok(DynamoDbWrite::update(update))
     }
 
-    fn send(&self, scripts: &[Value]) -> Result<Completion, Failure> {
+    fn send(&self, scripts: &[Value]) -> Result<Completion<DynamoDbWrite>, Failure> {
         scripts.iter().try_fold(Completion::new(), |completion, script| {
             Ok(completion.send(OutgoingMessage::json(&self.own_queue, script)?))
         })

@@ -6,20 +6,26 @@ use std::time::Duration;
 use consumer::{
     Delivery, Failure, Handler, Mode, QueueError, QueueFault, QueueMessage, Queues, Services, Verdict, process_batch,
 };
-use idempotency::{Answer, Change, Completion, Fault, Ledger, LedgerError, MemoryLedger, Status};
+use idempotency::{Answer, Change, Completion, Fault, Key, MemoryStore, Record, Status, Store, StoreError, TooLarge};
 use tokio::time::Instant;
 
 use crate::common::{
-    Batch, Claiming, DEAD, Deed, FIFO, Natural, OneStep, Queue, STANDARD, Scripted, body, deeds, ended, event, failed,
-    key, ten_seconds, within,
+    Batch, Claiming, DEAD, Deed, Effect, FIFO, Natural, OneStep, Queue, STANDARD, Scripted, body, deeds, ended, event,
+    failed, key, ten_seconds, within,
 };
 
 /// A ledger and queues that never answer.
 struct Hanging;
 
-impl Ledger for Hanging {
-    async fn change(&self, _: Change<'_>) -> Result<Answer, LedgerError> {
+impl Store for Hanging {
+    type Write = Effect;
+
+    async fn change(&self, _: Change<'_, Effect>) -> Result<Answer, StoreError> {
         std::future::pending().await
+    }
+
+    fn check(&self, _: &Key, _: &Record, _: &[Effect]) -> Result<(), TooLarge> {
+        Ok(())
     }
 }
 
@@ -32,8 +38,14 @@ impl Queues for Hanging {
 /// A ledger that never has time.
 struct Conflicting;
 
-impl Ledger for Conflicting {
-    async fn change(&self, change: Change<'_>) -> Result<Answer, LedgerError> {
+impl Store for Conflicting {
+    type Write = Effect;
+
+    fn check(&self, _: &Key, _: &Record, _: &[Effect]) -> Result<(), TooLarge> {
+        Ok(())
+    }
+
+    async fn change(&self, change: Change<'_, Effect>) -> Result<Answer, StoreError> {
         match change.record.is_some_and(|record| record.status == Status::InProgress) {
             true => Ok(Answer::Applied),
             false => Ok(Answer::Conflict),
@@ -78,8 +90,8 @@ fn everything(queue: Queue) -> (Batch, usize) {
 }
 
 /// How many messages come back; fails if that takes the whole of the time, or is never known.
-async fn answered<const MODE: char, L: Ledger, Q: Queues>(
-    services: &Services<L, Q>,
+async fn answered<const MODE: char, S: Store<Write = Effect>, Q: Queues>(
+    services: &Services<S, Q>,
     event: Batch,
     total: Duration,
 ) -> usize {
@@ -110,7 +122,7 @@ async fn the_response_comes_in_time_though_nothing_answers() {
 async fn the_response_comes_in_time_though_the_queues_do_not_answer() {
     for total in TOTALS {
         for queue in [STANDARD, FIFO] {
-            let services = || Services::new(MemoryLedger::new(), Hanging).with_dead_letter_queue(DEAD);
+            let services = || Services::new(MemoryStore::new(), Hanging).with_dead_letter_queue(DEAD);
             let (event, _) = everything(queue);
             answered::<'c', _, _>(&services(), event.clone(), total).await;
             answered::<'o', _, _>(&services(), event.clone(), total).await;
@@ -150,7 +162,7 @@ async fn handlers_that_hang_leave_time_to_record_and_to_send() {
 
 #[tokio::test(start_paused = true)]
 async fn a_message_that_was_sent_too_late_to_know_is_reported() {
-    async fn is_reported<H: Handler>(handler: Arc<H>) {
+    async fn is_reported<H: Handler<Write = Effect>>(handler: Arc<H>) {
         let services = Services::in_memory();
         services.queues().inject(QueueFault::SendHangs);
         let event = deeds([("m-1", Deed::Send), ("m-2", Deed::Succeed)]);
@@ -166,10 +178,11 @@ struct Impatient;
 
 impl Handler for Impatient {
     type Message = Deed;
+    type Write = Effect;
     const NAMESPACE: &'static str = "scripted";
     const TIMEOUT: Option<Duration> = Some(Duration::from_secs(2));
 
-    async fn handle(&self, deed: Deed, _: &Delivery) -> Result<Completion, Failure> {
+    async fn handle(&self, deed: Deed, _: &Delivery) -> Result<Completion<Effect>, Failure> {
         crate::common::perform(deed).await
     }
 }
@@ -182,7 +195,7 @@ async fn a_message_that_takes_longer_than_its_own_time_is_cancelled_alone() {
     assert_eq!(ended.failed, ["m-1"]);
     assert_eq!(started.elapsed().as_secs(), 2);
     // Its effect may have happened: nobody else begins while this invocation could last.
-    let record = services.ledger().record(&key("m-1")).unwrap();
+    let record = services.store().record(&key("m-1")).unwrap();
     assert_eq!(record.status, Status::InProgress);
     let seconds = ended.hidden["m-1"];
     assert!((9..=11).contains(&seconds), "{seconds}");
@@ -205,10 +218,11 @@ async fn a_message_has_no_more_time_than_its_batch_whatever_its_own() {
     struct Patient;
     impl Handler for Patient {
         type Message = Deed;
+        type Write = Effect;
         const NAMESPACE: &'static str = "scripted";
         const MODE: Mode = Mode::OneStep;
         const TIMEOUT: Option<Duration> = Some(Duration::MAX);
-        async fn handle(&self, deed: Deed, _: &Delivery) -> Result<Completion, Failure> {
+        async fn handle(&self, deed: Deed, _: &Delivery) -> Result<Completion<Effect>, Failure> {
             crate::common::perform(deed).await
         }
     }
@@ -225,7 +239,7 @@ async fn a_message_has_no_more_time_than_its_batch_whatever_its_own() {
 #[tokio::test(start_paused = true)]
 async fn a_ledger_that_hangs_at_the_end_of_the_time_leaves_some_to_set_delays() {
     let services = Services::in_memory();
-    services.ledger().inject(Fault::Hangs(Some(Status::Completed)));
+    services.store().inject(Fault::Hangs(Some(Status::Completed)));
     let (batch, started) = (deeds([("m-1", Deed::Succeed)]), Instant::now());
     let ended = ended(&ten_seconds(), &Claiming::new(), &services, batch).await;
     assert_eq!(ended.failed, ["m-1"]);

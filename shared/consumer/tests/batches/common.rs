@@ -5,12 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{AttributeValue, Put};
 use consumer::{
     Attribute, Budget, Delivery, Failure, Handler, Incoming, MemoryQueues, MessageId, Mode, Report, Services, Verdict,
     process_batch,
 };
-use idempotency::{Completion, Key, MemoryLedger, OutgoingMessage, Refusal, Status, Timestamp, Write};
+use idempotency::{Completion, Key, MemoryStore, OutgoingMessage, Refusal, Status, Timestamp, Write};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -79,6 +78,7 @@ impl<const MODE: char> Scripted<MODE> {
 
 impl<const MODE: char> Handler for Scripted<MODE> {
     type Message = Deed;
+    type Write = Effect;
     const NAMESPACE: &'static str = "scripted";
     const MODE: Mode = match MODE {
         'c' => Mode::ClaimThenComplete,
@@ -86,7 +86,7 @@ impl<const MODE: char> Handler for Scripted<MODE> {
         _ => Mode::Natural,
     };
 
-    async fn handle(&self, deed: Deed, delivery: &Delivery) -> Result<Completion, Failure> {
+    async fn handle(&self, deed: Deed, delivery: &Delivery) -> Result<Completion<Effect>, Failure> {
         self.handled.lock().unwrap().push(delivery.message_id().to_owned());
         let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_running.fetch_max(running, Ordering::SeqCst);
@@ -96,13 +96,13 @@ impl<const MODE: char> Handler for Scripted<MODE> {
     }
 }
 
-pub(crate) async fn perform(deed: Deed) -> Result<Completion, Failure> {
+pub(crate) async fn perform(deed: Deed) -> Result<Completion<Effect>, Failure> {
     match deed {
         Deed::Succeed => {}
         Deed::Write => return Ok(Completion::new().write(write(Refusal::AlreadyDone))),
         Deed::WriteOnce => return Ok(Completion::new().write(write(Refusal::Permanent("there is another".to_owned())))),
         Deed::WriteBadly => {
-            return Ok(Completion::new().write(put().if_refused(|there| panic!("while reading {there:?}"))));
+            return Ok(Completion::new().write(Effect { meaning: None }));
         }
         Deed::PanicInDecoding(_) => unreachable!("it went off before"),
         Deed::Retry => return Err(Failure::retry("not today")),
@@ -141,7 +141,7 @@ fn outgoing() -> [OutgoingMessage; 3] {
     ]
 }
 
-fn with_rubbish(completion: Completion) -> Completion {
+fn with_rubbish(completion: Completion<Effect>) -> Completion<Effect> {
     completion
         .send(OutgoingMessage::new(MAIL, "fine"))
         .send(OutgoingMessage::new(MAIL, ""))
@@ -157,17 +157,26 @@ pub(crate) fn bodies(services: &Memory, queue: &str) -> Vec<String> {
         .collect()
 }
 
-fn write(refused: Refusal) -> Write {
-    put().if_refused(move |_| refused.clone())
+fn write(refused: Refusal) -> Effect {
+    Effect { meaning: Some(refused) }
 }
 
-fn put() -> Write {
-    let put = Put::builder()
-        .table_name("effects")
-        .item("id", AttributeValue::S("effect".to_owned()))
-        .build()
-        .unwrap();
-    Write::put(put)
+/// A write of a deed.
+#[derive(Debug, Clone)]
+pub(crate) struct Effect {
+    /// What its refusal means; `None`: reading it panics.
+    meaning: Option<Refusal>,
+}
+
+impl Write for Effect {
+    type Found = ();
+
+    fn refusal(&self, found: Option<&()>) -> Refusal {
+        match &self.meaning {
+            Some(meaning) => meaning.clone(),
+            None => panic!("while reading {found:?}"),
+        }
+    }
 }
 
 /// A message of a batch.
@@ -277,25 +286,30 @@ pub(crate) fn key(message_id: &str) -> Key {
 pub(crate) const DEAD: &str = "https://sqs.eu-west-1.amazonaws.com/000000000000/work-dlq";
 
 pub(crate) fn with_dead_letter_queue() -> Memory {
-    Services::in_memory().with_dead_letter_queue(DEAD)
+    let store = MemoryStore::new().with_max_record_bytes(400 * 1024);
+    Services::new(store, MemoryQueues::new()).with_dead_letter_queue(DEAD)
 }
 
 pub(crate) fn status(services: &Memory, id: &str) -> Option<Status> {
-    services.ledger().record(&key(id)).map(|record| record.status)
+    services.store().record(&key(id)).map(|record| record.status)
 }
 
 pub(crate) fn reason(services: &Memory, id: &str) -> Option<String> {
-    services.ledger().record(&key(id))?.reason
+    services.store().record(&key(id))?.reason
 }
 
-pub(crate) type Memory = Services<MemoryLedger, MemoryQueues>;
+pub(crate) type Memory = Services<MemoryStore<Effect>, MemoryQueues>;
 
 /// Processes the batch and returns the IDs of messages that stay in the queue, each once.
-pub(crate) async fn failed<H: Handler>(handler: &Arc<H>, services: &Memory, batch: Batch) -> Vec<String> {
+pub(crate) async fn failed<H: Handler<Write = Effect>>(
+    handler: &Arc<H>,
+    services: &Memory,
+    batch: Batch,
+) -> Vec<String> {
     failed_within(&ten_seconds(), handler, services, batch).await
 }
 
-pub(crate) async fn failed_within<H: Handler>(
+pub(crate) async fn failed_within<H: Handler<Write = Effect>>(
     budget: &Budget,
     handler: &Arc<H>,
     services: &Memory,
@@ -312,7 +326,12 @@ pub(crate) struct Ended {
     pub(crate) hidden: BTreeMap<String, u64>,
 }
 
-pub(crate) async fn ended<H: Handler>(budget: &Budget, handler: &Arc<H>, services: &Memory, batch: Batch) -> Ended {
+pub(crate) async fn ended<H: Handler<Write = Effect>>(
+    budget: &Budget,
+    handler: &Arc<H>,
+    services: &Memory,
+    batch: Batch,
+) -> Ended {
     let ids: Vec<_> = batch
         .messages
         .iter()

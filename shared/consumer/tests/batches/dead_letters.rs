@@ -7,8 +7,8 @@ use consumer::{Attribute, Delivery, Failure, Handler, QueueFault, QueueMessage, 
 use idempotency::{Completion, Fault, Status};
 
 use crate::common::{
-    Batch, Claiming, DEAD, Deed, FIFO, Natural, OneStep, STANDARD, Sent, bodies, body, deeds, event, event_of, failed,
-    perform, reason, status, with_dead_letter_queue,
+    Batch, Claiming, DEAD, Deed, Effect, FIFO, Natural, OneStep, STANDARD, Sent, bodies, body, deeds, event, event_of,
+    failed, perform, reason, status, with_dead_letter_queue,
 };
 
 fn text<'a>(letter: &'a QueueMessage, attribute: &str) -> &'a str {
@@ -17,7 +17,7 @@ fn text<'a>(letter: &'a QueueMessage, attribute: &str) -> &'a str {
 
 #[tokio::test]
 async fn what_can_never_be_done_is_recorded_and_sent_and_leaves_its_queue() {
-    async fn is_handed_over<H: Handler>(handler: Arc<H>) {
+    async fn is_handed_over<H: Handler<Write = Effect>>(handler: Arc<H>) {
         let services = with_dead_letter_queue();
         let event = deeds([("m-1", Deed::Permanent), ("m-2", Deed::Succeed)]);
         assert!(failed(&handler, &services, event).await.is_empty());
@@ -33,7 +33,7 @@ async fn what_can_never_be_done_is_recorded_and_sent_and_leaves_its_queue() {
 
 #[tokio::test]
 async fn a_malformed_body_is_handed_over_as_it_came() {
-    async fn is_handed_over<H: Handler>(handler: Arc<H>) {
+    async fn is_handed_over<H: Handler<Write = Effect>>(handler: Arc<H>) {
         let services = with_dead_letter_queue();
         let event = event_of(STANDARD, [Sent::new("m-1", "{\"never\":").attribute("tenant", "blue")]);
         assert!(failed(&handler, &services, event).await.is_empty());
@@ -48,9 +48,9 @@ async fn a_malformed_body_is_handed_over_as_it_came() {
 
 #[tokio::test(start_paused = true)]
 async fn without_the_record_nothing_is_sent_and_the_message_comes_again() {
-    async fn is_reported<H: Handler>(handler: Arc<H>, fault: Fault) {
+    async fn is_reported<H: Handler<Write = Effect>>(handler: Arc<H>, fault: Fault<()>) {
         let services = with_dead_letter_queue();
-        services.ledger().inject(fault);
+        services.store().inject(fault);
         let permanent = || deeds([("m-1", Deed::Permanent)]);
         assert_eq!(failed(&handler, &services, permanent()).await, ["m-1"]);
         assert!(services.queues().sent(DEAD).is_empty());
@@ -64,7 +64,7 @@ async fn without_the_record_nothing_is_sent_and_the_message_comes_again() {
 #[tokio::test]
 async fn a_rejection_whose_reply_was_lost_is_sent_at_the_next_delivery() {
     let (handler, services) = (Claiming::new(), with_dead_letter_queue());
-    services.ledger().inject(Fault::ReplyLost(Some(Status::Rejected)));
+    services.store().inject(Fault::ReplyLost(Some(Status::Rejected)));
     let permanent = || deeds([("m-1", Deed::Permanent)]);
     assert_eq!(failed(&handler, &services, permanent()).await, ["m-1"]);
     assert!(failed(&handler, &services, permanent()).await.is_empty());
@@ -96,7 +96,7 @@ async fn a_letter_that_is_not_sent_is_sent_at_the_next_delivery_without_the_hand
 #[tokio::test]
 async fn every_later_delivery_is_handed_over_again() {
     // As after a process that died between the letter and the acknowledgement.
-    async fn three_letters<H: Handler>(handler: Arc<H>) {
+    async fn three_letters<H: Handler<Write = Effect>>(handler: Arc<H>) {
         let services = with_dead_letter_queue();
         for delivery in 1..=3 {
             assert!(
@@ -125,9 +125,9 @@ async fn a_one_step_letter_that_is_not_sent_is_sent_at_the_next_delivery() {
 
 #[tokio::test]
 async fn a_completion_that_is_refused_for_good_is_handed_over_too() {
-    async fn is_handed_over<H: Handler>(handler: Arc<H>) {
+    async fn is_handed_over<H: Handler<Write = Effect>>(handler: Arc<H>) {
         let services = with_dead_letter_queue();
-        services.ledger().inject(Fault::WriteRefused { write: 0, item: None });
+        services.store().inject(Fault::WriteRefused { write: 0, found: None });
         assert!(
             failed(&handler, &services, deeds([("m-1", Deed::WriteOnce)]))
                 .await
@@ -247,10 +247,11 @@ struct Holding(Mutex<Vec<String>>);
 
 impl Handler for Holding {
     type Message = Deed;
+    type Write = Effect;
     const NAMESPACE: &'static str = "scripted";
     const HOLD_GROUP: bool = true;
 
-    async fn handle(&self, deed: Deed, delivery: &Delivery) -> Result<Completion, Failure> {
+    async fn handle(&self, deed: Deed, delivery: &Delivery) -> Result<Completion<Effect>, Failure> {
         self.0.lock().unwrap().push(delivery.message_id().to_owned());
         perform(deed).await
     }

@@ -5,21 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use consumer::{Budget, Handler, RetryDelays, Services};
-use idempotency::{Attempt, Claim, Fault, Ledger, Status};
+use idempotency::{Attempt, Claim, Fault, Status};
 use tokio::time::Instant;
 
 use crate::common::{
-    Batch, Claiming, DEAD, Deed, Ended, FIFO, Memory, NOW, Natural, OneStep, STANDARD, Sent, body, deeds, ended, event,
-    event_of, key, ten_seconds, with_dead_letter_queue,
+    Batch, Claiming, DEAD, Deed, Effect, Ended, FIFO, Memory, NOW, Natural, OneStep, STANDARD, Sent, body, deeds,
+    ended, event, event_of, key, ten_seconds, with_dead_letter_queue,
 };
 
 /// Processes the batch: what stays, and the seconds after which each message is to be delivered again.
-async fn stays<H: Handler>(handler: &Arc<H>, services: &Memory, batch: Batch) -> Ended {
+async fn stays<H: Handler<Write = Effect>>(handler: &Arc<H>, services: &Memory, batch: Batch) -> Ended {
     ended(&ten_seconds(), handler, services, batch).await
 }
 
 /// The seconds after which the only message of the batch is to be delivered again.
-async fn delay<H: Handler>(handler: &Arc<H>, services: &Memory, deed: Deed) -> u64 {
+async fn delay<H: Handler<Write = Effect>>(handler: &Arc<H>, services: &Memory, deed: Deed) -> u64 {
     let Ended { failed, hidden } = stays(handler, services, deeds([("m-1", deed)])).await;
     assert_eq!(failed, ["m-1"]);
     hidden["m-1"]
@@ -76,7 +76,7 @@ async fn the_default_first_bound_is_the_whole_time_of_the_budget() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stated_time_is_kept_in_every_mode() {
-    async fn is_kept<H: Handler>(handler: Arc<H>) {
+    async fn is_kept<H: Handler<Write = Effect>>(handler: Arc<H>) {
         assert_eq!(delay(&handler, &Services::in_memory(), Deed::RetryInAMinute).await, 60);
     }
     is_kept(Claiming::new()).await;
@@ -113,7 +113,7 @@ async fn a_message_in_progress_waits_for_the_end_of_that_lease() {
 async fn a_cancelled_message_waits_for_the_end_of_its_own_lease() {
     let (services, started) = (Services::in_memory(), Instant::now());
     let seconds = delay(&Claiming::new(), &services, Deed::Hang).await;
-    let lease_end = services.ledger().record(&key("m-1")).unwrap().lease_end.unwrap();
+    let lease_end = services.store().record(&key("m-1")).unwrap().lease_end.unwrap();
     let visible_at = NOW.plus(started.elapsed() + Duration::from_secs(seconds));
     assert!(visible_at > lease_end, "{visible_at:?}");
     assert!(lease_end.until(visible_at) <= Duration::from_secs(2), "{visible_at:?}");
@@ -181,9 +181,9 @@ async fn a_dead_letter_delays_nothing_of_its_group() {
 #[tokio::test(start_paused = true)]
 async fn a_key_that_could_not_be_released_is_waited_for() {
     let services = Services::in_memory();
-    services.ledger().inject(Fault::Unreachable(None));
+    services.store().inject(Fault::Unreachable(None));
     delay(&Claiming::new(), &services, Deed::Retry).await;
-    let record = services.ledger().record(&key("m-1")).unwrap();
+    let record = services.store().record(&key("m-1")).unwrap();
     assert_eq!(record.status, Status::InProgress);
     // The next delivery finds it in progress, and waits for the end of the lease.
     let seconds = delay(&Claiming::new(), &services, Deed::Succeed).await;

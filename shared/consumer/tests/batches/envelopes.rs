@@ -8,7 +8,7 @@ use idempotency::{Completion, Key, Status};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::common::{DEAD, Memory, STANDARD, Sent, event_of, failed, with_dead_letter_queue};
+use crate::common::{DEAD, Effect, Memory, STANDARD, Sent, event_of, failed, with_dead_letter_queue};
 
 #[derive(Deserialize)]
 struct Note {
@@ -25,6 +25,7 @@ struct Unwrapping<const HOW: char> {
 
 impl<const HOW: char> Handler for Unwrapping<HOW> {
     type Message = Note;
+    type Write = Effect;
     const NAMESPACE: &'static str = "unwrapping";
     const ENVELOPE: Envelope = match HOW {
         'e' => Envelope::EventBridge,
@@ -38,7 +39,7 @@ impl<const HOW: char> Handler for Unwrapping<HOW> {
         }
     }
 
-    async fn handle(&self, note: Note, delivery: &Delivery) -> Result<Completion, Failure> {
+    async fn handle(&self, note: Note, delivery: &Delivery) -> Result<Completion<Effect>, Failure> {
         let source = delivery.origin().map(|origin| origin.source().to_owned());
         self.handled.lock().unwrap().push((note.text, source));
         Ok(Completion::new())
@@ -87,7 +88,7 @@ fn event(id: &str, text: &str) -> String {
 }
 
 fn status(services: &Memory, key: &str) -> Option<Status> {
-    let record = services.ledger().record(&Key::new("unwrapping", key).unwrap());
+    let record = services.store().record(&Key::new("unwrapping", key).unwrap());
     record.map(|record| record.status)
 }
 
@@ -188,9 +189,10 @@ async fn a_message_that_brings_its_key_is_told_from_another_by_what_is_in_the_en
     struct Stricter;
     impl Handler for Stricter {
         type Message = Newer;
+        type Write = Effect;
         const NAMESPACE: &'static str = "unwrapping";
         const ENVELOPE: Envelope = Envelope::Sns;
-        async fn handle(&self, _: Newer, _: &Delivery) -> Result<Completion, Failure> {
+        async fn handle(&self, _: Newer, _: &Delivery) -> Result<Completion<Effect>, Failure> {
             Ok(Completion::new())
         }
     }

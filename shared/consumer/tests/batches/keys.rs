@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex};
 
 use consumer::dead_letter::{FAILURE_REASON, IDEMPOTENCY_KEY};
 use consumer::{Delivery, Failure, Handler, IdempotencyKey, Mode, Received, Services};
-use idempotency::{Attempt, Claim, Completion, Key, Ledger, Status, fingerprint};
+use idempotency::{Attempt, Claim, Completion, Key, Status, fingerprint};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::common::{
-    Batch, DEAD, Deed, FIFO, Memory, NOW, Queue, STANDARD, Sent, event_of, failed, perform, with_dead_letter_queue,
+    Batch, DEAD, Deed, Effect, FIFO, Memory, NOW, Queue, STANDARD, Sent, event_of, failed, perform,
+    with_dead_letter_queue,
 };
 
 /// Says by which key it goes, and what it wants done.
@@ -43,6 +44,7 @@ struct Keyed<const ONE_STEP: bool> {
 
 impl<const ONE_STEP: bool> Handler for Keyed<ONE_STEP> {
     type Message = Order;
+    type Write = Effect;
     const NAMESPACE: &'static str = "keyed";
     const MODE: Mode = match ONE_STEP {
         true => Mode::OneStep,
@@ -60,7 +62,7 @@ impl<const ONE_STEP: bool> Handler for Keyed<ONE_STEP> {
         }
     }
 
-    async fn handle(&self, order: Order, delivery: &Delivery) -> Result<Completion, Failure> {
+    async fn handle(&self, order: Order, delivery: &Delivery) -> Result<Completion<Effect>, Failure> {
         self.handled.lock().unwrap().push(delivery.message_id().to_owned());
         perform(order.deed).await
     }
@@ -87,12 +89,12 @@ fn one(id: &str, order: &Value) -> Batch {
 }
 
 fn status(services: &Memory, key: &str) -> Option<Status> {
-    let record = services.ledger().record(&Key::new("keyed", key).unwrap());
+    let record = services.store().record(&Key::new("keyed", key).unwrap());
     record.map(|record| record.status)
 }
 
 fn reason(services: &Memory, key: &str) -> String {
-    let record = services.ledger().record(&Key::new("keyed", key).unwrap());
+    let record = services.store().record(&Key::new("keyed", key).unwrap());
     record.unwrap().reason.unwrap()
 }
 
@@ -222,7 +224,7 @@ async fn two_messages_of_one_business_key_are_the_same_work() {
                     .is_empty()
             );
         }
-        assert_eq!(services.ledger().committed().len(), 1);
+        assert_eq!(services.store().committed().len(), 1);
         assert_eq!(status(&services, "o-1"), Some(Status::Completed));
         handler.handled()
     }
@@ -241,7 +243,7 @@ async fn a_business_key_seen_with_another_payload_is_rejected_and_both_fingerpri
         let [first, second] = [7, 8].map(|amount| json!({"by": "Id", "id": key, "amount": amount, "deed": "Write"}));
         assert!(failed(&handler, &services, one("m-1", &first)).await.is_empty());
         assert!(failed(&handler, &services, one("m-2", &second)).await.is_empty());
-        assert_eq!(services.ledger().committed().len(), 1);
+        assert_eq!(services.store().committed().len(), 1);
         assert_eq!(status(&services, key), Some(Status::Completed));
         let [why] = reasons(&services).try_into().unwrap();
         for payload in [first, second] {
@@ -307,11 +309,11 @@ async fn of_two_messages_of_one_key_in_one_batch_the_second_is_a_duplicate_of_th
     for queue in [STANDARD, FIFO] {
         let (reported, handled, services) = twice::<false>(queue, ["Write", "Write"], [7, 7]).await;
         assert_eq!((reported, handled), (vec![], vec!["m-1".to_owned()]));
-        assert_eq!(services.ledger().committed().len(), 1);
+        assert_eq!(services.store().committed().len(), 1);
 
         let (reported, _, services) = twice::<true>(queue, ["Write", "Write"], [7, 7]).await;
         assert!(reported.is_empty());
-        assert_eq!(services.ledger().committed().len(), 1);
+        assert_eq!(services.store().committed().len(), 1);
     }
 }
 
@@ -336,7 +338,7 @@ async fn of_two_payloads_of_one_key_in_one_batch_the_first_is_worked_and_the_sec
 
         let (reported, _, services) = twice::<true>(queue, ["Write", "Write"], [7, 8]).await;
         assert!(reported.is_empty());
-        assert_eq!((services.ledger().committed().len(), reasons(&services).len()), (1, 1));
+        assert_eq!((services.store().committed().len(), reasons(&services).len()), (1, 1));
     }
 }
 
@@ -376,11 +378,12 @@ async fn the_token_for_others_follows_the_key_and_not_the_message() {
     struct Tokens(Mutex<Vec<String>>);
     impl Handler for Tokens {
         type Message = String;
+        type Write = Effect;
         const NAMESPACE: &'static str = "tokens";
         fn key(&self, order: &String, _: &Received) -> IdempotencyKey {
             IdempotencyKey::business(order)
         }
-        async fn handle(&self, _: String, delivery: &Delivery) -> Result<Completion, Failure> {
+        async fn handle(&self, _: String, delivery: &Delivery) -> Result<Completion<Effect>, Failure> {
             self.0.lock().unwrap().push(delivery.idempotency_token());
             Err(Failure::retry("again"))
         }

@@ -2,10 +2,10 @@
 
 use consumer::Services;
 use consumer::{Handler, MessageId, Summary, Verdict, process_one};
-use idempotency::{Attempt, Claim, Fault, Ledger, Status};
+use idempotency::{Attempt, Claim, Fault, Status};
 
 use crate::common::{
-    Bomb, Claiming, Deed, NOW, OneStep, STANDARD, Sent, body, deeds, event, failed, key, status, ten_seconds,
+    Bomb, Claiming, Deed, Effect, NOW, OneStep, STANDARD, Sent, body, deeds, event, failed, key, status, ten_seconds,
     with_dead_letter_queue,
 };
 
@@ -52,7 +52,7 @@ async fn a_one_step_handler_that_runs_again_commits_nothing_again() {
                 .is_empty()
         );
     }
-    assert_eq!(services.ledger().committed().len(), 1);
+    assert_eq!(services.store().committed().len(), 1);
 }
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn a_permanently_failed_message_is_not_handled_again_and_stays_reported() 
     }
     assert_eq!(handler.handled(), ["m-1"]);
     assert_eq!(
-        services.ledger().record(&key("m-1")).unwrap().reason.as_deref(),
+        services.store().record(&key("m-1")).unwrap().reason.as_deref(),
         Some("not ever")
     );
 }
@@ -106,7 +106,7 @@ async fn a_malformed_body_fails_its_own_message_for_good() {
     );
     assert_eq!(failed(&handler, &services, event).await, ["m-1"]);
     assert_eq!(handler.handled(), ["m-2"]);
-    let reason = services.ledger().record(&key("m-1")).unwrap().reason.unwrap();
+    let reason = services.store().record(&key("m-1")).unwrap().reason.unwrap();
     assert!(reason.starts_with("malformed body: it ends too early"), "{reason}");
 }
 
@@ -133,17 +133,17 @@ fn ten_seconds_later() -> idempotency::Timestamp {
 #[tokio::test]
 async fn a_ledger_that_cannot_be_reached_costs_the_message_and_runs_no_handler() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
-    services.ledger().inject(Fault::Unreachable(Some(Status::InProgress)));
+    services.store().inject(Fault::Unreachable(Some(Status::InProgress)));
     let event = deeds([("m-1", Deed::Write), ("m-2", Deed::Succeed)]);
     assert_eq!(failed(&handler, &services, event).await, ["m-1"]);
     assert_eq!(handler.handled(), ["m-2"]);
-    assert!(services.ledger().committed().is_empty());
+    assert!(services.store().committed().is_empty());
 }
 
 #[tokio::test]
 async fn a_completion_without_an_answer_is_never_acknowledged_and_never_undone() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
-    services.ledger().inject(Fault::ReplyLost(Some(Status::Completed)));
+    services.store().inject(Fault::ReplyLost(Some(Status::Completed)));
     assert_eq!(
         failed(&handler, &services, deeds([("m-1", Deed::Write)])).await,
         ["m-1"]
@@ -155,13 +155,13 @@ async fn a_completion_without_an_answer_is_never_acknowledged_and_never_undone()
             .await
             .is_empty()
     );
-    assert_eq!((handler.handled().len(), services.ledger().committed().len()), (1, 1));
+    assert_eq!((handler.handled().len(), services.store().committed().len()), (1, 1));
 }
 
 #[tokio::test]
 async fn a_commit_without_an_answer_is_not_acknowledged_and_found_done_at_the_next_delivery() {
     let (handler, services) = (OneStep::new(), Services::in_memory());
-    services.ledger().inject(Fault::ReplyLost(Some(Status::Completed)));
+    services.store().inject(Fault::ReplyLost(Some(Status::Completed)));
     assert_eq!(
         failed(&handler, &services, deeds([("m-1", Deed::Write)])).await,
         ["m-1"]
@@ -171,18 +171,18 @@ async fn a_commit_without_an_answer_is_not_acknowledged_and_found_done_at_the_ne
             .await
             .is_empty()
     );
-    assert_eq!(services.ledger().committed().len(), 1);
+    assert_eq!(services.store().committed().len(), 1);
 }
 
 #[tokio::test]
 async fn a_completion_that_never_arrived_leaves_the_message_to_come_again() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
-    services.ledger().inject(Fault::Unreachable(Some(Status::Completed)));
+    services.store().inject(Fault::Unreachable(Some(Status::Completed)));
     assert_eq!(
         failed(&handler, &services, deeds([("m-1", Deed::Write)])).await,
         ["m-1"]
     );
-    assert!(services.ledger().committed().is_empty());
+    assert!(services.store().committed().is_empty());
     // The lease is left to end: nobody knows whether the completion is still on its way.
     assert_eq!(status(&services, "m-1"), Some(Status::InProgress));
 }
@@ -190,34 +190,34 @@ async fn a_completion_that_never_arrived_leaves_the_message_to_come_again() {
 #[tokio::test(start_paused = true)]
 async fn a_conflict_of_transactions_is_tried_again_within_the_batch() {
     for services in [Services::in_memory(), Services::in_memory()] {
-        (0..3).for_each(|_| services.ledger().inject(Fault::Conflict));
+        (0..3).for_each(|_| services.store().inject(Fault::Conflict));
         assert!(
             failed(&Claiming::new(), &services, deeds([("m-1", Deed::Write)]))
                 .await
                 .is_empty()
         );
-        (0..3).for_each(|_| services.ledger().inject(Fault::Conflict));
+        (0..3).for_each(|_| services.store().inject(Fault::Conflict));
         assert!(
             failed(&OneStep::new(), &services, deeds([("m-2", Deed::Write)]))
                 .await
                 .is_empty()
         );
-        assert_eq!(services.ledger().committed().len(), 2);
+        assert_eq!(services.store().committed().len(), 2);
     }
 }
 
 #[tokio::test]
 async fn a_write_whose_effect_is_there_already_completes_the_message_without_it() {
-    async fn done_without_writes<H: Handler>(handler: std::sync::Arc<H>) {
+    async fn done_without_writes<H: Handler<Write = Effect>>(handler: std::sync::Arc<H>) {
         let services = Services::in_memory();
-        services.ledger().inject(Fault::WriteRefused { write: 0, item: None });
+        services.store().inject(Fault::WriteRefused { write: 0, found: None });
         assert!(
             failed(&handler, &services, deeds([("m-1", Deed::Write)]))
                 .await
                 .is_empty()
         );
         assert_eq!(status(&services, "m-1"), Some(Status::Completed));
-        assert!(services.ledger().committed().is_empty());
+        assert!(services.store().committed().is_empty());
     }
     done_without_writes(Claiming::new()).await;
     done_without_writes(OneStep::new()).await;
@@ -225,15 +225,15 @@ async fn a_write_whose_effect_is_there_already_completes_the_message_without_it(
 
 #[tokio::test]
 async fn a_write_that_is_refused_for_good_rejects_the_message() {
-    async fn rejected<H: Handler>(handler: std::sync::Arc<H>) {
+    async fn rejected<H: Handler<Write = Effect>>(handler: std::sync::Arc<H>) {
         let services = Services::in_memory();
-        services.ledger().inject(Fault::WriteRefused { write: 0, item: None });
+        services.store().inject(Fault::WriteRefused { write: 0, found: None });
         assert_eq!(
             failed(&handler, &services, deeds([("m-1", Deed::WriteOnce)])).await,
             ["m-1"]
         );
         assert_eq!(
-            services.ledger().record(&key("m-1")).unwrap().reason.as_deref(),
+            services.store().record(&key("m-1")).unwrap().reason.as_deref(),
             Some("there is another")
         );
     }
@@ -243,9 +243,9 @@ async fn a_write_that_is_refused_for_good_rejects_the_message() {
 
 #[tokio::test]
 async fn a_panic_outside_the_handler_costs_its_own_message_only() {
-    async fn only_one_fails<H: Handler>(handler: std::sync::Arc<H>, deed: Deed) {
+    async fn only_one_fails<H: Handler<Write = Effect>>(handler: std::sync::Arc<H>, deed: Deed) {
         let services = Services::in_memory();
-        services.ledger().inject(Fault::WriteRefused { write: 0, item: None });
+        services.store().inject(Fault::WriteRefused { write: 0, found: None });
         let event = deeds([("m-1", Deed::Succeed), ("m-2", deed), ("m-3", Deed::Succeed)]);
         assert_eq!(failed(&handler, &services, event).await, ["m-2"]);
     }
@@ -258,13 +258,13 @@ async fn a_panic_outside_the_handler_costs_its_own_message_only() {
 #[tokio::test(start_paused = true)]
 async fn a_claim_or_a_rejection_that_meets_a_transaction_is_tried_again_within_the_batch() {
     let services = Services::in_memory();
-    (0..3).for_each(|_| services.ledger().inject(Fault::RecordConflict));
+    (0..3).for_each(|_| services.store().inject(Fault::RecordConflict));
     assert!(
         failed(&Claiming::new(), &services, deeds([("m-1", Deed::Succeed)]))
             .await
             .is_empty()
     );
-    (0..3).for_each(|_| services.ledger().inject(Fault::RecordConflict));
+    (0..3).for_each(|_| services.store().inject(Fault::RecordConflict));
     assert_eq!(
         failed(&OneStep::new(), &services, deeds([("m-2", Deed::Permanent)])).await,
         ["m-2"]

@@ -24,7 +24,7 @@ async fn the_ledger_gets_no_request_whatever_happens() {
     ]);
     let reported = failed(&Natural::new(), &services, event).await;
     assert_eq!(reported, ["m-2", "m-4", "m-6", "m-7", "m-8", "m-9"]);
-    assert_eq!(services.ledger().requests(), 0);
+    assert_eq!(services.store().requests(), 0);
 }
 
 #[tokio::test]

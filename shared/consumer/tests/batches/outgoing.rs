@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use consumer::dead_letter::{FAILURE_REASON, IDEMPOTENCY_KEY};
 use consumer::{Delivery, Failure, Handler, QueueFault, QueueMessage, Services};
-use idempotency::{Attempt, Claim, Completion, Fault, Ledger, OutgoingMessage, Status};
+use idempotency::{Attempt, Claim, Completion, Fault, OutgoingMessage, Status};
 
 use crate::common::{
-    Claiming, DEAD, Deed, FIFO, LABELS, MAIL, Memory, NOW, OneStep, STANDARD, Sent, bodies, body, deeds, event,
+    Claiming, DEAD, Deed, Effect, FIFO, LABELS, MAIL, Memory, NOW, OneStep, STANDARD, Sent, bodies, body, deeds, event,
     event_of, failed, key, reason, status, with_dead_letter_queue,
 };
 
@@ -26,7 +26,7 @@ fn assert_sent(services: &Memory, times: usize) {
 
 #[tokio::test]
 async fn a_completions_messages_are_recorded_and_sent_in_order() {
-    async fn are_sent<H: Handler>(handler: Arc<H>) {
+    async fn are_sent<H: Handler<Write = Effect>>(handler: Arc<H>) {
         let services = Services::in_memory();
         assert!(
             failed(&handler, &services, deeds([("m-1", Deed::WriteAndSend)]))
@@ -34,8 +34,8 @@ async fn a_completions_messages_are_recorded_and_sent_in_order() {
                 .is_empty()
         );
         assert_sent(&services, 1);
-        assert_eq!(services.ledger().committed().len(), 1);
-        let recorded = services.ledger().record(&key("m-1")).unwrap().outgoing;
+        assert_eq!(services.store().committed().len(), 1);
+        let recorded = services.store().record(&key("m-1")).unwrap().outgoing;
         let recorded: Vec<_> = recorded.iter().map(OutgoingMessage::body).collect();
         assert_eq!(recorded, ["first", "second", "third"]);
     }
@@ -70,7 +70,7 @@ async fn a_message_is_sent_with_its_attributes_its_group_and_the_trace_of_the_on
 #[tokio::test]
 async fn a_redelivery_sends_again_under_the_same_keys() {
     // As after a process that died between sending and the acknowledgement.
-    async fn sends_again<H: Handler>(handler: Arc<H>) {
+    async fn sends_again<H: Handler<Write = Effect>>(handler: Arc<H>) {
         let services = Services::in_memory();
         for times in 1..=3 {
             assert!(
@@ -89,7 +89,7 @@ async fn a_redelivery_sends_again_under_the_same_keys() {
         ids.sort();
         ids.dedup();
         assert_eq!(ids.len(), 2);
-        assert_eq!(services.ledger().committed().len(), 1);
+        assert_eq!(services.store().committed().len(), 1);
     }
     sends_again(Claiming::new()).await;
     sends_again(OneStep::new()).await;
@@ -101,10 +101,11 @@ struct Talkative(Mutex<u32>);
 
 impl Handler for Talkative {
     type Message = String;
+    type Write = Effect;
     const NAMESPACE: &'static str = "talkative";
     const MODE: consumer::Mode = consumer::Mode::OneStep;
 
-    async fn handle(&self, _: String, _: &Delivery) -> Result<Completion, Failure> {
+    async fn handle(&self, _: String, _: &Delivery) -> Result<Completion<Effect>, Failure> {
         let mut times = self.0.lock().unwrap();
         *times += 1;
         Ok(Completion::new().send(OutgoingMessage::new(MAIL, times.to_string())))
@@ -124,7 +125,7 @@ async fn what_is_sent_again_is_what_was_recorded_and_not_what_the_handler_says_n
 
 #[tokio::test(start_paused = true)]
 async fn messages_that_are_not_sent_are_sent_at_the_next_delivery() {
-    async fn are_sent<H: Handler>(handler: Arc<H>, fault: QueueFault) {
+    async fn are_sent<H: Handler<Write = Effect>>(handler: Arc<H>, fault: QueueFault) {
         let services = Services::in_memory();
         services.queues().inject(fault);
         let event = || deeds([("m-1", Deed::WriteAndSend), ("m-2", Deed::Succeed)]);
@@ -135,7 +136,7 @@ async fn messages_that_are_not_sent_are_sent_at_the_next_delivery() {
         assert!(failed(&handler, &services, event()).await.is_empty());
         assert!(bodies(&services, MAIL).ends_with(&["first".to_owned(), "third".to_owned()]));
         assert_eq!(bodies(&services, LABELS), ["second"]);
-        assert_eq!(services.ledger().committed().len(), 1);
+        assert_eq!(services.store().committed().len(), 1);
     }
     for fault in [QueueFault::NotSent, QueueFault::ReplyLost, QueueFault::SendHangs] {
         are_sent(Claiming::new(), fault).await;
@@ -156,9 +157,9 @@ async fn a_duplicate_is_reported_until_its_messages_are_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_not_known_to_be_recorded_is_not_sent() {
-    async fn is_not_sent<H: Handler>(handler: Arc<H>, fault: Fault) {
+    async fn is_not_sent<H: Handler<Write = Effect>>(handler: Arc<H>, fault: Fault<()>) {
         let services = Services::in_memory();
-        services.ledger().inject(fault);
+        services.store().inject(fault);
         assert_eq!(
             failed(&handler, &services, deeds([("m-1", Deed::WriteAndSend)])).await,
             ["m-1"]
@@ -173,9 +174,9 @@ async fn what_is_not_known_to_be_recorded_is_not_sent() {
 
 #[tokio::test]
 async fn a_completion_whose_reply_was_lost_is_sent_by_the_next_delivery() {
-    async fn is_sent<H: Handler>(handler: Arc<H>) {
+    async fn is_sent<H: Handler<Write = Effect>>(handler: Arc<H>) {
         let services = Services::in_memory();
-        services.ledger().inject(Fault::ReplyLost(Some(Status::Completed)));
+        services.store().inject(Fault::ReplyLost(Some(Status::Completed)));
         let event = || deeds([("m-1", Deed::WriteAndSend)]);
         assert_eq!(failed(&handler, &services, event()).await, ["m-1"]);
         assert!(failed(&handler, &services, event()).await.is_empty());
@@ -190,9 +191,10 @@ struct Overtaken(Arc<Memory>);
 
 impl Handler for Overtaken {
     type Message = Deed;
+    type Write = Effect;
     const NAMESPACE: &'static str = "scripted";
 
-    async fn handle(&self, deed: Deed, delivery: &Delivery) -> Result<Completion, Failure> {
+    async fn handle(&self, deed: Deed, delivery: &Delivery) -> Result<Completion<Effect>, Failure> {
         let later = NOW.plus(std::time::Duration::from_secs(60));
         let rival = Attempt::new(key(delivery.message_id()), later, later);
         let claim = self.0.ledger().claim(&rival).await?;
@@ -208,7 +210,7 @@ async fn whoever_lost_its_lease_sends_nothing() {
         let handler = Arc::new(Overtaken(Arc::clone(&services)));
         assert_eq!(failed(&handler, &services, deeds([("m-1", deed)])).await, ["m-1"]);
         assert!(services.queues().sent(MAIL).is_empty());
-        assert!(services.ledger().committed().is_empty());
+        assert!(services.store().committed().is_empty());
     }
 }
 
@@ -226,17 +228,17 @@ async fn whoever_lost_its_lease_sends_no_dead_letter() {
 
 #[tokio::test]
 async fn a_completion_whose_effect_was_there_already_keeps_its_messages() {
-    async fn are_sent<H: Handler>(handler: Arc<H>) {
+    async fn are_sent<H: Handler<Write = Effect>>(handler: Arc<H>) {
         let services = Services::in_memory();
-        services.ledger().inject(Fault::WriteRefused { write: 0, item: None });
+        services.store().inject(Fault::WriteRefused { write: 0, found: None });
         assert!(
             failed(&handler, &services, deeds([("m-1", Deed::WriteAndSend)]))
                 .await
                 .is_empty()
         );
-        assert!(services.ledger().committed().is_empty());
+        assert!(services.store().committed().is_empty());
         assert_sent(&services, 1);
-        assert_eq!(services.ledger().record(&key("m-1")).unwrap().outgoing.len(), 3);
+        assert_eq!(services.store().record(&key("m-1")).unwrap().outgoing.len(), 3);
     }
     are_sent(Claiming::new()).await;
     are_sent(OneStep::new()).await;
@@ -244,13 +246,13 @@ async fn a_completion_whose_effect_was_there_already_keeps_its_messages() {
 
 #[tokio::test]
 async fn what_could_never_be_sent_or_recorded_is_rejected_before_anything_is_committed() {
-    async fn is_rejected<H: Handler>(handler: Arc<H>, deed: Deed, why: &str) {
+    async fn is_rejected<H: Handler<Write = Effect>>(handler: Arc<H>, deed: Deed, why: &str) {
         let services = with_dead_letter_queue();
         assert!(failed(&handler, &services, deeds([("m-1", deed)])).await.is_empty());
         let said = reason(&services, "m-1").unwrap();
         assert!(said.starts_with(why), "{said}");
         assert_eq!(status(&services, "m-1"), Some(Status::Rejected));
-        assert!(services.ledger().committed().is_empty() && services.queues().sent(MAIL).is_empty());
+        assert!(services.store().committed().is_empty() && services.queues().sent(MAIL).is_empty());
         let letter = &services.queues().sent(DEAD)[0];
         assert_eq!(letter.attributes[FAILURE_REASON].string_value.as_deref(), Some(&*said));
     }
@@ -281,9 +283,10 @@ struct Chatty;
 
 impl Handler for Chatty {
     type Message = usize;
+    type Write = Effect;
     const NAMESPACE: &'static str = "chatty";
 
-    async fn handle(&self, messages: usize, _: &Delivery) -> Result<Completion, Failure> {
+    async fn handle(&self, messages: usize, _: &Delivery) -> Result<Completion<Effect>, Failure> {
         let messages = (0..messages).map(|n| OutgoingMessage::new(MAIL, n.to_string()));
         Ok(messages.fold(Completion::new(), Completion::send))
     }

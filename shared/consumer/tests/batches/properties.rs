@@ -39,7 +39,7 @@ struct Case {
     queue: Queue,
     one_step: bool,
     sent: Vec<Sent>,
-    ledger_faults: Vec<Fault>,
+    ledger_faults: Vec<Fault<()>>,
     queue_faults: Vec<QueueFault>,
 }
 
@@ -72,7 +72,7 @@ fn batch() -> impl Strategy<Value = Vec<Sent>> {
     })
 }
 
-fn ledger_fault() -> impl Strategy<Value = Fault> {
+fn ledger_fault() -> impl Strategy<Value = Fault<()>> {
     let into = prop_oneof![
         Just(Some(Status::InProgress)),
         Just(Some(Status::Completed)),
@@ -85,7 +85,7 @@ fn ledger_fault() -> impl Strategy<Value = Fault> {
         into.prop_map(Fault::Hangs),
         Just(Fault::Conflict),
         Just(Fault::RecordConflict),
-        Just(Fault::WriteRefused { write: 0, item: None }),
+        Just(Fault::WriteRefused { write: 0, found: None }),
     ]
 }
 
@@ -147,7 +147,7 @@ impl Case {
         let services = with_dead_letter_queue();
         self.ledger_faults
             .iter()
-            .for_each(|fault| services.ledger().inject(fault.clone()));
+            .for_each(|fault| services.store().inject(fault.clone()));
         self.queue_faults
             .iter()
             .for_each(|fault| services.queues().inject(*fault));
@@ -183,7 +183,7 @@ impl Case {
 }
 
 fn status(services: &Memory, sent: &Sent) -> Option<Status> {
-    services.ledger().record(&key(&sent.id)).map(|record| record.status)
+    services.store().record(&key(&sent.id)).map(|record| record.status)
 }
 
 /// The values of an attribute of what a queue was sent.
@@ -196,7 +196,7 @@ fn told(services: &Memory, queue: &str, attribute: &str) -> HashSet<String> {
 
 /// Its record says what became of it, and whoever had to be told was told.
 fn is_settled(services: &Memory, sent: &Sent) -> Result<(), TestCaseError> {
-    let record = services.ledger().record(&key(&sent.id));
+    let record = services.store().record(&key(&sent.id));
     let Some(record) = record else {
         return Err(TestCaseError::fail(format!("{sent:?} has no record")));
     };
@@ -299,7 +299,7 @@ proptest! {
         }
         // A write whose effect was there already is left out.
         let refused = case.ledger_faults.iter().filter(|fault| matches!(fault, Fault::WriteRefused { .. })).count();
-        let committed = services.ledger().committed().len();
+        let committed = services.store().committed().len();
         prop_assert!(committed <= writing.len() && committed + refused >= writing.len());
     }
 }

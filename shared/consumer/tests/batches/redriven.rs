@@ -8,7 +8,8 @@ use idempotency::{Completion, Key, Status};
 use serde_json::json;
 
 use crate::common::{
-    Batch, DEAD, Deed, FIFO, Memory, Queue, STANDARD, Sent, body, event_of, failed, perform, with_dead_letter_queue,
+    Batch, DEAD, Deed, Effect, FIFO, Memory, Queue, STANDARD, Sent, body, event_of, failed, perform,
+    with_dead_letter_queue,
 };
 
 /// Takes what SNS wraps, if told so, and else goes by the deduplication ID.
@@ -16,6 +17,7 @@ struct Wrapped<const SNS: bool>;
 
 impl<const SNS: bool> Handler for Wrapped<SNS> {
     type Message = Deed;
+    type Write = Effect;
     const NAMESPACE: &'static str = "scripted";
     const ENVELOPE: Envelope = if SNS { Envelope::Sns } else { Envelope::None };
 
@@ -26,7 +28,7 @@ impl<const SNS: bool> Handler for Wrapped<SNS> {
         }
     }
 
-    async fn handle(&self, deed: Deed, _: &Delivery) -> Result<Completion, Failure> {
+    async fn handle(&self, deed: Deed, _: &Delivery) -> Result<Completion<Effect>, Failure> {
         perform(deed).await
     }
 }
@@ -47,16 +49,20 @@ fn one(queue: Queue, sent: Sent) -> Batch {
 }
 
 /// Works on these one after the other, and gives back how often writes were committed.
-async fn committed<H: Handler>(handler: H, services: &Memory, events: impl IntoIterator<Item = Batch>) -> usize {
+async fn committed<H: Handler<Write = Effect>>(
+    handler: H,
+    services: &Memory,
+    events: impl IntoIterator<Item = Batch>,
+) -> usize {
     let handler = Arc::new(handler);
     for event in events {
         assert!(failed(&handler, services, event).await.is_empty());
     }
-    services.ledger().committed().len()
+    services.store().committed().len()
 }
 
 fn is_completed(services: &Memory, key: &str) -> bool {
-    let record = services.ledger().record(&Key::new("scripted", key).unwrap());
+    let record = services.store().record(&Key::new("scripted", key).unwrap());
     record.is_some_and(|record| record.status == Status::Completed)
 }
 

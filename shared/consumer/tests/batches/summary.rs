@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use consumer::{Budget, Delivery, Failure, Handler, Services, Summary, process_batch};
-use idempotency::{Attempt, Claim, Completion, Fault, Ledger, Status, Timestamp};
+use idempotency::{Attempt, Claim, Completion, Fault, Status, Timestamp};
 
 use crate::common::{
-    Batch, Claiming, Deed, FIFO, Memory, NOW, OneStep, STANDARD, Sent, body, deeds, event, event_of, key, ten_seconds,
-    with_dead_letter_queue,
+    Batch, Claiming, Deed, Effect, FIFO, Memory, NOW, OneStep, STANDARD, Sent, body, deeds, event, event_of, key,
+    ten_seconds, with_dead_letter_queue,
 };
 
-async fn summary<H: Handler>(handler: &Arc<H>, services: &Memory, event: Batch) -> Summary {
+async fn summary<H: Handler<Write = Effect>>(handler: &Arc<H>, services: &Memory, event: Batch) -> Summary {
     process_batch(handler, services, event.messages, event.ordered, &ten_seconds())
         .await
         .summary
@@ -78,9 +78,10 @@ struct Overtaken(Arc<Memory>);
 
 impl Handler for Overtaken {
     type Message = Deed;
+    type Write = Effect;
     const NAMESPACE: &'static str = "scripted";
 
-    async fn handle(&self, deed: Deed, delivery: &Delivery) -> Result<Completion, Failure> {
+    async fn handle(&self, deed: Deed, delivery: &Delivery) -> Result<Completion<Effect>, Failure> {
         let rival = Attempt::new(key(delivery.message_id()), after(60), after(90));
         let claim = self.0.ledger().claim(&rival).await?;
         assert!(matches!(claim, Claim::Granted(_)));
@@ -119,9 +120,9 @@ async fn the_time_of_a_handler_that_was_cancelled_counts_too() {
 
 #[tokio::test(start_paused = true)]
 async fn the_time_of_a_ledger_that_does_not_answer_counts_as_the_ledgers() {
-    async fn waited<H: Handler>(handler: Arc<H>, hangs: Status) -> Duration {
+    async fn waited<H: Handler<Write = Effect>>(handler: Arc<H>, hangs: Status) -> Duration {
         let services = Services::in_memory();
-        services.ledger().inject(Fault::Hangs(Some(hangs)));
+        services.store().inject(Fault::Hangs(Some(hangs)));
         let counted = summary(&handler, &services, deeds([("m-1", Deed::Succeed)])).await;
         assert_eq!(counted.handler_time, Duration::ZERO);
         counted.ledger_time

@@ -24,7 +24,7 @@ async fn a_cancelled_handlers_lease_is_left_to_end() {
         failed(&Claiming::new(), &services, deeds([("m-1", Deed::Hang)])).await,
         ["m-1"]
     );
-    let record = services.ledger().record(&key("m-1")).unwrap();
+    let record = services.store().record(&key("m-1")).unwrap();
     assert_eq!(record.status, Status::InProgress);
     assert_eq!(record.lease_end, Some(NOW.plus(Duration::from_secs(11))));
 }
@@ -42,7 +42,7 @@ async fn messages_that_were_not_started_in_time_go_back_with_free_keys() {
     let reported = failed(&handler, &services, deeds(messages)).await;
     assert_eq!(reported, [hanging.clone(), late.clone()].concat());
     assert_eq!(handler.handled(), hanging);
-    assert!(late.iter().all(|id| services.ledger().record(&key(id)).is_none()));
+    assert!(late.iter().all(|id| services.store().record(&key(id)).is_none()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -56,14 +56,14 @@ async fn without_time_nothing_is_started() {
     )
     .await;
     assert_eq!(reported, ["m-1"]);
-    assert!(handler.handled().is_empty() && services.ledger().requests() == 0);
+    assert!(handler.handled().is_empty() && services.store().requests() == 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_ledger_that_hangs_costs_its_message_and_not_the_batch() {
     for hanging in [Status::InProgress, Status::Completed] {
         let (services, started) = (Services::in_memory(), Instant::now());
-        services.ledger().inject(Fault::Hangs(Some(hanging)));
+        services.store().inject(Fault::Hangs(Some(hanging)));
         let event = deeds([("m-1", Deed::Succeed), ("m-2", Deed::Succeed)]);
         assert_eq!(failed(&Claiming::new(), &services, event).await, ["m-1"]);
         assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
@@ -73,16 +73,16 @@ async fn a_ledger_that_hangs_costs_its_message_and_not_the_batch() {
 #[tokio::test(start_paused = true)]
 async fn endless_conflicts_end_with_the_time_for_them() {
     let (services, started) = (Services::in_memory(), Instant::now());
-    (0..10_000).for_each(|_| services.ledger().inject(Fault::Conflict));
+    (0..10_000).for_each(|_| services.store().inject(Fault::Conflict));
     assert_eq!(
         failed(&OneStep::new(), &services, deeds([("m-1", Deed::Write)])).await,
         ["m-1"]
     );
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     assert!(
-        services.ledger().requests() > 10,
+        services.store().requests() > 10,
         "{} requests",
-        services.ledger().requests()
+        services.store().requests()
     );
 }
 
@@ -138,7 +138,7 @@ async fn after_a_failure_the_rest_of_its_group_goes_back_untouched_and_other_gro
             ("b-2", "b", body(Deed::Succeed)),
         ];
         assert_eq!(failed(&handler, &services, event(FIFO, messages)).await, ["a-2", "a-3"]);
-        assert!(services.ledger().record(&key("a-3")).is_none() && !handler.handled().contains(&"a-3".to_owned()));
+        assert!(services.store().record(&key("a-3")).is_none() && !handler.handled().contains(&"a-3".to_owned()));
     }
 }
 

@@ -7,7 +7,7 @@ use consumer::{
     Budget, Delivery, Failure, Handler, IdempotencyKey, Incoming, MemoryQueues, MessageId, QueueFault, Received,
     Services, process_batch,
 };
-use idempotency::{Attempt, Claim, Completion, Key, Ledger, MemoryLedger, OwnerToken, Status, Timestamp};
+use idempotency::{Attempt, Claim, Completion, Key, MemoryStore, NoWrites, OwnerToken, Status, Timestamp};
 
 use super::*;
 
@@ -55,7 +55,7 @@ fn lambdas_words_for_levels_are_understood() {
     assert_eq!(level(None), LevelFilter::INFO);
 }
 
-type Memory = Services<MemoryLedger, MemoryQueues>;
+type Memory = Services<MemoryStore, MemoryQueues>;
 
 /// Says something of its own, and does as it is told.
 struct Speaking {
@@ -83,7 +83,7 @@ impl Speaking {
     /// Lets another attempt take the lease over, as if its own had ended.
     async fn be_overtaken(&self, key: Key) {
         let ledger = self.services.ledger();
-        let mine = ledger.record(&key).unwrap().owner.unwrap();
+        let mine = ledger.store().record(&key).unwrap().owner.unwrap();
         self.overtaken.lock().unwrap().push(mine);
         let late = Timestamp::now().plus(Duration::from_secs(3600));
         assert!(matches!(
@@ -100,6 +100,7 @@ fn business_key(deed: &str) -> String {
 
 impl Handler for Speaking {
     type Message = String;
+    type Write = NoWrites;
     const NAMESPACE: &'static str = "speaking";
 
     fn key(&self, deed: &String, _: &Received) -> IdempotencyKey {
@@ -201,7 +202,7 @@ fn once_the_key_is_known_every_line_about_a_message_names_its_record() {
                 "{lines:?}"
             );
             // What failed left none.
-            assert_eq!(handler.services.ledger().record(&key).is_some(), deed != "fail");
+            assert_eq!(handler.services.store().record(&key).is_some(), deed != "fail");
         }
     }
 }
@@ -228,7 +229,7 @@ fn a_message_whose_key_its_body_does_not_tell_is_rejected_under_the_key_that_its
     let [rejected] = said(&lines, "m-0", "ERROR").try_into().unwrap();
     assert_eq!(rejected["key"], "speaking#m-0");
     let key = Key::from_record_id("speaking#m-0").unwrap();
-    assert_eq!(handler.services.ledger().record(&key).unwrap().status, Status::Rejected);
+    assert_eq!(handler.services.store().record(&key).unwrap().status, Status::Rejected);
 }
 
 #[test]
@@ -263,7 +264,7 @@ fn what_is_in_progress_elsewhere_is_told_with_the_token_in_the_record_and_its_le
     assert!(matches!(claim, Claim::Granted(_)));
     let lines = lines_of_a_batch(&handler, &["succeed", "succeed"]);
     let [_, told] = said(&lines, "m-0", "INFO").try_into().unwrap();
-    assert_eq!(told["message"], "in progress elsewhere");
+    assert_eq!(told["message"], "in progress: another attempt holds the lease");
     assert_eq!(
         (&told["owner"], &told["key"], &told["leaseEnd"]),
         (

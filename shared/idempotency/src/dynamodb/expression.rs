@@ -1,13 +1,13 @@
-//! The conditions of [`decide`](crate::decide) in DynamoDB's words.
+//! The conditions of [`decide`](crate::decide) as condition expressions.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::item::{EXPIRATION, FINGERPRINT, ID, LEASE_END, OWNER, STATUS};
-use crate::{Attempt, Condition, OwnerToken, Status};
+use crate::{Attempt, Condition, OwnerToken, Status, Timestamp};
 
-/// A condition expression with everything it stands on.
+/// A condition expression with its names and values.
 pub(super) struct Expression {
     pub(super) text: String,
     /// For the attributes whose names are reserved words.
@@ -20,6 +20,7 @@ impl Expression {
         match condition {
             Condition::Free(attempt) => free(attempt),
             Condition::Held(owner) => held(owner),
+            Condition::HeldUntil(owner, end) => held_until(owner, *end),
         }
     }
 }
@@ -59,6 +60,15 @@ fn held(owner: &OwnerToken) -> Expression {
             (":in_progress".to_owned(), text(Status::InProgress.word())),
         ]),
     }
+}
+
+fn held_until(owner: &OwnerToken, end: Timestamp) -> Expression {
+    let mut expression = held(owner);
+    expression.text.push_str(" AND ");
+    expression.text.push_str(LEASE_END);
+    expression.text.push_str(" <= :lease_end");
+    expression.values.insert(":lease_end".to_owned(), number(end.millis()));
+    expression
 }
 
 fn text(value: &str) -> AttributeValue {

@@ -1,54 +1,51 @@
-//! What a request that failed means, and which tables it was about.
+//! What a failed request means, and which tables it names.
 
 use std::error::Error;
 use std::fmt;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
-use super::DynamoDbLedger;
-use crate::{LedgerError, Write};
+use super::write::DynamoDbWrite;
+use crate::StoreError;
 
 type Cause = Box<dyn Error + Send + Sync>;
 
-impl DynamoDbLedger {
-    /// Whether the store said no, not now, or nothing.
-    pub(super) fn failure<E>(&self, error: SdkError<E>, writes: &[Write]) -> LedgerError
-    where
-        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
-    {
-        let kind = match &error {
-            SdkError::ServiceError(service) if service.raw().status().as_u16() < 500 => match error.code() {
-                Some("TransactionInProgressException") => LedgerError::NoAnswer,
-                Some("ThrottlingException" | "ProvisionedThroughputExceededException" | "RequestLimitExceeded") => {
-                    LedgerError::Throttled
-                }
-                _ => LedgerError::Refused,
-            },
-            SdkError::ConstructionFailure(_) => LedgerError::Refused,
-            _ => LedgerError::NoAnswer,
-        };
-        let tables = self.tables(writes);
-        kind(Box::new(About {
-            tables,
-            error: said(error),
-        }))
-    }
-
-    /// The tables of a request: of which one the store speaks, it does not say.
-    pub(super) fn tables(&self, writes: &[Write]) -> String {
-        let mut names = vec![self.table.as_str()];
-        for write in writes {
-            if !names.contains(&write.table()) {
-                names.push(write.table());
+/// What a failed request to these tables means: refused, throttled, or not answered.
+pub(super) fn failure<E>(error: SdkError<E>, table: &str, writes: &[DynamoDbWrite]) -> StoreError
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    let kind = match &error {
+        SdkError::ServiceError(service) if service.raw().status().as_u16() < 500 => match error.code() {
+            Some("TransactionInProgressException") => StoreError::NoAnswer,
+            Some("ThrottlingException" | "ProvisionedThroughputExceededException" | "RequestLimitExceeded") => {
+                StoreError::Throttled
             }
-        }
-        let word = if names.len() == 1 { "table" } else { "tables" };
-        format!("{word} {}", names.join(", "))
-    }
+            _ => StoreError::Refused,
+        },
+        SdkError::ConstructionFailure(_) => StoreError::Refused,
+        _ => StoreError::NoAnswer,
+    };
+    kind(Box::new(About {
+        tables: tables(table, writes),
+        error: described(error),
+    }))
 }
 
-/// What the store says, without the SDK's layers around it.
-fn said<E>(error: SdkError<E>) -> Cause
+/// The tables of a request, because DynamoDB does not state which of them its error is about.
+pub(super) fn tables(table: &str, writes: &[DynamoDbWrite]) -> String {
+    let mut names = vec![table];
+    for write in writes {
+        if !names.contains(&write.table()) {
+            names.push(write.table());
+        }
+    }
+    let word = if names.len() == 1 { "table" } else { "tables" };
+    format!("{word} {}", names.join(", "))
+}
+
+/// DynamoDB's own code and message, without the SDK's layers around them.
+fn described<E>(error: SdkError<E>) -> Cause
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
@@ -58,7 +55,7 @@ where
     }
 }
 
-/// An error, and the tables that it is about.
+/// An error, and the tables of its request.
 #[derive(Debug)]
 struct About {
     error: Cause,

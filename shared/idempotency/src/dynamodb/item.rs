@@ -1,8 +1,13 @@
-//! Records as items. Where Powertools has an attribute for it, it is that one.
+//! Records as items. Attributes that Powertools has too have its names.
+
+use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use crate::{Item, Key, LedgerError, OutgoingMessage, OwnerToken, Record, Status, Timestamp};
+use crate::{Key, OutgoingMessage, OwnerToken, Record, Status, StoreError, Timestamp};
+
+/// A DynamoDB item: attribute names and values.
+pub type Item = HashMap<String, AttributeValue>;
 
 pub(super) const ID: &str = "id";
 pub(super) const STATUS: &str = "status";
@@ -12,10 +17,10 @@ pub(super) const LEASE_END: &str = "in_progress_expiration";
 /// Seconds, as TTL needs them.
 pub(super) const EXPIRATION: &str = "expiration";
 pub(super) const FINGERPRINT: &str = "validation";
-const DATA: &str = "data";
+pub(super) const DATA: &str = "data";
 /// JSON: the messages to send, in order.
-const OUTGOING: &str = "outgoing";
-const REASON: &str = "reason";
+pub(super) const OUTGOING: &str = "outgoing";
+pub(super) const REASON: &str = "reason";
 
 pub(super) fn of(key: &Key, record: &Record) -> Item {
     let text = |value: &str| Some(AttributeValue::S(value.to_owned()));
@@ -36,8 +41,19 @@ pub(super) fn of(key: &Key, record: &Record) -> Item {
     .collect()
 }
 
-pub(super) fn record(key: &Key, item: &Item) -> Result<Record, LedgerError> {
-    let missing = |attribute| LedgerError::Unreadable {
+impl Record {
+    /// The record of a key as the table has it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unreadable`] if it is neither ours nor Powertools'.
+    pub fn from_item(key: &Key, item: &Item) -> Result<Self, StoreError> {
+        record(key, item)
+    }
+}
+
+pub(super) fn record(key: &Key, item: &Item) -> Result<Record, StoreError> {
+    let missing = |attribute| StoreError::Unreadable {
         id: key.record_id().to_owned(),
         attribute,
     };
@@ -69,22 +85,6 @@ fn written(outgoing: &[OutgoingMessage]) -> Option<String> {
     (!outgoing.is_empty()).then(|| serde_json::to_string(outgoing).unwrap_or_default())
 }
 
-/// What DynamoDB counts as the size of a record: names and values in UTF-8, a number about a byte for two digits
-/// ([item sizes](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html)).
-pub(crate) fn bytes(key: &Key, record: &Record) -> usize {
-    of(key, record)
-        .iter()
-        .map(|(name, value)| {
-            name.len()
-                + match value {
-                    AttributeValue::S(text) => text.len(),
-                    AttributeValue::N(digits) => digits.len() / 2 + 2,
-                    _ => 0,
-                }
-        })
-        .sum()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_survives_the_way_to_the_table_and_back() {
+    fn a_record_is_read_as_it_was_written() {
         let bare = Record {
             status: Status::Completed,
             owner: None,
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn expiration_is_in_seconds_and_the_end_of_the_lease_in_milliseconds() {
+    fn expiration_is_in_seconds_and_lease_end_in_milliseconds() {
         let item = of(&key(), &full());
         assert_eq!(item["expiration"], AttributeValue::N("1700000000".to_owned()));
         assert_eq!(
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn outgoing_messages_that_cannot_be_read_are_not_taken_for_none() {
+    fn unreadable_outgoing_messages_are_an_error() {
         let mut item = of(&key(), &full());
         item.insert("outgoing".to_owned(), AttributeValue::S("[{}]".to_owned()));
         assert!(record(&key(), &item).is_err());

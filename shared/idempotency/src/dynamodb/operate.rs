@@ -1,21 +1,22 @@
-//! What an operator needs of the ledger and its protocol does not: to look at a record, and to take one out.
+//! What operators need and the protocol does not: to read a record, and to delete one.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::DynamoDbLedger;
-use super::item::{self, ID, LEASE_END, OWNER, STATUS};
-use crate::{Item, Key, LedgerError, Record, Settled, Status};
+use super::failure::failure;
+use super::item::{ID, Item, LEASE_END, OWNER, STATUS};
+use super::store::DynamoDbStore;
+use crate::{Key, Record, Status, StoreError};
 
-impl DynamoDbLedger {
-    /// A key's record as it is now, with every attribute it has, those of others too; `None`: there is none.
+impl DynamoDbStore {
+    /// A key's record as it is now, with every attribute that the table has; `None`: there is none.
     ///
     /// # Errors
     ///
-    /// [`LedgerError`] if the table gave no answer, or refused.
-    pub async fn item(&self, key: &Key) -> Result<Option<Item>, LedgerError> {
+    /// [`StoreError`] if the table gave no answer, or refused the request.
+    pub async fn item(&self, key: &Key) -> Result<Option<Item>, StoreError> {
         let read = self
             .client
             .get_item()
@@ -24,33 +25,33 @@ impl DynamoDbLedger {
             .consistent_read(true)
             .send()
             .await;
-        Ok(read.map_err(|error| self.failure(error, &[]))?.item)
+        Ok(read.map_err(|error| failure(error, &self.table, &[]))?.item)
     }
 
     /// A key's record as it is now; `None`: there is none.
     ///
     /// # Errors
     ///
-    /// Those of [`item`](Self::item), and [`LedgerError::Unreadable`].
-    pub async fn record(&self, key: &Key) -> Result<Option<Record>, LedgerError> {
+    /// Those of [`item`](Self::item), and [`StoreError::Unreadable`].
+    pub async fn record(&self, key: &Key) -> Result<Option<Record>, StoreError> {
         let item = self.item(key).await?;
         item.map(|item| Record::from_item(key, &item)).transpose()
     }
 
-    /// Deletes a key's record if it is still the one that was `seen`: status, owner and end of the lease. The next message with
-    /// this key is worked as if it were the first.
+    /// Deletes a key's record if it is still the one that was `seen`: same status, owner and end of the lease. The next
+    /// message with this key is then processed as if it were the first.
     ///
-    /// [`Settled::Done`] if there is no record any more. [`Settled::Lost`] if there is another: nothing was deleted. A completed
-    /// record is never deleted, for its work would be repeated.
+    /// `false`: another record exists, and nothing was deleted. A completed record is never deleted, because its work
+    /// would be repeated (promise 3).
     ///
     /// # Errors
     ///
-    /// [`LedgerError`]; whether the record is deleted is not known then.
-    pub async fn forget(&self, key: &Key, seen: &Record) -> Result<Settled, LedgerError> {
+    /// [`StoreError`]; whether the record is deleted is not known then.
+    pub async fn delete_record(&self, key: &Key, seen: &Record) -> Result<bool, StoreError> {
         if seen.status == Status::Completed {
-            return Ok(Settled::Lost);
+            return Ok(false);
         }
-        let (condition, names, values) = still(seen);
+        let (condition, names, values) = unchanged(seen);
         let sent = self
             .client
             .delete_item()
@@ -62,38 +63,25 @@ impl DynamoDbLedger {
             .send()
             .await;
         let Err(error) = sent else {
-            return Ok(Settled::Done);
+            return Ok(true);
         };
         match error.as_service_error() {
-            // Perhaps there is none: by an earlier copy of this request, or because its holder was faster.
-            Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(match self.item(key).await? {
-                Some(_) => Settled::Lost,
-                None => Settled::Done,
-            }),
-            Some(DeleteItemError::TransactionConflictException(_)) => Err(LedgerError::Conflict {
+            // Perhaps none exists: an earlier copy of this request deleted it, or its holder released it.
+            Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(self.item(key).await?.is_none()),
+            Some(DeleteItemError::TransactionConflictException(_)) => Err(StoreError::Conflict {
                 id: key.record_id().to_owned(),
             }),
-            _ => Err(self.failure(error, &[])),
+            _ => Err(failure(error, &self.table, &[])),
         }
-    }
-}
-
-impl Record {
-    /// The record of a key as the table has it.
-    ///
-    /// # Errors
-    ///
-    /// [`LedgerError::Unreadable`] if it is neither ours nor Powertools'.
-    pub fn from_item(key: &Key, item: &Item) -> Result<Self, LedgerError> {
-        item::record(key, item)
     }
 }
 
 type Names = HashMap<String, String>;
 type Values = HashMap<String, AttributeValue>;
 
-/// The condition that a record is the one that was seen. The end of the lease is part of it: who extends a lease is alive.
-fn still(seen: &Record) -> (String, Names, Values) {
+/// The condition that a record is the one that was seen. The end of the lease is part of it: a holder that extends its
+/// lease is alive.
+fn unchanged(seen: &Record) -> (String, Names, Values) {
     let text = |value: &str| AttributeValue::S(value.to_owned());
     let parts = [
         ("status", STATUS, Some(text(seen.status.word()))),

@@ -1,16 +1,16 @@
-//! The promises that many attempts at a time can break.
+//! The promises that concurrent attempts can break.
 
 use std::sync::Arc;
 
-use idempotency::{Claim, Committed, Completion, Ledger};
+use idempotency::{Answer, Claim, Completion};
 use tokio::task::JoinSet;
 
-use crate::store::{NOW, Store, attempt, effect, fresh_key};
+use crate::store::{NOW, UnderTest, attempt, complete, effect, fresh_key};
 
 const RIVALS: usize = 50;
 
-/// 1.
-pub(crate) async fn of_fifty_claims_at_a_time_exactly_one_is_granted(store: &Arc<impl Store>, rounds: usize) {
+/// Promise 1.
+pub(crate) async fn of_fifty_concurrent_claims_one_is_granted(store: &Arc<impl UnderTest>, rounds: usize) {
     for round in 0..rounds {
         let key = fresh_key();
         let mut rivals = JoinSet::new();
@@ -23,19 +23,19 @@ pub(crate) async fn of_fifty_claims_at_a_time_exactly_one_is_granted(store: &Arc
     }
 }
 
-/// 6.
-pub(crate) async fn of_many_commits_at_a_time_exactly_one_is_applied(store: &Arc<impl Store>, rounds: usize) {
+/// Promise 6.
+pub(crate) async fn of_ten_concurrent_commits_one_is_applied(store: &Arc<impl UnderTest>, rounds: usize) {
     for round in 0..rounds {
         let key = fresh_key();
         let mut rivals = JoinSet::new();
         for _ in 0..10 {
             let (store, attempt) = (Arc::clone(store), attempt(&key, NOW));
             rivals.spawn(async move {
-                let completion = Completion::new().write(effect(attempt.key().record_id()));
                 loop {
-                    match store.ledger().commit(&attempt, &completion).await.unwrap() {
-                        Committed::Conflict => tokio::task::yield_now().await,
-                        answer => return answer == Committed::Done,
+                    let completion = Completion::new().write(effect(attempt.key().record_id()));
+                    match complete(store.ledger(), attempt.clone(), completion).await {
+                        Answer::Conflict => tokio::task::yield_now().await,
+                        answer => return answer == Answer::Applied,
                     }
                 }
             });

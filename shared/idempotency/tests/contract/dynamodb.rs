@@ -8,23 +8,23 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
-use idempotency::{Claim, DynamoDbLedger, Ledger, Standing};
-use local::dynamodb::DynamoDb;
+use idempotency::{Claim, DynamoDbStore, Existing, Ledger, StoreError};
+use local::dynamodb::DynamoDb as Emulation;
 use local::{Binaries, Options, Stack};
 
-use crate::store::{AFTER_LEASE, EFFECTS, NOW, Store, attempt, fresh_key};
+use crate::store::{AFTER_LEASE, EFFECTS, NOW, UnderTest, attempt, fresh_key};
 use crate::{concurrency, promises};
 
 const LEDGER: &str = "contract-ledger";
 
-pub(crate) struct DynamoDbStore {
-    ledger: DynamoDbLedger,
+pub(crate) struct DynamoDb {
+    ledger: Ledger<DynamoDbStore>,
     client: Client,
     /// None if `LEDGER_TEST_ENDPOINT` names another emulator.
     stack: Option<Stack>,
 }
 
-impl DynamoDbStore {
+impl DynamoDb {
     pub(crate) async fn start() -> Self {
         match env::var("LEDGER_TEST_ENDPOINT") {
             Ok(endpoint) => Self::at(&endpoint, None).await,
@@ -32,7 +32,7 @@ impl DynamoDbStore {
         }
     }
 
-    /// The local stack's, whose faults are at our command.
+    /// The local stack's, in which tests inject faults.
     pub(crate) async fn local() -> Self {
         let options = Options {
             template: concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml").into(),
@@ -54,7 +54,7 @@ impl DynamoDbStore {
             create(&client, table).await;
         }
         Self {
-            ledger: DynamoDbLedger::new(client.clone(), LEDGER),
+            ledger: Ledger::new(DynamoDbStore::new(client.clone(), LEDGER)),
             client,
             stack,
         }
@@ -64,7 +64,11 @@ impl DynamoDbStore {
         &self.client
     }
 
-    pub(crate) fn emulation(&self) -> &DynamoDb {
+    pub(crate) fn store(&self) -> &DynamoDbStore {
+        self.ledger.store()
+    }
+
+    pub(crate) fn emulation(&self) -> &Emulation {
         self.stack.as_ref().expect("started with local()").dynamodb()
     }
 }
@@ -86,7 +90,7 @@ async fn create(client: &Client, table: &str) {
         let error = error.into_service_error();
         assert!(error.is_resource_in_use_exception(), "{error:?}");
     }
-    // Some emulators take their time.
+    // Some emulators need time.
     loop {
         let table = client
             .describe_table()
@@ -103,10 +107,10 @@ async fn create(client: &Client, table: &str) {
     }
 }
 
-impl Store for DynamoDbStore {
-    type Ledger = DynamoDbLedger;
+impl UnderTest for DynamoDb {
+    type Store = DynamoDbStore;
 
-    fn ledger(&self) -> &DynamoDbLedger {
+    fn ledger(&self) -> &Ledger<DynamoDbStore> {
         &self.ledger
     }
 
@@ -126,7 +130,7 @@ impl Store for DynamoDbStore {
     }
 }
 
-/// Whether the emulator lacks something, which is then said.
+/// Whether the emulator lacks something, which is then printed.
 pub(crate) fn lacks(needs: &[&str]) -> bool {
     let without = env::var("LEDGER_TEST_WITHOUT").unwrap_or_default();
     let lacking = needs
@@ -143,67 +147,67 @@ macro_rules! promises {
         #[tokio::test]
         async fn $promise() {
             if !lacks(&[$($need),*]) {
-                promises::$promise(&DynamoDbStore::start().await).await;
+                promises::$promise(&DynamoDb::start().await).await;
             }
         }
     )*};
 }
 
 promises! {
-    a_key_is_granted_to_nobody_else_while_its_lease_lasts needs ["old-items"]
-    a_lease_that_is_over_can_be_taken_and_then_its_holder_is_refused needs []
+    a_leased_key_is_granted_to_no_other_attempt needs ["old-items"]
+    a_lease_that_is_over_is_taken_and_its_holder_loses needs []
     a_released_key_is_free_at_once needs []
     an_extended_lease_lasts_to_its_new_end needs ["old-items"]
-    whoever_was_taken_over_can_change_nothing needs ["old-items", "transactions"]
-    whose_lease_is_over_but_was_not_taken_may_still_complete needs ["old-items"]
-    a_completed_record_is_replaced_only_after_it_expired needs ["old-items"]
-    a_completed_record_is_not_lost_to_a_late_failure_of_its_own_attempt needs ["old-items"]
-    a_rejected_record_is_terminal_and_gives_its_reason needs ["old-items"]
-    a_request_sent_again_is_answered_as_if_the_first_reply_had_come needs ["old-items"]
-    a_transaction_sent_again_applies_its_writes_once needs ["old-items", "transactions"]
-    of_two_commits_one_is_applied_and_the_other_learns_that_it_is_a_duplicate needs ["old-items", "transactions"]
-    a_commit_waits_for_a_claim needs ["old-items", "transactions"]
-    effect_and_record_happen_together_or_not_at_all needs ["transactions"]
-    a_key_seen_with_another_payload_is_an_error_while_its_record_exists needs ["old-items"]
+    an_extension_never_moves_an_end_backwards needs ["old-items"]
+    a_zombie_can_change_nothing needs ["old-items", "transactions"]
+    a_lease_that_is_over_but_not_taken_can_complete needs ["old-items"]
+    a_completed_record_is_replaced_only_after_it_expires needs ["old-items"]
+    a_completed_record_survives_its_own_late_failure needs ["old-items"]
+    a_rejected_record_is_final_and_gives_its_reason needs ["old-items"]
+    a_repeated_request_is_answered_like_the_first needs ["old-items"]
+    a_repeated_transaction_applies_its_writes_once needs ["old-items", "transactions"]
+    of_two_commits_the_second_is_a_duplicate needs ["old-items", "transactions"]
+    a_commit_waits_for_a_lease needs ["old-items", "transactions"]
+    writes_and_record_are_applied_together_or_not_at_all needs ["transactions"]
+    a_key_with_another_payload_is_an_error needs ["old-items"]
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_fifty_claims_at_a_time_exactly_one_is_granted() {
+async fn of_fifty_concurrent_claims_one_is_granted() {
     let rounds = if env::var_os("LEDGER_TEST_ENDPOINT").is_some() {
         20
     } else {
         200
     };
-    concurrency::of_fifty_claims_at_a_time_exactly_one_is_granted(&Arc::new(DynamoDbStore::start().await), rounds)
-        .await;
+    concurrency::of_fifty_concurrent_claims_one_is_granted(&Arc::new(DynamoDb::start().await), rounds).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_commits_at_a_time_exactly_one_is_applied() {
+async fn of_ten_concurrent_commits_one_is_applied() {
     if !lacks(&["old-items", "transactions"]) {
-        let store = Arc::new(DynamoDbStore::start().await);
-        concurrency::of_many_commits_at_a_time_exactly_one_is_applied(&store, 100).await;
+        let store = Arc::new(DynamoDb::start().await);
+        concurrency::of_ten_concurrent_commits_one_is_applied(&store, 100).await;
     }
 }
 
 #[tokio::test]
-async fn connecting_finds_a_table_that_is_not_there() {
-    let store = DynamoDbStore::start().await;
-    assert!(store.ledger.connect(&fresh_key()).await.is_ok());
-    let error = DynamoDbLedger::new(store.client, "no-such-table")
+async fn connecting_reports_a_missing_table() {
+    let store = DynamoDb::start().await;
+    assert!(store.store().connect(&fresh_key()).await.is_ok());
+    let error = DynamoDbStore::new(store.client, "no-such-table")
         .connect(&fresh_key())
         .await
         .unwrap_err();
-    assert!(matches!(error, idempotency::LedgerError::Refused(_)), "{error:?}");
+    assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
 }
 
 /// Powertools leaves the end of the lease in a completed record, and writes no owner.
 #[tokio::test]
-async fn a_record_that_powertools_completed_is_a_duplicate_although_its_lease_is_over() {
+async fn a_completed_record_of_powertools_is_a_duplicate() {
     if lacks(&["old-items"]) {
         return;
     }
-    let (store, key) = (DynamoDbStore::start().await, fresh_key());
+    let (store, key) = (DynamoDb::start().await, fresh_key());
     let number = |n: u64| AttributeValue::N(n.to_string());
     let text = |text: &str| AttributeValue::S(text.to_owned());
     let put = store
@@ -218,7 +222,7 @@ async fn a_record_that_powertools_completed_is_a_duplicate_although_its_lease_is
     put.send().await.unwrap();
     assert_eq!(
         store.ledger.claim(&attempt(&key, AFTER_LEASE)).await.unwrap(),
-        Claim::Refused(Standing::Completed {
+        Claim::NotFree(Existing::Completed {
             data: Some("{}".to_owned()),
             outgoing: vec![]
         })

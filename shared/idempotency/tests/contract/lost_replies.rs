@@ -1,23 +1,23 @@
-//! What the network and a busy table do to a request, made to happen on the local stack.
+//! Faults of the network and of a busy table, injected into the local stack.
 //!
-//! 4: the SDK sends a request without a reply again by itself, and the answer must be the first one's.
+//! Promise 4: the SDK repeats a request without a reply by itself, and the answer must be the first one's.
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put};
 use idempotency::{
-    Claim, Committed, Completed, Completion, DynamoDbLedger, Ledger, LedgerError, Refusal, Settled, Write,
+    Answer, Claim, Completion, DynamoDbStore, DynamoDbWrite, Ledger, Refusal, Settled, StoreError, TooLarge,
 };
 use local::dynamodb::{Fault, FaultKind};
 
-use crate::dynamodb::DynamoDbStore;
-use crate::store::{EFFECTS, NOW, Store, attempt, effect, fresh_key, lease};
+use crate::dynamodb::DynamoDb;
+use crate::store::{EFFECTS, NOW, UnderTest, attempt, complete, effect, fresh_key, lease, reject, release};
 
-async fn store_with(operation: &str, times: u32, fault: fn() -> FaultKind) -> DynamoDbStore {
-    let store = DynamoDbStore::local().await;
+async fn store_with(operation: &str, times: u32, fault: fn() -> FaultKind) -> DynamoDb {
+    let store = DynamoDb::local().await;
     inject(&store, operation, times, fault());
     store
 }
 
-fn inject(store: &DynamoDbStore, operation: &str, times: u32, kind: FaultKind) {
+fn inject(store: &DynamoDb, operation: &str, times: u32, kind: FaultKind) {
     store.emulation().inject(Fault {
         operation: operation.to_owned(),
         containing: None,
@@ -27,26 +27,23 @@ fn inject(store: &DynamoDbStore, operation: &str, times: u32, kind: FaultKind) {
 }
 
 #[tokio::test]
-async fn a_claim_whose_reply_was_lost_is_granted() {
+async fn a_claim_whose_reply_is_lost_is_granted() {
     let store = store_with("PutItem", 1, || FaultKind::LoseReply).await;
     let claim = store.ledger().claim(&attempt(&fresh_key(), NOW)).await.unwrap();
     assert!(matches!(claim, Claim::Granted(_)), "{claim:?}");
 }
 
 #[tokio::test]
-async fn a_completion_whose_reply_was_lost_is_done() {
-    let store = DynamoDbStore::local().await;
+async fn a_completion_whose_reply_is_lost_is_done() {
+    let store = DynamoDb::local().await;
     let held = lease(store.ledger(), attempt(&fresh_key(), NOW)).await;
     inject(&store, "PutItem", 1, FaultKind::LoseReply);
-    assert_eq!(
-        store.ledger().complete(held, &Completion::new()).await.unwrap(),
-        Completed::Done
-    );
+    assert_eq!(complete(store.ledger(), held, Completion::new()).await, Answer::Applied);
 }
 
 #[tokio::test]
-async fn transactions_whose_replies_were_lost_are_done_and_apply_their_writes_once() {
-    let store = DynamoDbStore::local().await;
+async fn transactions_whose_reply_is_lost_apply_their_writes_once() {
+    let store = DynamoDb::local().await;
     let (claimed, committed) = (attempt(&fresh_key(), NOW), attempt(&fresh_key(), NOW));
     let (first, second) = (
         claimed.key().record_id().to_owned(),
@@ -56,44 +53,34 @@ async fn transactions_whose_replies_were_lost_are_done_and_apply_their_writes_on
     let held = lease(store.ledger(), claimed).await;
     inject(&store, "TransactWriteItems", 1, FaultKind::LoseReply);
     let completion = Completion::new().write(effect(&first));
-    assert_eq!(
-        store.ledger().complete(held, &completion).await.unwrap(),
-        Completed::Done
-    );
+    assert_eq!(complete(store.ledger(), held, completion).await, Answer::Applied);
 
     inject(&store, "TransactWriteItems", 1, FaultKind::LoseReply);
     let completion = Completion::new().write(effect(&second));
-    assert_eq!(
-        store.ledger().commit(&committed, &completion).await.unwrap(),
-        Committed::Done
-    );
+    assert_eq!(complete(store.ledger(), committed, completion).await, Answer::Applied);
     assert_eq!((store.effects(&first).await, store.effects(&second).await), (1, 1));
 }
 
 #[tokio::test]
-async fn releases_and_rejections_whose_replies_were_lost_are_done() {
-    let store = DynamoDbStore::local().await;
+async fn releases_and_rejections_whose_reply_is_lost_are_done() {
+    let store = DynamoDb::local().await;
     let held = lease(store.ledger(), attempt(&fresh_key(), NOW)).await;
     inject(&store, "DeleteItem", 1, FaultKind::LoseReply);
-    assert_eq!(store.ledger().release(held).await.unwrap(), Settled::Done);
+    assert_eq!(release(store.ledger(), held).await, Answer::Applied);
 
     let held = lease(store.ledger(), attempt(&fresh_key(), NOW)).await;
     inject(&store, "PutItem", 1, FaultKind::LoseReply);
-    assert_eq!(store.ledger().reject(held, "why").await.unwrap(), Settled::Done);
+    assert_eq!(reject(store.ledger(), held, "why").await, Answer::Applied);
 
     inject(&store, "PutItem", 1, FaultKind::LoseReply);
     assert_eq!(
-        store
-            .ledger()
-            .reject_unclaimed(&attempt(&fresh_key(), NOW), "why")
-            .await
-            .unwrap(),
-        None
+        reject(store.ledger(), attempt(&fresh_key(), NOW), "why").await,
+        Answer::Applied
     );
 }
 
 #[tokio::test]
-async fn requests_that_were_lost_throttled_or_failed_are_sent_again() {
+async fn lost_throttled_and_failed_requests_are_sent_again() {
     for fault in [
         || FaultKind::LoseRequest,
         || FaultKind::Throttle,
@@ -106,57 +93,51 @@ async fn requests_that_were_lost_throttled_or_failed_are_sent_again() {
 }
 
 #[tokio::test]
-async fn a_conflict_of_transactions_is_told_from_a_refusal_and_the_lease_still_holds() {
-    let store = DynamoDbStore::local().await;
+async fn a_transaction_conflict_leaves_the_lease_usable() {
+    let store = DynamoDb::local().await;
     let held = lease(store.ledger(), attempt(&fresh_key(), NOW)).await;
     inject(&store, "TransactWriteItems", 2, FaultKind::Conflict);
-    let completion = Completion::new().write(effect("conflict"));
-    let Completed::Conflict(held) = store.ledger().complete(held, &completion).await.unwrap() else {
+    let completion = || Completion::new().write(effect("conflict"));
+    let sealed = store.ledger().seal(held, completion()).unwrap();
+    let Settled::Conflict(sealed) = store.ledger().complete(sealed).await.unwrap() else {
         panic!("no conflict");
     };
     let rival = attempt(&fresh_key(), NOW);
-    assert_eq!(
-        store.ledger().commit(&rival, &completion).await.unwrap(),
-        Committed::Conflict
-    );
-    assert_eq!(
-        store.ledger().complete(held, &completion).await.unwrap(),
-        Completed::Done
-    );
+    assert_eq!(complete(store.ledger(), rival, completion()).await, Answer::Conflict);
+    let again = store.ledger().complete(sealed).await.unwrap();
+    assert!(matches!(again, Settled::Done), "{again:?}");
 }
 
 #[tokio::test]
-async fn a_table_that_never_answers_is_an_error_that_leaves_the_result_open() {
+async fn a_table_that_never_answers_leaves_the_result_unknown() {
     let store = store_with("PutItem", u32::MAX, || FaultKind::LoseReply).await;
     // Every reply is lost, those to the requests sent again too.
     let error = store.ledger().claim(&attempt(&fresh_key(), NOW)).await.unwrap_err();
-    assert!(matches!(error, LedgerError::NoAnswer(_)), "{error:?}");
+    assert!(matches!(error, StoreError::NoAnswer(_)), "{error:?}");
 
     let nowhere = local::dynamodb_client("http://127.0.0.1:9").await;
-    let error = DynamoDbLedger::new(nowhere, "t")
-        .claim(&attempt(&fresh_key(), NOW))
-        .await
-        .unwrap_err();
-    assert!(matches!(error, LedgerError::NoAnswer(_)), "{error:?}");
+    let ledger = Ledger::new(DynamoDbStore::new(nowhere, "t"));
+    let error = ledger.claim(&attempt(&fresh_key(), NOW)).await.unwrap_err();
+    assert!(matches!(error, StoreError::NoAnswer(_)), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_claim_that_meets_a_transaction_is_told_from_a_refusal() {
+async fn a_conflicting_claim_is_an_error_and_no_refusal() {
     let store = store_with("PutItem", 1, || FaultKind::Conflict).await;
     let error = store.ledger().claim(&attempt(&fresh_key(), NOW)).await.unwrap_err();
-    assert!(matches!(error, LedgerError::Conflict { .. }), "{error:?}");
+    assert!(matches!(error, StoreError::Conflict { .. }), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_throttled_table_is_told_from_one_that_refuses() {
+async fn a_throttled_table_is_an_error_of_its_own() {
     let store = store_with("PutItem", u32::MAX, || FaultKind::Throttle).await;
     let error = store.ledger().claim(&attempt(&fresh_key(), NOW)).await.unwrap_err();
-    assert!(matches!(error, LedgerError::Throttled(_)), "{error:?}");
+    assert!(matches!(error, StoreError::Throttled(_)), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_write_that_the_table_can_never_take_is_refused_for_good_and_named_with_the_reason() {
-    let store = DynamoDbStore::local().await;
+async fn a_write_that_no_table_can_take_is_refused_permanently() {
+    let store = DynamoDb::local().await;
     let too_large = AttributeValue::S("x".repeat(400 * 1024));
     let put = Put::builder()
         .table_name(EFFECTS)
@@ -167,44 +148,55 @@ async fn a_write_that_the_table_can_never_take_is_refused_for_good_and_named_wit
     let completion = || {
         Completion::new()
             .write(effect("small"))
-            .write(Write::put(put.clone()).if_refused(|_| unreachable!("it has no condition")))
+            .write(DynamoDbWrite::put(put.clone()).if_refused(|_| unreachable!("it has no condition")))
     };
     let why = format!("write 1 (table {EFFECTS}) can't be made: Item size has exceeded the maximum allowed size");
     let refusal = Refusal::Permanent(why);
 
     let claimed = attempt(&fresh_key(), NOW);
     let held = lease(store.ledger(), claimed).await;
-    let Completed::Refused(held, refused) = store.ledger().complete(held, &completion()).await.unwrap() else {
+    let sealed = store.ledger().seal(held, completion()).unwrap();
+    let Settled::Refused(sealed, refused) = store.ledger().complete(sealed).await.unwrap() else {
         panic!("not refused");
     };
     assert_eq!(refused, refusal);
     // The lease still holds: the work can be rejected.
-    assert_eq!(store.ledger().reject(held, "why").await.unwrap(), Settled::Done);
+    assert_eq!(reject(store.ledger(), sealed.into_hold(), "why").await, Answer::Applied);
 
     let committed = attempt(&fresh_key(), NOW);
     assert_eq!(
-        store.ledger().commit(&committed, &completion()).await.unwrap(),
-        Committed::Refused(refusal)
+        complete(store.ledger(), committed, completion()).await,
+        Answer::WriteRefused(refusal)
     );
     assert_eq!(store.effects("small").await, 0);
 }
 
 #[tokio::test]
-async fn writes_that_make_no_valid_transaction_are_refused_for_good() {
-    let store = DynamoDbStore::local().await;
+async fn writes_of_no_valid_transaction_are_refused_permanently() {
+    let store = DynamoDb::local().await;
     let twice = Completion::new().write(effect("same")).write(effect("same"));
-    let many = (0..100).fold(Completion::new(), |completion, n| {
-        completion.write(effect(&format!("many-{n}")))
-    });
-    for completion in [twice, many] {
-        let held = lease(store.ledger(), attempt(&fresh_key(), NOW)).await;
-        let Completed::Refused(held, Refusal::Permanent(why)) =
-            store.ledger().complete(held, &completion).await.unwrap()
-        else {
-            panic!("not refused for good");
-        };
-        assert!(why.starts_with("its writes are no valid transaction: "), "{why}");
-        assert!(why.ends_with("(tables contract-ledger, contract-effects)"), "{why}");
-        assert_eq!(store.ledger().reject(held, &why).await.unwrap(), Settled::Done);
-    }
+    let held = lease(store.ledger(), attempt(&fresh_key(), NOW)).await;
+    let sealed = store.ledger().seal(held, twice).unwrap();
+    let Settled::Refused(sealed, Refusal::Permanent(why)) = store.ledger().complete(sealed).await.unwrap() else {
+        panic!("not refused permanently");
+    };
+    assert!(why.starts_with("its writes are no valid transaction: "), "{why}");
+    assert!(why.ends_with("(tables contract-ledger, contract-effects)"), "{why}");
+    assert_eq!(reject(store.ledger(), sealed.into_hold(), &why).await, Answer::Applied);
+}
+
+#[tokio::test]
+async fn more_writes_than_a_transaction_holds_are_not_sealed() {
+    let store = DynamoDb::local().await;
+    let many = |writes: usize| {
+        (0..writes).fold(Completion::new(), |completion, n| {
+            completion.write(effect(&format!("many-{n}")))
+        })
+    };
+    let held = lease(store.ledger(), attempt(&fresh_key(), NOW)).await;
+    let unsealed = store.ledger().seal(held, many(100)).unwrap_err();
+    assert_eq!(unsealed.why, TooLarge::Writes { writes: 100, most: 99 });
+    // The lease still holds, and one write less is committed.
+    assert_eq!(complete(store.ledger(), unsealed.hold, many(99)).await, Answer::Applied);
+    assert_eq!(store.effects("many-98").await, 1);
 }

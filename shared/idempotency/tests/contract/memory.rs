@@ -2,23 +2,36 @@
 
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
-use idempotency::{Fault, Ledger as _, MemoryLedger, Refusal};
+use aws_sdk_dynamodb::types::AttributeValue;
+use idempotency::{Answer, Completion, DynamoDbWrite, Fault, Ledger, MemoryStore, Refusal, StoreError};
 
-use crate::store::{NOW, Store, attempt, effect, fresh_key};
+use crate::store::{LEASE, NOW, UnderTest, attempt, complete, effect, fresh_key, lease};
 use crate::{concurrency, promises};
 
-impl Store for MemoryLedger {
-    type Ledger = Self;
+pub(crate) struct Memory {
+    ledger: Ledger<MemoryStore<DynamoDbWrite>>,
+}
 
-    fn ledger(&self) -> &Self {
-        self
+impl Memory {
+    pub(crate) fn new() -> Self {
+        Self {
+            ledger: Ledger::new(MemoryStore::new()),
+        }
+    }
+}
+
+impl UnderTest for Memory {
+    type Store = MemoryStore<DynamoDbWrite>;
+
+    fn ledger(&self) -> &Ledger<Self::Store> {
+        &self.ledger
     }
 
     async fn effects(&self, name: &str) -> usize {
         let key = AttributeValue::S(name.to_owned());
-        let is_effect = |action: &TransactWriteItem| action.update().is_some_and(|update| update.key()["id"] == key);
-        self.committed().iter().filter(|action| is_effect(action)).count()
+        let committed = self.ledger.store().committed();
+        let updates = committed.iter().filter_map(|write| write.action().update());
+        updates.filter(|update| update.key()["id"] == key).count()
     }
 }
 
@@ -26,55 +39,76 @@ macro_rules! promises {
     ($($promise:ident)*) => {$(
         #[tokio::test]
         async fn $promise() {
-            promises::$promise(&MemoryLedger::new()).await;
+            promises::$promise(&Memory::new()).await;
         }
     )*};
 }
 
 promises! {
-    a_key_is_granted_to_nobody_else_while_its_lease_lasts
-    a_lease_that_is_over_can_be_taken_and_then_its_holder_is_refused
+    a_leased_key_is_granted_to_no_other_attempt
+    a_lease_that_is_over_is_taken_and_its_holder_loses
     a_released_key_is_free_at_once
     an_extended_lease_lasts_to_its_new_end
-    whoever_was_taken_over_can_change_nothing
-    whose_lease_is_over_but_was_not_taken_may_still_complete
-    a_completed_record_is_replaced_only_after_it_expired
-    a_completed_record_is_not_lost_to_a_late_failure_of_its_own_attempt
-    a_rejected_record_is_terminal_and_gives_its_reason
-    a_request_sent_again_is_answered_as_if_the_first_reply_had_come
-    a_transaction_sent_again_applies_its_writes_once
-    of_two_commits_one_is_applied_and_the_other_learns_that_it_is_a_duplicate
-    a_commit_waits_for_a_claim
-    a_key_seen_with_another_payload_is_an_error_while_its_record_exists
+    an_extension_never_moves_an_end_backwards
+    a_zombie_can_change_nothing
+    a_lease_that_is_over_but_not_taken_can_complete
+    a_completed_record_is_replaced_only_after_it_expires
+    a_completed_record_survives_its_own_late_failure
+    a_rejected_record_is_final_and_gives_its_reason
+    a_repeated_request_is_answered_like_the_first
+    a_repeated_transaction_applies_its_writes_once
+    of_two_commits_the_second_is_a_duplicate
+    a_commit_waits_for_a_lease
+    a_key_with_another_payload_is_an_error
 }
 
-/// The ledger in memory judges no write's condition, so this one is told.
+/// The memory store tests no write's condition, so the test injects the refusal.
 #[tokio::test]
-async fn effect_and_record_happen_together_or_not_at_all() {
-    let ledger = MemoryLedger::new();
-    // Once for the completion, once for the commit.
-    (0..2).for_each(|_| ledger.inject(Fault::WriteRefused { write: 1, item: None }));
-    promises::effect_and_record_happen_together_or_not_at_all(&ledger).await;
+async fn writes_and_record_are_applied_together_or_not_at_all() {
+    let memory = Memory::new();
+    // Once for the completion of a lease, once for the commit in one step.
+    for _ in 0..2 {
+        let fault = Fault::WriteRefused { write: 1, found: None };
+        memory.ledger().store().inject(fault);
+    }
+    promises::writes_and_record_are_applied_together_or_not_at_all(&memory).await;
 }
 
 #[tokio::test]
-async fn a_write_without_a_meaning_for_its_refusal_is_retried() {
-    let (ledger, key) = (MemoryLedger::new(), fresh_key());
-    ledger.inject(Fault::WriteRefused { write: 0, item: None });
-    let completion = idempotency::Completion::new().write(effect("e"));
-    let answer = ledger.commit(&attempt(&key, NOW), &completion).await.unwrap();
-    assert!(
-        matches!(answer, idempotency::Committed::Refused(Refusal::Retry(_))),
-        "{answer:?}"
-    );
+async fn a_refusal_without_a_stated_meaning_is_a_retry() {
+    let memory = Memory::new();
+    let fault = Fault::WriteRefused { write: 0, found: None };
+    memory.ledger().store().inject(fault);
+    let completion = Completion::new().write(effect("e"));
+    let answer = complete(memory.ledger(), attempt(&fresh_key(), NOW), completion).await;
+    assert!(matches!(answer, Answer::WriteRefused(Refusal::Retry(_))), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_lease_is_usable_after_an_extension_without_reply() {
+    let memory = Memory::new();
+    let (ledger, later) = (memory.ledger(), NOW.plus(LEASE * 2));
+    let in_progress = Some(idempotency::Status::InProgress);
+    for fault in [Fault::ReplyLost(in_progress), Fault::Unreachable(in_progress)] {
+        let mut held = lease(ledger, attempt(&fresh_key(), NOW)).await;
+        let end = held.end();
+        ledger.store().inject(fault);
+        let error = ledger.extend(&mut held, later).await.unwrap_err();
+        assert!(matches!(error, StoreError::NoAnswer(_)), "{error:?}");
+        // It states no more than is known.
+        assert_eq!(held.end(), end);
+        assert!(ledger.extend(&mut held, later).await.unwrap());
+        assert_eq!(held.end(), later);
+        assert_eq!(complete(ledger, held, Completion::new()).await, Answer::Applied);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_fifty_claims_at_a_time_exactly_one_is_granted() {
-    concurrency::of_fifty_claims_at_a_time_exactly_one_is_granted(&Arc::new(MemoryLedger::new()), 500).await;
+async fn of_fifty_concurrent_claims_one_is_granted() {
+    concurrency::of_fifty_concurrent_claims_one_is_granted(&Arc::new(Memory::new()), 500).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_commits_at_a_time_exactly_one_is_applied() {
-    concurrency::of_many_commits_at_a_time_exactly_one_is_applied(&Arc::new(MemoryLedger::new()), 500).await;
+async fn of_ten_concurrent_commits_one_is_applied() {
+    concurrency::of_ten_concurrent_commits_one_is_applied(&Arc::new(Memory::new()), 500).await;
 }

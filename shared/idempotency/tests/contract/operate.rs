@@ -1,26 +1,26 @@
-//! What operators may do to a record, and what not.
+//! What operators can do to a record, and what they can't.
 
-use idempotency::{Claim, Committed, Completion, Ledger, Record, Settled, Standing, Status};
+use idempotency::{Answer, Claim, Completion, Existing, Record, Status};
 
-use crate::dynamodb::DynamoDbStore;
-use crate::store::{NOW, Store, attempt, fresh_key, lease};
+use crate::dynamodb::DynamoDb;
+use crate::store::{NOW, UnderTest, attempt, complete, fresh_key, lease, reject, release};
 
 #[tokio::test]
-async fn a_record_is_read_as_it_was_written_and_then_as_it_is() {
-    let (store, key) = (DynamoDbStore::start().await, fresh_key());
-    let ledger = store.ledger();
-    assert_eq!(ledger.record(&key).await.unwrap(), None);
+async fn a_record_is_read_as_it_was_written() {
+    let (dynamodb, key) = (DynamoDb::start().await, fresh_key());
+    let (ledger, store) = (dynamodb.ledger(), dynamodb.store());
+    assert_eq!(store.record(&key).await.unwrap(), None);
     let attempt = attempt(&key, NOW);
     let lease = lease(ledger, attempt.clone()).await;
-    let claimed = ledger.record(&key).await.unwrap().unwrap();
+    let claimed = store.record(&key).await.unwrap().unwrap();
     assert_eq!(
         (claimed.status, claimed.owner.as_ref()),
         (Status::InProgress, Some(attempt.owner()))
     );
-    let item = ledger.item(&key).await.unwrap().unwrap();
+    let item = store.item(&key).await.unwrap().unwrap();
     assert_eq!(Record::from_item(&key, &item).unwrap(), claimed);
-    ledger.reject(lease, "why").await.unwrap();
-    let rejected = ledger.record(&key).await.unwrap().unwrap();
+    assert_eq!(reject(ledger, lease, "why").await, Answer::Applied);
+    let rejected = store.record(&key).await.unwrap().unwrap();
     assert_eq!(
         (rejected.status, rejected.reason.as_deref()),
         (Status::Rejected, Some("why"))
@@ -28,29 +28,30 @@ async fn a_record_is_read_as_it_was_written_and_then_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_rejected_record_that_is_forgotten_leaves_its_key_free() {
-    let (store, key) = (DynamoDbStore::start().await, fresh_key());
-    let ledger = store.ledger();
-    ledger.reject_unclaimed(&attempt(&key, NOW), "why").await.unwrap();
-    let rejected = ledger.record(&key).await.unwrap().unwrap();
-    assert_eq!(ledger.forget(&key, &rejected).await.unwrap(), Settled::Done);
+async fn a_deleted_rejection_leaves_its_key_free() {
+    let (dynamodb, key) = (DynamoDb::start().await, fresh_key());
+    let (ledger, store) = (dynamodb.ledger(), dynamodb.store());
+    assert_eq!(reject(ledger, attempt(&key, NOW), "why").await, Answer::Applied);
+    let rejected = store.record(&key).await.unwrap().unwrap();
+    assert!(store.delete_record(&key, &rejected).await.unwrap());
     assert!(matches!(
         ledger.claim(&attempt(&key, NOW)).await.unwrap(),
         Claim::Granted(_)
     ));
 }
 
+/// Promise 3.
 #[tokio::test]
-async fn a_completed_record_is_never_forgotten() {
-    let (store, key) = (DynamoDbStore::start().await, fresh_key());
-    let ledger = store.ledger();
-    let committed = ledger.commit(&attempt(&key, NOW), &Completion::new()).await.unwrap();
-    assert_eq!(committed, Committed::Done);
-    let done = ledger.record(&key).await.unwrap().unwrap();
-    assert_eq!(ledger.forget(&key, &done).await.unwrap(), Settled::Lost);
+async fn a_completed_record_is_never_deleted() {
+    let (dynamodb, key) = (DynamoDb::start().await, fresh_key());
+    let (ledger, store) = (dynamodb.ledger(), dynamodb.store());
+    let committed = complete(ledger, attempt(&key, NOW), Completion::new()).await;
+    assert_eq!(committed, Answer::Applied);
+    let done = store.record(&key).await.unwrap().unwrap();
+    assert!(!store.delete_record(&key, &done).await.unwrap());
     assert_eq!(
         ledger.claim(&attempt(&key, NOW)).await.unwrap(),
-        Claim::Refused(Standing::Completed {
+        Claim::NotFree(Existing::Completed {
             data: None,
             outgoing: vec![]
         })
@@ -58,17 +59,17 @@ async fn a_completed_record_is_never_forgotten() {
 }
 
 #[tokio::test]
-async fn a_claim_is_forgotten_only_as_it_was_seen() {
-    let (store, key) = (DynamoDbStore::start().await, fresh_key());
-    let ledger = store.ledger();
-    let lease = lease(ledger, attempt(&key, NOW)).await;
-    let seen = ledger.record(&key).await.unwrap().unwrap();
+async fn a_claim_is_deleted_only_as_it_was_seen() {
+    let (dynamodb, key) = (DynamoDb::start().await, fresh_key());
+    let (ledger, store) = (dynamodb.ledger(), dynamodb.store());
+    let mut lease = lease(ledger, attempt(&key, NOW)).await;
+    let seen = store.record(&key).await.unwrap().unwrap();
     let later = NOW.plus(std::time::Duration::from_secs(60));
-    let lease = ledger.extend(lease, later).await.unwrap().unwrap();
-    assert_eq!(ledger.forget(&key, &seen).await.unwrap(), Settled::Lost);
-    let seen = ledger.record(&key).await.unwrap().unwrap();
-    assert_eq!(ledger.forget(&key, &seen).await.unwrap(), Settled::Done);
+    assert!(ledger.extend(&mut lease, later).await.unwrap());
+    assert!(!store.delete_record(&key, &seen).await.unwrap());
+    let seen = store.record(&key).await.unwrap().unwrap();
+    assert!(store.delete_record(&key, &seen).await.unwrap());
     // Its holder can't bring it back.
-    assert_eq!(ledger.release(lease).await.unwrap(), Settled::Done);
-    assert_eq!(ledger.record(&key).await.unwrap(), None);
+    assert_eq!(release(ledger, lease).await, Answer::Applied);
+    assert_eq!(store.record(&key).await.unwrap(), None);
 }

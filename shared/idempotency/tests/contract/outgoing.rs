@@ -1,13 +1,14 @@
 //! Messages that are recorded with a completion: every delivery after it learns of them, until the record expires.
 
 use idempotency::{
-    Attempt, Claim, Committed, Completed, Completion, Ledger, LedgerError, MemoryLedger, OutgoingMessage, Refusal,
-    Standing, Write,
+    Answer, Attempt, Change, Claim, Completion, DynamoDbStore, DynamoDbWrite, Existing, Key, Ledger, OutgoingMessage,
+    Record, Refusal, Settled, Store, StoreError, TooLarge,
 };
 use local::dynamodb::{Fault, FaultKind};
 
-use crate::dynamodb::{DynamoDbStore, lacks};
-use crate::store::{AFTER_LEASE, NOW, Store, attempt, effect, fresh_key, lease, refused_effect};
+use crate::dynamodb::{DynamoDb, lacks};
+use crate::memory::Memory;
+use crate::store::{AFTER_LEASE, NOW, UnderTest, attempt, complete, effect, fresh_key, lease, refused_effect, reject};
 
 /// Of all that a message can have, in characters that JSON and UTF-8 make longer.
 fn messages() -> Vec<OutgoingMessage> {
@@ -22,12 +23,12 @@ fn messages() -> Vec<OutgoingMessage> {
     ]
 }
 
-fn sending() -> Completion {
+fn sending() -> Completion<DynamoDbWrite> {
     messages().into_iter().fold(Completion::new(), Completion::send)
 }
 
-/// The same messages, as whoever finds the record gets them.
-fn recorded(attempt: &Attempt) -> Standing {
+/// The same messages, as an attempt gets them that finds the record.
+fn recorded(attempt: &Attempt) -> Existing {
     let [first, second, third]: [_; 3] = messages().try_into().unwrap();
     let id = attempt.key().record_id();
     let keyed = vec![
@@ -35,28 +36,28 @@ fn recorded(attempt: &Attempt) -> Standing {
         second,
         third.with_key(format!("{id}/2")),
     ];
-    Standing::Completed {
+    Existing::Completed {
         data: None,
         outgoing: keyed,
     }
 }
 
-/// 5. What every later attempt is told.
-async fn is_found(store: &impl Store, first: &Attempt) {
+/// Promise 5: what every later attempt finds.
+async fn is_found(store: &impl UnderTest, first: &Attempt) {
     let (ledger, later) = (store.ledger(), attempt(first.key(), AFTER_LEASE));
-    let standing = recorded(first);
-    assert_eq!(ledger.claim(&later).await.unwrap(), Claim::Refused(standing.clone()));
+    let existing = recorded(first);
+    assert_eq!(ledger.claim(&later).await.unwrap(), Claim::NotFree(existing.clone()));
     // Nor does another completion replace them.
     let other = Completion::new().send(OutgoingMessage::new("https://queue/1", "other"));
     assert_eq!(
-        ledger.commit(&later, &other).await.unwrap(),
-        Committed::NotFree(standing.clone())
+        complete(ledger, later.clone(), other).await,
+        Answer::NotFree(existing.clone())
     );
-    assert_eq!(ledger.reject_unclaimed(&later, "why").await.unwrap(), Some(standing));
+    assert_eq!(reject(ledger, later, "why").await, Answer::NotFree(existing));
 }
 
-/// 4 and 5.
-async fn claimed_ones_survive(store: &impl Store) {
+/// Promises 4 and 5.
+async fn claimed_ones_survive(store: &impl UnderTest) {
     for with_write in [false, true] {
         let first = attempt(&fresh_key(), NOW);
         let name = first.key().record_id();
@@ -70,18 +71,15 @@ async fn claimed_ones_survive(store: &impl Store) {
         );
         // The second as after a lost reply.
         for held in [held, copy] {
-            assert_eq!(
-                store.ledger().complete(held, &completion()).await.unwrap(),
-                Completed::Done
-            );
+            assert_eq!(complete(store.ledger(), held, completion()).await, Answer::Applied);
         }
         is_found(store, &first).await;
         assert_eq!(store.effects(name).await, usize::from(with_write));
     }
 }
 
-/// 4 and 5.
-async fn committed_ones_survive(store: &impl Store) {
+/// Promises 4 and 5.
+async fn committed_ones_survive(store: &impl UnderTest) {
     for with_write in [false, true] {
         let first = attempt(&fresh_key(), NOW);
         let name = first.key().record_id();
@@ -91,8 +89,8 @@ async fn committed_ones_survive(store: &impl Store) {
         };
         for _ in 0..2 {
             assert_eq!(
-                store.ledger().commit(&first, &completion()).await.unwrap(),
-                Committed::Done
+                complete(store.ledger(), first.clone(), completion()).await,
+                Answer::Applied
             );
         }
         is_found(store, &first).await;
@@ -102,14 +100,14 @@ async fn committed_ones_survive(store: &impl Store) {
 
 #[tokio::test]
 async fn messages_of_a_completion_survive_in_memory() {
-    claimed_ones_survive(&MemoryLedger::new()).await;
-    committed_ones_survive(&MemoryLedger::new()).await;
+    claimed_ones_survive(&Memory::new()).await;
+    committed_ones_survive(&Memory::new()).await;
 }
 
 #[tokio::test]
 async fn messages_of_a_completion_survive_in_dynamodb() {
     if !lacks(&["old-items", "transactions"]) {
-        let store = DynamoDbStore::start().await;
+        let store = DynamoDb::start().await;
         claimed_ones_survive(&store).await;
         committed_ones_survive(&store).await;
     }
@@ -117,7 +115,7 @@ async fn messages_of_a_completion_survive_in_dynamodb() {
 
 #[tokio::test]
 async fn messages_of_a_completion_survive_a_lost_reply() {
-    let store = DynamoDbStore::local().await;
+    let store = DynamoDb::local().await;
     for (operation, with_write) in [("PutItem", false), ("TransactWriteItems", true)] {
         let lose_a_reply = || {
             store.emulation().inject(Fault {
@@ -134,14 +132,11 @@ async fn messages_of_a_completion_survive_a_lost_reply() {
         let (claimed, committed) = (attempt(&fresh_key(), NOW), attempt(&fresh_key(), NOW));
         let held = lease(store.ledger(), claimed.clone()).await;
         lose_a_reply();
-        assert_eq!(
-            store.ledger().complete(held, &completion()).await.unwrap(),
-            Completed::Done
-        );
+        assert_eq!(complete(store.ledger(), held, completion()).await, Answer::Applied);
         lose_a_reply();
         assert_eq!(
-            store.ledger().commit(&committed, &completion()).await.unwrap(),
-            Committed::Done
+            complete(store.ledger(), committed.clone(), completion()).await,
+            Answer::Applied
         );
         is_found(&store, &claimed).await;
         is_found(&store, &committed).await;
@@ -150,24 +145,21 @@ async fn messages_of_a_completion_survive_a_lost_reply() {
 }
 
 #[tokio::test]
-async fn messages_stay_where_the_writes_effect_was_there_already() {
-    let store = DynamoDbStore::local().await;
+async fn messages_stay_if_the_effect_existed_already() {
+    let store = DynamoDb::local().await;
     let first = attempt(&fresh_key(), NOW);
     let completion = sending().write(refused_effect("there already", Refusal::AlreadyDone));
-    assert_eq!(
-        store.ledger().commit(&first, &completion).await.unwrap(),
-        Committed::Refused(Refusal::AlreadyDone)
-    );
-    let completion = completion.without_writes();
-    assert_eq!(
-        store.ledger().commit(&first, &completion).await.unwrap(),
-        Committed::Done
-    );
+    let sealed = store.ledger().seal(first.clone(), completion).unwrap();
+    let Settled::Refused(sealed, Refusal::AlreadyDone) = store.ledger().complete(sealed).await.unwrap() else {
+        panic!("not refused");
+    };
+    let answer = store.ledger().complete(sealed.without_writes()).await.unwrap();
+    assert!(matches!(answer, Settled::Done), "{answer:?}");
     is_found(&store, &first).await;
 }
 
 /// A completion for an attempt, that takes a byte more for each that it is given.
-type Growing = fn(usize) -> (Attempt, Completion);
+type Growing = fn(usize) -> (Attempt, Completion<DynamoDbWrite>);
 
 /// Results and messages, in short and long keys, with and without a fingerprint, at times with few and many digits.
 const GROWING: [Growing; 5] = [
@@ -195,11 +187,34 @@ const GROWING: [Growing; 5] = [
     },
 ];
 
-/// How many bytes fit, as the completion itself judges it.
-fn most(growing: Growing) -> usize {
+/// The table, without the check of sizes before a request.
+#[derive(Clone)]
+struct Unchecked(DynamoDbStore);
+
+impl Store for Unchecked {
+    type Write = DynamoDbWrite;
+
+    async fn change(&self, change: Change<'_, DynamoDbWrite>) -> Result<Answer, StoreError> {
+        self.0.change(change).await
+    }
+
+    fn check(&self, _: &Key, _: &Record, _: &[DynamoDbWrite]) -> Result<(), TooLarge> {
+        Ok(())
+    }
+}
+
+async fn is_refused(store: &DynamoDb, attempt: Attempt, completion: Completion<DynamoDbWrite>) {
+    let ledger = Ledger::new(Unchecked(store.store().clone()));
+    let sealed = ledger.seal(attempt, completion).unwrap();
+    let error = ledger.complete(sealed).await.unwrap_err();
+    assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
+}
+
+/// How many bytes fit, as the store judges it before a request.
+fn most(store: &DynamoDb, growing: Growing) -> usize {
     let fits = |bytes: &usize| {
         let (attempt, completion) = growing(*bytes);
-        completion.check(&attempt).is_ok()
+        store.ledger().seal(attempt, completion).is_ok()
     };
     let (mut fitting, mut too_many) = (0, 410_000);
     assert!(fits(&fitting) && !fits(&too_many));
@@ -214,42 +229,35 @@ fn most(growing: Growing) -> usize {
 }
 
 #[tokio::test]
-async fn a_record_that_is_judged_to_fit_does_and_a_few_bytes_more_do_not() {
-    let store = DynamoDbStore::start().await;
+async fn a_record_fits_up_to_the_limit_and_not_beyond() {
+    let store = DynamoDb::start().await;
     for growing in GROWING {
-        let most = most(growing);
+        let most = most(&store, growing);
         let (first, completion) = growing(most);
-        assert_eq!(
-            store.ledger().commit(&first, &completion).await.unwrap(),
-            Committed::Done
-        );
+        assert_eq!(complete(store.ledger(), first, completion).await, Answer::Applied);
 
         let (first, completion) = growing(most + 3);
-        let error = store.ledger().commit(&first, &completion).await.unwrap_err();
-        assert!(matches!(error, LedgerError::Refused(_)), "{most}: {error:?}");
+        is_refused(&store, first, completion).await;
     }
 }
 
 #[tokio::test]
-async fn a_record_that_is_judged_to_fit_does_so_beside_writes_too() {
+async fn a_record_fits_beside_writes_up_to_the_same_limit() {
     if lacks(&["transactions"]) {
         return;
     }
-    let store = DynamoDbStore::start().await;
+    let store = DynamoDb::start().await;
     let growing = GROWING[0];
-    let most = most(growing);
+    let most = most(&store, growing);
     let with_write = |bytes| {
         let (attempt, completion) = growing(bytes);
-        let write: Write = effect(attempt.key().record_id());
+        let write = effect(attempt.key().record_id());
         (attempt, completion.write(write))
     };
     let (first, completion) = with_write(most);
-    assert_eq!(
-        store.ledger().commit(&first, &completion).await.unwrap(),
-        Committed::Done
-    );
+    assert_eq!(complete(store.ledger(), first, completion).await, Answer::Applied);
     let (first, completion) = with_write(most + 3);
-    let error = store.ledger().commit(&first, &completion).await.unwrap_err();
-    assert!(matches!(error, LedgerError::Refused(_)), "{error:?}");
-    assert_eq!(store.effects(first.key().record_id()).await, 0);
+    let id = first.key().record_id().to_owned();
+    is_refused(&store, first, completion).await;
+    assert_eq!(store.effects(&id).await, 0);
 }

@@ -3,14 +3,17 @@
 use std::future::Future;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Update};
-use idempotency::{Attempt, Claim, Key, Lease, Ledger, Refusal, Timestamp, Write};
+use idempotency::{
+    Answer, Attempt, Claim, Completion, DynamoDbWrite, Hold, Key, Lease, Ledger, Refusal, Settled, Store, Timestamp,
+};
 use uuid::Uuid;
 
-pub(crate) trait Store: Send + Sync + 'static {
-    type Ledger: Ledger;
+pub(crate) trait UnderTest: Send + Sync + 'static {
+    type Store: Store<Write = DynamoDbWrite>;
 
-    fn ledger(&self) -> &Self::Ledger;
+    fn ledger(&self) -> &Ledger<Self::Store>;
 
     /// How often a write of [`effect`] of this name was applied.
     fn effects(&self, name: &str) -> impl Future<Output = usize> + Send;
@@ -20,17 +23,17 @@ pub(crate) trait Store: Send + Sync + 'static {
 pub(crate) const EFFECTS: &str = "contract-effects";
 
 /// A write that, unlike most, shows when it is applied twice.
-pub(crate) fn effect(name: &str) -> Write {
-    Write::update(update(name).build().unwrap())
+pub(crate) fn effect(name: &str) -> DynamoDbWrite {
+    DynamoDbWrite::update(update(name).build().unwrap())
 }
 
-/// The same, but refused wherever it is applied.
-pub(crate) fn refused_effect(name: &str, refusal: Refusal) -> Write {
+/// The same, but always refused.
+pub(crate) fn refused_effect(name: &str, refusal: Refusal) -> DynamoDbWrite {
     let impossible = update(name).condition_expression("attribute_exists(#n) AND attribute_not_exists(#n)");
-    Write::update(impossible.build().unwrap()).if_refused(move |_| refusal.clone())
+    DynamoDbWrite::update(impossible.build().unwrap()).if_refused(move |_| refusal.clone())
 }
 
-fn update(name: &str) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
+fn update(name: &str) -> UpdateBuilder {
     Update::builder()
         .table_name(EFFECTS)
         .key("id", AttributeValue::S(name.to_owned()))
@@ -54,9 +57,37 @@ pub(crate) fn attempt(key: &Key, now: Timestamp) -> Attempt {
 }
 
 /// A lease, which must be granted.
-pub(crate) async fn lease(ledger: &impl Ledger, attempt: Attempt) -> Lease {
+pub(crate) async fn lease(ledger: &Ledger<impl Store>, attempt: Attempt) -> Lease {
     match ledger.claim(&attempt).await.unwrap() {
         Claim::Granted(lease) => lease,
-        Claim::Refused(standing) => panic!("the claim was refused: {standing:?}"),
+        Claim::NotFree(existing) => panic!("the claim was refused: {existing:?}"),
+    }
+}
+
+pub(crate) async fn complete<S: Store>(
+    ledger: &Ledger<S>,
+    hold: impl Into<Hold>,
+    completion: Completion<S::Write>,
+) -> Answer {
+    let sealed = ledger.seal(hold, completion).unwrap();
+    answer(ledger.complete(sealed).await.unwrap())
+}
+
+pub(crate) async fn reject(ledger: &Ledger<impl Store>, hold: impl Into<Hold>, why: &str) -> Answer {
+    answer(ledger.reject(hold, why).await.unwrap())
+}
+
+pub(crate) async fn release(ledger: &Ledger<impl Store>, hold: impl Into<Hold>) -> Answer {
+    answer(ledger.release(hold).await.unwrap())
+}
+
+/// The answer without what it returns: writes can't be compared.
+fn answer<H>(settled: Settled<H>) -> Answer {
+    match settled {
+        Settled::Done => Answer::Applied,
+        Settled::Lost => Answer::Lost,
+        Settled::NotFree(_, existing) => Answer::NotFree(existing),
+        Settled::Refused(_, refusal) => Answer::WriteRefused(refusal),
+        Settled::Conflict(_) => Answer::Conflict,
     }
 }

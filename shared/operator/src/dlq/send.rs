@@ -1,7 +1,7 @@
 //! One dead letter's way back.
 
 use aws_sdk_sqs::types::{MessageSystemAttributeNameForSends, MessageSystemAttributeValue};
-use idempotency::{DynamoDbLedger, Key, Settled, Status};
+use idempotency::{DynamoDbStore, Key, Status};
 
 use super::letter::{Attributes, DeadLetter};
 use super::queue::Queue;
@@ -12,7 +12,7 @@ use crate::trouble;
 pub(super) struct Way<'a> {
     pub(super) from: &'a Queue,
     pub(super) to: &'a Queue,
-    pub(super) ledger: &'a DynamoDbLedger,
+    pub(super) ledger: &'a DynamoDbStore,
     /// The name of its table.
     pub(super) table: &'a str,
     /// The namespace of letters that don't tell theirs.
@@ -77,9 +77,9 @@ impl Way<'_> {
             Some(_) if dry => return Ok(Cleared::Yes),
             Some(record) => record,
         };
-        match self.ledger.forget(&key, &record).await {
-            Ok(Settled::Done) => Ok(Cleared::Yes),
-            Ok(Settled::Lost) => Err(format!("its record {} is changing just now", key.record_id())),
+        match self.ledger.delete_record(&key, &record).await {
+            Ok(true) => Ok(Cleared::Yes),
+            Ok(false) => Err(format!("its record {} is changing just now", key.record_id())),
             Err(error) => Err(trouble::chain(&error)),
         }
     }

@@ -1,0 +1,84 @@
+//! Why a change was refused.
+
+use aws_sdk_dynamodb::types::CancellationReason;
+use aws_sdk_dynamodb::types::error::TransactionCanceledException;
+
+use super::item::{self, Item};
+use super::write::DynamoDbWrite;
+use crate::{Answer, Change, Decision, Refusal, StoreError, Write, decide};
+
+/// Why the store refused a change, given the item that refused it.
+pub(super) fn why(change: &Change<'_, DynamoDbWrite>, item: Option<&Item>) -> Result<Answer, StoreError> {
+    let record = item.map(|item| item::record(change.key, item)).transpose()?;
+    match decide(record.as_ref(), change) {
+        Decision::Answer(answer) => Ok(answer),
+        Decision::Apply => Err(StoreError::Inconsistent {
+            id: change.key.record_id().to_owned(),
+            why: match record {
+                Some(_) => "it refused a change that the record allows".to_owned(),
+                None => "it refused a change for a record that it does not return".to_owned(),
+            },
+        }),
+    }
+}
+
+/// Why the store cancelled a transaction; `None` if neither a condition nor a conflict did.
+pub(super) fn why_cancelled(
+    change: &Change<'_, DynamoDbWrite>,
+    cancelled: &TransactionCanceledException,
+) -> Option<Result<Answer, StoreError>> {
+    let mut reasons = cancelled.cancellation_reasons().iter();
+    let failed = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
+    if let Some(record) = reasons.next().filter(|reason| failed(reason)) {
+        return Some(why(change, record.item()));
+    }
+    let refused = change.writes.iter().zip(reasons).enumerate();
+    let refused = refused.filter_map(|(position, (write, reason))| match reason.code() {
+        Some("ConditionalCheckFailed") => Some(write.refusal(reason.item())),
+        // An item that would grow beyond its limit, say: it would be refused again.
+        Some("ValidationError" | "ItemCollectionSizeLimitExceeded") => Some(Refusal::Permanent(format!(
+            "{} can't be made: {}",
+            named(position, write),
+            reason.message().unwrap_or_default()
+        ))),
+        _ => None,
+    });
+    if let Some(refusal) = Refusal::combine(refused) {
+        return Some(Ok(Answer::WriteRefused(refusal)));
+    }
+    // Each means that nothing was applied, and that it may be in a moment.
+    let conflict = |reason: &CancellationReason| {
+        matches!(
+            reason.code(),
+            Some("TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
+        )
+    };
+    cancelled
+        .cancellation_reasons()
+        .iter()
+        .any(conflict)
+        .then_some(Ok(Answer::Conflict))
+}
+
+/// The reasons of a cancelled transaction, each with its item; the SDK shows the codes alone.
+pub(super) fn reasons(change: &Change<'_, DynamoDbWrite>, cancelled: &TransactionCanceledException) -> String {
+    let writes = change.writes.iter().enumerate();
+    let writes = writes.map(|(position, write)| named(position, write));
+    let items = std::iter::once("the record".to_owned()).chain(writes);
+    let reasons = items
+        .zip(cancelled.cancellation_reasons())
+        .filter(|(_, reason)| reason.code() != Some("None"))
+        .map(|(item, reason)| {
+            format!(
+                "{item}: {}: {}",
+                reason.code().unwrap_or_default(),
+                reason.message().unwrap_or_default()
+            )
+        });
+    reasons.collect::<Vec<_>>().join("; ")
+}
+
+/// A write by its position among the completion's, counted from zero, and its table.
+fn named(position: usize, write: &DynamoDbWrite) -> String {
+    format!("write {position} (table {})", write.table())
+}
