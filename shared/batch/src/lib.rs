@@ -46,6 +46,7 @@
 //! # }
 //! ```
 
+mod batch;
 mod body;
 mod budget;
 pub mod dead_letter;

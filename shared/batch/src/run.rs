@@ -10,13 +10,13 @@ use futures_util::stream::{self, StreamExt};
 use idempotency::{Store, Timestamp};
 use tracing::Instrument;
 
+use crate::batch::Batch;
 use crate::delay::visible_at;
 use crate::lanes::{self, Lanes};
 use crate::message::{self, BatchError, Message};
 use crate::outcome::Outcome;
 use crate::prepare::{Prepared, panicked, prepare};
 use crate::summary::{Summary, Tally};
-use crate::work::Batch;
 use crate::{Budget, Handler, Queues, Services};
 
 /// How many lanes run side by side: as many as a batch has by default, which is also as many connections to the table.

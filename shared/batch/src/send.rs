@@ -3,12 +3,12 @@
 use futures_util::stream::{self, StreamExt};
 use idempotency::{OutgoingMessage, Store, Timestamp};
 
+use crate::batch::Batch;
 use crate::dead_letter::IDEMPOTENCY_KEY;
 use crate::failure::{Chain, Failure};
 use crate::limits::{MAX_ENTRIES, MAX_MESSAGE_BYTES, Unsendable};
 use crate::message::{self, Message};
 use crate::outcome::Outcome;
-use crate::work::Batch;
 use crate::{Attribute, Handler, QueueError, QueueMessage, Queues, VisibilityChange, delay};
 
 /// How many requests that change visibility run side by side.
@@ -105,7 +105,7 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
             sent.unwrap_or_else(|| {
                 Err(QueueError {
                     queue: queue_url.to_owned(),
-                    why: "no answer before the deadline".into(),
+                    why: "deadline exceeded".into(),
                 })
             })?;
         }
