@@ -11,7 +11,7 @@ use crate::{
 ///
 /// # Errors
 ///
-/// After a [`StoreError`] nobody knows whether the request was applied, or will be. An attempt that spent its hold on it
+/// After a [`StoreError`] it is unknown whether the request was applied, or will be. An attempt that spent its hold on it
 /// can't release or reject it any more, by construction, but only report its message as failed.
 #[derive(Debug, Clone)]
 pub struct Ledger<S> {
@@ -51,7 +51,10 @@ impl<S: Store> Ledger<S> {
     /// # Errors
     ///
     /// [`Unsealed`]: no request was made, and the hold is returned to reject the work.
-    #[expect(clippy::result_large_err, reason = "the error returns the hold, which the value contains too")]
+    #[expect(
+        clippy::result_large_err,
+        reason = "the error returns the hold, which the value contains too"
+    )]
     pub fn seal(&self, hold: impl Into<Hold>, completion: Completion<S::Write>) -> Result<Sealed<S::Write>, Unsealed> {
         let sealed = Sealed::of(hold.into(), completion);
         match self
