@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod batch;
 mod body;
 mod budget;
 pub mod dead_letter;

@@ -8,13 +8,13 @@ use futures_util::stream::{self, StreamExt};
 use idempotency::Store;
 use tracing::Instrument;
 
+use crate::batch::Batch;
 use crate::delivery::Message;
 use crate::order::{Order, order};
 use crate::outcome::Outcome;
 use crate::prepare::{Prepared, panicked, prepare};
 use crate::summary::Tally;
 use crate::verdict::{Verdict, verdict};
-use crate::work::Batch;
 use crate::{Budget, Handler, Incoming, Queues, Services, Summary};
 
 /// How many messages are processed side by side: as many as a Lambda batch has by default, which is also the number of

@@ -2,12 +2,12 @@
 
 use idempotency::{OutgoingMessage, Store};
 
+use crate::batch::Batch;
 use crate::dead_letter::IDEMPOTENCY_KEY;
 use crate::delivery::Message;
 use crate::failure::{Chain, Failure};
 use crate::limits::{MAX_ENTRIES, MAX_MESSAGE_BYTES, Unsendable};
 use crate::outcome::Outcome;
-use crate::work::Batch;
 use crate::{Attribute, Handler, QueueError, QueueMessage, Queues};
 
 /// A completion's messages as their queues get them, in order.
@@ -101,7 +101,7 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
             sent.unwrap_or_else(|| {
                 Err(QueueError {
                     queue: queue_url.to_owned(),
-                    why: "no answer before the deadline".into(),
+                    why: "deadline exceeded".into(),
                 })
             })?;
         }

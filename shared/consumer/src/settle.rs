@@ -5,12 +5,12 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use idempotency::{Attempt, Completion, Existing, Hold, Refusal, Sealed, Settled, Store, StoreError, Unsealed};
 
+use crate::batch::Batch;
 use crate::dead_letter;
 use crate::delivery::Message;
 use crate::failure::{Chain, Failure};
 use crate::outcome::Outcome;
 use crate::send::Outgoing;
-use crate::work::Batch;
 use crate::{Budget, Handler, Queues};
 
 /// Before a transaction that conflicted is tried again: conflicts last as long as one transaction, some milliseconds.
@@ -86,7 +86,10 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
                 self.tally.lost_lease();
                 tracing::warn!("another attempt took the lease over before this one failed");
             }
-            Ok(answer) => tracing::warn!("{HELD}: {answer:?}"),
+            // A release has no writes, and only a lease is released.
+            Ok(Settled::Conflict(_) | Settled::NotFree(..) | Settled::Refused(..)) => {
+                tracing::warn!("{HELD}: transaction conflict");
+            }
             Err(error) => tracing::warn!("{HELD}: {}", Chain(&error)),
         }
         Ok(Outcome::from(failure))
@@ -162,18 +165,10 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
         match self.send(url, vec![letter]).await {
             Ok(()) => true,
             Err(error) => {
-                tracing::warn!("not dead-lettered: {}", Chain(&error));
+                tracing::warn!("it was not dead-lettered: {}", Chain(&error));
                 false
             }
         }
-    }
-
-    /// The ledger's answer, if it arrives before the time for it ends.
-    async fn in_time<T>(&self, request: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-        self.tally
-            .asking(self.budget.for_ledger(request))
-            .await
-            .unwrap_or_else(|| Err(StoreError::NoAnswer("no answer before the deadline".into())))
     }
 }
 

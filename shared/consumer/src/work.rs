@@ -6,23 +6,14 @@ use idempotency::{Attempt, Claim, Completion, Hold, Store, StoreError};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
+use crate::batch::Batch;
 use crate::delivery::Message;
 use crate::failure::{Chain, Failure};
 use crate::outcome::{Again, Outcome};
 use crate::prepare::{Prepared, panicked};
 use crate::send::Outgoing;
 use crate::settle::{conflict_delays, pause};
-use crate::summary::Tally;
-use crate::{Budget, Handler, Mode, Queues, Services};
-
-/// A batch under way: what the processing of its messages shares.
-pub(crate) struct Batch<'a, H, S, Q> {
-    pub(crate) handler: &'a Arc<H>,
-    pub(crate) services: &'a Services<S, Q>,
-    pub(crate) budget: &'a Budget,
-    pub(crate) ordered: bool,
-    pub(crate) tally: Tally,
-}
+use crate::{Handler, Mode, Queues};
 
 enum Handled<W> {
     Completed(Completion<W>),

@@ -23,7 +23,7 @@ impl OwnerToken {
         Self(Uuid::new_v4().to_string())
     }
 
-    /// The token as the record holds it.
+    /// The token, as the record holds it.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -9,7 +9,7 @@ pub enum Existing {
     Completed {
         /// The result, if the handler gave one.
         data: Option<String>,
-        /// What has to be sent again before the message is acknowledged: nobody knows whether it was.
+        /// What has to be sent again before the message is acknowledged: it is unknown whether it was.
         outgoing: Vec<OutgoingMessage>,
     },
     /// Rejected before, for this reason.

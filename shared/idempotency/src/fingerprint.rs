@@ -4,15 +4,15 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// The fingerprint of a payload, 64 hexadecimal digits: the same for JSON that differs in nothing but the order of names
-/// and white space. Numbers beyond 64 bits count as the nearest double.
+/// The fingerprint of a payload, 64 hexadecimal digits: the same for JSON that differs only in the order of names and in
+/// white space. Numbers beyond 64 bits count as the nearest double.
 ///
 /// # Errors
 ///
 /// The payload can't be written as JSON.
 pub fn fingerprint(payload: &impl Serialize) -> Result<String, serde_json::Error> {
     let mut payload = serde_json::to_value(payload)?;
-    // Whether serde_json's maps are sorted depends on a feature that anybody in the build may turn on.
+    // Whether serde_json's maps are sorted depends on a feature that any crate in the build can turn on.
     payload.sort_all_objects();
     Ok(hex::encode(Sha256::digest(Value::to_string(&payload))))
 }

@@ -15,19 +15,19 @@ pub struct Key {
     record_id: String,
 }
 
-/// A key that would be shared by messages that have nothing in common.
+/// A key that messages with nothing in common would share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKey {
-    /// The message named no key: without one it can't be told from any other.
+    /// The message states no key: without one it can't be distinguished from others.
     #[error("the idempotency key is empty")]
     Empty,
-    /// The namespace is empty, is longer than 255 bytes or contains `#`, which ends a namespace in a record's ID.
+    /// The namespace is empty, longer than 255 bytes, or contains `#`, which ends a namespace in a record's ID.
     #[error("the namespace must have 1 to 255 bytes and no '#'")]
     Namespace,
 }
 
 impl Key {
-    /// The key `key` of `namespace`, a stable name that the handler states itself, such as `place-order`.
+    /// The key `key` of `namespace`, a stable name that the handler states, such as `place-order`.
     ///
     /// # Errors
     ///
@@ -40,7 +40,7 @@ impl Key {
             return Err(InvalidKey::Empty);
         }
         let plain = format!("{namespace}#{key}");
-        // A key that merely looks like a hash is hashed too: otherwise it could name another key's record.
+        // A key that looks like a hash is hashed too: otherwise it could be the ID of another key's record.
         if plain.len() <= MAX_RECORD_ID_BYTES && !key.starts_with(HASHED) {
             return Ok(Self { record_id: plain });
         }
@@ -62,15 +62,15 @@ impl Key {
         0 < bytes.len() && bytes.len() <= 255
     }
 
-    /// The partition key of this key's record: `namespace#key`, the key hashed when it would exceed DynamoDB's limit.
+    /// The ID of this key's record: `namespace#key`, the key hashed if the ID would exceed DynamoDB's limit for a partition key.
     pub fn record_id(&self) -> &str {
         &self.record_id
     }
 
-    /// The key whose record has this ID, `namespace#key`, as a table or a log shows it.
+    /// The key whose record has this ID, `namespace#key`, as tables and logs show it.
     ///
-    /// The key part is taken as it is, a hash too. Longer than any record ID can be, it is hashed as [`new`](Self::new)
-    /// does.
+    /// The key part is taken unchanged, even if it is a hash. Beyond the length of a record ID it is hashed, as by
+    /// [`new`](Self::new).
     ///
     /// # Errors
     ///
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_looks_like_a_hash_does_not_name_another_keys_record() {
+    fn a_key_that_looks_like_a_hash_names_no_other_record() {
         let long = "k".repeat(3000);
         let victim = Key::new("n", &long).unwrap();
         let (_, forged) = victim.record_id().split_once('#').unwrap();
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_records_id_names_its_key_hashed_or_not() {
+    fn a_record_id_states_its_key_hashed_or_not() {
         for key in ["m-1", "b#c", &"k".repeat(3000), "sha256:looks hashed"] {
             let key = Key::new("n", key).unwrap();
             assert_eq!(Key::from_record_id(key.record_id()).unwrap(), key);

@@ -11,7 +11,7 @@ use crate::{
 ///
 /// # Errors
 ///
-/// After a [`StoreError`] nobody knows whether the request was applied, or will be. An attempt that spent its hold on it
+/// After a [`StoreError`] it is unknown whether the request was applied, or will be. An attempt that spent its hold on it
 /// can't release or reject it any more, by construction, but only report its message as failed.
 #[derive(Debug, Clone)]
 pub struct Ledger<S> {

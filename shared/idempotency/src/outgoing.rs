@@ -1,4 +1,4 @@
-//! What is to be said to others once the work is done.
+//! A message to send once the work is recorded.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::Key;
 use crate::key::hex_digest;
 
-/// A message to be sent after the work is recorded as done, and before the incoming message is acknowledged.
+/// A message to send after the work is recorded as done, and before the incoming message is acknowledged (promise 5).
 ///
-/// It is kept in the completed record, so that a process that dies between the two loses nothing: the next delivery finds
-/// the record and sends it again under the same key, which is how the receiver tells a copy.
+/// The completed record holds it, so that a process that dies between the two loses nothing: the next delivery finds the
+/// record and sends the message again under the same key, by which its receiver recognises a copy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutgoingMessage {
     queue_url: String,
@@ -44,10 +44,10 @@ impl OutgoingMessage {
         Ok(Self::new(queue_url, serde_json::to_string(body)?))
     }
 
-    /// The key by which its receiver tells a copy, such as `confirmation of order o-1`.
+    /// The key by which its receiver recognises a copy, such as `confirmation of order o-1`.
     ///
-    /// Unless it is stated, it is made of the incoming message's key and the position among the completion's messages. A
-    /// stated one is right when several incoming messages may be the reason for the same outgoing one.
+    /// Unless stated, it consists of the incoming message's key and the position among the completion's messages. State one
+    /// if several incoming messages can cause the same outgoing message.
     #[must_use]
     pub fn with_key(self, key: impl Into<String>) -> Self {
         Self {
@@ -56,7 +56,7 @@ impl OutgoingMessage {
         }
     }
 
-    /// The message group, which a FIFO queue demands.
+    /// The message group, which a FIFO queue requires.
     #[must_use]
     pub fn with_group(self, group: impl Into<String>) -> Self {
         Self {
@@ -72,17 +72,17 @@ impl OutgoingMessage {
         self
     }
 
-    /// Where it goes.
+    /// The URL of its queue.
     pub fn queue_url(&self) -> &str {
         &self.queue_url
     }
 
-    /// What it says.
+    /// The body.
     pub fn body(&self) -> &str {
         &self.body
     }
 
-    /// The key by which its receiver tells a copy; `None` before the completion it belongs to has given it one.
+    /// The key by which its receiver recognises a copy; `None` before its completion is sealed, unless one is stated.
     pub fn key(&self) -> Option<&str> {
         self.key.as_deref()
     }
@@ -102,7 +102,7 @@ impl OutgoingMessage {
         hex_digest(self.key().unwrap_or_default())
     }
 
-    /// The same message, under a key whatever happens.
+    /// The same message, under its own key or one that the incoming message gives it.
     pub(crate) fn keyed(mut self, incoming: &Key, position: usize) -> Self {
         self.key
             .get_or_insert_with(|| format!("{}/{position}", incoming.record_id()));

@@ -35,7 +35,7 @@ impl<W: Write> Sealed<W> {
 
     /// The same completion without its writes, for when their effect exists already.
     ///
-    /// Its messages stay: nobody knows whether the attempt that had the effect sent its own. A business key makes both
+    /// Its messages stay: it is unknown whether the attempt that had the effect sent its own. A business key makes both
     /// the same message.
     pub fn without_writes(self) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! A point in time as the ledger's attributes hold it.
+//! A point in time, as the ledger's attributes hold it.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// What the system's clock says now; a clock before 1970 reads as 1970.
+    /// The system clock's time; a clock before 1970 reads as 1970.
     pub fn now() -> Self {
         Self::from(SystemTime::now())
     }
@@ -27,7 +27,7 @@ impl Timestamp {
         self.0 / 1000
     }
 
-    /// This much later; the far future saturates.
+    /// This much later, at most the largest timestamp.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self(

@@ -110,7 +110,7 @@ async fn connect<H: Handler>(store: &DynamoDbStore, table: String) -> Result<(),
     let key = Key::new(H::NAMESPACE, "connection opened at start, never recorded")
         .map_err(|why| StartError::Namespace(H::NAMESPACE, why))?;
     let connected = timeout(LONGEST_CONNECT, store.connect(&key)).await;
-    match connected.unwrap_or_else(|_| Err(StoreError::NoAnswer("no answer before the deadline".into()))) {
+    match connected.unwrap_or_else(|_| Err(StoreError::NoAnswer("deadline exceeded".into()))) {
         Err(refused @ StoreError::Refused(_)) => return Err(StartError::Table(table, refused)),
         Err(error) => tracing::warn!("table {table} could not be reached at start: {}", Chain(&error)),
         Ok(()) => {}

@@ -35,7 +35,7 @@ pub(super) fn why_cancelled(
     let refused = change.writes.iter().zip(reasons).enumerate();
     let refused = refused.filter_map(|(position, (write, reason))| match reason.code() {
         Some("ConditionalCheckFailed") => Some(write.refusal(reason.item())),
-        // An item that would grow beyond its limit, say: it would be refused again.
+        // For example an item that would exceed its limit: it would be refused again.
         Some("ValidationError" | "ItemCollectionSizeLimitExceeded") => Some(Refusal::Permanent(format!(
             "{} can't be made: {}",
             named(position, write),

@@ -46,10 +46,10 @@ impl DynamoDbStore {
     ///
     /// [`StoreError::Refused`] names what is wrong with table or permissions; others may pass.
     pub async fn connect(&self, key: &Key) -> Result<(), StoreError> {
-        let nobody = OwnerToken::from("nobody".to_owned());
+        let no_owner = OwnerToken::from("nobody".to_owned());
         let change = Change {
             key,
-            condition: Condition::Held(&nobody),
+            condition: Condition::Held(&no_owner),
             record: None,
             writes: &[],
         };
@@ -117,7 +117,7 @@ impl DynamoDbStore {
                     why_cancelled(change, cancelled)
                         .unwrap_or_else(|| Err(StoreError::Refused(reasons(change, cancelled).into())))
                 }
-                // Nothing of it was applied, nor would be: two writes to one item, say, or more than a transaction holds.
+                // Nothing was applied, nor would be: two writes to one item, for example.
                 _ if error.code() == Some("ValidationException") => {
                     Ok(Answer::WriteRefused(Refusal::Permanent(format!(
                         "its writes are no valid transaction: {} ({})",

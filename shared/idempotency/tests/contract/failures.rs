@@ -56,8 +56,8 @@ async fn a_failed_request_names_its_table() {
     assert_eq!(chain(&missing.store().connect(&key).await.unwrap_err()), refused);
     assert_eq!(chain(&missing.store().item(&key).await.unwrap_err()), refused);
 
-    let nobody = local::dynamodb_client("http://127.0.0.1:9").await;
-    let unanswered = Ledger::new(DynamoDbStore::new(nobody, "nope"));
+    let unreachable = local::dynamodb_client("http://127.0.0.1:9").await;
+    let unanswered = Ledger::new(DynamoDbStore::new(unreachable, "nope"));
     let unanswered = unanswered.claim(&attempt(&key, NOW)).await;
     let unanswered = chain(&unanswered.unwrap_err());
     assert!(

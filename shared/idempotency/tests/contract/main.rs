@@ -1,7 +1,7 @@
-//! What every ledger promises, checked against the one in memory and the one in DynamoDB.
+//! The promises of the ledger, by their numbers in the README, held by the memory store and the one in DynamoDB.
 //!
-//! DynamoDB is the local stack's unless `LEDGER_TEST_ENDPOINT` names another emulator's; `LEDGER_TEST_WITHOUT` then lists
-//! what that one lacks: `transactions`, `old-items` (on a failed condition).
+//! DynamoDB is the local stack's unless `LEDGER_TEST_ENDPOINT` names another emulator. `LEDGER_TEST_WITHOUT` then lists
+//! what it lacks: `transactions`, `old-items` (on a failed condition).
 
 #![allow(
     clippy::unwrap_used,
@@ -20,3 +20,4 @@ mod operate;
 mod outgoing;
 mod promises;
 mod store;
+mod writes;
