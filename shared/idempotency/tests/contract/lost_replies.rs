@@ -2,7 +2,7 @@
 //!
 //! 4: the SDK sends a request without a reply again by itself, and the answer must be the first one's.
 
-use aws_sdk_dynamodb::types::{AttributeValue, Put};
+use aws_sdk_dynamodb::types::{AttributeValue, Update};
 use idempotency::{
     Claim, Committed, Completed, Completion, DynamoDbLedger, Ledger, LedgerError, Refusal, Settled, Write,
 };
@@ -157,20 +157,21 @@ async fn a_throttled_table_is_told_from_one_that_refuses() {
 #[tokio::test]
 async fn a_write_that_the_table_can_never_take_is_refused_for_good_and_named_with_the_reason() {
     let store = DynamoDbStore::local().await;
-    let too_large = AttributeValue::S("x".repeat(400 * 1024));
-    let put = Put::builder()
+    // Not a put: one that is too large fails the request as a whole, without the place of its action.
+    let update = Update::builder()
         .table_name(EFFECTS)
-        .item("id", AttributeValue::S("large".to_owned()))
-        .item("text", too_large)
+        .key("id", AttributeValue::S("large".to_owned()))
+        .update_expression("SET filling = :filling")
+        .expression_attribute_values(":filling", AttributeValue::S("x".repeat(400 * 1024)))
         .build()
         .unwrap();
     let completion = || {
         Completion::new()
             .write(effect("small"))
-            .write(Write::put(put.clone()).if_refused(|_| unreachable!("it has no condition")))
+            .write(Write::update(update.clone()).if_refused(|_| unreachable!("it has no condition")))
     };
-    let why = format!("write 1 (table {EFFECTS}) can't be made: Item size has exceeded the maximum allowed size");
-    let refusal = Refusal::Permanent(why);
+    let reason = "Item size to update has exceeded the maximum allowed size";
+    let refusal = Refusal::Permanent(format!("write 1 (table {EFFECTS}) can't be made: {reason}"));
 
     let claimed = attempt(&fresh_key(), NOW);
     let held = lease(store.ledger(), claimed).await;
