@@ -27,6 +27,7 @@ impl Calls {
         let needed = match service {
             "sqs" => vec![(operation.trim_end_matches("Batch"), queue(request))],
             _ if operation == "TransactWriteItems" => transaction(request),
+            _ if operation == "BatchExecuteStatement" => statements(request),
             _ => vec![(operation, table(request))],
         };
         calls.extend(needed.into_iter().map(|(action, resource)| Call {
@@ -61,6 +62,25 @@ fn transaction(request: &Value) -> Vec<(&str, &str)> {
             "Update" => ("UpdateItem", table(request)),
             "Delete" => ("DeleteItem", table(request)),
             _ => ("ConditionCheckItem", table(request)),
+        })
+        .collect()
+}
+
+/// PartiQL has permissions of its own, by what a statement does
+/// ([IAM with PartiQL](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-iam.html)).
+fn statements(request: &Value) -> Vec<(&str, &str)> {
+    let statements = request["Statements"].as_array().into_iter().flatten();
+    let texts = statements.filter_map(|statement| statement["Statement"].as_str());
+    texts
+        .map(|text| {
+            let verb = text.split_whitespace().next().unwrap_or_default();
+            let action = match verb.to_ascii_uppercase().as_str() {
+                "INSERT" => "PartiQLInsert",
+                "UPDATE" => "PartiQLUpdate",
+                "DELETE" => "PartiQLDelete",
+                _ => "PartiQLSelect",
+            };
+            (action, text.split('"').nth(1).unwrap_or_default())
         })
         .collect()
 }
@@ -101,6 +121,16 @@ mod tests {
         ];
         let request = json!({"TransactItems": items});
         assert_eq!(needed("dynamodb", "TransactWriteItems", request), expected);
+    }
+
+    #[test]
+    fn a_statement_needs_the_permission_of_what_it_does() {
+        let statement = |text: &str| json!({"Statement": text});
+        let request = json!({"Statements": [
+            statement("INSERT INTO \"a\" VALUE {'id': ?}"), statement("update \"b\" SET n = ? WHERE id = ?"),
+        ]});
+        let expected = ["dynamodb:PartiQLInsert a", "dynamodb:PartiQLUpdate b"];
+        assert_eq!(needed("dynamodb", "BatchExecuteStatement", request), expected);
     }
 
     #[test]

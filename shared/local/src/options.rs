@@ -22,8 +22,24 @@ pub struct Options {
     pub port: u16,
     /// Where SQS and DynamoDB are, if not here.
     pub elsewhere: Option<Elsewhere>,
+    /// The folder that keeps the tables, unless they are elsewhere; `None`: they are in memory, as queues always are.
+    pub data: Option<PathBuf>,
     /// Where the functions' binaries come from.
     pub binaries: Binaries,
+}
+
+impl Options {
+    /// On any free port, with the template's own parameters, everything here, in memory, and functions that cargo builds.
+    pub fn new(template: impl Into<PathBuf>) -> Self {
+        Self {
+            template: template.into(),
+            parameters: BTreeMap::new(),
+            port: 0,
+            elsewhere: None,
+            data: None,
+            binaries: Binaries::Build,
+        }
+    }
 }
 
 /// SQS and DynamoDB in another place than the stack.

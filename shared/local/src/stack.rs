@@ -13,7 +13,8 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use crate::aws::{self, Clients, CreateError};
 use crate::build::{self, BuildError};
 use crate::calls::{Call, Calls};
-use crate::dynamodb::DynamoDb;
+use crate::data::{self, DataError};
+use crate::dynamodb::{DynamoDb, OpenError};
 use crate::lambda::{Function, InvalidMapping, Lambda, Mapping, Observer, run_mapping};
 use crate::options::{Binaries, Elsewhere, Options};
 use crate::receiver::Receiver;
@@ -41,6 +42,12 @@ pub enum StackError {
     /// A queue or table can't be created.
     #[error(transparent)]
     Create(#[from] CreateError),
+    /// The tables can't be kept in the folder of [`Options::data`].
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// There is no memory for the tables.
+    #[error("tables can't be opened in memory")]
+    Tables(#[from] OpenError),
     /// A mapping is one that AWS would not accept.
     #[error(transparent)]
     Mapping(#[from] InvalidMapping),
@@ -56,6 +63,7 @@ pub struct Stack {
     _server: AbortOnDropHandle<()>,
     mappings: TaskTracker,
     stop_mappings: CancellationToken,
+    _data: Option<data::Lock>,
 }
 
 impl Stack {
@@ -74,9 +82,13 @@ impl Stack {
         let region = aws::region();
         let address = endpoint.trim_start_matches("http://");
         let lambda = Lambda::new(address, &region, functions, observer);
+        let (dynamodb, data) = match &options.data {
+            Some(directory) => data::open(directory, &region).map(|(tables, lock)| (tables, Some(lock)))?,
+            None => (DynamoDb::in_memory(&region)?, None),
+        };
         let emulated = Services {
             sqs: Arc::new(Sqs::new(&endpoint, &region)),
-            dynamodb: Arc::new(DynamoDb::new(&region)),
+            dynamodb: Arc::new(dynamodb),
             calls: Arc::new(Calls::default()),
         };
         let receiver = Receiver::default();
@@ -95,6 +107,7 @@ impl Stack {
             _server: serve(listener, router),
             mappings: TaskTracker::new(),
             stop_mappings: CancellationToken::new(),
+            _data: data,
         };
         stack.map(&services, &binaries, &queue_urls).await?;
         Ok(stack)

@@ -35,11 +35,8 @@ impl DynamoDb {
     /// The local stack's, in which tests inject faults.
     pub(crate) async fn local() -> Self {
         let options = Options {
-            template: concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml").into(),
-            parameters: BTreeMap::new(),
-            port: 0,
-            elsewhere: None,
             binaries: Binaries::Only(BTreeMap::new()),
+            ..Options::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml"))
         };
         let stack = Stack::start(options, tokio::sync::mpsc::unbounded_channel().0)
             .await

@@ -2,7 +2,7 @@
 //!
 //! Promise 4: the SDK repeats a request without a reply by itself, and the answer must be the first one's.
 
-use aws_sdk_dynamodb::types::{AttributeValue, Put};
+use aws_sdk_dynamodb::types::{AttributeValue, Update};
 use idempotency::{
     Answer, Claim, Completion, DynamoDbStore, DynamoDbWrite, Ledger, Refusal, Settled, StoreError, TooLarge,
 };
@@ -138,20 +138,21 @@ async fn a_throttled_table_is_an_error_of_its_own() {
 #[tokio::test]
 async fn a_write_that_no_table_can_take_is_refused_permanently() {
     let store = DynamoDb::local().await;
-    let too_large = AttributeValue::S("x".repeat(400 * 1024));
-    let put = Put::builder()
+    // Not a put: one that is too large fails the request as a whole, without the place of its action.
+    let update = Update::builder()
         .table_name(EFFECTS)
-        .item("id", AttributeValue::S("large".to_owned()))
-        .item("text", too_large)
+        .key("id", AttributeValue::S("large".to_owned()))
+        .update_expression("SET filling = :filling")
+        .expression_attribute_values(":filling", AttributeValue::S("x".repeat(400 * 1024)))
         .build()
         .unwrap();
     let completion = || {
         Completion::new()
             .write(effect("small"))
-            .write(DynamoDbWrite::put(put.clone()).if_refused(|_| unreachable!("it has no condition")))
+            .write(DynamoDbWrite::update(update.clone()).if_refused(|_| unreachable!("it has no condition")))
     };
-    let why = format!("write 1 (table {EFFECTS}) can't be made: Item size has exceeded the maximum allowed size");
-    let refusal = Refusal::Permanent(why);
+    let reason = "Item size to update has exceeded the maximum allowed size";
+    let refusal = Refusal::Permanent(format!("write 1 (table {EFFECTS}) can't be made: {reason}"));
 
     let claimed = attempt(&fresh_key(), NOW);
     let held = lease(store.ledger(), claimed).await;

@@ -4,8 +4,6 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::error::service;
-use super::transaction::cancelled;
 use crate::ApiError;
 use crate::fault::{self, AfterApply, Hook};
 
@@ -83,7 +81,7 @@ impl Refusal {
             ),
             Self::Conflict if operation == "TransactWriteItems" => {
                 let reason = json!({ "Code": "TransactionConflict", "Message": ongoing });
-                cancelled(vec![reason; request["TransactItems"].as_array().map_or(0, Vec::len)])
+                cancelled(reason, request["TransactItems"].as_array().map_or(0, Vec::len))
             }
             Self::Conflict => service("TransactionConflictException", ongoing),
             Self::ServerError => ApiError {
@@ -92,4 +90,16 @@ impl Refusal {
             },
         }
     }
+}
+
+fn service(name: &str, message: &str) -> ApiError {
+    ApiError::bad_request(format!("com.amazonaws.dynamodb.v20120810#{name}"), message)
+}
+
+/// A transaction that is cancelled for one reason, the same for each of its actions.
+fn cancelled(reason: Value, actions: usize) -> ApiError {
+    let codes = vec![reason["Code"].as_str().unwrap_or_default(); actions].join(", ");
+    let message = format!("Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]");
+    let reasons = Value::Array(vec![reason; actions]);
+    service("TransactionCanceledException", &message).with("CancellationReasons", reasons)
 }

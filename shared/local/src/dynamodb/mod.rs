@@ -1,65 +1,67 @@
-//! DynamoDB in memory: tables, conditional writes and transactions that answer as AWS does.
+//! DynamoDB on one machine: tables, conditional writes and transactions that answer as AWS does.
 //!
-//! Errors are worded as DynamoDB words them, and what is not emulated is refused by name, never ignored. Three things
-//! differ by intent: a table is active at once, a scan goes in the order of keys, and nothing expires (TTL deletes days
-//! late on AWS, so no client may count on it).
+//! The tables are those of [dynoxide](https://docs.rs/dynoxide-rs), in memory or in a file. What stands before them is
+//! independent of any store: [faults](Fault), and a count of requests. Three things differ from AWS by intent: a table is
+//! active at once, transactions never conflict unless a fault says so, and nothing expires (TTL deletes days late on AWS, so
+//! no client may count on it).
 
-mod capacity;
-mod error;
-mod expression;
+mod engine;
 mod fault;
-mod items;
-mod number;
-mod request;
-mod scan;
-mod schema;
-mod store;
-mod tables;
-mod transaction;
-mod value;
-mod write;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
 
 use serde_json::Value;
 
-use crate::ApiError;
 use crate::fault::Faults;
 
 pub use crate::api::Reply;
 pub use crate::fault::AfterApply;
+use engine::Engine;
 use fault::Strike;
 pub use fault::{Fault, FaultKind};
-use request::Request;
-use store::Store;
 
-/// All tables of one region, behind one lock: every request is atomic.
+/// The tables can't be opened: the file is locked, damaged, of a newer version, or can't be written.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct OpenError(String);
+
+/// All tables of one region. Every request is atomic.
 pub struct DynamoDb {
     region: String,
-    clock: Box<dyn Fn() -> SystemTime + Send + Sync>,
-    store: Mutex<Store>,
+    engine: Engine,
     faults: Mutex<Faults<Strike>>,
     requests: Mutex<BTreeMap<String, u64>>,
 }
 
 impl DynamoDb {
-    /// Without tables. The region appears in ARNs, whose account is `000000000000`.
-    pub fn new(region: &str) -> Self {
-        Self::with_clock(region, SystemTime::now)
+    /// Without tables, in memory. The region appears in ARNs, whose account is `000000000000`.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] if there is no memory for them.
+    pub fn in_memory(region: &str) -> Result<Self, OpenError> {
+        Ok(Self::before(region, Engine::in_memory(region)?))
     }
 
-    /// With a clock of the caller's: a `ClientRequestToken` is remembered for ten minutes of it.
-    pub fn with_clock(region: &str, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+    /// With the tables of this file, which is created if it doesn't exist.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] if the file can't be used.
+    pub fn in_file(region: &str, path: &Path) -> Result<Self, OpenError> {
+        Ok(Self::before(region, Engine::in_file(region, path)?))
+    }
+
+    fn before(region: &str, engine: Engine) -> Self {
         Self {
             region: region.to_owned(),
-            clock: Box::new(clock),
-            store: Mutex::default(),
+            engine,
             faults: Mutex::default(),
             requests: Mutex::default(),
         }
@@ -70,15 +72,15 @@ impl DynamoDb {
         *lock(&self.requests).entry(operation.to_owned()).or_default() += 1;
         let strike = lock(&self.faults).strike(operation, &request);
         match strike {
-            None => Reply::Answer(self.apply(operation, &request)),
+            None => Reply::Answer(self.engine.apply(operation, &request)),
             Some(Strike::Refuse(refusal)) => Reply::Answer(Err(refusal.error(operation, &request))),
             Some(Strike::LoseRequest) => Reply::Lost,
             Some(Strike::LoseReply) => {
-                let _lost = self.apply(operation, &request);
+                let _lost = self.engine.apply(operation, &request);
                 Reply::Lost
             }
             Some(Strike::AfterApply(hook)) => {
-                let answer = self.apply(operation, &request);
+                let answer = self.engine.apply(operation, &request);
                 hook.run(&request, &answer);
                 Reply::Answer(answer)
             }
@@ -98,37 +100,9 @@ impl DynamoDb {
             .collect()
     }
 
-    /// All items of a table as JSON attribute maps, in the order of their keys; none if there is no such table.
+    /// All items of a table as JSON attribute maps, in the order of their keys' text; none if there is no such table.
     pub fn scan(&self, table: &str) -> Vec<Value> {
-        let store = lock(&self.store);
-        store
-            .tables
-            .get(table)
-            .into_iter()
-            .flat_map(|table| table.items.values())
-            .map(value::item_to_json)
-            .collect()
-    }
-
-    fn apply(&self, operation: &str, request: &Value) -> Result<Value, ApiError> {
-        let request = Request::new(request)?;
-        let now = (self.clock)();
-        let store = &mut *lock(&self.store);
-        match operation {
-            "PutItem" => items::put_item(store, &request),
-            "GetItem" => items::get_item(store, &request),
-            "UpdateItem" => items::update_item(store, &request),
-            "DeleteItem" => items::delete_item(store, &request),
-            "Scan" => scan::scan(store, &request),
-            "TransactWriteItems" => transaction::transact_write_items(store, &request, now),
-            "CreateTable" => tables::create_table(store, &request, &self.region, now),
-            "DescribeTable" => tables::describe_table(store, &request, &self.region),
-            "ListTables" => tables::list_tables(store, &request),
-            "DeleteTable" => tables::delete_table(store, &request, &self.region),
-            "UpdateTimeToLive" => tables::update_time_to_live(store, &request),
-            "DescribeTimeToLive" => tables::describe_time_to_live(store, &request),
-            _ => Err(unknown_operation(operation)),
-        }
+        self.engine.items(table)
     }
 }
 
@@ -141,14 +115,7 @@ impl fmt::Debug for DynamoDb {
     }
 }
 
-fn unknown_operation(operation: &str) -> ApiError {
-    ApiError::bad_request(
-        "com.amazon.coral.service#UnknownOperationException",
-        format!("{operation}: the local stack does not emulate it; point --endpoint-url at another emulator or at AWS"),
-    )
-}
-
-/// A request changes nothing before all that can fail is done, so a panic leaves the data sound.
+/// Nothing here panics while it holds a lock.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -99,11 +99,9 @@ impl Stage {
     async fn start(template: PathBuf, binaries: Binaries, parameters: &[(&str, &str)]) -> Self {
         let named = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let options = Options {
-            template,
             parameters: PARAMETERS.iter().chain(parameters).map(named).collect(),
-            port: 0,
-            elsewhere: None,
             binaries,
+            ..Options::new(template)
         };
         let (observer, news) = unbounded_channel();
         let stack = Stack::start(options, observer).await;

@@ -52,12 +52,10 @@ pub(crate) async fn done(child: Child) -> Done {
 impl Stage {
     pub(crate) async fn start() -> Self {
         let options = Options {
-            template: concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml").into(),
             // A message that is received twice is moved.
             parameters: BTreeMap::from([("MaxReceiveCount".to_owned(), "1".to_owned())]),
-            port: 0,
-            elsewhere: None,
             binaries: Binaries::Only(BTreeMap::new()),
+            ..Options::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml"))
         };
         let observer = tokio::sync::mpsc::unbounded_channel().0;
         Self {

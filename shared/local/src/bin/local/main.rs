@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use axum::http::Uri;
 use clap::{Args, Parser, Subcommand};
-use local::{Binaries, DEFAULT_PORT, Elsewhere, Options};
+use local::{DEFAULT_PORT, Elsewhere, Options};
 
 use crate::stop::Stop;
 
@@ -79,11 +79,10 @@ struct TemplateArgs {
 impl TemplateArgs {
     fn options(self, port: u16, elsewhere: Option<Elsewhere>) -> Options {
         Options {
-            template: self.template,
             parameters: BTreeMap::from_iter(self.parameters),
             port,
             elsewhere,
-            binaries: Binaries::Build,
+            ..Options::new(self.template)
         }
     }
 }

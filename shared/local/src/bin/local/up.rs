@@ -22,6 +22,9 @@ pub(crate) struct UpArgs {
     /// Run what `cargo lambda build` left in DIR, such as target/lambda, instead of building the functions
     #[arg(long, value_name = "DIR")]
     binaries: Option<PathBuf>,
+    /// Keep the tables in DIR, which is created if it doesn't exist [default: in memory; queues always are]
+    #[arg(long, value_name = "DIR", conflicts_with = "endpoint_url")]
+    data: Option<PathBuf>,
     /// Use SQS and DynamoDB of another emulator, or `aws`: AWS itself; what is missing there is created
     #[arg(long, value_name = "URL", value_parser = url_or_aws)]
     endpoint_url: Option<String>,
@@ -65,11 +68,15 @@ pub(crate) async fn run(args: UpArgs, stop: &mut Stop) -> Outcome {
     let samples = args.template.template.with_file_name("events");
     let mut options = args.template.options(args.port, elsewhere);
     options.binaries = args.binaries.map_or(Binaries::Build, Binaries::In);
+    options.data = args.data.clone();
     let stack = tokio::select! {
         stack = Stack::start(options, observer) => stack?,
         code = stop.told() => return Ok(code),
     };
-    say!("{}", introduction(&stack, services.as_deref(), &samples));
+    say!(
+        "{}",
+        introduction(&stack, services.as_deref(), args.data.as_deref(), &samples)
+    );
     loop {
         tokio::select! {
             Some(event) = events.recv() => show(&event),
@@ -98,7 +105,7 @@ fn show(event: &Event) {
     }
 }
 
-fn introduction(stack: &Stack, services: Option<&str>, samples: &Path) -> String {
+fn introduction(stack: &Stack, services: Option<&str>, data: Option<&Path>, samples: &Path) -> String {
     let endpoint = stack.endpoint();
     let template = stack.template();
     let mut lines = vec![format!("The local stack is up: {endpoint}")];
@@ -121,6 +128,9 @@ fn introduction(stack: &Stack, services: Option<&str>, samples: &Path) -> String
     }
     for table in &template.tables {
         lines.push(format!("  table {}", table.name));
+    }
+    if let Some(data) = data {
+        lines.push(format!("  tables are kept in {}, queues in memory", data.display()));
     }
     lines.push("\nFor boto3, the AWS CLI and SDKs:\n".to_owned());
     let exports = exports(stack, services).into_iter();

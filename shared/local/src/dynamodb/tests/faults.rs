@@ -1,3 +1,5 @@
+//! Faults, and the count of requests, before the tables.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -22,7 +24,7 @@ fn is_lost(reply: Reply) -> bool {
 }
 
 #[test]
-fn a_refused_request_is_not_applied_and_the_next_one_is() {
+fn a_refused_request_is_not_applied_the_next_one_is() {
     for (kind, name, status) in [
         (FaultKind::Throttle, "ProvisionedThroughputExceededException", 400),
         (FaultKind::Conflict, "TransactionConflictException", 400),
@@ -58,7 +60,7 @@ fn a_conflict_cancels_a_transaction_for_every_action() {
 }
 
 #[test]
-fn a_lost_request_changes_nothing_and_a_lost_reply_hides_what_was_done() {
+fn a_lost_request_changes_nothing_a_lost_reply_does() {
     let store = store();
     store.inject(fault("PutItem", 1, FaultKind::LoseRequest));
     store.inject(fault("PutItem", 1, FaultKind::LoseReply));
@@ -70,7 +72,7 @@ fn a_lost_request_changes_nothing_and_a_lost_reply_hides_what_was_done() {
 }
 
 #[test]
-fn a_fault_strikes_only_what_it_is_for() {
+fn a_fault_strikes_only_matching_requests() {
     let store = store();
     let target = Fault {
         containing: Some("\"b\"".to_owned()),
@@ -87,7 +89,7 @@ fn a_fault_strikes_only_what_it_is_for() {
 }
 
 #[test]
-fn a_fault_for_no_request_never_strikes() {
+fn a_fault_for_zero_requests_never_strikes() {
     let store = store();
     store.inject(fault("PutItem", 0, FaultKind::LoseRequest));
     put(&store, key("a"));
@@ -115,7 +117,7 @@ fn a_hook_runs_after_the_commit_and_may_use_the_store() {
 }
 
 #[test]
-fn every_request_is_counted_whatever_becomes_of_it() {
+fn every_request_is_counted_whatever_its_result() {
     let store = store();
     store.inject(fault("PutItem", 1, FaultKind::LoseRequest));
     store.call("PutItem", put_request("a"));

@@ -1,4 +1,4 @@
-//! Requests as a client sends them, and what comes back.
+//! What this stack relies on, as AWS documents it: requests as a client sends them, and the answers.
 
 mod conditions;
 mod faults;
@@ -6,6 +6,7 @@ mod items;
 mod limits;
 mod malformed;
 mod scans;
+mod statements;
 mod tables;
 mod transactions;
 mod updates;
@@ -20,7 +21,7 @@ const BOTH: &str = "both";
 
 /// A table `hash` with the key `id` (S), and a table `both` with the keys `id` (S) and `sort` (N).
 fn store() -> DynamoDb {
-    with_tables(DynamoDb::new("eu-central-1"))
+    with_tables(DynamoDb::in_memory("eu-central-1").unwrap())
 }
 
 fn with_tables(store: DynamoDb) -> DynamoDb {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use local::lambda::Event;
 use local::template::{Settings, Template};
-use local::{Binaries, Options, Stack};
+use local::{Options, Stack};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use self::stage::Stage;
@@ -39,13 +39,10 @@ const SILENCE: Duration = Duration::from_secs(2);
 
 pub(crate) async fn run(template: PathBuf, stop: &mut Stop) -> Outcome {
     let options = Options {
-        template,
         parameters: PARAMETERS
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into(),
-        port: 0,
-        elsewhere: None,
-        binaries: Binaries::Build,
+        ..Options::new(template)
     };
     // What is wrong with it is told before the minutes that building takes.
     Template::read(&options.template, &settings(&options))?;
