@@ -134,6 +134,24 @@ fn dependencies_point_from_functions_over_host_and_batch_to_idempotency() {
 }
 
 #[test]
+fn dependencies_of_the_local_stack_point_down() {
+    let packages = packages();
+    let ours = |name: &str| -> BTreeSet<&str> {
+        let (_, dependencies) = &packages[name];
+        let names = dependencies.iter().map(String::as_str);
+        names.filter(|name| packages.contains_key(*name)).collect()
+    };
+    for name in ["cli", "emulator", "sam"] {
+        assert_eq!(ours(name), BTreeSet::new(), "{name}");
+    }
+    assert_eq!(ours("local"), BTreeSet::from(["cli", "emulator", "host", "sam"]));
+    assert_eq!(ours("testing"), BTreeSet::from(["emulator", "idempotency", "local"]));
+    for name in ["demo", "local", "operator", "testing"] {
+        assert!(!below(name).contains("place-order"), "{name}");
+    }
+}
+
+#[test]
 fn a_function_carries_ring_and_compiled_in_roots_and_no_other_tls() {
     for function in functions() {
         let below = below(&function);
@@ -226,6 +244,14 @@ fn building_the_functions_from_the_stack_or_a_test_compiles_no_dependency_twice(
     assert!(
         twice.is_empty(),
         "resolved to other features when the stack builds the functions: {twice:#?}"
+    );
+    let demo = resolved(&["--package=demo", "--edges=normal,build"]);
+    let twice: Vec<_> = built_by_the_stack.difference(&demo).collect();
+    assert!(twice.is_empty(), "resolved to other features in the demo: {twice:#?}");
+    let twice: Vec<_> = demo.difference(&everything).collect();
+    assert!(
+        twice.is_empty(),
+        "of the demo, resolved to other features in `cargo test --workspace`: {twice:#?}"
     );
     let manifest = std::fs::read_to_string(format!("{ROOT}/Cargo.toml")).unwrap();
     let manifest: toml::Table = toml::from_str(&manifest).unwrap();

@@ -8,8 +8,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
+use emulator::dynamodb::DynamoDb;
 use idempotency::{Claim, DynamoDbLedger, Ledger, Standing};
-use local::dynamodb::DynamoDb;
 use local::{Binaries, Options, Stack};
 
 use crate::store::{AFTER_LEASE, EFFECTS, NOW, Store, attempt, fresh_key};

@@ -3,10 +3,10 @@
 //! 4: the SDK sends a request without a reply again by itself, and the answer must be the first one's.
 
 use aws_sdk_dynamodb::types::{AttributeValue, Update};
+use emulator::dynamodb::{Fault, FaultKind};
 use idempotency::{
     Claim, Committed, Completed, Completion, DynamoDbLedger, Ledger, LedgerError, Refusal, Settled, Write,
 };
-use local::dynamodb::{Fault, FaultKind};
 
 use crate::dynamodb::DynamoDbStore;
 use crate::store::{EFFECTS, NOW, Store, attempt, effect, fresh_key, lease};

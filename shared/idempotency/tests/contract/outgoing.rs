@@ -1,10 +1,10 @@
 //! Messages that are recorded with a completion: every delivery after it learns of them, until the record expires.
 
+use emulator::dynamodb::{Fault, FaultKind};
 use idempotency::{
     Attempt, Claim, Committed, Completed, Completion, Ledger, LedgerError, MemoryLedger, OutgoingMessage, Refusal,
     Standing, Write,
 };
-use local::dynamodb::{Fault, FaultKind};
 
 use crate::dynamodb::{DynamoDbStore, lacks};
 use crate::store::{AFTER_LEASE, NOW, Store, attempt, effect, fresh_key, lease, refused_effect};
