@@ -32,7 +32,7 @@ struct Cli {
 }
 
 const EXIT_STATUS: &str = "\
-Exit status: 0 every promise held, 1 not, or something is wrong, 2 wrong usage, 130 interrupted by Ctrl-C (143 by SIGTERM).";
+Exit status: 0 all held, 1 not, or something is wrong, 2 wrong usage, 130 interrupted by Ctrl-C (143 by SIGTERM).";
 
 /// A visibility timeout short enough to see a redelivery, and longer than a lease; the six times that AWS recommends are for
 /// throttled batches, and there are none here. Otherwise enough time and receives for a busy machine: work whose time is up
