@@ -124,7 +124,10 @@ fn dependencies_point_from_functions_over_host_and_batch_to_idempotency() {
     assert_eq!(ours("idempotency"), BTreeSet::new());
     assert_eq!(ours("batch"), BTreeSet::from(["idempotency"]));
     assert_eq!(ours("host"), BTreeSet::from(["batch", "idempotency"]));
-    assert_eq!(ours("operator"), BTreeSet::from(["batch", "host", "idempotency"]));
+    assert_eq!(
+        ours("operator"),
+        BTreeSet::from(["batch", "cli", "host", "idempotency"])
+    );
     for function in functions() {
         assert!(
             ours(&function).is_subset(&BTreeSet::from(["host", "batch", "idempotency"])),
