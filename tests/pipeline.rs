@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use emulator::ApiError;
+use emulator::dynamodb::{self, AfterApply};
+use emulator::lambda::{Event, Lambda};
+use emulator::sqs;
 use fastrand::Rng;
 use idempotency::Key;
-use local::ApiError;
-use local::dynamodb::{self, AfterApply};
-use local::lambda::{Event, Lambda};
-use local::sqs;
-use local::testing::{Stage, text};
 use serde_json::{Value, json};
+use testing::{TestStack, text};
 
 const QUEUES: [&str; 2] = ["orders", "notifications"];
 const FUNCTIONS: [&str; 2] = ["place-order", "send-notification"];
@@ -50,7 +50,7 @@ fn token(key: &str) -> String {
 }
 
 /// Lets something go wrong with requests to the queues.
-fn inject(stage: &Stage, operation: &str, times: u32, kind: sqs::FaultKind) {
+fn inject(stage: &TestStack, operation: &str, times: u32, kind: sqs::FaultKind) {
     stage.stack.sqs().inject(sqs::Fault {
         operation: operation.to_owned(),
         containing: None,
@@ -71,7 +71,7 @@ fn kill_after(lambda: &Arc<Lambda>, function: &'static str) -> AfterApply {
 type Sent = Arc<Mutex<BTreeMap<String, String>>>;
 
 /// Notes what is sent, and is told of each request before its reply is given.
-fn watch_confirmations(stage: &Stage, mut told: impl FnMut() + Send + 'static) -> Sent {
+fn watch_confirmations(stage: &TestStack, mut told: impl FnMut() + Send + 'static) -> Sent {
     let sent = Sent::default();
     let noted = Arc::clone(&sent);
     let hook = move |request: &Value, answer: &Result<Value, ApiError>| {
@@ -101,7 +101,7 @@ fn watch_confirmations(stage: &Stage, mut told: impl FnMut() + Send + 'static) -
 
 /// Each of these orders is stored and counted once, and confirmed under its key and no other; nothing is given up. Gives back
 /// how often the receiver accepted each confirmation.
-fn check(stage: &Stage, orders: usize, context: &str) -> BTreeMap<String, u32> {
+fn check(stage: &TestStack, orders: usize, context: &str) -> BTreeMap<String, u32> {
     for queue in QUEUES {
         assert_eq!(stage.dead_letters(queue), [""; 0], "{context}: {queue}");
     }
@@ -123,7 +123,7 @@ fn check(stage: &Stage, orders: usize, context: &str) -> BTreeMap<String, u32> {
     keys.into_iter().map(accepted).collect()
 }
 
-fn check_totals(stage: &Stage, orders: usize, context: &str) {
+fn check_totals(stage: &TestStack, orders: usize, context: &str) {
     let tables = stage.stack.dynamodb();
     let stored: BTreeSet<_> = tables.scan("orders").iter().map(|item| text(item, "id")).collect();
     assert_eq!(stored, (0..orders).map(|n| format!("o-{n}")).collect(), "{context}");
@@ -139,7 +139,7 @@ fn check_totals(stage: &Stage, orders: usize, context: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_between_commit_and_send_it_confirms_the_order_at_the_next_delivery() {
-    let stage = Stage::set_with_all(&UNHURRIED).await;
+    let stage = TestStack::start_all(&UNHURRIED).await;
     let kill = kill_after(stage.stack.lambda(), "place-order");
     stage.inject("TransactWriteItems", None, 1, dynamodb::FaultKind::AfterApply(kill));
     let sent = watch_confirmations(&stage, || {});
@@ -152,7 +152,7 @@ async fn killed_between_commit_and_send_it_confirms_the_order_at_the_next_delive
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_between_send_and_acknowledgement_it_sends_again_and_the_confirmation_is_posted_once() {
-    let stage = Stage::set_with_all(&UNHURRIED).await;
+    let stage = TestStack::start_all(&UNHURRIED).await;
     let kill = kill_after(stage.stack.lambda(), "place-order");
     inject(&stage, "SendMessageBatch", 1, sqs::FaultKind::AfterApply(kill));
     let again = watch_confirmations(&stage, || {});
@@ -169,7 +169,7 @@ async fn killed_between_send_and_acknowledgement_it_sends_again_and_the_confirma
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_is_confirmed_once_although_its_producer_sends_it_twice() {
-    let stage = Stage::set_with_all(&UNHURRIED).await;
+    let stage = TestStack::start_all(&UNHURRIED).await;
     let sent = watch_confirmations(&stage, || {});
     for _ in 0..2 {
         stage.send("orders", &order(0)).await;
@@ -185,7 +185,7 @@ async fn an_order_is_confirmed_once_although_its_producer_sends_it_twice() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_the_queues_leave_unanswered_every_order_is_confirmed_once() {
-    let stage = Stage::set_with_all(&PARAMETERS).await;
+    let stage = TestStack::start_all(&PARAMETERS).await;
     for operation in ["SendMessageBatch", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"] {
         // Three attempts a request: more than a whole round of them.
         inject(&stage, operation, 30, sqs::FaultKind::LoseRequest);
@@ -211,7 +211,7 @@ const LONGEST: Duration = Duration::from_secs(120);
 
 /// What to run after requests, so that one in eight is followed by a kill of its function before the reply.
 fn kill_by_chance(
-    stage: &Stage,
+    stage: &TestStack,
     seed: u64,
     calm: &Arc<AtomicBool>,
     function: &'static str,
@@ -226,7 +226,7 @@ fn kill_by_chance(
 }
 
 /// How many invocations were killed so far.
-fn kills(stage: &Stage) -> usize {
+fn kills(stage: &TestStack) -> usize {
     let request = |event| match event {
         Event::InvocationKilled { request_id, .. } => Some(request_id),
         _ => None,
@@ -240,7 +240,7 @@ fn kills(stage: &Stage) -> usize {
 }
 
 /// Sends orders and kills processes until that was often enough; gives back how many orders there are.
-async fn rage(stage: &Stage, seed: u64, calm: &AtomicBool) -> usize {
+async fn rage(stage: &TestStack, seed: u64, calm: &AtomicBool) -> usize {
     let (mut orders, mut dice, begun) = (0, Rng::with_seed(seed), Instant::now());
     while kills(stage) < KILLS {
         assert!(
@@ -268,7 +268,7 @@ async fn rage(stage: &Stage, seed: u64, calm: &AtomicBool) -> usize {
 
 /// How often work under each key ended without an answer or without success, by the messages' IDs. Nothing more is to
 /// come once the processes have ended.
-async fn failures(stage: &Stage, sent: &Sent) -> BTreeMap<String, u32> {
+async fn failures(stage: &TestStack, sent: &Sent) -> BTreeMap<String, u32> {
     stage.stack.lambda().shutdown().await;
     let failed = |event| match event {
         Event::BatchFinished {
@@ -296,7 +296,7 @@ async fn failures(stage: &Stage, sent: &Sent) -> BTreeMap<String, u32> {
 }
 
 async fn storm(seed: u64) {
-    let stage = Stage::set_with_all(&PARAMETERS).await;
+    let stage = TestStack::start_all(&PARAMETERS).await;
     let calm = Arc::new(AtomicBool::new(false));
     let chance = |salt, function| kill_by_chance(&stage, seed + salt, &calm, function);
     let (mut committed, mut claimed) = (chance(100, "place-order"), chance(200, "send-notification"));

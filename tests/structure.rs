@@ -125,7 +125,7 @@ fn dependencies_point_from_functions_down_to_idempotency() {
         ("host", &["consumer", "idempotency"]),
         ("sqs", &["aws", "consumer"]),
         ("lambda", &["aws", "consumer", "host", "idempotency", "sqs"]),
-        ("operator", &["aws", "consumer", "idempotency"]),
+        ("operator", &["aws", "cli", "consumer", "idempotency"]),
     ];
     for (package, expected) in rules {
         assert_eq!(ours(package), expected, "{package}");
@@ -144,6 +144,24 @@ fn tools_do_not_depend_on_a_lambda_runtime() {
         let below = below(tool);
         assert!(below.contains("aws-sdk-sqs"), "{tool}");
         assert!(!below.contains("lambda_runtime"), "{tool}");
+    }
+}
+
+#[test]
+fn dependencies_of_the_local_stack_point_down() {
+    let packages = packages();
+    let ours = |name: &str| -> BTreeSet<&str> {
+        let (_, dependencies) = &packages[name];
+        let names = dependencies.iter().map(String::as_str);
+        names.filter(|name| packages.contains_key(*name)).collect()
+    };
+    for name in ["cli", "emulator", "sam"] {
+        assert_eq!(ours(name), BTreeSet::new(), "{name}");
+    }
+    assert_eq!(ours("local"), BTreeSet::from(["cli", "emulator", "host", "sam"]));
+    assert_eq!(ours("testing"), BTreeSet::from(["emulator", "idempotency", "local"]));
+    for name in ["demo", "local", "operator", "testing"] {
+        assert!(!below(name).contains("place-order"), "{name}");
     }
 }
 
@@ -240,6 +258,14 @@ fn building_the_functions_from_the_stack_or_a_test_compiles_no_dependency_twice(
     assert!(
         twice.is_empty(),
         "resolved to other features when the stack builds the functions: {twice:#?}"
+    );
+    let demo = resolved(&["--package=demo", "--edges=normal,build"]);
+    let twice: Vec<_> = built_by_the_stack.difference(&demo).collect();
+    assert!(twice.is_empty(), "resolved to other features in the demo: {twice:#?}");
+    let twice: Vec<_> = demo.difference(&everything).collect();
+    assert!(
+        twice.is_empty(),
+        "of the demo, resolved to other features in `cargo test --workspace`: {twice:#?}"
     );
     let manifest = std::fs::read_to_string(format!("{ROOT}/Cargo.toml")).unwrap();
     let manifest: toml::Table = toml::from_str(&manifest).unwrap();

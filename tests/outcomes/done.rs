@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use local::ApiError;
-use local::dynamodb::FaultKind;
-use local::testing::Stage;
+use emulator::ApiError;
+use emulator::dynamodb::FaultKind;
 use serde_json::Value;
+use testing::TestStack;
 
 use crate::stage::{self, ONE_BY_ONE, VISIBLE_SOON, counts, receives, script, starts};
 
 /// Kills the function once its work is recorded as done, and before it hears of that.
-pub(super) fn kill_once_done(stage: &Stage, operation: &str) {
+pub(super) fn kill_once_done(stage: &TestStack, operation: &str) {
     let lambda = Arc::clone(stage.stack.lambda());
     let kill = move |_: &Value, answer: &Result<Value, ApiError>| {
         assert!(answer.is_ok() && lambda.kill("scripted") == 1);

@@ -1,6 +1,6 @@
 //! Work that was not done, and may be at a later delivery.
 
-use local::dynamodb::FaultKind;
+use emulator::dynamodb::FaultKind;
 
 use crate::stage::{self, VISIBLE_SOON, counts, receives, runs, script, starts};
 
@@ -49,7 +49,7 @@ async fn a_panic_costs_its_message_alone_and_that_is_tried_again() {
     assert_eq!((starts(&stage, &panicking).len(), starts(&stage, &other).len()), (2, 1));
     assert_eq!(counts(&stage), ["1", "1"]);
     let processes = stage.events();
-    let ended = |event: &local::lambda::Event| matches!(event, local::lambda::Event::ProcessEnded { .. });
+    let ended = |event: &emulator::lambda::Event| matches!(event, emulator::lambda::Event::ProcessEnded { .. });
     assert!(!processes.iter().any(ended), "the process lives on");
 }
 

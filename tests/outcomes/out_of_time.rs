@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use local::ApiError;
-use local::sqs::{Fault, FaultKind};
-use local::testing::{Stage, event, failures};
+use emulator::ApiError;
+use emulator::sqs::{Fault, FaultKind};
 use serde_json::Value;
+use testing::{TestStack, event, failures};
 
 use crate::stage::{self, batches, lease_end, receives, script, starts};
 
@@ -15,7 +15,7 @@ use crate::stage::{self, batches, lease_end, receives, script, starts};
 const HANGING: usize = 12;
 
 /// How long each message is to be hidden before it comes again, in seconds, by its receipt handle.
-fn watch_delays(stage: &Stage) -> Arc<Mutex<BTreeMap<String, u64>>> {
+fn watch_delays(stage: &TestStack) -> Arc<Mutex<BTreeMap<String, u64>>> {
     let delays = Arc::new(Mutex::new(BTreeMap::new()));
     let noted = Arc::clone(&delays);
     let hook = move |request: &Value, _: &Result<Value, ApiError>| {

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use local::ApiError;
-use local::dynamodb::FaultKind;
-use local::testing::Stage;
+use emulator::ApiError;
+use emulator::dynamodb::FaultKind;
 use serde_json::Value;
+use testing::TestStack;
 
 use crate::stage::{self, receives, script, send_in_order};
 
@@ -13,7 +13,7 @@ const GROUPS: usize = 20;
 const MESSAGES: usize = 50;
 
 /// IDs of the messages whose work was recorded as done, in that order.
-fn watch(stage: &Stage) -> Arc<Mutex<Vec<String>>> {
+fn watch(stage: &TestStack) -> Arc<Mutex<Vec<String>>> {
     let done = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&done);
     let hook = move |request: &Value, answer: &Result<Value, ApiError>| {

@@ -1,7 +1,7 @@
 //! Work that can never be done.
 
-use local::testing::Record;
 use serde_json::{Value, json};
+use testing::Record;
 
 use crate::stage::{self, dead_letters, receives, script, starts};
 

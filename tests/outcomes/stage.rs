@@ -1,9 +1,9 @@
 //! A stage with the scripted function on it, messages for it, and what it did.
 
-use local::lambda::Event;
-use local::sqs::QueuedMessage;
-use local::testing::{Stage, text};
+use emulator::lambda::Event;
+use emulator::sqs::QueuedMessage;
 use serde_json::{Value, json};
+use testing::{TestStack, text};
 
 const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripted.yaml");
 const SCRIPTED: (&str, &str) = ("scripted", env!("CARGO_BIN_EXE_scripted"));
@@ -18,9 +18,9 @@ pub(super) const VISIBLE_SOON: [(&str, &str); 2] = [("FunctionTimeout", "6"), ("
 pub(super) const ONE_BY_ONE: (&str, &str) = ("BatchSize", "1");
 
 /// A stage of a test's own, with the handler of this kind, unhurried unless the parameters say otherwise.
-pub(super) async fn set(handler: &str, parameters: &[(&str, &str)]) -> Stage {
+pub(super) async fn set(handler: &str, parameters: &[(&str, &str)]) -> TestStack {
     let parameters = [&[("Handler", handler)], &UNHURRIED[..], parameters].concat();
-    Stage::set_on(TEMPLATE, &[SCRIPTED], &parameters).await
+    TestStack::start_from(TEMPLATE, &[SCRIPTED], &parameters).await
 }
 
 /// The body of a message that asks for this, delivery by delivery.
@@ -29,7 +29,7 @@ pub(super) fn script(deeds: impl Into<Value>) -> Value {
 }
 
 /// Sends a message to a group of the FIFO queue, where this text tells it from others, and gives back its ID.
-pub(super) async fn send_in_order(stage: &Stage, group: &str, deduplication_id: &str, body: &Value) -> String {
+pub(super) async fn send_in_order(stage: &TestStack, group: &str, deduplication_id: &str, body: &Value) -> String {
     let request = json!({
         "QueueUrl": "work.fifo",
         "MessageBody": body.to_string(),
@@ -51,7 +51,7 @@ pub(super) struct Run {
 }
 
 /// All starts of the handler, the first first.
-pub(super) fn runs(stage: &Stage) -> Vec<Run> {
+pub(super) fn runs(stage: &TestStack) -> Vec<Run> {
     let run = |item: &Value| Run {
         message: text(item, "message"),
         started: text(item, "started").parse().unwrap(),
@@ -63,13 +63,13 @@ pub(super) fn runs(stage: &Stage) -> Vec<Run> {
 }
 
 /// When the handler was started for a message, the first time first.
-pub(super) fn starts(stage: &Stage, message: &str) -> Vec<u64> {
+pub(super) fn starts(stage: &TestStack, message: &str) -> Vec<u64> {
     let of_message = runs(stage).into_iter().filter(|run| run.message == message);
     of_message.map(|run| run.started).collect()
 }
 
 /// Waits until a message was turned away because its work is in progress, and then lets that work end.
-pub(super) async fn release_once_another_is_turned_away(stage: &Stage) {
+pub(super) async fn release_once_another_is_turned_away(stage: &TestStack) {
     let turned_away = || stage.metrics().iter().any(|batch| batch["InProgress"] == 1);
     stage.until("another is turned away", turned_away).await;
     let released = json!({ "TableName": "counts", "Item": { "id": { "S": "released" } } });
@@ -77,13 +77,13 @@ pub(super) async fn release_once_another_is_turned_away(stage: &Stage) {
 }
 
 /// How often each effect happened.
-pub(super) fn counts(stage: &Stage) -> Vec<String> {
+pub(super) fn counts(stage: &TestStack) -> Vec<String> {
     let counts = stage.stack.dynamodb().scan("counts");
     counts.iter().map(|count| text(count, "times")).collect()
 }
 
 /// What is in the standard queue's dead-letter queue.
-pub(super) fn dead_letters(stage: &Stage) -> Vec<QueuedMessage> {
+pub(super) fn dead_letters(stage: &TestStack) -> Vec<QueuedMessage> {
     stage.stack.sqs().peek("work-dlq")
 }
 
@@ -96,7 +96,7 @@ pub(super) fn original_ids(letters: &[QueuedMessage]) -> Vec<&str> {
 }
 
 /// When the lease of a key in work ends, milliseconds since 1970.
-pub(super) fn lease_end(stage: &Stage, key: &str) -> u64 {
+pub(super) fn lease_end(stage: &TestStack, key: &str) -> u64 {
     let records = stage.stack.dynamodb().scan("idempotency");
     let id = format!("scripted#{key}");
     let record = records.iter().find(|record| text(record, "id") == id).unwrap();
@@ -105,7 +105,7 @@ pub(super) fn lease_end(stage: &Stage, key: &str) -> u64 {
 }
 
 /// How often a message was received.
-pub(super) fn receives(stage: &Stage, message: &str) -> u32 {
+pub(super) fn receives(stage: &TestStack, message: &str) -> u32 {
     stage.stack.sqs().deliveries(message)
 }
 
@@ -118,7 +118,7 @@ pub(super) struct Batch {
 }
 
 /// The batches that ended so far.
-pub(super) fn batches(stage: &Stage) -> Vec<Batch> {
+pub(super) fn batches(stage: &TestStack) -> Vec<Batch> {
     let batch = |event| match event {
         Event::BatchFinished {
             messages, whole_batch, ..

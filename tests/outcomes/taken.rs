@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use local::ApiError;
-use local::dynamodb::FaultKind;
-use local::lambda::Event;
+use emulator::ApiError;
+use emulator::dynamodb::FaultKind;
+use emulator::lambda::Event;
 use serde_json::{Value, json};
 
 use crate::stage::{

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use local::testing::Stage;
 use serde_json::{Value, json};
+use testing::TestStack;
 
 use crate::Deployment;
 
@@ -202,7 +202,7 @@ fn the_dashboard_shows_every_alarm_and_of_each_function_outcomes_latency_age_and
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_functions_write_the_metrics_that_alarms_and_dashboard_are_about() {
-    let stage = Stage::set_with_all(&[]).await;
+    let stage = TestStack::start_all(&[]).await;
     stage.send("orders", &json!("no order")).await;
     let written = || {
         let lines = stage.log().into_iter();

@@ -5,8 +5,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use local::template::Function;
-use local::testing::{last_words, programs};
+use sam::Function;
+use testing::{last_words, programs};
 
 use crate::{Deployment, ROOT};
 

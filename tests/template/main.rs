@@ -14,7 +14,7 @@ mod stages;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use local::template::{Queue, Resource, Settings, Template};
+use sam::{Queue, Resource, Settings, Template};
 use serde_json::Value;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");

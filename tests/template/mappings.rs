@@ -1,6 +1,6 @@
 //! How messages go from a queue to its function.
 
-use local::template::Template;
+use sam::Template;
 use serde_json::Value;
 
 use crate::{Deployment, path, settings};

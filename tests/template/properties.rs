@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use local::template::Template;
+use sam::Template;
 use serde_json::{Value, json};
 
 use crate::{Deployment, ROOT, path, section, settings};

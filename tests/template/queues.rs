@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use idempotency::DEFAULT_RETENTION;
-use local::template::{Function, Queue};
+use sam::{Function, Queue};
 use serde_json::{Value, json};
 
 use crate::{Deployment, each, last};

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use local::dynamodb::FaultKind;
-use local::testing::Stage;
+use emulator::dynamodb::FaultKind;
 use serde_json::{Value, json};
+use testing::TestStack;
 
 use crate::{Deployment, each, last};
 
@@ -66,7 +66,7 @@ fn on(actions: &[&str], resource: &str) -> BTreeSet<Permission> {
 }
 
 /// Work of all kinds for all functions: done, dead-lettered, and put off.
-async fn put_to_work(stage: &Stage) {
+async fn put_to_work(stage: &TestStack) {
     let stock = json!({"TableName": "stock", "Item": {"id": {"S": "tea"}, "stock": {"N": "9"}}});
     stage.stack.dynamodb().call("PutItem", stock);
     // As often as the client tries for the three messages that there are: then they go back, and their visibility timeouts
@@ -98,7 +98,7 @@ async fn put_to_work(stage: &Stage) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_allows_what_its_function_asks_for_and_its_poller_log_and_traces_need() {
-    let stage = Stage::set_with_all(&[("FunctionTimeout", "2"), ("VisibilityTimeout", "12")]).await;
+    let stage = TestStack::start_all(&[("FunctionTimeout", "2"), ("VisibilityTimeout", "12")]).await;
     put_to_work(&stage).await;
     let calls = stage.stack.calls();
     let deployment = Deployment::default();

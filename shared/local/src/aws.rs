@@ -11,9 +11,8 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TimeToLiveSpecification,
 };
 use aws_sdk_sqs::types::QueueAttributeName;
+use sam::{Queue, Table};
 use serde_json::Value;
-
-use crate::template::{Queue, Table};
 
 /// The region of the stack when the environment names none.
 const REGION: &str = "us-east-1";
@@ -71,7 +70,7 @@ impl Clients {
         }
     }
 
-    /// Creates a queue unless it is there, and gives back its URL.
+    /// Creates a queue unless it exists, and returns its URL.
     pub(crate) async fn create_queue(&self, queue: &Queue, endpoint: &str) -> Result<String, CreateError> {
         let attributes: HashMap<_, _> = (queue.attributes.iter())
             .map(|(name, value)| (QueueAttributeName::from(name.as_str()), value.clone()))
@@ -87,7 +86,7 @@ impl Clients {
         Ok(created.queue_url.unwrap_or_default())
     }
 
-    /// Creates a table unless it is there, and sets its time to live.
+    /// Creates a table unless it exists, and sets its time to live.
     pub(crate) async fn create_table(&self, table: &Table, endpoint: &str) -> Result<(), CreateError> {
         let invalid = |why: String| CreateError {
             what: "table",
@@ -131,7 +130,7 @@ impl Clients {
     }
 }
 
-/// The functions' own configuration, but for what a tool at a developer's desk needs to be different.
+/// The functions' own configuration, but for what a tool on a workstation needs to be different.
 ///
 /// The endpoint is for the service's own configuration: here the environment's, which may be another stack's, would outweigh
 /// it.
@@ -182,7 +181,7 @@ fn text<'a>(from: &'a Value, name: &str) -> &'a str {
 fn failed<E, R>(what: &'static str, name: &str, endpoint: &str, error: &SdkError<E, R>) -> CreateError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
-    R: std::fmt::Debug,
+    R: std::fmt::Debug + 'static,
 {
     CreateError {
         what,
@@ -192,17 +191,23 @@ where
     }
 }
 
-/// What the service says, or why there was no saying.
+/// The service's error, or why there was no answer.
 fn reason<E, R>(error: &SdkError<E, R>) -> String
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
-    R: std::fmt::Debug,
+    R: std::fmt::Debug + 'static,
 {
     match (error.code(), error.message()) {
         (Some(code), Some(message)) => format!("{code}: {message}"),
-        _ => {
-            let chain = std::iter::successors(std::error::Error::source(error), |error| error.source());
-            chain.last().map_or_else(|| error.to_string(), ToString::to_string)
-        }
+        _ => cli::innermost(error).to_string(),
     }
+}
+
+/// Why a service gave no answer: the innermost cause, and what to do.
+pub fn no_answer(endpoint: &str, error: &(dyn std::error::Error + 'static)) -> String {
+    format!(
+        "no answer from {endpoint} ({}): start the stack with `cargo run -p local -- up`, or name another with \
+         --endpoint-url",
+        cli::innermost(error)
+    )
 }

@@ -47,14 +47,14 @@ fn list(there: &[String]) -> String {
     }
 }
 
-/// Builds these binaries of the workspace in `directory`, dev profile, and gives back where each is.
+/// Builds these binaries of the workspace in `directory`, dev profile, and returns the path of each.
 ///
 /// Cargo's progress and messages go to standard error.
 ///
 /// # Errors
 ///
-/// [`BuildError`]; what cargo and the compiler have to say is on standard error by then.
-pub(crate) async fn build(directory: &Path, binaries: &[String]) -> Result<BTreeMap<String, PathBuf>, BuildError> {
+/// [`BuildError`]; the messages of cargo and the compiler are on standard error by then.
+pub async fn build(directory: &Path, binaries: &[String]) -> Result<BTreeMap<String, PathBuf>, BuildError> {
     if binaries.is_empty() {
         return Ok(BTreeMap::new());
     }

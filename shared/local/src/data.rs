@@ -3,7 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use crate::dynamodb::DynamoDb;
+use emulator::dynamodb::DynamoDb;
 
 /// The folder can't keep the tables.
 #[derive(Debug, thiserror::Error)]

@@ -20,31 +20,31 @@ pub struct Options {
     pub parameters: BTreeMap<String, String>,
     /// The loopback port to serve on; 0: any that is free.
     pub port: u16,
-    /// Where SQS and DynamoDB are, if not here.
-    pub elsewhere: Option<Elsewhere>,
-    /// The folder that keeps the tables, unless they are elsewhere; `None`: they are in memory, as queues always are.
+    /// SQS and DynamoDB to use instead of the emulated ones.
+    pub endpoint_override: Option<EndpointOverride>,
+    /// The folder that keeps the emulated tables; `None`: they are in memory, as queues always are.
     pub data: Option<PathBuf>,
     /// Where the functions' binaries come from.
     pub binaries: Binaries,
 }
 
 impl Options {
-    /// On any free port, with the template's own parameters, everything here, in memory, and functions that cargo builds.
+    /// On any free port, with the template's own parameters, everything emulated in memory, and functions that cargo builds.
     pub fn new(template: impl Into<PathBuf>) -> Self {
         Self {
             template: template.into(),
             parameters: BTreeMap::new(),
             port: 0,
-            elsewhere: None,
+            endpoint_override: None,
             data: None,
             binaries: Binaries::Build,
         }
     }
 }
 
-/// SQS and DynamoDB in another place than the stack.
+/// SQS and DynamoDB that are not the stack's own.
 #[derive(Debug, Clone)]
-pub struct Elsewhere {
+pub struct EndpointOverride {
     /// URL of SQS.
     pub sqs: String,
     /// URL of DynamoDB.
@@ -53,7 +53,7 @@ pub struct Elsewhere {
     pub account: String,
 }
 
-impl Elsewhere {
+impl EndpointOverride {
     /// Another emulator, which serves both at one URL.
     pub fn emulator(url: &str) -> Self {
         Self {

@@ -6,34 +6,32 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Router;
+use emulator::dynamodb::{DynamoDb, OpenError};
+use emulator::lambda::{Function, InvalidMapping, Lambda, Mapping, Observer, run_mapping};
+use emulator::sqs::Sqs;
+use emulator::{Call, Receiver, Services};
+use sam::{Settings, Template, TemplateError};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::aws::{self, Clients, CreateError};
 use crate::build::{self, BuildError};
-use crate::calls::{Call, Calls};
 use crate::data::{self, DataError};
-use crate::dynamodb::{DynamoDb, OpenError};
-use crate::lambda::{Function, InvalidMapping, Lambda, Mapping, Observer, run_mapping};
-use crate::options::{Binaries, Elsewhere, Options};
-use crate::receiver::Receiver;
-use crate::server::{self, Services};
-use crate::sqs::Sqs;
-use crate::template::{self, Settings, Template, TemplateError};
+use crate::options::{Binaries, EndpointOverride, Options};
 
 /// Why the stack does not start. Nothing of it is left running.
 #[derive(Debug, thiserror::Error)]
 pub enum StackError {
-    /// Somebody else has the port.
+    /// Another process has the port.
     #[error("port {port} of 127.0.0.1 can't be used: {why}; another emulator? choose one with --port, or 0 for any")]
     Port {
         /// The port.
         port: u16,
-        /// What the operating system says.
+        /// The operating system's error.
         why: std::io::Error,
     },
-    /// The template is wrong, or says what the stack can't honour.
+    /// The template is wrong, or names what the stack doesn't support.
     #[error(transparent)]
     Template(#[from] TemplateError),
     /// The functions can't be built.
@@ -67,18 +65,18 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Builds the functions, creates queues and tables, and lets messages flow. `observer` is told what happens.
+    /// Builds the functions, creates queues and tables, and lets messages flow. `observer` gets each event.
     ///
     /// # Errors
     ///
-    /// [`StackError`] says in one line what is wrong, and where.
+    /// [`StackError`] names in one line what is wrong, and where.
     pub async fn start(options: Options, observer: Observer) -> Result<Self, StackError> {
         let (listener, endpoint) = listen(options.port).await?;
-        let services = options.elsewhere.clone();
-        let services = services.unwrap_or_else(|| Elsewhere::emulator(&endpoint));
+        let services = options.endpoint_override.clone();
+        let services = services.unwrap_or_else(|| EndpointOverride::emulator(&endpoint));
         let template = read(&options, &endpoint, &services)?;
         let binaries = binaries(&options, &template).await?;
-        let functions = functions(&template, &binaries, &services, options.elsewhere.is_some());
+        let functions = functions(&template, &binaries, &services, options.endpoint_override.is_some());
         let region = aws::region();
         let address = endpoint.trim_start_matches("http://");
         let lambda = Lambda::new(address, &region, functions, observer);
@@ -86,17 +84,12 @@ impl Stack {
             Some(directory) => data::open(directory, &region).map(|(tables, lock)| (tables, Some(lock)))?,
             None => (DynamoDb::in_memory(&region)?, None),
         };
-        let emulated = Services {
-            sqs: Arc::new(Sqs::new(&endpoint, &region)),
-            dynamodb: Arc::new(dynamodb),
-            calls: Arc::new(Calls::default()),
-        };
+        let emulated = Services::new(Sqs::new(&endpoint, &region), dynamodb);
         let receiver = Receiver::default();
-        let router = server::router(emulated.clone());
-        let router = router.merge(lambda.router()).merge(receiver.router());
-        let queue_urls = match &options.elsewhere {
-            Some(elsewhere) => create(&template, elsewhere).await?,
-            None => create_unseen(&template, router.clone()).await?,
+        let router = emulated.router().merge(lambda.router()).merge(receiver.router());
+        let queue_urls = match &options.endpoint_override {
+            Some(services) => create(&template, services).await?,
+            None => create_before_serving(&template, router.clone()).await?,
         };
         let stack = Self {
             endpoint,
@@ -115,13 +108,13 @@ impl Stack {
 
     async fn map(
         &self,
-        services: &Elsewhere,
+        services: &EndpointOverride,
         binaries: &BTreeMap<String, PathBuf>,
         queue_urls: &BTreeMap<String, String>,
     ) -> Result<(), StackError> {
         let sqs = aws::sqs_client(&services.sqs).await;
         for mapping in self.template.mappings.iter().filter(|mapping| mapping.enabled) {
-            let runs = |function: &&template::Function| function.name == mapping.function;
+            let runs = |function: &&sam::Function| function.name == mapping.function;
             let function = self.template.functions.iter().find(runs);
             if function.is_none_or(|function| !binaries.contains_key(&function.binary)) {
                 continue;
@@ -152,17 +145,17 @@ impl Stack {
 
     /// The emulated SQS.
     pub fn sqs(&self) -> &Arc<Sqs> {
-        &self.emulated.sqs
+        self.emulated.sqs()
     }
 
     /// The emulated DynamoDB.
     pub fn dynamodb(&self) -> &Arc<DynamoDb> {
-        &self.emulated.dynamodb
+        self.emulated.dynamodb()
     }
 
-    /// What the functions asked SQS and DynamoDB for, if those are here: the permissions that they need.
+    /// What the functions called of SQS and DynamoDB, unless an override applies: the permissions that they need.
     pub fn calls(&self) -> BTreeSet<Call> {
-        self.emulated.calls.all()
+        self.emulated.calls()
     }
 
     /// The functions' processes.
@@ -170,7 +163,7 @@ impl Stack {
         &self.lambda
     }
 
-    /// What receives notifications, unless `NotificationUrl` says otherwise.
+    /// Receives notifications, unless `NotificationUrl` has another value.
     pub fn receiver(&self) -> &Receiver {
         &self.receiver
     }
@@ -208,8 +201,8 @@ fn serve(listener: TcpListener, router: Router) -> AbortOnDropHandle<()> {
     }))
 }
 
-/// Creates tables and queues, and gives back the queues' URLs.
-async fn create(template: &Template, services: &Elsewhere) -> Result<BTreeMap<String, String>, StackError> {
+/// Creates tables and queues, and returns the queues' URLs.
+async fn create(template: &Template, services: &EndpointOverride) -> Result<BTreeMap<String, String>, StackError> {
     let clients = Clients::at(&services.sqs, &services.dynamodb).await;
     for table in &template.tables {
         clients.create_table(table, &services.dynamodb).await?;
@@ -221,14 +214,14 @@ async fn create(template: &Template, services: &Elsewhere) -> Result<BTreeMap<St
     Ok(urls)
 }
 
-/// The same by a door of its own: who finds the stack's port answering finds queues and tables as well.
-async fn create_unseen(template: &Template, router: Router) -> Result<BTreeMap<String, String>, StackError> {
+/// The same through a port of its own: a client that finds the stack's port open finds queues and tables as well.
+async fn create_before_serving(template: &Template, router: Router) -> Result<BTreeMap<String, String>, StackError> {
     let (listener, endpoint) = listen(0).await?;
-    let _open = serve(listener, router);
-    create(template, &Elsewhere::emulator(&endpoint)).await
+    let _serving = serve(listener, router);
+    create(template, &EndpointOverride::emulator(&endpoint)).await
 }
 
-fn mapping(mapping: &template::Mapping, queue_url: String, account: &str) -> Mapping {
+fn mapping(mapping: &sam::Mapping, queue_url: String, account: &str) -> Mapping {
     Mapping {
         function: mapping.function.clone(),
         queue_url,
@@ -240,7 +233,7 @@ fn mapping(mapping: &template::Mapping, queue_url: String, account: &str) -> Map
     }
 }
 
-fn read(options: &Options, endpoint: &str, services: &Elsewhere) -> Result<Template, TemplateError> {
+fn read(options: &Options, endpoint: &str, services: &EndpointOverride) -> Result<Template, TemplateError> {
     let settings = Settings {
         parameters: options.parameters.clone(),
         fallbacks: BTreeMap::from([("NotificationUrl".to_owned(), format!("{endpoint}{}", Receiver::PATH))]),
@@ -271,19 +264,19 @@ async fn binaries(options: &Options, template: &Template) -> Result<BTreeMap<Str
 fn functions(
     template: &Template,
     binaries: &BTreeMap<String, PathBuf>,
-    services: &Elsewhere,
-    elsewhere: bool,
+    services: &EndpointOverride,
+    overridden: bool,
 ) -> Vec<Function> {
     let runnable = template
         .functions
         .iter()
         .filter_map(|function| Some((function, binaries.get(&function.binary)?)));
-    let function = |(function, binary): (&template::Function, &PathBuf)| {
+    let function = |(function, binary): (&sam::Function, &PathBuf)| {
         let mut environment = BTreeMap::from([
             ("AWS_ENDPOINT_URL_SQS".to_owned(), services.sqs.clone()),
             ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), services.dynamodb.clone()),
         ]);
-        if elsewhere {
+        if overridden {
             environment.extend(credentials());
         }
         environment.extend(function.environment.clone());
@@ -298,7 +291,7 @@ fn functions(
     runnable.map(function).collect()
 }
 
-/// The credentials in the environment, which another endpoint may ask for.
+/// The credentials in the environment, which another endpoint may check.
 fn credentials() -> impl Iterator<Item = (String, String)> {
     let names = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
     names

@@ -8,7 +8,6 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{Region, SdkConfig};
 use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
 use clap::Args;
-use http::Uri;
 
 /// A request that has no answer after this long is sent again. More than the longest wait for messages that is asked for.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -20,7 +19,7 @@ const REGION: &str = "us-east-1";
 #[derive(Args)]
 pub(crate) struct EndpointArgs {
     /// Where the stack, or an emulator, is [default: $AWS_ENDPOINT_URL, or else AWS]
-    #[arg(long, value_name = "URL", value_parser = http_url)]
+    #[arg(long, value_name = "URL", value_parser = cli::http_url)]
     endpoint_url: Option<String>,
 }
 
@@ -67,16 +66,7 @@ impl EndpointArgs {
 
     /// Where the service is, found as AWS's own tools find it; `None`: where they say.
     fn of(&self, service: &str) -> Result<Option<String>, String> {
-        if self.endpoint_url.is_some() {
-            return Ok(self.endpoint_url.clone());
-        }
-        let mut variables = [format!("AWS_ENDPOINT_URL_{service}"), "AWS_ENDPOINT_URL".to_owned()].into_iter();
-        let set = variables.find_map(|name| Some((env::var(&name).ok().filter(|url| !url.is_empty())?, name)));
-        let Some((url, name)) = set else {
-            return Ok(None);
-        };
-        let url = http_url(&url).map_err(|why| format!("{name} is no URL of a service: {url:?}; {why}"))?;
-        Ok(Some(url))
+        cli::endpoint_url(service, self.endpoint_url.as_deref())
     }
 }
 
@@ -123,14 +113,5 @@ async fn emulator() -> SdkConfig {
                 .credentials_provider(SharedCredentialsProvider::new(anybody))
                 .build()
         }
-    }
-}
-
-/// The URL of a service, without the slash that it may end with.
-fn http_url(text: &str) -> Result<String, String> {
-    let is_one = |url: Uri| matches!(url.scheme_str(), Some("http" | "https")) && url.query().is_none();
-    match text.parse().is_ok_and(is_one) {
-        true => Ok(text.trim_end_matches('/').to_owned()),
-        false => Err("write it as http://127.0.0.1:4566".to_owned()),
     }
 }

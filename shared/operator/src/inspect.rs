@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use cli::say;
 use idempotency::Timestamp;
 
-use crate::{Outcome, RecordArgs, record, say};
+use crate::{Outcome, RecordArgs, record};
 
 #[derive(Args)]
 pub(crate) struct InspectArgs {

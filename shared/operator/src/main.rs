@@ -5,7 +5,6 @@ mod dlq;
 mod endpoint;
 mod inspect;
 mod record;
-mod stop;
 mod table;
 mod time;
 mod trouble;
@@ -18,15 +17,6 @@ use idempotency::Key;
 
 use crate::endpoint::EndpointArgs;
 use crate::table::TableArgs;
-
-/// Prints a line. Whoever reads it may have gone (`operator dlq list | head`); what is done does not depend on them.
-macro_rules! say {
-    ($($text:tt)*) => {{
-        use std::io::Write;
-        let _ = writeln!(std::io::stdout(), $($text)*);
-    }};
-}
-pub(crate) use say;
 
 /// Look into the ledger, free a key, send dead letters back to where they came from.
 ///

@@ -3,6 +3,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD as BASE64;
+use cli::printable;
 use idempotency::{Item, Key, Timestamp};
 use serde_json::{Map, Number, Value};
 
@@ -80,31 +81,6 @@ fn plain(value: &AttributeValue) -> String {
     }
 }
 
-/// Text on one line, without what a terminal would obey or nobody sees: keys, reasons and bodies are others' words.
-pub(crate) fn printable(text: &str) -> String {
-    let escaped = |character: char| match character.is_control() || is_invisible(character) {
-        true => character.escape_default().to_string(),
-        false => character.to_string(),
-    };
-    text.chars().map(escaped).collect()
-}
-
-/// Without width, or changing the direction of what is around it.
-fn is_invisible(character: char) -> bool {
-    matches!(
-        character,
-        '\u{ad}'
-            | '\u{61c}'
-            | '\u{180e}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}'
-    )
-}
-
 /// Every attribute under its own name; binary values in Base64.
 pub(crate) fn json(item: &Item) -> Value {
     let attributes = item.iter().map(|(name, value)| (name.clone(), value_json(value)));
@@ -143,35 +119,6 @@ fn number(digits: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_a_terminal_would_obey_is_shown_and_not_obeyed() {
-        assert_eq!(printable("a\u{1b}[2Jb\nü"), "a\\u{1b}[2Jb\\nü");
-    }
-
-    #[test]
-    fn what_nobody_sees_or_what_turns_text_around_is_shown() {
-        let characters = [
-            ("soft hyphen", 0xad),
-            ("Arabic letter mark", 0x61c),
-            ("Mongolian vowel separator", 0x180e),
-            ("zero-width space", 0x200b),
-            ("left-to-right mark", 0x200e),
-            ("line separator", 0x2028),
-            ("right-to-left override", 0x202e),
-            ("word joiner", 0x2060),
-            ("invisible plus", 0x2064),
-            ("right-to-left isolate", 0x2067),
-            ("nominal digit shapes", 0x206f),
-            ("byte order mark", 0xfeff),
-            ("interlinear annotation anchor", 0xfff9),
-            ("tag of a hidden letter", 0xe0041),
-        ];
-        for (name, code) in characters {
-            let character = char::from_u32(code).unwrap();
-            assert_eq!(printable(&character.to_string()), format!("\\u{{{code:x}}}"), "{name}");
-        }
-    }
 
     #[test]
     fn a_number_is_never_rounded() {

@@ -5,11 +5,12 @@ use std::error::Error;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+use cli::{causes, innermost};
 
 /// An error and what caused it. Of the SDK's errors only what lies at the bottom is of use to the reader.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     match error.source() {
-        Some(cause) => format!("{error}: {}", deepest(cause)),
+        Some(cause) => format!("{error}: {}", innermost(cause)),
         None => error.to_string(),
     }
 }
@@ -22,12 +23,12 @@ where
     match (error, error.code()) {
         (_, Some(code)) => format!("{what}: {code}: {}", error.message().unwrap_or_default()),
         (SdkError::DispatchFailure(_), _) if causes(error).any(|cause| cause.is::<CredentialsError>()) => {
-            no_credentials(&deepest(error).to_string())
+            no_credentials(&innermost(error).to_string())
         }
         // Neither the network nor the time: nothing was sent, such as for settings that contradict each other.
-        (SdkError::DispatchFailure(failure), _) if failure.is_other() => format!("{what}: {}", deepest(error)),
+        (SdkError::DispatchFailure(failure), _) if failure.is_other() => format!("{what}: {}", innermost(error)),
         (SdkError::DispatchFailure(_) | SdkError::TimeoutError(_), _) => {
-            format!("no answer from {place}: {}", deepest(error))
+            format!("no answer from {place}: {}", innermost(error))
         }
         _ => format!("{what}: {}", chain(error)),
     }
@@ -47,13 +48,4 @@ fn no_credentials(why: &str) -> String {
         ),
         None => format!("no credentials: sign in with `aws sso login`, or set AWS_PROFILE{why}"),
     }
-}
-
-/// The error, what caused it, and so on.
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error| (**error).source())
-}
-
-fn deepest<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
-    causes(error).last().unwrap_or(error)
 }

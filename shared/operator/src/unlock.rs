@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use cli::say;
 use idempotency::{Record, Status, Timestamp};
 
 use crate::confirm::confirmed;
-use crate::{Outcome, RecordArgs, record, say, time};
+use crate::{Outcome, RecordArgs, record, time};
 
 #[derive(Args)]
 pub(crate) struct UnlockArgs {

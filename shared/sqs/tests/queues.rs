@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use consumer::{Attribute, QueueMessage, Queues};
-use local::sqs::MessageState;
-use local::testing::Stage;
+use emulator::sqs::MessageState;
 use serde_json::{Value, json};
+use testing::TestStack;
 
 use sqs::{Sqs, VisibilityChange};
 
@@ -16,8 +16,8 @@ use sqs::{Sqs, VisibilityChange};
 const STANDARD: &str = "orders-dlq";
 const FIFO: &str = "reservations-dlq.fifo";
 
-async fn stage() -> (Stage, Sqs) {
-    let stage = Stage::set(&[], &[]).await;
+async fn stage() -> (TestStack, Sqs) {
+    let stage = TestStack::start(&[], &[]).await;
     let client = local::sqs_client(stage.stack.endpoint()).await;
     (stage, Sqs::new(client))
 }
@@ -40,7 +40,7 @@ fn message(body: &str) -> QueueMessage {
     }
 }
 
-async fn receive(stage: &Stage, queue: &str) -> Vec<Value> {
+async fn receive(stage: &TestStack, queue: &str) -> Vec<Value> {
     let request = json!({
         "QueueUrl": queue,
         "MaxNumberOfMessages": 10,
@@ -52,12 +52,12 @@ async fn receive(stage: &Stage, queue: &str) -> Vec<Value> {
     received["Messages"].as_array().cloned().unwrap_or_default()
 }
 
-fn states(stage: &Stage, queue: &str) -> Vec<MessageState> {
+fn states(stage: &TestStack, queue: &str) -> Vec<MessageState> {
     let messages = stage.stack.sqs().peek(queue).into_iter();
     messages.map(|message| message.state).collect()
 }
 
-fn bodies(stage: &Stage, queue: &str) -> Vec<String> {
+fn bodies(stage: &TestStack, queue: &str) -> Vec<String> {
     let messages = stage.stack.sqs().peek(queue).into_iter();
     messages.map(|message| message.body).collect()
 }

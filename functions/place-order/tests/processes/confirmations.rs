@@ -1,7 +1,7 @@
 //! Each order is confirmed, under a key that is its own.
 
-use local::testing::{DeadLetter, Record, UNHURRIED};
 use serde_json::{Value, json};
+use testing::{DeadLetter, Record, UNHURRIED};
 
 use crate::stage::{self, confirmations, order, orders, totals};
 

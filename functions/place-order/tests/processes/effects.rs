@@ -1,7 +1,7 @@
 //! The effect of an order happens once, however often and under whatever name it comes.
 
-use local::testing::{DeadLetter, Record, UNHURRIED, event, failures};
 use serde_json::json;
+use testing::{DeadLetter, Record, UNHURRIED, event, failures};
 
 use crate::stage::{self, order, orders, sums, totals};
 
@@ -138,6 +138,6 @@ async fn a_process_goes_on_after_an_event_that_is_none() {
         .invoke_with("place-order", event("orders", &[("m-1", order("o-1", "ada", 700))]))
         .await;
     assert_eq!(failures(&valid), [""; 0]);
-    let started = |event: &local::lambda::Event| matches!(event, local::lambda::Event::ProcessStarted { .. });
+    let started = |event: &emulator::lambda::Event| matches!(event, emulator::lambda::Event::ProcessStarted { .. });
     assert_eq!(stage.events().iter().filter(|event| started(event)).count(), 1);
 }

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use local::dynamodb::FaultKind;
-use local::testing::{Stage, UNHURRIED, event, failures};
+use emulator::dynamodb::FaultKind;
 use serde_json::Value;
+use testing::{TestStack, UNHURRIED, event, failures};
 
 use crate::proxy::Proxy;
 use crate::stage::{self, order, orders, sums, totals};
 
 /// Lets something go wrong with the transactions of one order.
-fn inject(stage: &Stage, order: &str, times: u32, kind: FaultKind) {
+fn inject(stage: &TestStack, order: &str, times: u32, kind: FaultKind) {
     let containing = format!("\"{order}\"");
     stage.inject("TransactWriteItems", Some(&containing), times, kind);
 }
@@ -121,7 +121,7 @@ async fn a_message_whose_request_never_arrives_costs_itself_alone() {
 }
 
 /// A stage whose table is reached by this way only.
-async fn stage_behind(proxy: &Proxy, parameters: &[(&str, &str)]) -> Stage {
+async fn stage_behind(proxy: &Proxy, parameters: &[(&str, &str)]) -> TestStack {
     let line = "          ORDERS_TABLE: !Ref OrdersTable\n";
     let instead = format!("{line}          AWS_ENDPOINT_URL_DYNAMODB: {}\n", proxy.url);
     let stage = stage::set_otherwise((line, &instead), parameters).await;

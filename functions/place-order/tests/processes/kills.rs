@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use local::ApiError;
-use local::dynamodb::FaultKind;
-use local::lambda::{Event, Lambda};
-use local::testing::Stage;
+use emulator::ApiError;
+use emulator::dynamodb::FaultKind;
+use emulator::lambda::{Event, Lambda};
 use serde_json::Value;
+use testing::TestStack;
 
 use crate::stage::{self, confirmations, order, sums, totals};
 
@@ -33,7 +33,7 @@ impl Dice {
 type Commits = Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>;
 
 /// Counts commits, and lets one in `rarity` be followed by a kill before its reply, `kills` times.
-fn watch(stage: &Stage, mut dice: Dice, rarity: u64, mut kills: u32) -> Commits {
+fn watch(stage: &TestStack, mut dice: Dice, rarity: u64, mut kills: u32) -> Commits {
     let commits = Commits::default();
     let (counted, lambda) = (Arc::clone(&commits), Arc::clone(stage.stack.lambda()));
     let hook = move |request: &Value, answer: &Result<Value, ApiError>| {

@@ -1,13 +1,13 @@
 //! What becomes of a batch, in the numbers that CloudWatch reads.
 
-use local::dynamodb::FaultKind;
-use local::testing::{Stage, UNHURRIED};
+use emulator::dynamodb::FaultKind;
 use serde_json::{Value, json};
+use testing::{TestStack, UNHURRIED};
 
 use crate::stage::{self, order};
 
 /// The counts of each batch so far. No line of metrics is yet to come once the processes have ended.
-async fn counts(stage: &Stage) -> Vec<[u64; 7]> {
+async fn counts(stage: &TestStack) -> Vec<[u64; 7]> {
     stage.stack.lambda().shutdown().await;
     let names = [
         "Done",

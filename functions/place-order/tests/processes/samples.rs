@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use local::testing::{UNHURRIED, failures, samples};
 use serde_json::Value;
+use testing::{UNHURRIED, failures, samples};
 
 use crate::stage::{self, orders, sums, totals};
 

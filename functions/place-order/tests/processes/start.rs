@@ -1,8 +1,8 @@
 //! What the function says when it can't start, and while it runs.
 
-use local::dynamodb::FaultKind;
-use local::testing::{UNHURRIED, event, failures, last_words};
+use emulator::dynamodb::FaultKind;
 use serde_json::Value;
+use testing::{UNHURRIED, event, failures, last_words};
 
 use crate::stage::{self, PLACE_ORDER, order, orders};
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
-use local::testing::{DeadLetter, Record, UNHURRIED};
 use serde_json::json;
+use testing::{DeadLetter, Record, UNHURRIED};
 
 use crate::stage::{self, key, letter, reservation, reserve, stock};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use local::lambda::Event;
+use emulator::lambda::Event;
 
 use crate::stage::{self, key, reserve, stock, watch};
 

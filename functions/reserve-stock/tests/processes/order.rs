@@ -1,7 +1,7 @@
 //! In order inside a group, side by side across.
 
-use local::dynamodb::FaultKind;
-use local::testing::UNHURRIED;
+use emulator::dynamodb::FaultKind;
+use testing::UNHURRIED;
 
 use crate::stage::{self, key, reservation, reserve, stock, watch};
 

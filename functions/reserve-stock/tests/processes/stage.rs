@@ -3,23 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use local::ApiError;
-use local::dynamodb::{FaultKind, Reply};
-use local::testing::{DeadLetter, Stage, text};
+use emulator::ApiError;
+use emulator::dynamodb::{FaultKind, Reply};
 use serde_json::{Value, json};
+use testing::{DeadLetter, TestStack, text};
 
 /// The function and its program.
 pub(super) const RESERVE_STOCK: (&str, &str) = ("reserve-stock", env!("CARGO_BIN_EXE_reserve-stock"));
 
 /// A stage of its own for a test, with this much of each SKU in stock.
-pub(super) async fn set(stock: &[(&str, i64)], parameters: &[(&str, &str)]) -> Stage {
-    stocked(stock, Stage::set(&[RESERVE_STOCK], &hurried(parameters)).await)
+pub(super) async fn set(stock: &[(&str, i64)], parameters: &[(&str, &str)]) -> TestStack {
+    stocked(stock, TestStack::start(&[RESERVE_STOCK], &hurried(parameters)).await)
 }
 
 /// The same, but the function knows of no dead-letter queue.
-pub(super) async fn set_without_dead_letter_queue(stock: &[(&str, i64)], parameters: &[(&str, &str)]) -> Stage {
+pub(super) async fn set_without_dead_letter_queue(stock: &[(&str, i64)], parameters: &[(&str, &str)]) -> TestStack {
     let line = "          DEAD_LETTER_QUEUE_URL: !Ref ReservationsDeadLetterQueue\n";
-    let stage = Stage::set_otherwise(&[RESERVE_STOCK], (line, ""), &hurried(parameters)).await;
+    let stage = TestStack::start_edited(&[RESERVE_STOCK], (line, ""), &hurried(parameters)).await;
     stocked(stock, stage)
 }
 
@@ -28,7 +28,7 @@ fn hurried<'a>(parameters: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     [&[("LongestRetryDelay", "1")], parameters].concat()
 }
 
-fn stocked(stock: &[(&str, i64)], stage: Stage) -> Stage {
+fn stocked(stock: &[(&str, i64)], stage: TestStack) -> TestStack {
     for (sku, stock) in stock {
         put(&stage, sku, *stock);
     }
@@ -36,7 +36,7 @@ fn stocked(stock: &[(&str, i64)], stage: Stage) -> Stage {
 }
 
 /// Has this much of a SKU in stock from now on.
-pub(super) fn put(stage: &Stage, sku: &str, stock: i64) {
+pub(super) fn put(stage: &TestStack, sku: &str, stock: i64) {
     let item = json!({ "id": { "S": sku }, "stock": { "N": stock.to_string() } });
     let put = json!({ "TableName": "stock", "Item": item });
     let reply = stage.stack.dynamodb().call("PutItem", put);
@@ -61,13 +61,13 @@ pub(super) fn letter(message: &str, sku: &str, order: &str, reason: &str) -> Dea
 }
 
 /// Sends a reservation to its group, and gives back its message's ID.
-pub(super) async fn reserve(stage: &Stage, sku: &str, quantity: i64, order: &str) -> String {
+pub(super) async fn reserve(stage: &TestStack, sku: &str, quantity: i64, order: &str) -> String {
     let body = reservation(sku, quantity, order);
     stage.send_in_group("reservations.fifo", sku, &body).await
 }
 
 /// What is left of each SKU.
-pub(super) fn stock(stage: &Stage) -> BTreeMap<String, i64> {
+pub(super) fn stock(stage: &TestStack) -> BTreeMap<String, i64> {
     let items = stage.stack.dynamodb().scan("stock");
     let stock = |item: &Value| (text(item, "id"), text(item, "stock").parse().unwrap());
     items.iter().map(stock).collect()
@@ -77,7 +77,7 @@ pub(super) fn stock(stage: &Stage) -> BTreeMap<String, i64> {
 pub(super) type Commits = Arc<Mutex<Vec<String>>>;
 
 /// Notes commits, and is told of each, by its number, before its reply is given.
-pub(super) fn watch(stage: &Stage, mut told: impl FnMut(usize) + Send + 'static) -> Commits {
+pub(super) fn watch(stage: &TestStack, mut told: impl FnMut(usize) + Send + 'static) -> Commits {
     let commits = Commits::default();
     let noted = Arc::clone(&commits);
     // A request whose answer came too late is sent again under its token, and answered again, but commits nothing.

@@ -1,6 +1,6 @@
 //! What the function says when it can't start.
 
-use local::testing::last_words;
+use testing::last_words;
 
 use crate::stage::RESERVE_STOCK;
 

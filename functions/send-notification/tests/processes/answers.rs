@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use local::lambda::Event;
-use local::testing::{DeadLetter, PATIENCE, Record, Stage, UNHURRIED};
+use emulator::lambda::Event;
 use serde_json::{Value, json};
+use testing::{DeadLetter, PATIENCE, Record, TestStack, UNHURRIED};
 use tokio::net::TcpListener;
 
 use crate::receiver::Receiver;
@@ -160,7 +160,7 @@ async fn a_receiver_that_hangs_up_is_told_from_one_that_is_not_there() {
 }
 
 /// What the log says of the message that failed.
-async fn failure(stage: &Stage) -> String {
+async fn failure(stage: &TestStack) -> String {
     let line = || stage.log().into_iter().find(|line| line.contains("failed: "));
     stage.until("the log says so", || line().is_some()).await;
     let line: Value = serde_json::from_str(&line().unwrap()).unwrap();

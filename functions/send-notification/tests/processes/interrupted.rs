@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use local::ApiError;
-use local::dynamodb::FaultKind;
-use local::testing::UNHURRIED;
+use emulator::ApiError;
+use emulator::dynamodb::FaultKind;
 use serde_json::Value;
+use testing::UNHURRIED;
 
 use crate::receiver::Receiver;
 use crate::stage::{self, notification, notified, token};

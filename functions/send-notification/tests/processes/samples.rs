@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use local::testing::{UNHURRIED, failures, samples};
+use testing::{UNHURRIED, failures, samples};
 
 use crate::stage;
 

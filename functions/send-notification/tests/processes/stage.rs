@@ -1,22 +1,22 @@
 //! A stage with this function on it, and what notifications leave there.
 
+use emulator::Notified;
 use idempotency::Key;
-use local::Notified;
-use local::testing::Stage;
 use serde_json::{Value, json};
+use testing::TestStack;
 
 /// The function and its program.
 pub(super) const SEND_NOTIFICATION: (&str, &str) = ("send-notification", env!("CARGO_BIN_EXE_send-notification"));
 
 /// A stage of its own for a test.
-pub(super) async fn set(parameters: &[(&str, &str)]) -> Stage {
-    Stage::set(&[SEND_NOTIFICATION], &hurried(parameters)).await
+pub(super) async fn set(parameters: &[(&str, &str)]) -> TestStack {
+    TestStack::start(&[SEND_NOTIFICATION], &hurried(parameters)).await
 }
 
 /// A stage whose function knows of no dead-letter queue.
-pub(super) async fn set_without_dead_letter_queue(parameters: &[(&str, &str)]) -> Stage {
+pub(super) async fn set_without_dead_letter_queue(parameters: &[(&str, &str)]) -> TestStack {
     let line = "          DEAD_LETTER_QUEUE_URL: !Ref NotificationsDeadLetterQueue\n";
-    Stage::set_otherwise(&[SEND_NOTIFICATION], (line, ""), &hurried(parameters)).await
+    TestStack::start_edited(&[SEND_NOTIFICATION], (line, ""), &hurried(parameters)).await
 }
 
 /// With delays that do not grow.
@@ -34,6 +34,6 @@ pub(super) fn notification(to: &str) -> Value {
 }
 
 /// What the stack's own receiver got for a message, and under its key.
-pub(super) fn notified(stage: &Stage, message: &str) -> Option<Notified> {
+pub(super) fn notified(stage: &TestStack, message: &str) -> Option<Notified> {
     stage.stack.receiver().notifications().remove(&token(message))
 }

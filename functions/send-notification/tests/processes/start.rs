@@ -1,6 +1,6 @@
 //! What the function says when it can't start.
 
-use local::testing;
+use testing;
 
 use crate::stage::SEND_NOTIFICATION;
 

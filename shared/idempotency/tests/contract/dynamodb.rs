@@ -8,8 +8,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
+use emulator::dynamodb::DynamoDb as Emulation;
 use idempotency::{Claim, DynamoDbStore, Existing, Ledger, StoreError};
-use local::dynamodb::DynamoDb as Emulation;
 use local::{Binaries, Options, Stack};
 
 use crate::store::{AFTER_LEASE, EFFECTS, NOW, UnderTest, attempt, fresh_key};

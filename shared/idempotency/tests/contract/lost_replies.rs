@@ -3,10 +3,10 @@
 //! Promise 4: the SDK repeats a request without a reply by itself, and the answer must be the first one's.
 
 use aws_sdk_dynamodb::types::{AttributeValue, Update};
+use emulator::dynamodb::{Fault, FaultKind};
 use idempotency::{
     Answer, Claim, Completion, DynamoDbStore, DynamoDbWrite, Ledger, Refusal, Settled, StoreError, TooLarge,
 };
-use local::dynamodb::{Fault, FaultKind};
 
 use crate::dynamodb::DynamoDb;
 use crate::store::{EFFECTS, NOW, UnderTest, attempt, complete, effect, fresh_key, lease, reject, release};

@@ -1,10 +1,10 @@
 //! Messages that are recorded with a completion: every delivery after it learns of them, until the record expires.
 
+use emulator::dynamodb::{Fault, FaultKind};
 use idempotency::{
     Answer, Attempt, Change, Claim, Completion, DynamoDbStore, DynamoDbWrite, Existing, Key, Ledger, OutgoingMessage,
     Record, Refusal, Settled, Store, StoreError, TooLarge,
 };
-use local::dynamodb::{Fault, FaultKind};
 
 use crate::dynamodb::{DynamoDb, lacks};
 use crate::memory::Memory;

@@ -22,7 +22,7 @@ fn a_taken_port_is_named_before_anything_is_built() {
 fn a_wrong_template_is_named_with_line_and_property() {
     let directory = directory("templates");
     let unknown = template(None) + "      Nonsense: 1\n";
-    for (name, text, told) in [
+    for (name, text, expected) in [
         ("broken.yaml", "a: [b\n", ":2:1: not valid YAML"),
         ("empty.yaml", "", "not valid YAML: the file is empty"),
         ("property.yaml", &unknown, ":7: Resources.Queue.Properties.Nonsense: "),
@@ -31,7 +31,7 @@ fn a_wrong_template_is_named_with_line_and_property() {
         let (code, error) = refused(&["up", "--port", "0", "--template", &path]);
         assert_eq!(code, 1, "{error}");
         assert!(error.starts_with(&format!("error: {path}:")), "{error}");
-        assert!(error.contains(told) && error.lines().count() == 1, "{error}");
+        assert!(error.contains(expected) && error.lines().count() == 1, "{error}");
     }
     let (code, error) = refused(&["up", "--port", "0"]);
     assert_eq!(code, 1);
@@ -42,7 +42,7 @@ fn a_wrong_template_is_named_with_line_and_property() {
 }
 
 #[test]
-fn an_unknown_parameter_is_told_with_those_there_are() {
+fn an_unknown_parameter_is_named_with_the_known_ones() {
     let directory = directory("parameters");
     let path = file(
         &directory,
@@ -100,24 +100,13 @@ fn files_are_read_before_anything_is_sent() {
     let directory = directory("files");
     let empty = file(&directory, "empty.json", "");
     let no_event = file(&directory, "no-event.json", r#"{"Records": 3}"#);
-    for (path, told) in [
+    for (path, expected) in [
         ("missing.json", "missing.json can't be read"),
         (&empty, "empty.json is empty"),
         (&no_event, "no-event.json has Records, but is no SQS event"),
     ] {
         let (code, error) = refused(&["send", "orders", path]);
         assert_eq!(code, 1);
-        assert!(error.contains(told) && error.lines().count() == 1, "{error}");
-    }
-}
-
-#[test]
-fn the_demo_reads_its_template_before_it_builds() {
-    let directory = directory("demo");
-    let broken = file(&directory, "broken.yaml", "a: [b\n");
-    for path in [&broken, "/nowhere/template.yaml"] {
-        // Nor has it anything to say on standard output.
-        let (code, error) = refused(&["demo", "--template", path]);
-        assert!(code == 1 && error.starts_with(&format!("error: {path}:")), "{error}");
+        assert!(error.contains(expected) && error.lines().count() == 1, "{error}");
     }
 }

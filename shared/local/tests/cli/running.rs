@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use crate::desk::{Up, directory, file, local, refused, template, triggered};
 
 #[test]
-fn a_running_stack_takes_what_is_sent_and_names_what_is_not_there() {
+fn a_running_stack_takes_messages_and_names_what_is_missing() {
     let directory = directory("sending");
     let path = file(&directory, "template.yaml", &template(None));
     let body = file(&directory, "body.json", "{}");
@@ -39,7 +39,7 @@ fn a_running_stack_takes_what_is_sent_and_names_what_is_not_there() {
 }
 
 #[test]
-fn a_binary_that_was_built_before_is_run_as_it_is_or_named_if_it_is_not_there() {
+fn prebuilt_binaries_are_run_or_named_if_missing() {
     let directory = directory("binaries");
     let path = file(&directory, "template.yaml", &template(Some("work")));
     let binaries = directory.to_str().unwrap();
@@ -70,7 +70,7 @@ fn a_binary_that_was_built_before_is_run_as_it_is_or_named_if_it_is_not_there() 
 }
 
 #[test]
-fn a_functions_environment_is_the_templates_with_what_a_process_of_its_own_needs() {
+fn env_prints_the_variables_a_process_needs() {
     let directory = directory("env");
     let variables = "      Environment: {Variables: {QUEUE: !Ref Queue, MOTTO: once is enough}}\n";
     let text = template(Some("work")) + variables;
@@ -116,7 +116,7 @@ fn a_functions_environment_is_the_templates_with_what_a_process_of_its_own_needs
 }
 
 #[test]
-fn a_sample_to_send_is_named_after_the_functions_binary_and_only_if_it_is_there() {
+fn an_existing_sample_of_the_binary_is_suggested() {
     let directory = directory("samples");
     let path = triggered(&directory, "worker", "exit 1");
     let binaries = ["--binaries", directory.to_str().unwrap()];

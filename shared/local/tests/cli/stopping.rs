@@ -19,7 +19,7 @@ fn ctrl_c_stops_a_running_stack_in_order() {
 }
 
 #[test]
-fn a_reader_who_leaves_does_not_stop_the_stack() {
+fn a_closed_output_does_not_stop_the_stack() {
     let directory = directory("unread");
     let path = file(&directory, "template.yaml", &template(None));
     let body = file(&directory, "body.json", "{}");
@@ -35,7 +35,7 @@ fn a_reader_who_leaves_does_not_stop_the_stack() {
 }
 
 #[test]
-fn ctrl_c_while_the_functions_are_built_ends_cargo_and_exits_with_130() {
+fn ctrl_c_during_the_build_ends_cargo_and_exits_with_130() {
     let path = workspace("slow", "fn main() {}");
     let directory = Path::new(&path).parent().unwrap();
     let pid = directory.join("pid");

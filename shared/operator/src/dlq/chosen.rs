@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 
+use cli::printable;
+
 use super::letter::DeadLetter;
-use crate::record::printable;
 
 /// Which messages.
 #[derive(Args)]

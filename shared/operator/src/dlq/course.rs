@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use cli::{StopFlag, printable, say};
 use indicatif::ProgressBar;
 use tokio::time::Interval;
 
@@ -11,9 +12,6 @@ use super::reading::Reading;
 use super::send::{Cleared, Trouble, Way};
 use super::sent::Sent;
 use super::sum::{Extent, Sum};
-use crate::record::printable;
-use crate::say;
-use crate::stop::Stop;
 
 /// Going through the queue.
 pub(super) struct Course<'a> {
@@ -45,9 +43,9 @@ impl<'a> Course<'a> {
     }
 
     /// Until all are seen, enough are tried, or somebody says stop.
-    pub(super) async fn all(&mut self, reading: &mut Reading<'_>, stop: &Stop) -> Result<(), String> {
+    pub(super) async fn all(&mut self, reading: &mut Reading<'_>, stop: &StopFlag) -> Result<(), String> {
         let limit = self.chosen.limit();
-        while stop.told().is_none() && self.sum.tried() < limit {
+        while stop.requested().is_none() && self.sum.tried() < limit {
             let letters = reading.next().await?;
             if letters.is_empty() {
                 break;
@@ -65,7 +63,7 @@ impl<'a> Course<'a> {
                 if let Some(pace) = &mut self.pace {
                     pace.tick().await;
                 }
-                if stop.told().is_some() || self.sum.tried() >= limit {
+                if stop.requested().is_some() || self.sum.tried() >= limit {
                     break;
                 }
                 if self.one(letter).await && !self.dry_run {

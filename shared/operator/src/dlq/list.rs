@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use cli::{StopFlag, printable, say};
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use idempotency::Timestamp;
 use serde_json::{Value, json};
@@ -13,9 +14,7 @@ use super::letter::DeadLetter;
 use super::queue::{Queue, State};
 use super::reading::Reading;
 use crate::endpoint::EndpointArgs;
-use crate::record::printable;
-use crate::stop::Stop;
-use crate::{Outcome, say, time};
+use crate::{Outcome, time};
 
 /// Why the count of a FIFO queue's messages may be more than are seen.
 pub(super) const FIFO_CAVEAT: &str =
@@ -42,7 +41,7 @@ pub(crate) async fn run(args: ListArgs) -> Outcome {
     let queue = Queue::find(&args.endpoint.sqs().await?, &args.queue).await?;
     let state = queue.state().await?;
     warn(&queue, &state);
-    let stop = Stop::listen()?;
+    let stop = StopFlag::listen()?;
     let mut reading = Reading::of(&queue, &state, Duration::ZERO);
     let mut groups = Groups::new();
     let read = read(&mut reading, &stop, &mut groups, args.show_body).await;
@@ -50,7 +49,7 @@ pub(crate) async fn run(args: ListArgs) -> Outcome {
     // First of all, and whatever has happened: others wait for these messages.
     reading.give_back().await?;
     read?;
-    if let Some(code) = stop.told() {
+    if let Some(code) = stop.requested() {
         return Ok(code);
     }
     let now = Timestamp::now();
@@ -91,8 +90,8 @@ struct Example {
     body: Option<String>,
 }
 
-async fn read(reading: &mut Reading<'_>, stop: &Stop, groups: &mut Groups, bodies: bool) -> Result<(), String> {
-    while stop.told().is_none() {
+async fn read(reading: &mut Reading<'_>, stop: &StopFlag, groups: &mut Groups, bodies: bool) -> Result<(), String> {
+    while stop.requested().is_none() {
         let letters = reading.next().await?;
         if letters.is_empty() {
             break;

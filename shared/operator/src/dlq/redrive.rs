@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use cli::StopFlag;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::chosen::Chosen;
@@ -16,7 +17,6 @@ use super::sum::Extent;
 use crate::Outcome;
 use crate::confirm::confirmed;
 use crate::endpoint::EndpointArgs;
-use crate::stop::Stop;
 use crate::table::TableArgs;
 
 /// More messages a second than one run sends.
@@ -61,7 +61,7 @@ pub(crate) async fn run(args: RedriveArgs) -> Outcome {
     }
     // A person takes time.
     let state = from.state().await?;
-    let stop = Stop::listen()?;
+    let stop = StopFlag::listen()?;
     let way = Way {
         from: &from,
         to: &to,
@@ -81,7 +81,7 @@ pub(crate) async fn run(args: RedriveArgs) -> Outcome {
     let is_whole = course.end(&extent);
     done?;
     given_back?;
-    Ok(match stop.told() {
+    Ok(match stop.requested() {
         Some(code) => code,
         None if is_whole => ExitCode::SUCCESS,
         None => ExitCode::FAILURE,

@@ -1,11 +1,11 @@
 //! What a redrive comes to.
 
+use cli::{printable, say};
+
 use super::chosen::{Chosen, Met};
 use super::letter::DeadLetter;
 use super::list::FIFO_CAVEAT;
 use super::send::{Cleared, Trouble, Way};
-use crate::record::printable;
-use crate::say;
 
 #[derive(Default)]
 pub(super) struct Sum {

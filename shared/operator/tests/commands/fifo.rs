@@ -1,6 +1,6 @@
 //! A redrive between FIFO queues keeps their order, and what messages are known by.
 
-use local::dynamodb::{Fault, FaultKind};
+use emulator::dynamodb::{Fault, FaultKind};
 use serde_json::{Value, json};
 
 use crate::stage::{Stage, dead, text};

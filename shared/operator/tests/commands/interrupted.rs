@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use local::dynamodb::{Fault, FaultKind};
+use emulator::dynamodb::{Fault, FaultKind};
 use rustix::process::Signal;
 use serde_json::json;
 

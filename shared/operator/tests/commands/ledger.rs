@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use emulator::dynamodb::{Fault, FaultKind};
 use idempotency::{Key, Timestamp};
-use local::dynamodb::{Fault, FaultKind};
 use serde_json::{Value, json};
 
 use crate::stage::{DEAD, Stage, put, record};

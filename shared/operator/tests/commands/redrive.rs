@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use local::dynamodb::{Fault, FaultKind};
+use emulator::dynamodb::{Fault, FaultKind};
 use serde_json::json;
 
 use crate::stage::{DEAD, ORDERS, Stage, dead, put, record, text};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::process::Stdio;
 
-use local::dynamodb::Reply;
-use local::sqs::{MessageState, QueuedMessage};
+use emulator::dynamodb::Reply;
+use emulator::sqs::{MessageState, QueuedMessage};
 use local::{Binaries, Options, Stack};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
@@ -171,7 +171,7 @@ impl Stage {
     }
 }
 
-pub(crate) fn put(dynamodb: &local::dynamodb::DynamoDb, item: &Value) {
+pub(crate) fn put(dynamodb: &emulator::dynamodb::DynamoDb, item: &Value) {
     match dynamodb.call("PutItem", json!({"TableName": "idempotency", "Item": item})) {
         Reply::Answer(answer) => drop(answer.unwrap()),
         Reply::Lost => panic!("no answer"),

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::Args;
+use cli::say;
 use serde::Deserialize;
 
-use crate::{EndpointArgs, Outcome, lambda, say};
+use crate::{EndpointArgs, Outcome, lambda};
 
 #[derive(Args)]
 pub(crate) struct EnvArgs {

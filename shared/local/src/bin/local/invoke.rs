@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD as BASE64;
 use clap::Args;
+use cli::say;
 
-use crate::{EndpointArgs, Outcome, lambda, say};
+use crate::{EndpointArgs, Outcome, lambda};
 
 #[derive(Args)]
 pub(crate) struct InvokeArgs {

@@ -3,9 +3,8 @@
 use axum::http::request::Builder;
 use axum::http::{HeaderMap, Request};
 use http_body_util::BodyExt;
+use local::no_answer;
 use serde_json::Value;
-
-use crate::unreachable;
 
 /// A request about a function; `what` is the last part of its path.
 pub(crate) fn about(function: &str, endpoint: &str, what: &str) -> Builder {
@@ -23,9 +22,9 @@ pub(crate) async fn ask(
         .body(body.into())
         .map_err(|_| format!("{refused}: that can't be the name of a function"))?;
     let response = aws::https_client().request(request).await;
-    let (head, body) = response.map_err(|error| unreachable(endpoint, &error))?.into_parts();
+    let (head, body) = response.map_err(|error| no_answer(endpoint, &error))?.into_parts();
     let body = body.collect().await;
-    let body = body.map_err(|error| unreachable(endpoint, &error))?;
+    let body = body.map_err(|error| no_answer(endpoint, &error))?;
     let body = String::from_utf8_lossy(&body.to_bytes()).into_owned();
     if head.status.is_success() {
         return Ok((head.headers, body));

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use local::lambda::Event;
-use local::template::{Mapping, Template};
-use local::{Binaries, DEFAULT_PORT, Elsewhere, Stack};
+use cli::{Stop, http_url, say};
+use emulator::lambda::Event;
+use local::{Binaries, DEFAULT_PORT, EndpointOverride, Stack, watch};
+use sam::{Mapping, Template};
 use tokio::sync::mpsc;
 
-use crate::stop::Stop;
-use crate::{Outcome, TemplateArgs, http_url, say, watch};
+use crate::{Outcome, TemplateArgs};
 
 #[derive(Args)]
 pub(crate) struct UpArgs {
@@ -19,10 +19,10 @@ pub(crate) struct UpArgs {
     /// The port to serve on, loopback only; 0: any that is free
     #[arg(long, default_value_t = DEFAULT_PORT)]
     port: u16,
-    /// Run what `cargo lambda build` left in DIR, such as target/lambda, instead of building the functions
+    /// Run what `cargo lambda build` left in DIR, such as target/lambda, instead of building it
     #[arg(long, value_name = "DIR")]
     binaries: Option<PathBuf>,
-    /// Keep the tables in DIR, which is created if it doesn't exist [default: in memory; queues always are]
+    /// Keep the tables in DIR [default: in memory, where queues always are]
     #[arg(long, value_name = "DIR", conflicts_with = "endpoint_url")]
     data: Option<PathBuf>,
     /// Use SQS and DynamoDB of another emulator, or `aws`: AWS itself; what is missing there is created
@@ -38,7 +38,7 @@ pub(crate) struct UpArgs {
     account: Option<String>,
 }
 
-/// In the place of a URL: AWS itself.
+/// Instead of a URL: AWS itself.
 const AWS: &str = "aws";
 
 fn url_or_aws(text: &str) -> Result<String, String> {
@@ -49,14 +49,14 @@ fn url_or_aws(text: &str) -> Result<String, String> {
 }
 
 impl UpArgs {
-    fn elsewhere(&self) -> Option<Elsewhere> {
+    fn endpoint_override(&self) -> Option<EndpointOverride> {
         let account = self.account.clone().unwrap_or_default();
         self.endpoint_url.as_deref().map(|url| match url {
-            AWS => Elsewhere::aws(&account),
-            url if account.is_empty() => Elsewhere::emulator(url),
-            url => Elsewhere {
+            AWS => EndpointOverride::aws(&account),
+            url if account.is_empty() => EndpointOverride::emulator(url),
+            url => EndpointOverride {
                 account,
-                ..Elsewhere::emulator(url)
+                ..EndpointOverride::emulator(url)
             },
         })
     }
@@ -64,14 +64,14 @@ impl UpArgs {
 
 pub(crate) async fn run(args: UpArgs, stop: &mut Stop) -> Outcome {
     let (observer, mut events) = mpsc::unbounded_channel();
-    let (services, elsewhere) = (args.endpoint_url.clone(), args.elsewhere());
+    let (services, endpoint_override) = (args.endpoint_url.clone(), args.endpoint_override());
     let samples = args.template.template.with_file_name("events");
-    let mut options = args.template.options(args.port, elsewhere);
+    let mut options = args.template.options(args.port, endpoint_override);
     options.binaries = args.binaries.map_or(Binaries::Build, Binaries::In);
     options.data = args.data.clone();
     let stack = tokio::select! {
         stack = Stack::start(options, observer) => stack?,
-        code = stop.told() => return Ok(code),
+        code = stop.requested() => return Ok(code),
     };
     say!(
         "{}",
@@ -80,16 +80,16 @@ pub(crate) async fn run(args: UpArgs, stop: &mut Stop) -> Outcome {
     loop {
         tokio::select! {
             Some(event) = events.recv() => show(&event),
-            _ = stop.told() => break,
+            _ = stop.requested() => break,
         }
     }
-    say!("stopping: running batches may end; Ctrl-C again to stop at once");
+    say!("stopping: running batches end first; Ctrl-C again to stop at once");
     let mut stopping = std::pin::pin!(stack.shutdown());
     loop {
         tokio::select! {
             () = &mut stopping => break,
             Some(event) = events.recv() => show(&event),
-            code = stop.told() => return Ok(code),
+            code = stop.requested() => return Ok(code),
         }
     }
     while let Ok(event) = events.try_recv() {
@@ -135,9 +135,8 @@ fn introduction(stack: &Stack, services: Option<&str>, data: Option<&Path>, samp
     lines.push("\nFor boto3, the AWS CLI and SDKs:\n".to_owned());
     let exports = exports(stack, services).into_iter();
     lines.extend(exports.map(|(name, value)| format!("  export {name}={value}")));
-    lines.push(
-        "\nVersion 1 of the AWS CLI overlooks the first for sqs; add --endpoint-url $AWS_ENDPOINT_URL.".to_owned(),
-    );
+    lines
+        .push("\nVersion 1 of the AWS CLI ignores the first for sqs; add --endpoint-url $AWS_ENDPOINT_URL.".to_owned());
     if let Some((queue, sample)) = sample(template, samples) {
         lines.push(format!(
             "\nTo send a message:\n\n  cargo run -p local -- send {queue} {}",

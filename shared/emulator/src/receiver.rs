@@ -1,0 +1,94 @@
+//! Whoever receives notifications, played by the stack.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{AppendHeaders, IntoResponse, Response};
+use axum::routing::post;
+use serde_json::Value;
+
+/// Takes notifications at [`Receiver::PATH`], and tells them apart by their `Idempotency-Key`, as a real one should.
+#[derive(Debug, Clone, Default)]
+pub struct Receiver {
+    state: Arc<Mutex<Received>>,
+}
+
+#[derive(Debug, Default)]
+struct Received {
+    /// How long each answer takes.
+    pace: Duration,
+    refusals: Vec<(u16, Option<u64>)>,
+    /// By `Idempotency-Key`.
+    notifications: BTreeMap<String, Notified>,
+}
+
+/// A notification as it arrived.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Notified {
+    /// The body of the last request; null if it was not JSON.
+    pub body: Value,
+    /// How often it was asked to be delivered.
+    pub requests: u32,
+    /// How often it was accepted; more than once is a repetition that the key has shown to be one.
+    pub accepted: u32,
+}
+
+impl Receiver {
+    /// Where it listens on the stack's port.
+    pub const PATH: &str = "/_notifications";
+
+    /// Lets it refuse the next request with this status, and `Retry-After` in seconds.
+    pub fn refuse_next(&self, status: u16, retry_after: Option<u64>) {
+        self.state().refusals.push((status, retry_after));
+    }
+
+    /// Lets it think for this long before each answer.
+    pub fn set_pace(&self, pace: Duration) {
+        self.state().pace = pace;
+    }
+
+    /// All notifications so far, by their `Idempotency-Key`.
+    pub fn notifications(&self) -> BTreeMap<String, Notified> {
+        self.state().notifications.clone()
+    }
+
+    /// The route of [`Receiver::PATH`].
+    pub fn router(&self) -> Router {
+        Router::new().route(Self::PATH, post(receive)).with_state(self.clone())
+    }
+
+    fn state(&self) -> MutexGuard<'_, Received> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> Response {
+    let pace = receiver.state().pace;
+    tokio::time::sleep(pace).await;
+    let key = headers
+        .get("idempotency-key")
+        .and_then(|key| key.to_str().ok())
+        .unwrap_or_default()
+        .to_owned();
+    let mut state = receiver.state();
+    let refusal = (!state.refusals.is_empty()).then(|| state.refusals.remove(0));
+    let notified = state.notifications.entry(key).or_default();
+    notified.body = serde_json::from_slice(&body).unwrap_or_default();
+    notified.requests += 1;
+    match refusal {
+        None => {
+            notified.accepted += 1;
+            StatusCode::ACCEPTED.into_response()
+        }
+        Some((status, retry_after)) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+            let retry_after = retry_after.map(|seconds| ("retry-after", seconds.to_string()));
+            (status, AppendHeaders(retry_after)).into_response()
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! The stack of one test.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::future::poll_fn;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use emulator::dynamodb::{Fault, FaultKind};
+use emulator::lambda::{Event, Invocation};
+use idempotency::Key;
+use local::{Binaries, Options, Stack};
+use serde_json::Value;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use uuid::Uuid;
+
+use crate::{Message, PATIENCE, event, failures, workspace};
+
+/// Time enough on a busy machine, redelivery soon after, and no redrive unless a test sets it otherwise.
+///
+/// A busy machine may let an answer wait for seconds, and a test that counts requests or deliveries must not see it as a
+/// request that got none.
+const PARAMETERS: [(&str, &str); 4] = [
+    ("FunctionTimeout", "5"),
+    ("RequestTimeout", "10"),
+    ("VisibilityTimeout", "5"),
+    ("MaxReceiveCount", "1000"),
+];
+
+/// A stack of one test's own: the template's queues and tables, and the functions that the test is about.
+pub struct TestStack {
+    /// What is running.
+    pub stack: Stack,
+    events: Mutex<Events>,
+}
+
+/// The events: new ones, and those already read.
+struct Events {
+    new: UnboundedReceiver<Event>,
+    known: Vec<Event>,
+}
+
+/// The ledger's record of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// `COMPLETED`, `REJECTED` or `INPROGRESS`.
+    pub status: String,
+    /// Why it was rejected; else empty.
+    pub reason: String,
+}
+
+impl Record {
+    /// A rejected one, with this reason.
+    pub fn rejected(reason: &str) -> Self {
+        Self {
+            status: "REJECTED".to_owned(),
+            reason: reason.to_owned(),
+        }
+    }
+}
+
+impl TestStack {
+    /// With these functions, each by its name and the path of its program; the template's others don't run.
+    ///
+    /// Unless `parameters` change it, an invocation may take five seconds, a message whose process dies is redelivered
+    /// five seconds after it was received, none is dead-lettered for its receives, and a request may go without an answer for ten.
+    pub async fn start(functions: &[(&str, &str)], parameters: &[(&str, &str)]) -> Self {
+        Self::start_from(workspace().join("template.yaml"), functions, parameters).await
+    }
+
+    /// The same, with what another template names; it has those four parameters, too.
+    pub async fn start_from(
+        template: impl Into<PathBuf>,
+        functions: &[(&str, &str)],
+        parameters: &[(&str, &str)],
+    ) -> Self {
+        Self::launch(template.into(), only(functions), parameters).await
+    }
+
+    /// The same, with one piece of the template, such as a line, written otherwise.
+    pub async fn start_edited(
+        functions: &[(&str, &str)],
+        (piece, instead): (&str, &str),
+        parameters: &[(&str, &str)],
+    ) -> Self {
+        let template = fs::read_to_string(workspace().join("template.yaml")).expect("the template can be read");
+        assert!(template.contains(piece), "the template has no {piece}");
+        let path = std::env::temp_dir().join(format!("{}.yaml", Uuid::new_v4()));
+        fs::write(&path, template.replace(piece, instead)).expect("a temporary file can be written");
+        let stack = Self::launch(path.clone(), only(functions), parameters).await;
+        fs::remove_file(path).expect("a temporary file can be removed");
+        stack
+    }
+
+    /// With all functions that the template names, which cargo builds.
+    pub async fn start_all(parameters: &[(&str, &str)]) -> Self {
+        let template = workspace().join("template.yaml");
+        Self::launch(template, Binaries::Build, parameters).await
+    }
+
+    async fn launch(template: PathBuf, binaries: Binaries, parameters: &[(&str, &str)]) -> Self {
+        let named = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let options = Options {
+            parameters: PARAMETERS.iter().chain(parameters).map(named).collect(),
+            binaries,
+            ..Options::new(template)
+        };
+        let (observer, new) = unbounded_channel();
+        let stack = Stack::start(options, observer).await;
+        let known = Vec::new();
+        Self {
+            stack: stack.unwrap_or_else(|error| panic!("the stack does not start: {error}")),
+            events: Mutex::new(Events { new, known }),
+        }
+    }
+
+    /// Invokes a function with a batch, without its queue, and returns the IDs that it reports as failed.
+    pub async fn invoke<'a, M>(&self, function: &str, messages: &'a [M]) -> Vec<String>
+    where
+        Message<'a>: From<&'a M>,
+    {
+        let event = event(self.queue_of(function), messages);
+        failures(&self.invoke_with(function, event).await)
+    }
+
+    /// Invokes a function with this event.
+    pub async fn invoke_with(&self, function: &str, event: impl Into<Vec<u8>>) -> Invocation {
+        let invoked = self.stack.lambda().invoke(function, event.into()).await;
+        invoked.unwrap_or_else(|error| panic!("{function} can't be invoked: {error}"))
+    }
+
+    fn queue_of(&self, function: &str) -> &str {
+        let mut mappings = self.stack.template().mappings.iter();
+        let mapping = mappings.find(|mapping| mapping.function == function);
+        &mapping
+            .unwrap_or_else(|| panic!("the template maps no queue to {function}"))
+            .queue
+    }
+
+    /// Makes the next `times` requests to DynamoDB for this operation go wrong; with `containing`, only those whose JSON text
+    /// contains this.
+    pub fn inject(&self, operation: &str, containing: Option<&str>, times: u32, kind: FaultKind) {
+        self.stack.dynamodb().inject(Fault {
+            operation: operation.to_owned(),
+            containing: containing.map(str::to_owned),
+            times,
+            kind,
+        });
+    }
+
+    /// Waits until something holds.
+    pub async fn until(&self, what: &str, mut holds: impl FnMut() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !holds() {
+            assert!(
+                Instant::now() < deadline,
+                "waited in vain until {what}; the functions' log: {:#?}",
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until no message is left in these queues: each is acknowledged, or was moved to the dead-letter queue.
+    pub async fn until_settled(&self, queues: &[&str]) {
+        self.until("the queues are empty", || self.is_settled(queues)).await;
+    }
+
+    /// Whether no message is left in these queues.
+    pub fn is_settled(&self, queues: &[&str]) -> bool {
+        queues.iter().all(|queue| self.stack.sqs().peek(queue).is_empty())
+    }
+
+    /// All events so far.
+    pub fn events(&self) -> Vec<Event> {
+        let mut events = self.lock();
+        while let Ok(event) = events.new.try_recv() {
+            events.known.push(event);
+        }
+        events.known.clone()
+    }
+
+    /// Waits for the next event that was not read yet.
+    pub async fn next_event(&self) -> Event {
+        let next = poll_fn(|context| {
+            let mut events = self.lock();
+            let next = events.new.poll_recv(context);
+            if let Poll::Ready(Some(event)) = &next {
+                events.known.push(event.clone());
+            }
+            next
+        });
+        next.await.expect("a running stack reports its events")
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Events> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lines that the functions' processes wrote.
+    pub fn log(&self) -> Vec<String> {
+        let line = |event| match event {
+            Event::Log { line, .. } => Some(line),
+            _ => None,
+        };
+        self.events().into_iter().filter_map(line).collect()
+    }
+
+    /// The outcomes of each batch in numbers: the lines of CloudWatch metrics that the functions' processes wrote.
+    pub fn metrics(&self) -> Vec<Value> {
+        let lines = self.log().into_iter();
+        let parsed = lines.filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+        parsed.filter(|line| line.get("_aws").is_some()).collect()
+    }
+
+    /// The ledger's record of a key, such as a message's ID.
+    pub fn record(&self, namespace: &str, key: &str) -> Option<Record> {
+        let key = Key::new(namespace, key).expect("a key");
+        let records = self.stack.dynamodb().scan("idempotency");
+        let record = records.iter().find(|record| text(record, "id") == key.record_id())?;
+        Some(Record {
+            status: text(record, "status"),
+            reason: text(record, "reason"),
+        })
+    }
+
+    /// Whether the key's record is completed.
+    pub fn is_completed(&self, namespace: &str, key: &str) -> bool {
+        self.record(namespace, key)
+            .is_some_and(|record| record.status == "COMPLETED")
+    }
+
+    /// How many requests DynamoDB got for an operation.
+    pub fn requests(&self, operation: &str) -> u64 {
+        let requests = self.stack.dynamodb().requests();
+        let of_operation = requests.into_iter().find(|(name, _)| name == operation);
+        of_operation.map_or(0, |(_, count)| count)
+    }
+}
+
+fn only(functions: &[(&str, &str)]) -> Binaries {
+    let named = |(name, program): &(&str, &str)| ((*name).to_owned(), PathBuf::from(program));
+    Binaries::Only(BTreeMap::from_iter(functions.iter().map(named)))
+}
+
+/// A string or number of an item; empty if there is none.
+pub fn text(item: &Value, attribute: &str) -> String {
+    let value = &item[attribute];
+    let text = value["S"].as_str().or_else(|| value["N"].as_str());
+    text.unwrap_or_default().to_owned()
+}

@@ -1,0 +1,143 @@
+//! One run: the messages sent, and the faults injected.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use emulator::dynamodb::{Fault, FaultKind, Reply};
+use emulator::lambda::Event;
+use local::Stack;
+use serde_json::{Value, json};
+
+use crate::cases::{KILLED_AT, SAMPLES, STOCK, Sample};
+use crate::sent::{Sent, body, text};
+use local::messages::{self, Message, Queue};
+
+/// How often the transaction of each record was committed, by the record's ID.
+type Commits = Arc<Mutex<BTreeMap<String, u32>>>;
+
+pub(crate) struct Run<'a> {
+    pub(crate) stack: &'a Stack,
+    samples: Vec<(&'static Sample, Vec<Message>)>,
+    /// The order at whose commit the function is killed.
+    pub(crate) victim: String,
+    pub(crate) sent: Vec<Sent>,
+    pub(crate) commits: Commits,
+    /// The message IDs of each batch whose process was killed.
+    pub(crate) killed_batches: Vec<Vec<String>>,
+    /// The sums of the functions' metrics.
+    pub(crate) counted: BTreeMap<&'static str, u64>,
+}
+
+/// The outcomes of deliveries, as the functions count them.
+const OUTCOMES: [&str; 6] = ["Done", "Duplicate", "InProgress", "Failed", "Rejected", "NotStarted"];
+
+impl<'a> Run<'a> {
+    /// Reads the samples and injects the faults.
+    pub(crate) fn new(stack: &'a Stack, events: &Path) -> Result<Self, String> {
+        stack.receiver().refuse_next(503, Some(1));
+        // So that a message's second delivery finds the first one in progress.
+        stack.receiver().set_pace(Duration::from_millis(200));
+        let read = |sample: &'static Sample| Ok((sample, messages::read(&events.join(sample.file))?));
+        let samples = SAMPLES.iter().map(read).collect::<Result<Vec<_>, String>>()?;
+        // One from the middle: of its batch, some messages are done by then, and others are not.
+        let killed = samples.iter().find(|(sample, _)| sample.file == KILLED_AT);
+        let victim = killed.and_then(|(_, messages)| messages.get(messages.len() / 2));
+        let run = Self {
+            stack,
+            victim: victim.map(|message| text(&body(message), "id")).unwrap_or_default(),
+            samples,
+            sent: Vec::new(),
+            commits: Commits::default(),
+            killed_batches: Vec::new(),
+            counted: BTreeMap::new(),
+        };
+        run.fill_stock()?;
+        run.watch_commits();
+        Ok(run)
+    }
+
+    fn fill_stock(&self) -> Result<(), String> {
+        for (sku, stock) in STOCK {
+            let item = json!({ "id": { "S": sku }, "stock": { "N": stock.to_string() } });
+            let put = json!({ "TableName": "stock", "Item": item });
+            if let Reply::Answer(Err(error)) = self.stack.dynamodb().call("PutItem", put) {
+                return Err(format!("the stock can't be filled: {error:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends all samples, each file as one batch.
+    pub(crate) async fn send(&mut self) -> Result<(), String> {
+        for (sample, messages) in &self.samples {
+            let queue = Queue::find(self.stack.endpoint(), sample.queue).await?;
+            if sample.doubled {
+                let count = messages.len().try_into().unwrap_or(u32::MAX);
+                self.stack.sqs().deliver_twice(sample.queue, count);
+            }
+            let ids = queue.send(messages).await?;
+            let sent = ids.into_iter().zip(messages);
+            self.sent
+                .extend(sent.map(|(id, message)| Sent::new(id, sample, message)));
+        }
+        Ok(())
+    }
+
+    /// Counts committed transactions; when the victim's is, its process is killed between the commit and its reply.
+    fn watch_commits(&self) {
+        let (commits, lambda) = (Arc::clone(&self.commits), Arc::clone(self.stack.lambda()));
+        let mut victim = Some(self.victim.clone());
+        let count = move |request: &Value, answer: &Result<Value, emulator::ApiError>| {
+            let id = |at: usize| request["TransactItems"][at]["Put"]["Item"]["id"]["S"].as_str();
+            let Some(record) = id(0).filter(|_| answer.is_ok()) else {
+                return;
+            };
+            let mut commits = commits.lock().unwrap_or_else(PoisonError::into_inner);
+            *commits.entry(record.to_owned()).or_default() += 1;
+            if id(1).is_some() && id(1) == victim.as_deref() {
+                victim = None;
+                lambda.kill("place-order");
+            }
+        };
+        self.stack.dynamodb().inject(Fault {
+            operation: "TransactWriteItems".to_owned(),
+            containing: None,
+            times: u32::MAX,
+            kind: FaultKind::AfterApply(Box::new(count)),
+        });
+    }
+
+    pub(crate) fn note(&mut self, event: &Event) {
+        if let Event::BatchFinished {
+            messages,
+            whole_batch: Some(reason),
+            ..
+        } = event
+            && reason.ends_with("signal: killed")
+        {
+            self.killed_batches.push(messages.clone());
+        }
+        if let Event::Log { line, .. } = event
+            && let Ok(metrics) = serde_json::from_str::<Value>(line)
+            && metrics.get("_aws").is_some()
+        {
+            for outcome in OUTCOMES {
+                *self.counted.entry(outcome).or_default() += metrics[outcome].as_u64().unwrap_or_default();
+            }
+        }
+    }
+
+    /// Whether no message is left in its queue.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.left().is_empty()
+    }
+
+    /// The IDs of the messages that are in their queues.
+    pub(crate) fn left(&self) -> BTreeSet<String> {
+        let queues: BTreeSet<_> = self.samples.iter().map(|(sample, _)| sample.queue).collect();
+        let messages = queues.iter().flat_map(|queue| self.stack.sqs().peek(queue));
+        messages.map(|message| message.message_id).collect()
+    }
+}

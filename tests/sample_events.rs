@@ -1,0 +1,344 @@
+//! The sample events are what Lambda would send, and each embodies the fact that it is named after.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "all of this file is a test"
+)]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use md5::{Digest, Md5};
+use serde_json::Value;
+use uuid::Uuid;
+
+const FUNCTIONS: [&str; 3] = ["place-order", "send-notification", "reserve-stock"];
+
+fn events() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../events")
+}
+
+/// Every sample event, by its path below `events/`.
+fn files() -> BTreeMap<String, Value> {
+    let mut files = BTreeMap::new();
+    for function in FUNCTIONS {
+        for entry in fs::read_dir(events().join(function)).unwrap() {
+            let path = entry.unwrap().path();
+            let name = format!("{function}/{}", path.file_name().unwrap().to_str().unwrap());
+            let event =
+                serde_json::from_slice(&fs::read(&path).unwrap()).unwrap_or_else(|error| panic!("{name}: {error}"));
+            files.insert(name, event);
+        }
+    }
+    files
+}
+
+fn records(event: &Value) -> &[Value] {
+    event["Records"].as_array().expect("an event has Records")
+}
+
+/// Every record with the file it is in.
+fn all_records(files: &BTreeMap<String, Value>) -> impl Iterator<Item = (&str, &Value)> {
+    files
+        .iter()
+        .flat_map(|(name, event)| records(event).iter().map(move |record| (name.as_str(), record)))
+}
+
+fn of(file: &str) -> Vec<Value> {
+    records(&files()[file]).to_vec()
+}
+
+/// The body as JSON, if it is.
+fn body(record: &Value) -> Option<Value> {
+    serde_json::from_str(record["body"].as_str()?).ok()
+}
+
+fn bodies(file: &str) -> Vec<Value> {
+    of(file).iter().filter_map(body).collect()
+}
+
+fn ids(records: &[Value]) -> BTreeSet<&str> {
+    records
+        .iter()
+        .filter_map(|record| record["messageId"].as_str())
+        .collect()
+}
+
+fn sum(order: &Value) -> i64 {
+    let lines = order["items"].as_array().unwrap().iter();
+    lines
+        .map(|line| line["quantity"].as_i64().unwrap() * line["price"].as_i64().unwrap())
+        .sum()
+}
+
+/// What `place-order` accepts by itself, without knowing any other order.
+fn is_acceptable(order: &Value) -> bool {
+    let quantities = order["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| line["quantity"].as_i64().unwrap());
+    order["amount"] == sum(order) && quantities.min() > Some(0)
+}
+
+#[test]
+fn every_record_has_the_fields_that_lambda_sends() {
+    let files = files();
+    for (file, record) in all_records(&files) {
+        for field in [
+            "messageId",
+            "receiptHandle",
+            "body",
+            "md5OfBody",
+            "eventSource",
+            "eventSourceARN",
+            "awsRegion",
+        ] {
+            assert!(
+                record[field].as_str().is_some_and(|text| !text.is_empty()),
+                "{file}: {field}"
+            );
+        }
+        assert_eq!(record["eventSource"], "aws:sqs", "{file}");
+        assert!(record["messageAttributes"].is_object(), "{file}");
+        assert!(record["attributes"]["SenderId"].is_string(), "{file}");
+    }
+}
+
+#[test]
+fn counts_and_times_are_numbers_written_as_texts() {
+    let files = files();
+    for (file, record) in all_records(&files) {
+        let number = |name: &str| {
+            record["attributes"][name]
+                .as_str()
+                .unwrap_or_default()
+                .parse::<u64>()
+                .ok()
+        };
+        assert!(number("ApproximateReceiveCount") >= Some(1), "{file}");
+        assert!(
+            number("SentTimestamp") > Some(1_600_000_000_000),
+            "{file}: milliseconds"
+        );
+        assert!(
+            number("ApproximateFirstReceiveTimestamp") >= number("SentTimestamp"),
+            "{file}"
+        );
+    }
+}
+
+#[test]
+fn every_md5_is_that_of_its_body() {
+    let files = files();
+    for (file, record) in all_records(&files) {
+        let digest = Md5::digest(record["body"].as_str().unwrap());
+        let hex = digest.iter().fold(String::new(), |mut hex, byte| {
+            write!(hex, "{byte:02x}").unwrap();
+            hex
+        });
+        assert_eq!(record["md5OfBody"], hex, "{file}");
+    }
+}
+
+#[test]
+fn message_ids_are_uuids_that_no_two_files_share() {
+    let files = files();
+    let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+    for (file, record) in all_records(&files) {
+        let id = record["messageId"].as_str().unwrap();
+        assert!(Uuid::try_parse(id).is_ok(), "{file}: {id}");
+        let first = *seen.entry(id).or_insert(file);
+        assert_eq!(first, file, "{id} is in both");
+    }
+}
+
+#[test]
+fn no_two_files_share_an_order() {
+    let files = files();
+    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+    for (file, record) in all_records(&files).filter(|(file, _)| file.starts_with("place-order/")) {
+        let Some(order) = body(record) else { continue };
+        let first = *seen.entry(order["id"].to_string()).or_insert(file);
+        assert_eq!(first, file, "{} is in both", order["id"]);
+    }
+}
+
+#[test]
+fn every_receive_has_a_handle_of_its_own() {
+    let files = files();
+    let handles: BTreeSet<_> = all_records(&files)
+        .map(|(_, record)| record["receiptHandle"].as_str())
+        .collect();
+    assert_eq!(handles.len(), all_records(&files).count());
+}
+
+#[test]
+fn every_event_comes_from_the_queue_of_its_function() {
+    let files = files();
+    for (file, record) in all_records(&files) {
+        let queue = match file.split('/').next().unwrap() {
+            "place-order" => "orders",
+            "reserve-stock" => "reservations",
+            _ => "notifications",
+        };
+        let arn = record["eventSourceARN"].as_str().unwrap();
+        let name = arn.strip_prefix("arn:aws:sqs:us-east-1:000000000000:").unwrap();
+        assert_eq!(name.strip_suffix(".fifo").unwrap_or(name), queue, "{file}");
+        assert_eq!(record["awsRegion"], "us-east-1", "{file}");
+    }
+}
+
+#[test]
+fn only_a_fifo_queues_messages_have_a_sequence_number() {
+    let files = files();
+    for (file, record) in all_records(&files) {
+        let fifo = record["eventSourceARN"].as_str().unwrap().ends_with(".fifo");
+        for attribute in ["SequenceNumber", "MessageGroupId", "MessageDeduplicationId"] {
+            assert_eq!(record["attributes"][attribute].is_string(), fifo, "{file}: {attribute}");
+        }
+    }
+}
+
+#[test]
+fn the_readme_lists_exactly_the_files_there_are() {
+    let readme = fs::read_to_string(events().join("README.md")).unwrap();
+    let listed: Vec<_> = readme
+        .lines()
+        .filter_map(|line| line.strip_prefix("- `")?.split_once("`: "))
+        .collect();
+    let names: BTreeSet<_> = listed.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(names, files().into_keys().collect());
+    assert_eq!(names.len(), listed.len(), "a file is listed twice");
+}
+
+#[test]
+fn orders_are_acceptable_except_in_the_files_that_say_otherwise() {
+    let files = files();
+    let refused: BTreeSet<_> = all_records(&files)
+        .filter(|(file, _)| file.starts_with("place-order/"))
+        .filter(|(_, record)| !body(record).is_some_and(|order| is_acceptable(&order)))
+        .map(|(file, _)| file)
+        .collect();
+    let expected = ["malformed-body", "negative-quantity", "one-bad-among-good", "wrong-sum"];
+    assert_eq!(
+        refused,
+        expected
+            .map(|name| format!("place-order/{name}.json"))
+            .iter()
+            .map(String::as_str)
+            .collect()
+    );
+}
+
+#[test]
+fn notifications_are_acceptable_except_in_the_files_that_say_otherwise() {
+    let files = files();
+    let is_complete = |message: Value| ["to", "subject", "text"].iter().all(|field| message[field].is_string());
+    let refused: BTreeSet<_> = all_records(&files)
+        .filter(|(file, _)| file.starts_with("send-notification/"))
+        .filter(|(_, record)| !body(record).is_some_and(is_complete))
+        .map(|(file, _)| file)
+        .collect();
+    assert_eq!(
+        refused,
+        BTreeSet::from([
+            "send-notification/malformed-body.json",
+            "send-notification/missing-recipient.json"
+        ])
+    );
+}
+
+#[test]
+fn reservations_are_acceptable_except_in_the_files_that_say_otherwise() {
+    let files = files();
+    let is_acceptable = |reservation: Value| {
+        let names = ["sku", "order"].iter().all(|field| reservation[field].is_string());
+        names && reservation["quantity"].as_i64() >= Some(1)
+    };
+    let refused: BTreeSet<_> = all_records(&files)
+        .filter(|(file, _)| file.starts_with("reserve-stock/"))
+        .filter(|(_, record)| !body(record).is_some_and(is_acceptable))
+        .map(|(file, _)| file)
+        .collect();
+    assert_eq!(
+        refused,
+        BTreeSet::from(["reserve-stock/malformed-body.json", "reserve-stock/zero-quantity.json"])
+    );
+}
+
+#[test]
+fn a_reservations_group_is_its_sku() {
+    let files = files();
+    for (file, record) in all_records(&files).filter(|(file, _)| file.starts_with("reserve-stock/")) {
+        let Some(reservation) = body(record) else { continue };
+        assert_eq!(record["attributes"]["MessageGroupId"], reservation["sku"], "{file}");
+    }
+}
+
+#[test]
+fn a_bad_order_breaks_only_the_rule_it_is_named_after() {
+    assert_eq!(bodies("place-order/malformed-body.json"), Vec::<Value>::new());
+    let wrong_sum = &bodies("place-order/wrong-sum.json")[0];
+    assert!(wrong_sum["amount"] != sum(wrong_sum));
+    let negative = &bodies("place-order/negative-quantity.json")[0];
+    assert!(negative["amount"] == sum(negative), "only the quantity is wrong");
+    let verdicts: Vec<_> = bodies("place-order/one-bad-among-good.json")
+        .iter()
+        .map(is_acceptable)
+        .collect();
+    assert_eq!(verdicts, [true, false, true]);
+}
+
+#[test]
+fn a_duplicate_is_one_message_received_twice() {
+    for function in FUNCTIONS {
+        let copies = of(&format!("{function}/duplicate-in-one-batch.json"));
+        assert_eq!((copies.len(), ids(&copies).len()), (2, 1));
+        assert_eq!(copies[0]["body"], copies[1]["body"]);
+        assert_eq!(
+            of(&format!("{function}/redelivered.json"))[0]["attributes"]["ApproximateReceiveCount"],
+            "3"
+        );
+    }
+}
+
+#[test]
+fn an_order_sent_twice_has_two_message_ids() {
+    let sent_twice = of("place-order/same-order-sent-twice.json");
+    assert_eq!(ids(&sent_twice).len(), 2);
+    assert_eq!(sent_twice[0]["body"], sent_twice[1]["body"]);
+    let changed = bodies("place-order/same-id-other-content.json");
+    assert_eq!(changed[0]["id"], changed[1]["id"]);
+    assert_ne!(changed[0], changed[1]);
+}
+
+#[test]
+fn the_larger_batches_hold_what_their_names_say() {
+    let distinct = |file: &str, field: &str| -> BTreeSet<String> {
+        bodies(file).iter().map(|order| order[field].to_string()).collect()
+    };
+    assert_eq!(distinct("place-order/ten-orders.json", "id").len(), 10);
+    assert_eq!(distinct("place-order/ten-orders.json", "customer").len(), 4);
+    assert_eq!(distinct("place-order/two-orders-of-one-customer.json", "id").len(), 2);
+    assert_eq!(
+        distinct("place-order/two-orders-of-one-customer.json", "customer").len(),
+        1
+    );
+    assert_eq!(distinct("send-notification/three-notifications.json", "to").len(), 3);
+    let groups = |file: &str| -> Vec<Value> {
+        let records = of(file);
+        let groups = records.iter().map(|record| &record["attributes"]["MessageGroupId"]);
+        groups.cloned().collect()
+    };
+    assert_eq!(groups("place-order/two-groups.json"), ["pia", "quin", "pia", "quin"]);
+    let interleaved = ["tea-black", "cup-white", "tea-black", "cup-white"];
+    assert_eq!(groups("reserve-stock/two-groups.json"), interleaved);
+    assert_eq!(groups("reserve-stock/three-of-one-group.json"), ["tea-white"; 3]);
+}
