@@ -24,6 +24,7 @@
 
 mod dead_letter;
 mod event;
+mod pages;
 mod process;
 mod samples;
 mod sending;
@@ -34,6 +35,7 @@ use std::time::Duration;
 
 pub use dead_letter::DeadLetter;
 pub use event::{Message, event, failures};
+pub use pages::{Page, commands, pages};
 pub use process::{last_words, programs};
 pub use samples::samples;
 pub use stage::{Record, Stage, text};
