@@ -1,64 +1,142 @@
-//! What the README says of files and commands. Its Rust blocks are compiled by the crate's documentation tests.
+//! What the pages state: files, links, packages and tests that exist, and the recipe for a function. Their Rust blocks are
+//! documentation tests of the crates that include them; the crates of commands parse those.
 
-#![allow(clippy::unwrap_used, reason = "all of this is tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is tests")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::Value;
+use testing::{Page, pages};
+
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-fn readme() -> String {
-    std::fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap()
+/// Bytes that a newcomer reads in five minutes.
+const FIVE_MINUTES: usize = 9_000;
+
+fn page(path: &str) -> Page {
+    pages().into_iter().find(|page| page.path == Path::new(path)).unwrap()
 }
 
-/// Words in backticks, and the targets of links.
-fn named(text: &str) -> BTreeSet<&str> {
-    let outside_of_blocks = text.split("```").step_by(2);
-    let code = outside_of_blocks
-        .clone()
-        .flat_map(|text| text.split('`').skip(1).step_by(2));
-    let links = outside_of_blocks.flat_map(|text| text.split("](").skip(1).filter_map(|rest| rest.split(')').next()));
-    code.chain(links).collect()
+/// The anchors of the headings in this text, as GitHub makes them.
+fn anchors(prose: &str) -> BTreeSet<String> {
+    let anchor = |heading: &str| -> String {
+        let heading = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = |character: &char| character.is_alphanumeric() || " -_".contains(*character);
+        heading.chars().filter(kept).collect::<String>().replace(' ', "-")
+    };
+    prose.lines().filter(|line| line.starts_with('#')).map(anchor).collect()
 }
 
 #[test]
-fn every_file_and_folder_that_it_names_exists() {
-    let readme = readme();
-    let is_path = |word: &&&str| {
-        let first = word.split('/').next().unwrap_or_default();
-        let known = [
-            "functions",
-            "shared",
-            "events",
-            "tests",
-            "template.yaml",
-            "samconfig.toml",
-            "Cargo.toml",
-        ];
-        known.contains(&first) && !word.contains(['<', ' ', '*'])
-    };
-    let named = named(&readme);
-    let paths: Vec<_> = named.iter().filter(is_path).collect();
-    assert!(paths.len() > 10, "{paths:?}");
-    for path in paths {
-        assert!(Path::new(ROOT).join(path).exists(), "{path} does not exist");
+fn the_top_page_is_read_in_five_minutes() {
+    let bytes = page("README.md").text.len();
+    assert!(bytes <= FIVE_MINUTES, "{bytes} bytes");
+}
+
+#[test]
+fn every_file_that_a_page_names_exists() {
+    let known = [
+        ".ci",
+        "functions",
+        "shared",
+        "events",
+        "tests",
+        "template.yaml",
+        "samconfig.toml",
+        "Cargo.toml",
+    ];
+    let is_path = |word: &&str| known.iter().any(|first| word.split('/').next() == Some(*first));
+    let mut seen = 0;
+    for page in pages() {
+        let prose = page.prose();
+        let words = prose.split('`').skip(1).step_by(2);
+        for path in words.filter(is_path).filter(|word| !word.contains(['<', ' ', '*'])) {
+            let exists = Path::new(ROOT).join(path).exists();
+            assert!(exists, "{}: {path} does not exist", page.path.display());
+            seen += 1;
+        }
     }
+    assert!(seen > 30, "{seen} paths");
 }
 
-/// The first block of code that contains this, without the indentation of a list.
-fn block<'a>(readme: &'a str, containing: &str) -> Vec<&'a str> {
-    let mut blocks = readme.split("```").skip(1).step_by(2);
-    let block = blocks.find(|block| block.contains(containing)).unwrap();
-    // Both fences are indented alike.
-    let (code, indentation) = block.rsplit_once('\n').unwrap();
-    let lines = code.lines().skip(1);
-    lines
-        .map(|line| line.strip_prefix(indentation).unwrap_or(line))
-        .collect()
+#[test]
+fn every_link_between_pages_resolves() {
+    let mut seen = 0;
+    for page in pages() {
+        let prose = page.prose();
+        let links = prose.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for link in links.filter(|link| !link.contains("://")) {
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let from = Path::new(ROOT).join(&page.path);
+            let target = match file {
+                "" => from,
+                file => from.with_file_name(file),
+            };
+            assert!(target.exists(), "{}: {link} does not exist", page.path.display());
+            if !anchor.is_empty() {
+                let text = std::fs::read_to_string(&target).unwrap();
+                let path = target;
+                let anchors = anchors(&Page { path, text }.prose());
+                assert!(
+                    anchors.contains(anchor),
+                    "{}: {link} is not in {anchors:?}",
+                    page.path.display()
+                );
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 30, "{seen} links");
 }
 
-/// What a command prints; it has to succeed.
+/// The packages of the workspace with the names of their integration tests.
+fn packages() -> BTreeMap<String, BTreeSet<String>> {
+    let mut metadata = cargo(&["metadata", "--no-deps", "--offline", "--format-version=1"]);
+    let metadata = metadata.current_dir(ROOT).output().unwrap().stdout;
+    let metadata: Value = serde_json::from_slice(&metadata).unwrap();
+    let name = |value: &Value| value["name"].as_str().unwrap().to_owned();
+    let package = |package: &Value| {
+        let targets = package["targets"].as_array().unwrap().iter();
+        let tests = targets.filter(|target| target["kind"][0] == "test").map(name);
+        (name(package), tests.collect())
+    };
+    metadata["packages"].as_array().unwrap().iter().map(package).collect()
+}
+
+#[test]
+fn every_cargo_command_names_a_package_and_test_that_exist() {
+    let packages = packages();
+    let mut seen = 0;
+    for page in pages() {
+        for line in page.blocks("sh").concat() {
+            let words: Vec<_> = line.split_whitespace().take_while(|word| *word != "--").collect();
+            if !matches!(words[..], ["cargo", "run" | "test", ..]) {
+                continue;
+            }
+            let value = |flag: &str| words.iter().skip_while(|word| **word != flag).nth(1).copied();
+            let Some(package) = value("-p") else {
+                continue;
+            };
+            let tests = packages.get(package);
+            let tests = tests.unwrap_or_else(|| panic!("{}: there is no package {package}", page.path.display()));
+            let is_there = value("--test").is_none_or(|test| tests.contains(test));
+            assert!(is_there, "{}: not among {tests:?}: {line}", page.path.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 10, "{seen} commands");
+}
+
+/// The first code block of a language that contains this.
+fn block<'a>(page: &'a Page, language: &str, containing: &str) -> Vec<&'a str> {
+    let mut blocks = page.blocks(language).into_iter();
+    let block = blocks.find(|block| block.iter().any(|line| line.contains(containing)));
+    block.unwrap()
+}
+
+/// The output of a command, which must succeed.
 fn run(command: &mut Command) -> String {
     let done = command.output().unwrap();
     let printed = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned();
@@ -66,7 +144,7 @@ fn run(command: &mut Command) -> String {
     printed
 }
 
-/// A cargo that is not told whose test this is, which build scripts would take for a change.
+/// A cargo without the variables of this test's package: build scripts would take them for a change.
 fn cargo(arguments: &[&str]) -> Command {
     let mut cargo = Command::new(env!("CARGO"));
     for (variable, _) in std::env::vars_os() {
@@ -80,7 +158,7 @@ fn cargo(arguments: &[&str]) -> Command {
 }
 
 #[test]
-fn a_function_that_is_added_as_it_says_is_formatted_and_compiles_without_a_warning_or_an_idle_dependency() {
+fn a_function_added_by_the_recipe_compiles_without_warnings() {
     let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join("added");
     let _ = std::fs::remove_dir_all(&copy);
     std::fs::create_dir_all(&copy).unwrap();
@@ -97,26 +175,26 @@ fn a_function_that_is_added_as_it_says_is_formatted_and_compiles_without_a_warni
         .args(workspace)
         .arg(&copy)
         .current_dir(ROOT));
-    // By which cargo tells what it builds of the copy from what it builds of this workspace.
+    // Another version, so that cargo distinguishes the copy's artifacts from this workspace's.
     let manifest = std::fs::read_to_string(copy.join("Cargo.toml")).unwrap();
     let renamed = manifest.replace("version = \"0.1.0\"", "version = \"0.1.0-copy\"");
     assert_ne!(renamed, manifest);
     std::fs::write(copy.join("Cargo.toml"), renamed).unwrap();
 
-    let readme = readme();
-    let commands = block(&readme, "cp -r functions/send-notification").join("\n");
+    let (top, recipe) = (page("README.md"), page("functions/README.md"));
+    let commands = block(&recipe, "sh", "cp -r functions/send-notification").join("\n");
     run(Command::new("sh").args(["-e", "-c", &commands]).current_dir(&copy));
-    let (_, line) = readme.split_once("what it is for, `").unwrap();
+    let (_, line) = recipe.text.split_once("about its purpose, `").unwrap();
     let first = vec![line.split('`').next().unwrap(), ""];
-    let handler = block(&readme, "impl Handler for RefundOrder");
-    let built = [vec![""], block(&readme, "impl RefundOrder {")].concat();
+    let handler = block(&top, "rust", "impl Handler for RefundOrder");
+    let built = [vec![""], block(&recipe, "rs", "impl RefundOrder {")].concat();
     let source = [first, handler, built].concat().join("\n") + "\n";
     let function = copy.join("functions/refund-order");
     std::fs::write(function.join("src/lib.rs"), source).unwrap();
 
     let cargo = |arguments: &[&str]| run(cargo(arguments).current_dir(&copy));
     cargo(&["fmt", "--check", "--package=refund-order"]);
-    // Into this workspace's own directory and with its features, where the dependencies are built already.
+    // The target directory and the features of this workspace: there the dependencies are built already.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let target = format!("--target-dir={}", target.display());
     let printed = cargo(&[
@@ -134,7 +212,7 @@ fn a_function_that_is_added_as_it_says_is_formatted_and_compiles_without_a_warni
     let sources = ["src/lib.rs", "src/main.rs"].map(|file| std::fs::read_to_string(function.join(file)).unwrap());
     for dependency in manifest["dependencies"].as_table().unwrap().keys() {
         let path = format!("{}::", dependency.replace('-', "_"));
-        assert!(sources.concat().contains(&path), "{dependency} is of no use");
+        assert!(sources.concat().contains(&path), "{dependency} is not used");
     }
     std::fs::remove_dir_all(copy).unwrap();
 }

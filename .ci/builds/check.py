@@ -1,6 +1,6 @@
-"""Checks what both builds left, and runs it, with `cargo lambda invoke` in the place of Lambda's callers.
+"""Checks the binaries of both builds, and invokes them with `cargo lambda invoke`.
 
-    python check.py TARGET          the directory that cargo builds into
+    python check.py TARGET          cargo's target directory
 """
 
 import json
@@ -19,21 +19,22 @@ from pathlib import Path
 
 TARGET = Path(sys.argv[1])
 LOCAL = TARGET / "debug" / "local"
-FUNCTIONS = sorted(path.name for path in Path("functions").iterdir())
+FUNCTIONS = sorted(path.name for path in Path("functions").iterdir() if path.is_dir())
 GLIBC = (2, 34)  # Amazon Linux 2023's
 LIBRARIES = {"libc.so.6", "libm.so.6", "libgcc_s.so.1", "libdl.so.2", "libpthread.so.0", "ld-linux-x86-64.so.2"}
 X86_64 = 62
 
 
 def budget():
-    """Bytes that a binary may have, as the README promises."""
-    return float(re.search(r"at most (\d+) MB", Path("README.md").read_text(encoding="utf-8"))[1]) * 1_000_000
+    """The maximum size of a binary in bytes, as shared/local/README.md states it."""
+    page = Path("shared/local/README.md").read_text(encoding="utf-8")
+    return float(re.search(r"at most (\d+) MB", page)[1]) * 1_000_000
 
 
 def check(binary):
-    """A program that Amazon Linux 2023 can load, of no more than the promised size."""
+    """The binary can be loaded on Amazon Linux 2023, and is not larger than promised."""
     head = binary.read_bytes()[:20]
-    assert head[:5] == b"\x7fELF\x02" and struct.unpack("<H", head[18:])[0] == X86_64, f"{binary} is no ELF for x86_64"
+    assert head[:5] == b"\x7fELF\x02" and struct.unpack("<H", head[18:])[0] == X86_64, f"{binary} is not an ELF file for x86_64"
     read = lambda what: subprocess.run(
         ["readelf", "--wide", what, binary], check=True, capture_output=True, text=True, env=os.environ | {"LC_ALL": "C"}
     ).stdout
@@ -42,8 +43,8 @@ def check(binary):
     assert newest <= GLIBC, f"{binary} needs GLIBC_{newest[0]}.{newest[1]}"
     needed = set(re.findall(r"\(NEEDED\).*\[(.*)\]", read("--dynamic")))
     assert needed <= LIBRARIES, f"{binary} needs {needed - LIBRARIES}"
-    # The exceptions by which Rust unwinds. Without them, one message's panic is the end of its batch; it is what cargo-lambda
-    # makes of a profile that doesn't say `panic`.
+    # Rust's unwinding exceptions. Without them, the panic of one message aborts the process and its batch. cargo-lambda builds
+    # that way if the profile doesn't set `panic`.
     assert b"MOZ\0RUST" in binary.read_bytes(), f"{binary} does not unwind"
     size = binary.stat().st_size
     assert size <= budget(), f"{binary} has {size} bytes"
@@ -52,7 +53,7 @@ def check(binary):
 
 @contextmanager
 def running(command, **options):
-    """A process of its own group, which is ended as Ctrl-C ends it."""
+    """A process in its own process group. At the end it gets SIGINT, as from Ctrl-C."""
     process = subprocess.Popen(command, start_new_session=True, **options)
     try:
         yield process
@@ -67,7 +68,7 @@ def running(command, **options):
 
 @contextmanager
 def stack(binaries):
-    """`local up` with these binaries; gives its port. There is no receiver of notifications."""
+    """`local up` with these binaries; yields its port. There is no receiver of notifications."""
     parameters = ["--parameter", "NotificationUrl=http://127.0.0.1:9/"]
     command = [LOCAL, "up", "--port", "0", "--binaries", binaries, *parameters]
     with running(command, stdout=subprocess.PIPE, text=True) as process:
@@ -83,7 +84,7 @@ def dynamodb(port, operation, **request):
 
 
 def invoke(port, function, sample):
-    """The response to a sample event."""
+    """Invokes the function with a sample event and returns the response."""
     address = ["--invoke-address", "127.0.0.1", "--invoke-port", str(port)]
     command = ["cargo", "lambda", "invoke", function, *address, "--data-file", f"events/{function}/{sample}.json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
@@ -92,7 +93,7 @@ def invoke(port, function, sample):
 
 
 def check_effects(lambda_port, port, function):
-    """Each function answers as it should, and does its work once."""
+    """Each function returns the expected response and does its work once."""
     get = lambda table, key: dynamodb(port, "GetItem", TableName=table, Key={"id": {"S": key}}).get("Item")
     done = {"batchItemFailures": []}
     if function == "place-order":
@@ -113,19 +114,19 @@ def check_effects(lambda_port, port, function):
             assert invoke(lambda_port, function, "valid") == done
         assert get("stock", "tea-green")["stock"] == {"N": "8"}
     elif function == "send-notification":
-        # Nobody receives it: it has to come again.
+        # There is no receiver, so the message must be redelivered.
         with open("events/send-notification/valid.json", encoding="utf-8") as file:
             failed = [{"itemIdentifier": record["messageId"]} for record in json.load(file)["Records"]]
         assert invoke(lambda_port, function, "valid") == {"batchItemFailures": failed}
     else:
-        sys.exit(f"nothing is known of {function}: say here what it answers")
+        sys.exit(f"no check for {function}: add its expected response to check_effects")
 
 
 def check_invoked(route, binaries):
     with stack(binaries) as port:
         for function in FUNCTIONS:
             check_effects(port, port, function)
-            print(f"ok      {route}: {function} is invoked on the local stack", flush=True)
+            print(f"ok      {route}: {function} on the local stack", flush=True)
 
 
 def free_port():
@@ -135,7 +136,7 @@ def free_port():
 
 
 def check_watched(function, directory):
-    """`cargo lambda watch` compiles and runs a function, whose queues and tables are the local stack's."""
+    """`cargo lambda watch` compiles and runs a function that uses the queues and tables of the local stack."""
     with stack(TARGET / "lambda") as port:
         environment = Path(directory) / "env"
         with open(environment, "wb") as file:
@@ -147,7 +148,7 @@ def check_watched(function, directory):
         with running(command) as watch:
             await_port(watch_port, watch)
             check_effects(watch_port, port, function)
-    print(f"ok      cargo lambda watch: {function} is invoked", flush=True)
+    print(f"ok      cargo lambda watch: {function}", flush=True)
 
 
 def await_port(port, process):
@@ -157,13 +158,13 @@ def await_port(port, process):
             socket.create_connection(("127.0.0.1", port), 1).close()
             return
         except OSError:
-            assert process.poll() is None and time.monotonic() < deadline, "it does not listen"
+            assert process.poll() is None and time.monotonic() < deadline, f"nothing listens on port {port}"
             time.sleep(0.1)
 
 
 def main():
     with tempfile.TemporaryDirectory() as directory:
-        # SAM names them as the template does.
+        # SAM names the folders by logical ID.
         sam = Path(directory) / "sam"
         for function in FUNCTIONS:
             resource = function.title().replace("-", "")

@@ -1,6 +1,6 @@
-"""Drives `local up` with boto3 and the AWS CLI, and asserts what AWS would answer.
+"""Uses `local up` with boto3 and the AWS CLI, and asserts that it answers as AWS does.
 
-    python drive.py LOCAL AWS       the two programs' paths
+    python drive.py LOCAL AWS       the paths of the two programs
 """
 
 import json
@@ -28,7 +28,7 @@ def order(name, amount=700, customer="ada", wrong=0):
 
 
 def until(what, probe, seconds=30):
-    """Waits for a probe's truth, which is given back."""
+    """Waits until the probe returns something true, and returns it."""
     deadline = time.monotonic() + seconds
     while not (found := probe()):
         assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
@@ -37,7 +37,7 @@ def until(what, probe, seconds=30):
 
 
 def refused(error, call, **arguments):
-    """The exception of a call that has to end in one: a class, or a code that has none."""
+    """Calls and expects an error, given as an exception class or as a code. Returns its response."""
     try:
         call(**arguments)
     except ClientError as refusal:
@@ -50,7 +50,7 @@ def refused(error, call, **arguments):
 
 
 class Boto3:
-    """A user of boto3, who has pasted the exports that `local up` prints."""
+    """Checks with boto3, in the environment that `local up` prints."""
 
     def __init__(self):
         config = Config(retries={"total_max_attempts": 1})
@@ -74,13 +74,13 @@ class Boto3:
         redrive = json.loads(attributes["RedrivePolicy"])
         assert redrive["deadLetterTargetArn"].endswith(":orders-dlq") and int(redrive["maxReceiveCount"]) == 2
 
-    def check_a_missing_queue_is_boto3s_exception(self):
+    def check_a_missing_queue_raises_boto3s_exception(self):
         response = refused(self.sqs.exceptions.QueueDoesNotExist, self.url, queue="nowhere")
         assert response["Error"]["Code"] == "AWS.SimpleQueueService.NonExistentQueue", response
 
     def check_orders_are_processed_once(self):
         body = order("boto-1")
-        # boto3 itself compares the MD5s of body and attributes with what the answer says.
+        # boto3 itself checks the MD5s of body and attributes in the response.
         source = {"source": {"DataType": "String", "StringValue": "boto3"}}
         self.sqs.send_message(QueueUrl=self.url("orders"), MessageBody=body, MessageAttributes=source)
         self.sqs.send_message(QueueUrl=self.url("orders"), MessageBody=body)
@@ -100,15 +100,15 @@ class Boto3:
     def check_an_order_that_does_not_add_up_ends_in_the_dead_letter_queue(self):
         sent = self.sqs.send_message(QueueUrl=self.url("orders"), MessageBody=order("boto-wrong", wrong=1))
         dead = self.receive("orders-dlq")
-        told = {name: value["StringValue"] for name, value in dead["MessageAttributes"].items()}
+        attributes = {name: value["StringValue"] for name, value in dead["MessageAttributes"].items()}
         reason = "order boto-wrong does not add up: amount is 701, its lines make 700"
-        assert told == {
+        assert attributes == {
             "FailedFunction": "place-order",
             "FailureReason": reason,
             "IdempotencyKey": sent["MessageId"],
             "OriginalMessageId": sent["MessageId"],
             "ReceiveCount": "1",
-        }, told
+        }, attributes
         self.sqs.delete_message(QueueUrl=self.url("orders-dlq"), ReceiptHandle=dead["ReceiptHandle"])
         assert self.item("orders", "boto-wrong") is None
         records = self.tables.Table("idempotency").scan(
@@ -119,9 +119,9 @@ class Boto3:
         assert any(record["reason"] == reason for record in records), records
 
     def receive(self, queue):
-        ask = {"QueueUrl": self.url(queue), "WaitTimeSeconds": 20}
-        ask |= {"AttributeNames": ["All"], "MessageAttributeNames": ["All"]}
-        return until(f"a message in {queue}", lambda: self.sqs.receive_message(**ask).get("Messages"))[0]
+        request = {"QueueUrl": self.url(queue), "WaitTimeSeconds": 20}
+        request |= {"AttributeNames": ["All"], "MessageAttributeNames": ["All"]}
+        return until(f"a message in {queue}", lambda: self.sqs.receive_message(**request).get("Messages"))[0]
 
     def check_a_fifo_queue_keeps_order_and_holds_its_group(self):
         fifo = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
@@ -150,7 +150,7 @@ class Boto3:
         count = ["ApproximateNumberOfMessagesNotVisible"]
         assert self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=count)["Attributes"][count[0]] == "0"
 
-    def check_conditional_writes_and_transactions_fail_as_aws_has_them_fail(self):
+    def check_conditional_writes_and_transactions_fail_as_on_aws(self):
         key = {"AttributeName": "id"}
         self.dynamodb.create_table(
             TableName="boto",
@@ -186,7 +186,7 @@ class Boto3:
         refused(self.dynamodb.exceptions.ResourceNotFoundException, self.dynamodb.scan, TableName="nowhere")
         self.dynamodb.delete_table(TableName="boto")
 
-    def check_functions_are_invoked_and_say_which_messages_failed(self):
+    def check_functions_are_invoked_and_report_failed_messages(self):
         with open("events/place-order/wrong-sum.json", encoding="utf-8") as file:
             event = json.load(file)
         answer = self.functions.invoke(FunctionName="place-order", Payload=json.dumps(event), LogType="Tail")
@@ -209,10 +209,10 @@ class Boto3:
 
 
 class Cli:
-    """A user of the AWS CLI."""
+    """Checks with the AWS CLI."""
 
     def aws(self, *arguments, refused=None):
-        # Version 1, which PyPI has, overlooks AWS_ENDPOINT_URL for sqs: `local up` says so too.
+        # Version 1, which is on PyPI, ignores AWS_ENDPOINT_URL for sqs; `local up` states this too.
         command = [AWS, "--endpoint-url", os.environ["AWS_ENDPOINT_URL"], *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if refused:
@@ -242,7 +242,7 @@ class Cli:
         assert dead["Body"] == "{ broken" and reason.startswith("malformed body: "), dead
         self.aws("sqs", "purge-queue", "--queue-url", f"{url}-dlq")
 
-    def check_refusals_are_shown_with_their_codes(self):
+    def check_errors_are_shown_with_their_codes(self):
         missing = ["sqs", "get-queue-url", "--queue-name", "nowhere"]
         self.aws(*missing, refused="(AWS.SimpleQueueService.NonExistentQueue)")
         put = ["dynamodb", "put-item", "--table-name", "customers", "--item", '{"id": {"S": "cli"}}']
@@ -253,15 +253,15 @@ class Cli:
     def check_a_function_is_invoked_with_a_sample_event(self):
         with tempfile.NamedTemporaryFile() as answer:
             event = "fileb://events/place-order/one-bad-among-good.json"
-            said = self.aws("lambda", "invoke", "--function-name", "place-order", "--payload", event, answer.name)
-            assert said == {"StatusCode": 200, "ExecutedVersion": "$LATEST"}, said
+            response = self.aws("lambda", "invoke", "--function-name", "place-order", "--payload", event, answer.name)
+            assert response == {"StatusCode": 200, "ExecutedVersion": "$LATEST"}, response
             assert json.load(answer) == {"batchItemFailures": []}, "the bad one is in the dead-letter queue"
         url = self.aws("sqs", "get-queue-url", "--queue-name", "orders-dlq")["QueueUrl"]
         self.aws("sqs", "purge-queue", "--queue-url", url)
 
 
 def up():
-    """The stack on a free port; its exports become this process's environment."""
+    """Starts the stack on a free port. Its exports become this process's environment."""
     parameters = [part for parameter in SHORT for part in ("--parameter", parameter)]
     stack = subprocess.Popen([LOCAL, "up", "--port", "0", *parameters], stdout=subprocess.PIPE, text=True)
     for line in stack.stdout:

@@ -1,13 +1,13 @@
-"""What CloudFormation makes of a SAM template: reads one from standard input, writes the expansion as JSON.
+"""Expands a SAM template as CloudFormation does: reads it from standard input, writes the expansion as JSON.
 
-Offline: SAM asks AWS for nothing but the ARNs of managed policies, of which a role of one's own has none.
+It runs offline. SAM requests only the ARNs of managed policies, and the roles of this template use none.
 """
 
 import json
 import os
 import sys
 
-os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")  # SAM wants to know the partition.
+os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")  # SAM derives the partition from it.
 
 from samtranslator.model.exceptions import InvalidDocumentException
 from samtranslator.translator.transform import transform
@@ -21,7 +21,7 @@ class ManagedPolicies:
 
 def main():
     template = yaml_parse(sys.stdin.read())
-    # `sam package` puts the address of the build there, before SAM sees the template.
+    # `sam package` sets the address of the build before SAM expands the template.
     template.setdefault("Globals", {}).setdefault("Function", {})["CodeUri"] = "s3://bucket/key"
     try:
         expanded = transform(template, {}, ManagedPolicies())

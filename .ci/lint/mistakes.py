@@ -1,4 +1,4 @@
-"""Whether the linters lint: templates with a mistake each are shown to them, and each has to be found by one.
+"""Checks the linters: each template with one mistake must be found by one of them.
 
 python3 mistakes.py TEMPLATE TOOLS OUT
 """
@@ -9,8 +9,8 @@ import subprocess
 import sys
 import textwrap
 
-# Name, what the template says, what it says instead, and the rule that has to find it: any finding would also be one of a
-# file that is broken otherwise. The first such place is changed.
+# Name, text of the template, replacement, and the rule that must find it. Without the rule, a finding about another defect
+# would count. Only the first occurrence is replaced.
 MISTAKES = [
     ("misspelt-response-type", "[ReportBatchItemFailures]", "[ReportBatchItemFailure]", "E3030"),
     ("concurrency-of-one", "MaximumConcurrency: !Ref MaximumConcurrency", "MaximumConcurrency: 1", "E3034"),
@@ -33,17 +33,17 @@ def run(tool, program, *arguments, text=None):
 def expand(source):
     """Writes the expansion of each template with a mistake."""
     out.mkdir(parents=True, exist_ok=True)
-    for name, said, instead, _ in MISTAKES:
-        if said not in source:
-            sys.exit(f"{name}: the template no longer says {said!r}")
-        expanded = run("aws-sam-cli", "python", here / "expand.py", text=source.replace(said, instead, 1))
+    for name, text, replacement, _ in MISTAKES:
+        if text not in source:
+            sys.exit(f"{name}: the template does not contain {text!r}")
+        expanded = run("aws-sam-cli", "python", here / "expand.py", text=source.replace(text, replacement, 1))
         if expanded.returncode != 0:
             sys.exit(f"{name}: {expanded.stderr}")
         (out / f"{name}.json").write_text(expanded.stdout)
 
 
 def linted():
-    """What cfn-lint finds in the expansions."""
+    """Yields the findings of cfn-lint in the expansions."""
     files = [out / f"{name}.json" for name, *_ in MISTAKES]
     linted = run("aws-sam-cli", "cfn-lint", "--regions", "us-east-1", "--format", "json", "--", *files)
     for found in json.loads(linted.stdout):
@@ -51,7 +51,7 @@ def linted():
 
 
 def scanned():
-    """What checkov finds in them."""
+    """Yields the findings of checkov in the expansions."""
     files = [argument for name, *_ in MISTAKES for argument in ("--file", out / f"{name}.json")]
     scanned = run("checkov", "checkov", "--config-file", here / "checkov.yaml", "--output", "json", *files)
     for failed in json.loads(scanned.stdout)["results"]["failed_checks"]:
@@ -62,11 +62,11 @@ def main():
     expand(template.read_text())
     found = {(name, rule): what for name, rule, what in [*linted(), *scanned()]}
     for name, *_, rule in MISTAKES:
-        what = found.get((name, rule), "IT PASSES")
+        what = found.get((name, rule), "NOT FOUND")
         print(f"  {name:<24}{rule:<12}{textwrap.shorten(what, 100, placeholder=' ...')}")
     missed = [name for name, *_, rule in MISTAKES if (name, rule) not in found]
     if missed:
-        sys.exit(f"not found: {', '.join(missed)}")
+        sys.exit(f"no linter found: {', '.join(missed)}")
 
 
 main()

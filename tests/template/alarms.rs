@@ -1,11 +1,12 @@
 //! What rings, and what is shown.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use serde_json::{Value, json};
 use testing::TestStack;
 
-use crate::Deployment;
+use crate::{Deployment, ROOT};
 
 /// Namespace, name, statistic, and the one dimension with its value.
 type Metric = [String; 5];
@@ -140,6 +141,23 @@ fn a_message_that_fails_is_received_again_before_its_alarm_falls_silent() {
                 assert!(hidden <= rings_for, "{name} of {}", deployment.stage);
             }
         }
+    }
+}
+
+#[test]
+fn every_alarm_names_its_section_of_the_runbook() {
+    const PAGE: &str = "shared/operator/README.md";
+    let runbook = std::fs::read_to_string(Path::new(ROOT).join(PAGE)).unwrap();
+    let deployment = Deployment::default();
+    for alarm in deployment.of_kind("AWS::CloudWatch::Alarm") {
+        let [name, description] = ["AlarmName", "AlarmDescription"].map(|property| text(&alarm.properties[property]));
+        let reference = description.split_once(&format!("Runbook: {PAGE}, section '"));
+        let section = reference.and_then(|(_, section)| section.strip_suffix('\''));
+        let section = section.unwrap_or_else(|| panic!("{name} names no section: {description}"));
+        let found = runbook.split_once(&format!("\n### {section}\n\n`…-"));
+        let (_, about) = found.unwrap_or_else(|| panic!("{PAGE} has no section {section:?} about alarms"));
+        let (kind, _) = about.split_once('`').unwrap();
+        assert!(name.ends_with(&format!("-{kind}")), "{name} is not about {kind}");
     }
 }
 

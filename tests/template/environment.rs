@@ -39,21 +39,29 @@ fn with_unreadable(function: &Function, variable: &str) -> BTreeMap<String, OsSt
     environment
 }
 
-/// The variables in the README's table, but for those that Lambda sets, or the AWS SDK reads.
+/// Where settings are listed: a page, and its section.
+const LISTED: [(&str, &str); 2] = [
+    ("shared/host/README.md", "\n## Settings\n"),
+    ("functions/README.md", "\n## Settings of the sample functions\n"),
+];
+
+/// The variables that the pages list, except those that Lambda sets or the AWS SDK reads.
 fn listed() -> BTreeSet<String> {
-    let readme = std::fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
-    let (_, configuration) = readme.split_once("\n## Configuration\n").unwrap();
-    let rows = configuration.lines().filter(|line| line.starts_with("| `"));
-    let cells = rows.filter_map(|row| row.split('|').nth(1));
-    let names = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
-    names
-        .filter(|name| !name.starts_with("AWS_"))
-        .map(str::to_owned)
-        .collect()
+    let mut listed = BTreeSet::new();
+    for (page, heading) in LISTED {
+        let text = std::fs::read_to_string(Path::new(ROOT).join(page)).unwrap();
+        let (_, section) = text.split_once(heading).unwrap();
+        let section = section.split("\n## ").next().unwrap();
+        let rows = section.lines().filter(|line| line.starts_with("| `"));
+        let cells = rows.filter_map(|row| row.split('|').nth(1));
+        let names = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+        listed.extend(names.filter(|name| !name.starts_with("AWS_")).map(str::to_owned));
+    }
+    listed
 }
 
 #[tokio::test]
-async fn each_function_is_told_what_it_reads_and_nothing_else_and_the_readme_lists_it() {
+async fn functions_get_exactly_the_settings_they_read_and_pages_list() {
     let functions = Deployment::default().template.functions;
     let names: Vec<_> = functions.iter().map(|function| function.binary.clone()).collect();
     let programs = programs(&names).await;

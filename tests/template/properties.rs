@@ -118,11 +118,10 @@ fn resources_have_known_properties_only() {
 #[test]
 fn every_function_of_the_workspace_is_deployed_and_built_like_any_other() {
     let folder = Path::new(ROOT).join("functions");
-    let names = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name());
-    let expected = names.map(|name| {
-        let binary = name.into_string().unwrap();
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    let folders = entries.filter(|entry| entry.path().is_dir());
+    let expected = folders.map(|folder| {
+        let binary = folder.file_name().into_string().unwrap();
         json!({"BuildMethod": "rust-cargolambda", "BuildProperties": {"Binary": binary}}).to_string()
     });
     let resources = section("Resources", &[]).into_iter();

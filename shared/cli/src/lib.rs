@@ -1,4 +1,4 @@
-//! What the command lines share: where a service is, stop signals, and output that is safe for a terminal.
+#![doc = include_str!("../README.md")]
 
 mod endpoint;
 mod error;

@@ -29,19 +29,30 @@ pub struct Budget {
 impl Budget {
     /// The budget of messages received `now`, which the host can't process beyond `deadline`.
     ///
-    /// The verdicts are there by the deadline, or, if the host has `reserved` time to act on them, as much earlier.
-    pub fn new(now: Timestamp, deadline: Timestamp, reserved: Duration) -> Self {
+    /// The verdicts are returned by the deadline.
+    pub fn new(now: Timestamp, deadline: Timestamp) -> Self {
         let started = Instant::now();
         let total = now.until(deadline);
-        let ledger_end = total.saturating_sub(reserved);
-        let for_ledger = (total / 5).min(Duration::from_secs(2));
         Self {
             started,
             started_at: now,
             total,
             lease_end: now.plus(total + CLOCK_MARGIN),
-            handlers_end: started + ledger_end.saturating_sub(for_ledger),
-            ledger_end: started + ledger_end,
+            handlers_end: started,
+            ledger_end: started,
+        }
+        .with_reserved(Duration::ZERO)
+    }
+
+    /// The verdicts are returned this much earlier, so that the host has time to act on them.
+    #[must_use]
+    pub fn with_reserved(self, reserved: Duration) -> Self {
+        let ledger_end = self.total.saturating_sub(reserved);
+        let for_ledger = (self.total / 5).min(Duration::from_secs(2));
+        Self {
+            handlers_end: self.started + ledger_end.saturating_sub(for_ledger),
+            ledger_end: self.started + ledger_end,
+            ..self
         }
     }
 
@@ -96,27 +107,27 @@ mod tests {
     #[test]
     fn a_deadline_in_the_past_leaves_no_time() {
         for deadline in [NOW, Timestamp::from_millis(NOW.millis() - 1000)] {
-            let budget = Budget::new(NOW, deadline, Duration::ZERO);
+            let budget = Budget::new(NOW, deadline);
             assert_eq!(budget.handlers_end, budget.started);
         }
     }
 
     #[test]
     fn a_short_budget_keeps_a_fifth_for_the_ledger() {
-        let budget = Budget::new(NOW, after(1000), Duration::from_millis(100));
+        let budget = Budget::new(NOW, after(1000)).with_reserved(Duration::from_millis(100));
         assert_eq!(budget.handlers_end - budget.started, Duration::from_millis(700));
         assert_eq!(budget.ledger_end - budget.started, Duration::from_millis(900));
     }
 
     #[test]
     fn a_long_budget_keeps_two_seconds_for_the_ledger() {
-        let budget = Budget::new(NOW, after(900_000), Duration::from_millis(1500));
+        let budget = Budget::new(NOW, after(900_000)).with_reserved(Duration::from_millis(1500));
         assert_eq!(budget.handlers_end - budget.started, Duration::from_millis(896_500));
     }
 
     #[test]
     fn a_lease_outlasts_its_deadline_by_the_clock_margin() {
-        let budget = Budget::new(NOW, after(10_000), Duration::from_secs(1));
+        let budget = Budget::new(NOW, after(10_000)).with_reserved(Duration::from_secs(1));
         assert_eq!(budget.lease_end(), after(10_000).plus(CLOCK_MARGIN));
     }
 }

@@ -111,7 +111,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_outcome_has_its_verdict_and_its_time() {
-        let budget = Budget::new(NOW, NOW.plus(seconds(10)), seconds(1));
+        let budget = Budget::new(NOW, NOW.plus(seconds(10))).with_reserved(seconds(1));
         let verdict = |outcome| verdict(&outcome, 1, &RetryDelays::default(), &budget);
         let at = |outcome| match verdict(outcome) {
             Verdict::Retry { at } => at,

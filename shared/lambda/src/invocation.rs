@@ -32,7 +32,7 @@ impl Invocation {
         let for_response = (total / 20).min(Duration::from_millis(500));
         let for_delays = (total / 20).min(Duration::from_secs(1));
         Self {
-            budget: Budget::new(now, now.plus(total), for_delays + for_response),
+            budget: Budget::new(now, now.plus(total)).with_reserved(for_delays + for_response),
             delays_end: Instant::now() + total.saturating_sub(for_response),
         }
     }

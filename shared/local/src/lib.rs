@@ -1,7 +1,4 @@
-//! The whole stack on one machine: queues, tables, event source mapping and Lambda's Runtime API on one loopback port.
-//!
-//! What runs is read from the SAM template, so that it is what will be deployed. [`Stack`] starts it: in the program `local`, in
-//! the demo, and in end-to-end tests, most of them through the crate `testing`. The crate `emulator` is what it consists of.
+#![doc = include_str!("../README.md")]
 
 mod aws;
 mod build;

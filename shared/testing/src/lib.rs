@@ -1,20 +1,4 @@
-//! Test support for functions: a stack of its own for each test, faults for it, and what it holds afterwards.
-//!
-//! ```no_run
-//! use testing::TestStack;
-//! use serde_json::json;
-//!
-//! # async fn test() {
-//! // Cargo gives a package's integration tests the path of its program: env!("CARGO_BIN_EXE_place-order").
-//! let stack = TestStack::start(&[("place-order", "target/debug/place-order")], &[("MaxReceiveCount", "2")]).await;
-//! let message = stack.send("orders", &json!({ "id": "o-1" })).await;
-//! stack.until_settled(&["orders"]).await;
-//! assert_eq!(stack.dead_letters("orders"), [message]);
-//! # }
-//! ```
-//!
-//! If something fails that a test depends on, it panics with the reason.
-
+#![doc = include_str!("../README.md")]
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -24,6 +8,7 @@
 
 mod dead_letter;
 mod event;
+mod pages;
 mod process;
 mod samples;
 mod sending;
@@ -34,6 +19,7 @@ use std::time::Duration;
 
 pub use dead_letter::DeadLetter;
 pub use event::{Message, event, failures};
+pub use pages::{Page, commands, pages};
 pub use process::{last_words, programs};
 pub use samples::samples;
 pub use stack::{Record, TestStack, text};

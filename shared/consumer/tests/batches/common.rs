@@ -275,7 +275,7 @@ pub(crate) fn ten_seconds() -> Budget {
 
 /// A budget of this time, a tenth of it reserved, as Lambda does.
 pub(crate) fn within(total: Duration) -> Budget {
-    Budget::new(NOW, NOW.plus(total), total / 10)
+    Budget::new(NOW, NOW.plus(total)).with_reserved(total / 10)
 }
 
 pub(crate) fn key(message_id: &str) -> Key {

@@ -122,7 +122,7 @@ async fn a_cancelled_message_waits_for_the_end_of_its_own_lease() {
 #[tokio::test(start_paused = true)]
 async fn a_message_that_was_not_started_is_delivered_again_at_once() {
     let services = Services::in_memory();
-    let no_time = Budget::new(NOW, NOW, Duration::ZERO);
+    let no_time = Budget::new(NOW, NOW);
     let batch = deeds([("m-1", Deed::Succeed)]);
     assert_eq!(
         ended(&no_time, &Claiming::new(), &services, batch).await.failed,

@@ -159,7 +159,7 @@ impl Case {
             let event = self.event(reported.last());
             // Inside, where time is paused.
             let delivered = async {
-                let budget = Budget::new(now, now.plus(Duration::from_secs(10)), Duration::from_secs(1));
+                let budget = Budget::new(now, now.plus(Duration::from_secs(10))).with_reserved(Duration::from_secs(1));
                 failed_within(&budget, &handler, &services, event).await
             };
             reported.push(runtime.block_on(delivered));

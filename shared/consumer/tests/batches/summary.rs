@@ -160,7 +160,7 @@ async fn an_age_that_no_message_tells_is_unknown_and_one_in_the_future_is_none()
 
 #[tokio::test(start_paused = true)]
 async fn what_there_was_no_time_for_was_not_started() {
-    let no_time = Budget::new(NOW, NOW, Duration::ZERO);
+    let no_time = Budget::new(NOW, NOW);
     let event = deeds([("m-1", Deed::Succeed), ("m-2", Deed::Succeed)]);
     let report = process_batch(
         &Claiming::new(),

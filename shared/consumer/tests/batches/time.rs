@@ -49,7 +49,7 @@ async fn messages_that_were_not_started_in_time_go_back_with_free_keys() {
 async fn without_time_nothing_is_started() {
     let (handler, services) = (OneStep::new(), Services::in_memory());
     let reported = failed_within(
-        &Budget::new(NOW, NOW, Duration::ZERO),
+        &Budget::new(NOW, NOW),
         &handler,
         &services,
         deeds([("m-1", Deed::Succeed)]),

@@ -136,7 +136,7 @@ fn lines_of_a_batch(handler: &Arc<Speaking>, deeds: &[&str]) -> Vec<Value> {
     lines_of(|| {
         runtime().block_on(async {
             let now = Timestamp::now();
-            let budget = Budget::new(now, now.plus(Duration::from_secs(30)), Duration::ZERO);
+            let budget = Budget::new(now, now.plus(Duration::from_secs(30)));
             process_batch(handler, &*handler.services, messages, false, &budget).await;
         });
     })

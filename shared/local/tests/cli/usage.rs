@@ -1,5 +1,9 @@
 //! Wrong usage, and help.
 
+use std::path::Path;
+
+use testing::commands;
+
 use crate::desk::{local, refused};
 
 #[test]
@@ -37,26 +41,20 @@ fn help_fits_a_terminal() {
 }
 
 #[test]
-fn commands_in_the_readme_are_valid_and_their_files_exist() {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-    let readme = std::fs::read_to_string(format!("{root}/README.md")).unwrap();
-    let lines = readme
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("cargo run -p local -- "));
-    let commands: Vec<_> = lines
-        .map(|line| line.split(['#', '>']).next().unwrap().split_whitespace())
-        .collect();
-    assert!(commands.len() >= 4, "{commands:?}");
+fn every_command_on_a_page_parses_and_names_existing_files() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let commands = commands("local");
+    assert!(commands.len() >= 8, "{commands:?}");
     for command in commands {
-        // What goes before --help is parsed, but not run.
-        let done = local().args(command.clone()).arg("--help").output().unwrap();
+        // What is before --help is parsed, but not run.
+        let done = local().args(&command).arg("--help").output().unwrap();
         assert!(
             done.status.success(),
             "{command:?}: {}",
             String::from_utf8_lossy(&done.stderr)
         );
-        for file in command.filter(|word| word.starts_with("events/")) {
-            assert!(std::path::Path::new(root).join(file).exists(), "{file}");
+        for file in command.iter().filter(|word| word.starts_with("events/")) {
+            assert!(root.join(file).exists(), "{file}");
         }
     }
 }

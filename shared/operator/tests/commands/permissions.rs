@@ -1,4 +1,4 @@
-//! What a person on call has to be allowed, as README.md lists it.
+//! The permissions that a person on call needs, as the crate's README lists them.
 
 use std::collections::BTreeSet;
 
@@ -28,9 +28,10 @@ async fn asked(stage: &Stage, arguments: &[&str]) -> BTreeSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_command_needs_the_permissions_that_the_readme_lists() {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md")).unwrap();
-    let (_, listed) = readme.split_once("commands need these permissions").unwrap();
+async fn a_command_needs_the_permissions_that_its_readme_lists() {
+    let (_, listed) = include_str!("../../README.md")
+        .split_once("commands need these permissions")
+        .unwrap();
     let (listed, _) = listed.split_once("\n## ").unwrap();
     let listed = |command: &str| {
         let row = listed
