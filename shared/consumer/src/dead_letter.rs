@@ -1,8 +1,7 @@
 //! A message that can never be worked, as it goes to the dead-letter queue.
 
 use crate::delivery::Message;
-use crate::limits::{self, MAX_ATTRIBUTES, MAX_MESSAGE_BYTES};
-use crate::{Attribute, QueueMessage};
+use crate::{Attribute, Limits, QueueMessage};
 
 /// Message attribute: the key of the message's work inside its function's namespace.
 ///
@@ -22,14 +21,13 @@ pub const ORIGINAL_MESSAGE_ID: &str = "OriginalMessageId";
 /// go although the new message has another one.
 pub const ORIGINAL_DEDUPLICATION_ID: &str = "OriginalDeduplicationId";
 
-/// What goes to the dead-letter queue: the message with all its attributes, and ours.
+/// The dead letter of a message: the message with all its attributes, and ours.
 ///
-/// Where ten attributes have no room for all of ours, those that tell least are left out, and of a message near the size
-/// limit the reason is cut. `None`: not even key and reason fit, so only the queue's own redrive policy can move the
-/// message without loss.
-pub(crate) fn letter(namespace: &str, message: &Message, reason: &str) -> Option<QueueMessage> {
+/// If the queue's limits leave no room for all of ours, the least important are left out, and near the size limit the reason
+/// is cut. `None`: not even key and reason fit, so only the queue's own redrive policy can move the message without loss.
+pub(crate) fn dead_letter(namespace: &str, message: &Message, reason: &str, limits: &Limits) -> Option<QueueMessage> {
     let delivery = &message.delivery;
-    let mut letter = QueueMessage {
+    let mut dead_letter = QueueMessage {
         body: delivery.incoming.body.clone(),
         attributes: delivery.incoming.attributes.clone(),
         group: delivery.group().map(str::to_owned),
@@ -45,24 +43,25 @@ pub(crate) fn letter(namespace: &str, message: &Message, reason: &str) -> Option
         (RECEIVE_COUNT, Attribute::number(delivery.receive_count())),
     ];
     for (position, (name, value)) in ours.into_iter().enumerate() {
-        let full = letter.attributes.len() >= MAX_ATTRIBUTES && !letter.attributes.contains_key(name);
+        let full = dead_letter.attributes.len() >= limits.attributes && !dead_letter.attributes.contains_key(name);
         if full && position < 2 {
             return None;
         }
         if !full {
-            letter.attributes.insert(name.to_owned(), value);
+            dead_letter.attributes.insert(name.to_owned(), value);
         }
     }
-    let room = MAX_MESSAGE_BYTES
-        .checked_sub(letter.bytes() - 1)
+    let room = limits
+        .message_bytes
+        .checked_sub(dead_letter.bytes() - 1)
         .filter(|room| *room > 0)?;
-    let reason = limits::sendable(reason);
+    let reason = limits.sendable(reason);
     let cut = reason.floor_char_boundary(room);
     let reason = if cut == 0 { "?" } else { &reason[..cut] };
-    letter
+    dead_letter
         .attributes
         .insert(FAILURE_REASON.to_owned(), Attribute::string(reason));
-    letter.check().is_ok().then_some(letter)
+    limits.check(&dead_letter).is_ok().then_some(dead_letter)
 }
 
 #[cfg(test)]
@@ -98,15 +97,15 @@ mod tests {
         crate::prepare::prepare(&Rejecting, incoming).0
     }
 
-    fn names(letter: &QueueMessage) -> Vec<&str> {
-        letter.attributes.keys().map(String::as_str).collect()
+    fn names(sent: &QueueMessage) -> Vec<&str> {
+        sent.attributes.keys().map(String::as_str).collect()
     }
 
     #[test]
-    fn a_letter_is_the_message_and_tells_why_and_whence() {
-        let letter = letter("place-order", &message("{}", 1), "never").unwrap();
-        let text = |name: &str| letter.attributes[name].string_value.as_deref().unwrap();
-        assert_eq!((letter.body.as_str(), text("a0")), ("{}", "v"));
+    fn a_dead_letter_is_the_message_with_reason_and_source() {
+        let sent = dead_letter("place-order", &message("{}", 1), "never", &Limits::default()).unwrap();
+        let text = |name: &str| sent.attributes[name].string_value.as_deref().unwrap();
+        assert_eq!((sent.body.as_str(), text("a0")), ("{}", "v"));
         assert_eq!(
             [
                 IDEMPOTENCY_KEY,
@@ -118,24 +117,27 @@ mod tests {
             .map(text),
             ["m-1", "never", "place-order", "3", "m-1"]
         );
-        assert_eq!(letter.group.as_deref(), Some("g"));
-        assert_eq!(letter.trace_header.as_deref(), Some("Root=1"));
+        assert_eq!(sent.group.as_deref(), Some("g"));
+        assert_eq!(sent.trace_header.as_deref(), Some("Root=1"));
     }
 
     #[test]
     fn where_ten_attributes_leave_no_room_what_tells_least_is_left_out() {
-        let eight = letter("n", &message("{}", 8), "never").unwrap();
+        let eight = dead_letter("n", &message("{}", 8), "never", &Limits::default()).unwrap();
         assert_eq!(names(&eight)[..2], [FAILURE_REASON, IDEMPOTENCY_KEY]);
         assert_eq!(eight.attributes.len(), 10);
-        assert_eq!(letter("n", &message("{}", 9), "never"), None);
+        assert_eq!(dead_letter("n", &message("{}", 9), "never", &Limits::default()), None);
     }
 
     #[test]
     fn near_the_size_limit_the_reason_is_cut_and_beyond_it_there_is_no_letter() {
-        let without = letter("n", &message("x", 0), "?").unwrap().bytes() - 2;
-        let fits = |body: usize| letter("n", &message(&"x".repeat(body), 0), "a long reason");
-        let reason = |letter: QueueMessage| letter.attributes[FAILURE_REASON].string_value.clone().unwrap();
-        let full = MAX_MESSAGE_BYTES - without;
+        let without = dead_letter("n", &message("x", 0), "?", &Limits::default())
+            .unwrap()
+            .bytes()
+            - 2;
+        let fits = |body: usize| dead_letter("n", &message(&"x".repeat(body), 0), "a long reason", &Limits::default());
+        let reason = |sent: QueueMessage| sent.attributes[FAILURE_REASON].string_value.clone().unwrap();
+        let full = Limits::default().message_bytes - without;
         assert_eq!(reason(fits(full - 6).unwrap()), "a long");
         assert_eq!(reason(fits(full - 1).unwrap()), "a");
         assert_eq!(fits(full), None);
@@ -143,9 +145,9 @@ mod tests {
 
     #[test]
     fn a_reason_that_sqs_would_refuse_is_made_sendable() {
-        let letter = letter("n", &message("{}", 0), "bad\u{0}byte").unwrap();
+        let sent = dead_letter("n", &message("{}", 0), "bad\u{0}byte", &Limits::default()).unwrap();
         assert_eq!(
-            letter.attributes[FAILURE_REASON].string_value.as_deref(),
+            sent.attributes[FAILURE_REASON].string_value.as_deref(),
             Some("bad\u{fffd}byte")
         );
     }

@@ -33,6 +33,7 @@ pub use failure::{Chain, Failure};
 pub use handler::{Handler, Mode};
 pub use identity::IdempotencyKey;
 pub use incoming::{Attribute, Incoming, MessageId};
+pub use limits::Limits;
 pub use process::{CONCURRENCY, Report, process_batch, process_one};
 pub use queues::{MemoryQueues, QueueError, QueueFault, QueueMessage, Queues};
 pub use services::{RetryDelays, Services};

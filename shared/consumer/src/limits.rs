@@ -1,91 +1,135 @@
-//! What SQS accepts as a message, checked before anything is committed that could then never be sent
-//! ([SendMessage](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html),
-//! [message quotas](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html)).
+//! What a queue accepts as a message, checked before anything is committed that could then never be sent.
 
-use crate::QueueMessage;
+use crate::{Attribute, QueueMessage};
 
-/// Body and attributes together; also the limit of a batch request.
-pub(crate) const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
-/// Entries of a batch request.
-pub(crate) const MAX_ENTRIES: usize = 10;
-/// Attributes of a message.
-pub(crate) const MAX_ATTRIBUTES: usize = 10;
-/// Of an attribute's name.
-const MAX_NAME_BYTES: usize = 256;
-/// Of a message group's ID.
-const MAX_GROUP_BYTES: usize = 128;
+/// What one queue accepts as a message.
+///
+/// The default is what a standard queue of Amazon SQS accepts
+/// ([SendMessage](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html),
+/// [message quotas](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html)).
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Body and attributes together, in bytes.
+    pub message_bytes: usize,
+    /// Attributes of a message.
+    pub attributes: usize,
+    /// Whether a body may be empty.
+    pub empty_body: bool,
+    /// Whether each message must name its message group, because the queue keeps the order of groups.
+    pub ordered: bool,
+    /// The characters that a body or the value of an attribute may have.
+    pub character: fn(char) -> bool,
+    /// The names that an attribute may have.
+    pub attribute_name: fn(&str) -> bool,
+    /// The names that a message group may have.
+    pub group: fn(&str) -> bool,
+}
 
-/// Why SQS would refuse a message.
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_bytes: 1024 * 1024,
+            attributes: 10,
+            empty_body: false,
+            ordered: false,
+            character: is_xml,
+            attribute_name: is_name,
+            group: is_group,
+        }
+    }
+}
+
+/// Why a queue would refuse a message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unsendable {
     #[error("its body is empty")]
     Empty,
-    #[error("{0} holds characters that SQS does not accept")]
+    #[error("{0} contains characters that the queue does not accept")]
     Characters(String),
-    #[error("attribute {0:?} has a name or a value that SQS does not accept")]
+    #[error("attribute {0:?} has a name or a value that the queue does not accept")]
     Attribute(String),
-    #[error("it has {0} attributes, its key included, of at most {MAX_ATTRIBUTES}")]
-    Attributes(usize),
-    #[error("body and attributes take {0} bytes of at most {MAX_MESSAGE_BYTES}")]
-    Size(usize),
-    #[error("a FIFO queue wants a message group of 1 to {MAX_GROUP_BYTES} letters, digits or punctuation")]
+    #[error("it has {has} attributes, its key included, of at most {most}")]
+    Attributes { has: usize, most: usize },
+    #[error("body and attributes take {has} bytes of at most {most}")]
+    Size { has: usize, most: usize },
+    #[error("it names no message group, or one that the queue does not accept")]
     Group,
 }
 
+impl Limits {
+    /// Whether the queue would accept the message, as far as the message itself shows it.
+    pub(crate) fn check(&self, message: &QueueMessage) -> Result<(), Unsendable> {
+        if message.body.is_empty() && !self.empty_body {
+            return Err(Unsendable::Empty);
+        }
+        if !message.body.chars().all(self.character) {
+            return Err(Unsendable::Characters("its body".to_owned()));
+        }
+        if message.attributes.len() > self.attributes {
+            return Err(Unsendable::Attributes {
+                has: message.attributes.len(),
+                most: self.attributes,
+            });
+        }
+        for (name, value) in &message.attributes {
+            self.check_attribute(name, value)?;
+        }
+        if !message.group.as_deref().map_or(!self.ordered, self.group) {
+            return Err(Unsendable::Group);
+        }
+        match message.bytes() {
+            has if has > self.message_bytes => Err(Unsendable::Size {
+                has,
+                most: self.message_bytes,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_attribute(&self, name: &str, value: &Attribute) -> Result<(), Unsendable> {
+        if !(self.attribute_name)(name) || value.is_empty() {
+            return Err(Unsendable::Attribute(name.to_owned()));
+        }
+        let mut characters = value.string_value.iter().flat_map(|text| text.chars());
+        match characters.all(self.character) {
+            true => Ok(()),
+            false => Err(Unsendable::Characters(format!("attribute {name}"))),
+        }
+    }
+
+    /// The text with every character replaced that the queue does not accept.
+    pub(crate) fn sendable(&self, text: &str) -> String {
+        let replaced = |character| {
+            if (self.character)(character) {
+                character
+            } else {
+                '\u{fffd}'
+            }
+        };
+        text.chars().map(replaced).collect()
+    }
+}
+
 impl QueueMessage {
-    /// What SQS counts: the body, and each attribute's name, type and value.
-    pub(crate) fn bytes(&self) -> usize {
-        let attribute = |(name, value): (&String, &crate::Attribute)| {
+    /// The size that queues count: the body, and each attribute's name, type and value, in bytes.
+    pub fn bytes(&self) -> usize {
+        let attribute = |(name, value): (&String, &Attribute)| {
             let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-            let binary = value.binary_value.as_ref().map_or(0, |bytes| bytes.len());
+            let binary = value.binary_value.as_ref().map_or(0, Vec::len);
             name.len() + text(&value.data_type) + text(&value.string_value) + binary
         };
         self.body.len() + self.attributes.iter().map(attribute).sum::<usize>()
     }
-
-    /// Whether SQS would accept it, as far as the message itself can tell.
-    pub(crate) fn check(&self) -> Result<(), Unsendable> {
-        if self.body.is_empty() {
-            return Err(Unsendable::Empty);
-        }
-        if !self.body.chars().all(is_sendable) {
-            return Err(Unsendable::Characters("its body".to_owned()));
-        }
-        if self.attributes.len() > MAX_ATTRIBUTES {
-            return Err(Unsendable::Attributes(self.attributes.len()));
-        }
-        for (name, value) in &self.attributes {
-            if !is_name(name) || value.is_empty() {
-                return Err(Unsendable::Attribute(name.clone()));
-            }
-            if !value.string_value.iter().flat_map(|text| text.chars()).all(is_sendable) {
-                return Err(Unsendable::Characters(format!("attribute {name}")));
-            }
-        }
-        if self.group.as_ref().is_some_and(|group| !is_group(group)) {
-            return Err(Unsendable::Group);
-        }
-        match self.bytes() {
-            bytes if bytes > MAX_MESSAGE_BYTES => Err(Unsendable::Size(bytes)),
-            _ => Ok(()),
-        }
-    }
 }
 
-/// The text with what SQS does not accept replaced.
-pub(crate) fn sendable(text: &str) -> String {
-    let replaced = |character| if is_sendable(character) { character } else { '\u{fffd}' };
-    text.chars().map(replaced).collect()
-}
-
-/// The characters of XML 1.0, which SQS was built on.
-fn is_sendable(character: char) -> bool {
+/// The characters of XML 1.0.
+fn is_xml(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
 fn is_name(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    (1..=MAX_NAME_BYTES).contains(&name.len())
+    (1..=256).contains(&name.len())
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
@@ -97,5 +141,5 @@ fn is_name(name: &str) -> bool {
 }
 
 fn is_group(group: &str) -> bool {
-    (1..=MAX_GROUP_BYTES).contains(&group.len()) && group.bytes().all(|byte| byte.is_ascii_graphic())
+    (1..=128).contains(&group.len()) && group.bytes().all(|byte| byte.is_ascii_graphic())
 }

@@ -1,23 +1,26 @@
-//! What a batch asks of the queues.
+//! The queues that messages are sent to.
 
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::Attribute;
+use crate::{Attribute, Limits};
 
-/// The queues, as a batch needs them: implemented over SQS by the host, and [in memory](MemoryQueues) for tests.
+/// The queues that outgoing messages and dead letters are sent to: implemented by a crate for each kind of queue, and
+/// [in memory](MemoryQueues) for tests.
 pub trait Queues: Send + Sync + 'static {
-    /// Sends messages to one queue, in order: at most ten, at most 1 MiB together.
+    /// Sends messages to one queue, in order, in as many requests as the queue needs.
     ///
     /// A message may arrive more than once.
     ///
     /// # Errors
     ///
     /// [`QueueError`]: some of them, or all, may not have been sent.
-    fn send(&self, queue_url: &str, messages: Vec<QueueMessage>)
-    -> impl Future<Output = Result<(), QueueError>> + Send;
+    fn send(&self, queue: &str, messages: Vec<QueueMessage>) -> impl Future<Output = Result<(), QueueError>> + Send;
+
+    /// What a queue accepts as a message.
+    fn limits(&self, queue: &str) -> Limits;
 }
 
 /// A message as it is sent.
@@ -27,26 +30,26 @@ pub struct QueueMessage {
     pub body: String,
     /// The message attributes.
     pub attributes: BTreeMap<String, Attribute>,
-    /// The message group, which FIFO queues demand.
+    /// The message group, which ordered queues require.
     pub group: Option<String>,
-    /// By which a FIFO queue tells a copy for five minutes; of no use to a standard queue.
+    /// By this a FIFO queue recognises a copy for five minutes. Other queues ignore it.
     pub deduplication_id: Option<String>,
     /// The system attribute `AWSTraceHeader`, so that a trace goes on with the message.
     pub trace_header: Option<String>,
 }
 
-/// A queue did not do what it was asked for, or nobody knows whether it did.
+/// A request to a queue failed, or its result is unknown.
 #[derive(Debug, thiserror::Error)]
 #[error("queue {queue}")]
 pub struct QueueError {
     /// The queue's URL or ARN.
     pub queue: String,
-    /// What it said, or why it said nothing.
+    /// What the queue reported, or why there was no answer.
     #[source]
     pub why: Box<dyn Error + Send + Sync>,
 }
 
-/// Queues in memory: what was sent and hidden, for a test to look at, and queues that misbehave when told so.
+/// Queues in memory, for tests: they keep what was sent, and fail on demand.
 #[derive(Debug, Default)]
 pub struct MemoryQueues {
     state: Mutex<State>,
@@ -58,7 +61,7 @@ struct State {
     faults: Vec<QueueFault>,
 }
 
-/// What queues may do instead of answering. Each strikes once, at the next request of its kind.
+/// How a queue may fail. Each fault affects one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueueFault {
     /// Messages are not sent.
@@ -70,27 +73,27 @@ pub enum QueueFault {
 }
 
 impl MemoryQueues {
-    /// Queues that were sent nothing yet.
+    /// Empty queues.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Lets the queues misbehave once.
+    /// Lets the next request fail in this way.
     pub fn inject(&self, fault: QueueFault) {
         self.state().faults.push(fault);
     }
 
-    /// What a queue was sent, in order.
+    /// The messages that were sent to a queue, in order.
     pub fn sent(&self, queue_url: &str) -> Vec<QueueMessage> {
         self.state().sent.get(queue_url).cloned().unwrap_or_default()
     }
 
-    /// A panic of another test thread can't leave half a change behind, so a poisoned lock is as good as any.
+    /// A panic of another test thread can't leave half a change behind, so a poisoned lock is usable.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The first of these faults that was injected, which is then used up.
+    /// Takes the first of these faults that was injected.
     fn strike(&self, faults: &[QueueFault]) -> Option<QueueFault> {
         let mut state = self.state();
         let at = state.faults.iter().position(|fault| faults.contains(fault))?;
@@ -109,6 +112,14 @@ impl Queues for MemoryQueues {
                 .extend(messages);
         }
         answer(queue_url, fault).await
+    }
+
+    /// Those of SQS. A queue is ordered if its name ends with `.fifo`.
+    fn limits(&self, queue: &str) -> Limits {
+        Limits {
+            ordered: queue.ends_with(".fifo"),
+            ..Limits::default()
+        }
     }
 }
 

@@ -6,7 +6,6 @@ use crate::batch::Batch;
 use crate::dead_letter::IDEMPOTENCY_KEY;
 use crate::delivery::Message;
 use crate::failure::{Chain, Failure};
-use crate::limits::{MAX_ENTRIES, MAX_MESSAGE_BYTES, Unsendable};
 use crate::outcome::Outcome;
 use crate::{Attribute, Handler, QueueError, QueueMessage, Queues};
 
@@ -18,9 +17,13 @@ pub(crate) struct Outgoing {
 
 impl Outgoing {
     /// Messages of a completion that is not committed yet, if all of them can be sent as far as can be known before.
-    pub(crate) fn checked(messages: &[OutgoingMessage], incoming: &Message) -> Result<Self, Failure> {
+    pub(crate) fn checked(
+        messages: &[OutgoingMessage],
+        incoming: &Message,
+        queues: &impl Queues,
+    ) -> Result<Self, Failure> {
         let outgoing = Self::recorded(messages, incoming);
-        outgoing.check()?;
+        outgoing.check(queues)?;
         Ok(outgoing)
     }
 
@@ -45,17 +48,16 @@ impl Outgoing {
         Self { parts: parts.collect() }
     }
 
-    fn check(&self) -> Result<(), Failure> {
-        let messages = self
-            .parts
-            .iter()
-            .flat_map(|(queue, part)| part.iter().map(move |message| (queue, message)));
-        for (position, (queue, message)) in messages.enumerate() {
-            let checked = match queue.ends_with(".fifo") && message.group.is_none() {
-                true => Err(Unsendable::Group),
-                false => message.check(),
-            };
-            checked.map_err(|why| Failure::permanent(format!("outgoing message {position} can't be sent: {why}")))?;
+    fn check(&self, queues: &impl Queues) -> Result<(), Failure> {
+        let mut position = 0;
+        for (queue, part) in &self.parts {
+            let limits = queues.limits(queue);
+            for message in part {
+                let checked = limits.check(message);
+                checked
+                    .map_err(|why| Failure::permanent(format!("outgoing message {position} can't be sent: {why}")))?;
+                position += 1;
+            }
         }
         Ok(())
     }
@@ -91,71 +93,30 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
         then
     }
 
-    /// Sends to one queue, in as many requests as its limits demand.
-    pub(crate) async fn send(&self, queue_url: &str, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
-        for request in requests(messages) {
-            let sent = self
-                .budget
-                .for_ledger(self.services.queues.send(queue_url, request))
-                .await;
-            sent.unwrap_or_else(|| {
-                Err(QueueError {
-                    queue: queue_url.to_owned(),
-                    why: "deadline exceeded".into(),
-                })
-            })?;
-        }
-        Ok(())
+    /// Sends to one queue.
+    pub(crate) async fn send(&self, queue: &str, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
+        let sent = self.budget.for_ledger(self.services.queues.send(queue, messages)).await;
+        sent.unwrap_or_else(|| {
+            Err(QueueError {
+                queue: queue.to_owned(),
+                why: "deadline exceeded".into(),
+            })
+        })
     }
-}
-
-/// Splits messages, in order, so that each part fits a request.
-fn requests(messages: Vec<QueueMessage>) -> Vec<Vec<QueueMessage>> {
-    let mut requests: Vec<Vec<QueueMessage>> = Vec::new();
-    let mut bytes = 0;
-    for message in messages {
-        bytes += message.bytes();
-        match requests.last_mut() {
-            Some(request) if request.len() < MAX_ENTRIES && bytes <= MAX_MESSAGE_BYTES => request.push(message),
-            _ => {
-                bytes = message.bytes();
-                requests.push(vec![message]);
-            }
-        }
-    }
-    requests
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::MemoryQueues;
 
-    fn sized(bytes: usize) -> QueueMessage {
-        queue_message(&OutgoingMessage::new("q", "x".repeat(bytes)), None)
-    }
-
-    #[test]
-    fn a_request_holds_ten_messages_and_one_mebibyte_in_order() {
-        let lengths = |messages| requests(messages).iter().map(Vec::len).collect::<Vec<_>>();
-        assert_eq!(lengths((0..25).map(|_| sized(1)).collect()), [10, 10, 5]);
-        assert_eq!(
-            lengths(vec![sized(600_000), sized(400_000), sized(60_000), sized(1)]),
-            [2, 2]
-        );
-        assert!(lengths(Vec::new()).is_empty());
-        let bodies: Vec<_> = requests((1..=12).map(sized).collect())
-            .concat()
-            .iter()
-            .map(|m| m.body.len())
-            .collect();
-        assert_eq!(bodies, (1..=12).collect::<Vec<_>>());
-    }
+    const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
 
     #[test]
     fn an_unsendable_message_is_a_permanent_failure() {
         let why = |message: OutgoingMessage| {
             let messages = [OutgoingMessage::new("q", "fine").with_key("k"), message.with_key("k")];
-            let failure = Outgoing::of(&messages, None).check().unwrap_err();
+            let failure = Outgoing::of(&messages, None).check(&MemoryQueues::new()).unwrap_err();
             assert!(failure.is_permanent());
             failure.to_string().replace("outgoing message 1 can't be sent: ", "")
         };
@@ -163,18 +124,21 @@ mod tests {
         assert_eq!(why(OutgoingMessage::new("q", "")), "its body is empty");
         assert_eq!(
             why(OutgoingMessage::new("q", "\u{1}")),
-            "its body holds characters that SQS does not accept"
+            "its body contains characters that the queue does not accept"
         );
         assert!(
             why(OutgoingMessage::new("q", "x".repeat(MAX_MESSAGE_BYTES)))
                 .starts_with("body and attributes take 1048597 bytes")
         );
-        assert!(why(OutgoingMessage::new("q.fifo", "fine")).starts_with("a FIFO queue wants a message group"));
-        assert!(why(fine().with_group("")).starts_with("a FIFO queue wants a message group"));
+        assert!(why(OutgoingMessage::new("q.fifo", "fine")).starts_with("it names no message group"));
+        assert!(why(fine().with_group("")).starts_with("it names no message group"));
         assert!(why(fine().with_attribute("AWS.x", "v")).contains("\"AWS.x\""));
         assert!(why(fine().with_attribute("x", "")).contains("\"x\""));
         let ten = (0..10).fold(fine(), |message, n| message.with_attribute(format!("a{n}"), "v"));
         assert_eq!(why(ten), "it has 11 attributes, its key included, of at most 10");
-        assert!(Outgoing::of(&[fine()], None).check().is_err(), "without a key");
+        assert!(
+            Outgoing::of(&[fine()], None).check(&MemoryQueues::new()).is_err(),
+            "without a key"
+        );
     }
 }

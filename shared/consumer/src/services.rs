@@ -1,32 +1,34 @@
-//! What a batch works with beside its handler.
+//! What processing needs beside the handler.
 
 use std::time::Duration;
 
-use idempotency::{Ledger, MemoryStore, Store, Write};
+use idempotency::{DEFAULT_RETENTION, Ledger, MemoryStore, Store, Write};
 
 use crate::{MemoryQueues, Queues};
 
-/// Ledger and queues, and what is to be done with messages that fail.
+/// Ledger and queues, and what becomes of messages that fail.
 #[derive(Debug)]
 pub struct Services<S, Q> {
     pub(crate) ledger: Ledger<S>,
     pub(crate) queues: Q,
     pub(crate) dead_letter_queue: Option<String>,
     pub(crate) retry_delays: RetryDelays,
+    pub(crate) retention: Duration,
 }
 
 impl<S: Store, Q: Queues> Services<S, Q> {
-    /// Without a dead-letter queue: what can never be done is reported as failed, and the redrive policy moves it.
+    /// Without a dead-letter queue: a message that can never be processed stays, and the queue's redrive policy moves it.
     pub fn new(store: S, queues: Q) -> Self {
         Self {
             ledger: Ledger::new(store),
             queues,
             dead_letter_queue: None,
             retry_delays: RetryDelays::default(),
+            retention: DEFAULT_RETENTION,
         }
     }
 
-    /// Send what can never be done to the queue of this URL at once, with the reason.
+    /// Sends messages that can never be processed to this queue at once, with the reason.
     #[must_use]
     pub fn with_dead_letter_queue(self, url: impl Into<String>) -> Self {
         Self {
@@ -35,10 +37,16 @@ impl<S: Store, Q: Queues> Services<S, Q> {
         }
     }
 
-    /// Bounds of the delay of a message that is to be tried again.
+    /// Bounds the delay of a message that is retried.
     #[must_use]
     pub fn with_retry_delays(self, retry_delays: RetryDelays) -> Self {
         Self { retry_delays, ..self }
+    }
+
+    /// Keeps records for this long instead of [`DEFAULT_RETENTION`]: longer than a message can stay in its queues.
+    #[must_use]
+    pub fn with_retention(self, retention: Duration) -> Self {
+        Self { retention, ..self }
     }
 
     /// The ledger.

@@ -6,7 +6,7 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use idempotency::{Attempt, Completion, Existing, Hold, Refusal, Sealed, Settled, Store, StoreError, Unsealed};
 
 use crate::batch::Batch;
-use crate::dead_letter;
+use crate::dead_letter::dead_letter;
 use crate::delivery::Message;
 use crate::failure::{Chain, Failure};
 use crate::outcome::Outcome;
@@ -33,7 +33,7 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
             Ok(sealed) => sealed,
             Err(Unsealed { hold, why }) => return self.give_up(message, hold, &Failure::permanent(why)).await,
         };
-        match Outgoing::checked(sealed.outgoing(), message) {
+        match Outgoing::checked(sealed.outgoing(), message, &self.services.queues) {
             Ok(outgoing) => self.commit(message, sealed, outgoing).await,
             Err(failure) => self.give_up(message, sealed.into_hold(), &failure).await,
         }
@@ -147,8 +147,8 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
     pub(crate) async fn rejected(&self, message: &Message, why: String) -> Outcome {
         let held = self.ordered && H::HOLD_GROUP;
         let dead_lettered = match &self.services.dead_letter_queue {
-            Some(url) if !held => match dead_letter::letter(H::NAMESPACE, message, &why) {
-                Some(letter) => self.dead_letter(url, letter).await,
+            Some(url) if !held => match dead_letter(H::NAMESPACE, message, &why, &self.services.queues.limits(url)) {
+                Some(dead_letter) => self.send_dead_letter(url, dead_letter).await,
                 None => {
                     tracing::warn!(
                         "its dead letter has no room or no valid text for the reason: the redrive policy moves the message"
@@ -161,8 +161,8 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
         Outcome::Rejected { why, dead_lettered }
     }
 
-    async fn dead_letter(&self, url: &str, letter: crate::QueueMessage) -> bool {
-        match self.send(url, vec![letter]).await {
+    async fn send_dead_letter(&self, url: &str, dead_letter: crate::QueueMessage) -> bool {
+        match self.send(url, vec![dead_letter]).await {
             Ok(()) => true,
             Err(error) => {
                 tracing::warn!("it was not dead-lettered: {}", Chain(&error));

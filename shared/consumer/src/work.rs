@@ -30,6 +30,7 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
         }
         let key = message.delivery.key().clone();
         let attempt = Attempt::new(key, self.budget.now(), self.budget.lease_end());
+        let attempt = attempt.with_retention(self.services.retention);
         let attempt = match prepared.fingerprint {
             Some(fingerprint) => attempt.with_fingerprint(fingerprint),
             None => attempt,
@@ -95,7 +96,7 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
             }
             Handled::Completed(completion) => {
                 let outgoing = completion.into_outgoing(message.delivery.key());
-                match Outgoing::checked(&outgoing, message) {
+                match Outgoing::checked(&outgoing, message, &self.services.queues) {
                     Ok(outgoing) => return self.send_then(outgoing, Outcome::Done).await,
                     Err(failure) => failure,
                 }

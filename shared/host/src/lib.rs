@@ -6,4 +6,4 @@ mod setting;
 
 pub use logging::{print, start_logging};
 pub use metrics::metrics_line;
-pub use setting::{SettingError, optional_setting, request_timeout, seconds, setting};
+pub use setting::{SettingError, optional_setting, record_retention, request_timeout, seconds, setting};

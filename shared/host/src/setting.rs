@@ -60,6 +60,28 @@ pub fn seconds(variable: &'static str) -> Result<Option<Duration>, SettingError>
         .map_err(|_| SettingError::wrong(variable, "is not a whole number of seconds"))
 }
 
+/// The value of `RECORD_RETENTION_DAYS`: how long a record is kept, in days. It must be longer than a message can stay in its
+/// queues, dead-letter queue included; `None` if it is not set.
+///
+/// # Errors
+///
+/// [`SettingError`] if it is not a whole number from 1 to 3650.
+pub fn record_retention() -> Result<Option<Duration>, SettingError> {
+    const VARIABLE: &str = "RECORD_RETENTION_DAYS";
+    let days = optional_setting(VARIABLE)?.map(|value| retention(VARIABLE, &value));
+    days.transpose()
+}
+
+fn retention(variable: &'static str, value: &str) -> Result<Duration, SettingError> {
+    match value.parse::<u64>() {
+        Ok(days @ 1..=3650) => Ok(Duration::from_secs(days * 24 * 60 * 60)),
+        _ => Err(SettingError::wrong(
+            variable,
+            "is not a whole number of days from 1 to 3650",
+        )),
+    }
+}
+
 /// The longest request timeout, in seconds: no Lambda invocation lasts longer.
 const LONGEST_REQUEST_TIMEOUT: u64 = 900;
 
@@ -95,6 +117,18 @@ mod tests {
         for (set, expected) in [(None, 1), (Some(1), 1), (Some(7), 7), (Some(900), 900)] {
             let timeout = checked_request_timeout("T", set.map(Duration::from_secs));
             assert_eq!(timeout, Ok(Duration::from_secs(expected)));
+        }
+    }
+
+    #[test]
+    fn a_retention_is_a_whole_number_of_days() {
+        assert_eq!(retention("R", "1"), Ok(Duration::from_secs(86_400)));
+        assert_eq!(retention("R", "3650"), Ok(Duration::from_secs(3650 * 86_400)));
+        for wrong in ["0", "3651", "-1", "1.5", "a week", " 1"] {
+            assert_eq!(
+                retention("R", wrong).unwrap_err().to_string(),
+                "environment variable R is not a whole number of days from 1 to 3650"
+            );
         }
     }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsBatchResponse;
 use consumer::{Chain, Handler, RetryDelays, Services, Summary, process_batch};
-use host::{SettingError, optional_setting, request_timeout, seconds, setting};
-use idempotency::{DynamoDbStore, InvalidKey, Key, Store, StoreError, StoreFor, Timestamp};
+use host::{SettingError, optional_setting, record_retention, request_timeout, seconds, setting};
+use idempotency::{DEFAULT_RETENTION, DynamoDbStore, InvalidKey, Key, Store, StoreError, StoreFor, Timestamp};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use sqs::Sqs;
 use tokio::time::timeout;
@@ -81,11 +81,13 @@ where
         .try_for_each(|variable| setting(variable).map(drop))?;
     let dead_letter_queue = optional_setting(DEAD_LETTER_QUEUE)?;
     let retry_delays = retry_delays()?;
+    let retention = record_retention()?.unwrap_or(DEFAULT_RETENTION);
     let config = aws::sdk_config(request_timeout()?).await;
     let store = DynamoDbStore::new(aws_sdk_dynamodb::Client::new(&config), &table);
     connect::<H>(&store, table).await?;
-    let services =
-        Services::new(store.into_store(), Sqs::new(aws_sdk_sqs::Client::new(&config))).with_retry_delays(retry_delays);
+    let services = Services::new(store.into_store(), Sqs::new(aws_sdk_sqs::Client::new(&config)))
+        .with_retry_delays(retry_delays)
+        .with_retention(retention);
     let services = &match dead_letter_queue {
         Some(url) => services.with_dead_letter_queue(url),
         None => services,

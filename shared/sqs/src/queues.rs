@@ -8,11 +8,13 @@ use aws_sdk_sqs::types::{
     BatchResultErrorEntry, MessageAttributeValue, MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
     SendMessageBatchRequestEntry,
 };
-use consumer::{Attribute, QueueError, QueueMessage, Queues};
+use consumer::{Attribute, Limits, QueueError, QueueMessage, Queues};
 
 /// Entries of a batch request
 /// ([quotas](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html)).
 pub const MAX_ENTRIES: usize = 10;
+/// Size of a batch request: its messages together.
+const MAX_REQUEST_BYTES: usize = 1024 * 1024;
 
 /// All queues, through one client. It connects at its first use: most batches do not need it.
 #[derive(Debug, Clone)]
@@ -29,21 +31,57 @@ pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 impl Queues for Sqs {
     async fn send(&self, queue_url: &str, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
-        let fifo = queue_url.ends_with(".fifo");
+        for request in requests(messages) {
+            let sent = self.send_batch(queue_url, request).await;
+            sent.map_err(|why| error(queue_url, why))?;
+        }
+        Ok(())
+    }
+
+    fn limits(&self, queue_url: &str) -> Limits {
+        Limits {
+            ordered: is_fifo(queue_url),
+            ..Limits::default()
+        }
+    }
+}
+
+impl Sqs {
+    async fn send_batch(&self, queue_url: &str, messages: Vec<QueueMessage>) -> Result<(), Cause> {
+        let fifo = is_fifo(queue_url);
         let entries = messages.into_iter().enumerate();
         let entries = entries.map(|(position, message)| send_entry(position, message, fifo));
-        let sent = async {
-            let entries = entries.collect::<Result<_, _>>()?;
-            let request = self
-                .0
-                .send_message_batch()
-                .queue_url(queue_url)
-                .set_entries(Some(entries));
-            let sent = request.send().await.map_err(service_error)?;
-            refused(&sent.failed)
-        };
-        sent.await.map_err(|why: Cause| error(queue_url, why))
+        let entries = entries.collect::<Result<_, _>>()?;
+        let request = self
+            .0
+            .send_message_batch()
+            .queue_url(queue_url)
+            .set_entries(Some(entries));
+        let sent = request.send().await.map_err(service_error)?;
+        refused(&sent.failed)
     }
+}
+
+/// Only its name states whether a queue is FIFO.
+fn is_fifo(queue_url: &str) -> bool {
+    queue_url.ends_with(".fifo")
+}
+
+/// Splits messages, in order, so that each part fits a request.
+fn requests(messages: Vec<QueueMessage>) -> Vec<Vec<QueueMessage>> {
+    let mut requests: Vec<Vec<QueueMessage>> = Vec::new();
+    let mut bytes = 0;
+    for message in messages {
+        bytes += message.bytes();
+        match requests.last_mut() {
+            Some(request) if request.len() < MAX_ENTRIES && bytes <= MAX_REQUEST_BYTES => request.push(message),
+            _ => {
+                bytes = message.bytes();
+                requests.push(vec![message]);
+            }
+        }
+    }
+    requests
 }
 
 fn send_entry(position: usize, message: QueueMessage, fifo: bool) -> Result<SendMessageBatchRequestEntry, BuildError> {
@@ -122,5 +160,32 @@ mod tests {
         );
         assert_eq!(queue_url("orders"), None);
         assert_eq!(queue_url(""), None);
+    }
+
+    fn sized(bytes: usize) -> QueueMessage {
+        QueueMessage {
+            body: "x".repeat(bytes),
+            attributes: [].into(),
+            group: None,
+            deduplication_id: None,
+            trace_header: None,
+        }
+    }
+
+    #[test]
+    fn a_request_holds_ten_messages_and_one_mebibyte_in_order() {
+        let lengths = |messages| requests(messages).iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(lengths((0..25).map(|_| sized(1)).collect()), [10, 10, 5]);
+        assert_eq!(
+            lengths(vec![sized(600_000), sized(400_000), sized(60_000), sized(1)]),
+            [2, 2]
+        );
+        assert!(lengths(Vec::new()).is_empty());
+        let bodies: Vec<_> = requests((1..=12).map(sized).collect())
+            .concat()
+            .iter()
+            .map(|m| m.body.len())
+            .collect();
+        assert_eq!(bodies, (1..=12).collect::<Vec<_>>());
     }
 }

@@ -209,3 +209,36 @@ async fn queues_that_are_not_there_to_answer_are_an_error() {
     let error = queues.send(&url(STANDARD), vec![message("lost")]).await.unwrap_err();
     assert_eq!(error.queue, url(STANDARD));
 }
+
+#[tokio::test]
+async fn requests_hold_ten_messages_and_end_with_one_that_failed() {
+    let (stage, queues) = stage().await;
+    let numbered = |n: usize| message(&if n == 12 { "\u{1}".to_owned() } else { n.to_string() });
+    let error = queues
+        .send(&url(STANDARD), (0..25).map(numbered).collect())
+        .await
+        .unwrap_err();
+    assert_eq!(error.queue, url(STANDARD));
+    let mut arrived: Vec<usize> = bodies(&stage, STANDARD)
+        .iter()
+        .map(|body| body.parse().unwrap())
+        .collect();
+    arrived.sort_unstable();
+    assert_eq!(arrived[..10], (0..10).collect::<Vec<_>>());
+    assert!(!arrived.contains(&12) && arrived.iter().all(|n| *n < 20), "{arrived:?}");
+
+    queues
+        .send(
+            &url(FIFO),
+            (0..25)
+                .map(|n| QueueMessage {
+                    group: Some("g".to_owned()),
+                    deduplication_id: Some(format!("d-{n}")),
+                    ..message(&n.to_string())
+                })
+                .collect(),
+        )
+        .await
+        .unwrap();
+    assert_eq!(bodies(&stage, FIFO), (0..25).map(|n| n.to_string()).collect::<Vec<_>>());
+}

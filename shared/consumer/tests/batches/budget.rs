@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use consumer::{
-    Delivery, Failure, Handler, Mode, QueueError, QueueFault, QueueMessage, Queues, Services, Verdict, process_batch,
+    Delivery, Failure, Handler, Limits, Mode, QueueError, QueueFault, QueueMessage, Queues, Services, Verdict,
+    process_batch,
 };
 use idempotency::{Answer, Change, Completion, Fault, Key, MemoryStore, Record, Status, Store, StoreError, TooLarge};
 use tokio::time::Instant;
@@ -32,6 +33,10 @@ impl Store for Hanging {
 impl Queues for Hanging {
     async fn send(&self, _: &str, _: Vec<QueueMessage>) -> Result<(), QueueError> {
         std::future::pending().await
+    }
+
+    fn limits(&self, _: &str) -> Limits {
+        Limits::default()
     }
 }
 

@@ -317,3 +317,22 @@ async fn an_empty_batch_has_no_verdicts() {
             .is_empty()
     );
 }
+
+#[tokio::test]
+async fn a_record_is_kept_as_long_as_is_configured() {
+    async fn kept<H: Handler<Write = Effect>>(handler: std::sync::Arc<H>, days: u64) {
+        let retention = std::time::Duration::from_secs(days * 24 * 60 * 60);
+        let services = Services::in_memory().with_retention(retention);
+        assert!(
+            failed(&handler, &services, deeds([("m-1", Deed::Succeed)]))
+                .await
+                .is_empty()
+        );
+        let record = services.store().record(&key("m-1")).unwrap();
+        assert_eq!(record.expiration_seconds, NOW.plus(retention).seconds());
+    }
+    for days in [1, 400] {
+        kept(Claiming::new(), days).await;
+        kept(OneStep::new(), days).await;
+    }
+}

@@ -3,12 +3,15 @@
 use std::sync::{Arc, Mutex};
 
 use consumer::dead_letter::{FAILURE_REASON, IDEMPOTENCY_KEY};
-use consumer::{Delivery, Failure, Handler, QueueFault, QueueMessage, Services};
-use idempotency::{Attempt, Claim, Completion, Fault, OutgoingMessage, Status};
+use consumer::{
+    Delivery, Failure, Handler, Limits, MemoryQueues, QueueError, QueueFault, QueueMessage, Queues, Services, Verdict,
+    process_batch,
+};
+use idempotency::{Attempt, Claim, Completion, Fault, MemoryStore, OutgoingMessage, Status};
 
 use crate::common::{
     Claiming, DEAD, Deed, Effect, FIFO, LABELS, MAIL, Memory, NOW, OneStep, STANDARD, Sent, bodies, body, deeds, event,
-    event_of, failed, key, reason, status, with_dead_letter_queue,
+    event_of, failed, key, reason, status, ten_seconds, with_dead_letter_queue,
 };
 
 fn keys(services: &Memory, queue: &str) -> Vec<String> {
@@ -293,13 +296,49 @@ impl Handler for Chatty {
 }
 
 #[tokio::test]
-async fn messages_go_out_ten_a_request_and_none_after_one_that_was_not_sent() {
+async fn after_a_lost_reply_all_messages_are_sent_again_in_order() {
     let (handler, services) = (Arc::new(Chatty), Services::in_memory());
     services.queues().inject(QueueFault::ReplyLost);
     let event = || event_of(STANDARD, [Sent::new("m-1", "25")]);
     assert_eq!(failed(&handler, &services, event()).await, ["m-1"]);
-    let numbers = |numbers: std::ops::Range<usize>| numbers.map(|n| n.to_string()).collect::<Vec<_>>();
-    assert_eq!(bodies(&services, MAIL), numbers(0..10));
+    let numbers: Vec<_> = (0..25).map(|n| n.to_string()).collect();
+    assert_eq!(bodies(&services, MAIL), numbers);
     assert!(failed(&handler, &services, event()).await.is_empty());
-    assert_eq!(bodies(&services, MAIL)[10..], numbers(0..25));
+    assert_eq!(bodies(&services, MAIL)[25..], numbers);
+}
+
+/// Queues that accept less than SQS.
+struct Small(MemoryQueues);
+
+impl Queues for Small {
+    async fn send(&self, queue: &str, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
+        self.0.send(queue, messages).await
+    }
+
+    fn limits(&self, queue: &str) -> Limits {
+        Limits {
+            message_bytes: 100,
+            attributes: if queue == DEAD { 3 } else { 1 },
+            ..Limits::default()
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_limits_are_those_of_the_queue() {
+    let (store, queues) = (MemoryStore::<Effect>::new(), Small(MemoryQueues::new()));
+    let services = Services::new(store, queues).with_dead_letter_queue(DEAD);
+    let batch = deeds([("m-1", Deed::Send)]);
+    let report = process_batch(&OneStep::new(), &services, batch.messages, false, &ten_seconds()).await;
+    assert_eq!(report.verdicts, [Verdict::Rejected]);
+    let record = services.store().record(&key("m-1")).unwrap();
+    let reason = record.reason.unwrap();
+    assert!(
+        reason.contains("it has 2 attributes, its key included, of at most 1"),
+        "{reason}"
+    );
+    // Its dead letter has room for key and reason, and for one attribute more.
+    let [dead_letter] = services.queues().0.sent(DEAD).try_into().unwrap();
+    assert_eq!(dead_letter.attributes.len(), 3);
+    assert!(dead_letter.bytes() <= 100);
 }

@@ -282,7 +282,7 @@ fn a_letter_that_was_not_sent_is_told_with_its_message() {
     let lines = lines_of_a_batch(&handler, &["reject"]);
     let [warned] = said(&lines, "m-0", "WARN").try_into().unwrap();
     let text = warned["message"].as_str().unwrap();
-    assert!(text.starts_with("not dead-lettered: queue dead: "), "{text}");
+    assert!(text.starts_with("it was not dead-lettered: queue dead: "), "{text}");
     let [rejected] = said(&lines, "m-0", "ERROR").try_into().unwrap();
     assert_eq!(rejected["deadLettered"], false);
 }
