@@ -49,7 +49,8 @@ impl Key {
         })
     }
 
-    /// The ID of this key's record: `namespace#key`, the key hashed if the ID would exceed DynamoDB's limit for a partition key.
+    /// The ID of this key's record: `namespace#key`, the key hashed if the ID would exceed DynamoDB's limit for a
+    /// partition key.
     pub fn record_id(&self) -> &str {
         &self.record_id
     }

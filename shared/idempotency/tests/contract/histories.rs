@@ -1,5 +1,5 @@
-//! The memory store runs the pure function, DynamoDB evaluates condition expressions. Both answer random histories alike,
-//! including repeated requests and clocks that go back and forth (promises 1 to 4 and 8).
+//! The memory store runs the pure function, DynamoDB evaluates condition expressions. Both answer random histories
+//! alike, including repeated requests and clocks that go back and forth (promises 1 to 4 and 8).
 
 use std::time::Duration;
 
