@@ -95,7 +95,7 @@ async fn whose_time_was_up_is_told_when_a_handler_is_cancelled() {
             .invoke_with("scripted", event("work", &[("m-1", script(["hang"]))]))
             .await;
         assert_eq!(failures(&invocation), ["m-1"]);
-        let said = format!("failed: the handler was cancelled: {whose}");
+        let said = format!("failed: the handler was cancelled {whose}");
         let is_said = || stage.log().iter().any(|line| line.contains(&said));
         stage.until("the log says so", is_said).await;
     }

@@ -57,7 +57,8 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
         let again = match &hold {
             Hold::Lease(lease) => {
                 message.span.record("owner", lease.attempt().owner().as_str());
-                // Effects of a cancelled handler may have happened, or be under way: the lease is left to end by itself.
+                // Effects of a cancelled handler may have happened, or be under way: the lease is left to end by
+                // itself.
                 Again::AtLeaseEnd
             }
             Hold::Unclaimed(_) => Again::Later,

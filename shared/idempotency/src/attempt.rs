@@ -37,7 +37,8 @@ impl From<String> for OwnerToken {
 
 /// One attempt to process a key, before its claim is made.
 ///
-/// Every time and the owner of its requests are fixed here, so that a request that is sent again is the same to the byte.
+/// Every time and the owner of its requests are fixed here, so that a request that is sent again is the same to the
+/// byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     key: Key,
@@ -51,8 +52,8 @@ pub struct Attempt {
 impl Attempt {
     /// An attempt made `now`, whose lease would end at `lease_end`, with a fresh owner token.
     ///
-    /// The end of the lease only limits how long others wait. The owner token is what keeps attempts from overwriting each
-    /// other.
+    /// The end of the lease only limits how long others wait. The owner token is what keeps attempts from overwriting
+    /// each other.
     pub fn new(key: Key, now: Timestamp, lease_end: Timestamp) -> Self {
         Self {
             key,

@@ -1,7 +1,7 @@
 //! What a record means for a change: the protocol in one pure function.
 //!
-//! The memory store runs it. Other stores state it in their own language, and run it on the record that refused a change
-//! to learn why. A test holds them to each other over random histories.
+//! The memory store runs it. Other stores state it in their own language, and run it on the record that refused a
+//! change to learn why. A test holds them to each other over random histories.
 
 use crate::{Answer, Attempt, Change, Condition, Existing, Record, Status, Timestamp};
 
@@ -30,8 +30,9 @@ pub fn decide<W>(record: Option<&Record>, change: &Change<'_, W>) -> Decision {
     let Some(answer) = refused else {
         return Decision::Apply;
     };
-    // Only a refused request can be one that was applied before: a store tests the condition first. A record of mine in the
-    // requested status means that it was; of an extension it also means that the lease ends later already (promise 1).
+    // Only a refused request can be one that was applied before: a store tests the condition first. A record of mine in
+    // the requested status means that it was; of an extension it also means that the lease ends later already (promise
+    // 1).
     let released = record.is_none() && change.record.is_none();
     let status = |record: Option<&Record>| record.map(|record| record.status);
     match released || mine && status(record) == status(change.record) {

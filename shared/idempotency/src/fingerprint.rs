@@ -4,8 +4,8 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// The fingerprint of a payload, 64 hexadecimal digits: the same for JSON that differs only in the order of names and in
-/// white space. Numbers beyond 64 bits count as the nearest double.
+/// The fingerprint of a payload, 64 hexadecimal digits: the same for JSON that differs only in the order of names and
+/// in white space. Numbers beyond 64 bits count as the nearest double.
 ///
 /// # Errors
 ///

@@ -62,7 +62,8 @@ impl Key {
         0 < bytes.len() && bytes.len() <= 255
     }
 
-    /// The ID of this key's record: `namespace#key`, the key hashed if the ID would exceed DynamoDB's limit for a partition key.
+    /// The ID of this key's record: `namespace#key`, the key hashed if the ID would exceed DynamoDB's limit for a
+    /// partition key.
     pub fn record_id(&self) -> &str {
         &self.record_id
     }

@@ -11,8 +11,8 @@ use crate::{
 ///
 /// # Errors
 ///
-/// After a [`StoreError`] it is unknown whether the request was applied, or will be. An attempt that spent its hold on it
-/// can't release or reject it any more, by construction, but only report its message as failed.
+/// After a [`StoreError`] it is unknown whether the request was applied, or will be. An attempt that spent its hold on
+/// it can't release or reject it any more, by construction, but only report its message as failed.
 #[derive(Debug, Clone)]
 pub struct Ledger<S> {
     store: S,
@@ -165,7 +165,8 @@ pub enum Claim {
     NotFree(Existing),
 }
 
-/// The answer to a completion, a rejection or a release. What was not applied is returned, to be tried again or given up.
+/// The answer to a completion, a rejection or a release. What was not applied is returned, to be tried again or given
+/// up.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Settled<H> {

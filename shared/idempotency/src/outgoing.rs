@@ -9,8 +9,8 @@ use crate::key::hex_digest;
 
 /// A message to send after the work is recorded as done, and before the incoming message is acknowledged (promise 5).
 ///
-/// The completed record holds it, so that a process that dies between the two loses nothing: the next delivery finds the
-/// record and sends the message again under the same key, by which its receiver recognises a copy.
+/// The completed record holds it, so that a process that dies between the two loses nothing: the next delivery finds
+/// the record and sends the message again under the same key, by which its receiver recognises a copy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutgoingMessage {
     queue_url: String,
@@ -46,8 +46,8 @@ impl OutgoingMessage {
 
     /// The key by which its receiver recognises a copy, such as `confirmation of order o-1`.
     ///
-    /// Unless stated, it consists of the incoming message's key and the position among the completion's messages. State one
-    /// if several incoming messages can cause the same outgoing message.
+    /// Unless stated, it consists of the incoming message's key and the position among the completion's messages. State
+    /// one if several incoming messages can cause the same outgoing message.
     #[must_use]
     pub fn with_key(self, key: impl Into<String>) -> Self {
         Self {

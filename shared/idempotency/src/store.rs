@@ -7,8 +7,8 @@ use crate::{Attempt, Existing, Key, OwnerToken, Record, Refusal, Timestamp, Writ
 
 /// The database behind a [`Ledger`](crate::Ledger).
 ///
-/// A store makes single changes, each under a condition. What changes the protocol consists of is the ledger's part, and
-/// the same over every store.
+/// A store makes single changes, each under a condition. What changes the protocol consists of is the ledger's part,
+/// and the same over every store.
 pub trait Store: Send + Sync + 'static {
     /// The writes that this store can commit together with a record.
     type Write: Write;

@@ -44,8 +44,8 @@ impl<S: Store> Store for Writeless<S> {
 /// A store that a host can use for a handler whose writes are of type `W`: any store if there are none, otherwise only
 /// the store that these writes belong to.
 ///
-/// A host states the bound `StoreFor<H::Write>`, so that a handler whose writes belong to another store does not compile:
-/// no store can commit another's writes.
+/// A host states the bound `StoreFor<H::Write>`, so that a handler whose writes belong to another store does not
+/// compile: no store can commit another's writes.
 ///
 /// ```
 /// use idempotency::{Ledger, MemoryStore, NoWrites, Refusal, Store, StoreFor, Write};

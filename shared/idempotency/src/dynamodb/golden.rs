@@ -1,4 +1,5 @@
-//! Stored records as literal samples: a table outlives every version of this crate, so each must be read and written as it is.
+//! Stored records as literal samples: a table outlives every version of this crate, so each must be read and written as
+//! it is.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The memory store runs the pure function, DynamoDB evaluates condition expressions. Both answer random histories alike,
-//! including repeated requests and clocks that go back and forth (promises 1 to 4 and 8).
+//! The memory store runs the pure function, DynamoDB evaluates condition expressions. Both answer random histories
+//! alike, including repeated requests and clocks that go back and forth (promises 1 to 4 and 8).
 
 use std::time::Duration;
 
@@ -16,7 +16,8 @@ use crate::store::{NOW, UnderTest, complete, fresh_key, reject, release};
 enum Step {
     /// Makes an attempt, so many seconds after the beginning, and claims with it.
     Claim(Making),
-    ClaimAgain(prop::sample::Index),
+    /// The second holder may extend its copy of the lease, without knowing how far the first has.
+    ClaimAgain(prop::sample::Index, Option<u64>),
     Commit(Making),
     CommitAgain(prop::sample::Index),
     RejectUnclaimed(Making),
@@ -53,13 +54,13 @@ fn step() -> impl Strategy<Value = Step> {
     let pick = any::<prop::sample::Index>;
     prop_oneof![
         6 => making().prop_map(Step::Claim),
-        1 => pick().prop_map(Step::ClaimAgain),
+        3 => (pick(), prop::option::of(0..20_u64)).prop_map(|(attempt, seconds)| Step::ClaimAgain(attempt, seconds)),
         2 => making().prop_map(Step::Commit),
         1 => pick().prop_map(Step::CommitAgain),
         1 => making().prop_map(Step::RejectUnclaimed),
         3 => pick().prop_map(Step::Complete),
         2 => pick().prop_map(Step::Release),
-        1 => (pick(), 0..20_u64).prop_map(|(lease, seconds)| Step::Extend(lease, seconds)),
+        3 => (pick(), 0..20_u64).prop_map(|(lease, seconds)| Step::Extend(lease, seconds)),
         1 => pick().prop_map(Step::Reject),
     ]
 }
@@ -79,8 +80,8 @@ impl<S: Store> Side<'_, S> {
             (Step::Claim(_), Some(attempt)) => self.claim(attempt).await,
             (Step::Commit(_), Some(attempt)) => self.commit(attempt).await,
             (Step::RejectUnclaimed(_), Some(attempt)) => shown(&reject(self.ledger, attempt.clone(), "why").await),
-            (Step::ClaimAgain(pick), _) => match picked(pick) {
-                Some(attempt) => self.claim(attempt).await,
+            (Step::ClaimAgain(pick, seconds), _) => match picked(pick) {
+                Some(attempt) => self.claim_again(attempt, *seconds).await,
                 None => String::new(),
             },
             (Step::CommitAgain(pick), _) => match picked(pick) {
@@ -98,6 +99,18 @@ impl<S: Store> Side<'_, S> {
             self.granted.push(lease);
         }
         answer
+    }
+
+    async fn claim_again(&mut self, attempt: &Attempt, seconds: Option<u64>) -> String {
+        let granted = self.granted.len();
+        let answer = self.claim(attempt).await;
+        match (self.granted.len() > granted, seconds) {
+            (true, Some(seconds)) => {
+                let copy = self.granted.remove(granted);
+                answer + &self.extend(copy, seconds).await
+            }
+            _ => answer,
+        }
     }
 
     async fn commit(&self, attempt: &Attempt) -> String {
@@ -171,6 +184,10 @@ async fn both_answer_alike(store: &DynamoDb, steps: &[Step]) -> Result<(), TestC
         prop_assert_eq!(&in_memory, &in_dynamodb, "step {}: {:?}", position, step);
         prop_assert!(!in_memory.starts_with("Err"), "step {}: {}", position, in_memory);
         attempts.extend(made);
+    }
+    for key in &keys {
+        let (in_memory, in_dynamodb) = (memory.ledger().store().record(key), store.store().record(key).await);
+        prop_assert_eq!(in_memory, in_dynamodb.unwrap());
     }
     Ok(())
 }
