@@ -1,6 +1,6 @@
 //! Reads the SAM template, so that what runs locally is what is deployed.
 //!
-//! [`Template::read`] resolves the template's parameters, conditions and intrinsic functions and gives back the queues, tables,
+//! [`Template::read`] resolves the template's parameters, conditions and intrinsic functions and returns the queues, tables,
 //! functions and mappings to create. What it doesn't support is an error that names the place, never silence;
 //! what makes no difference on one machine (roles, alarms, tags, …) is listed in the code and skipped. Tests of a deployment
 //! find that, too, in [`Template::resources`].

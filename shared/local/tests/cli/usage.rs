@@ -1,6 +1,6 @@
 //! Wrong usage, and help.
 
-use crate::desk::{local, refused};
+use crate::harness::{local, refused};
 
 #[test]
 fn wrong_usage_exits_with_2() {
