@@ -238,7 +238,7 @@ fn orders_are_acceptable_except_in_the_files_that_say_otherwise() {
 }
 
 #[test]
-fn notifications_are_acceptable_except_in_the_files_that_say_otherwise() {
+fn notifications_are_valid_except_in_files_that_name_it() {
     let files = files();
     let is_complete = |message: Value| ["to", "subject", "text"].iter().all(|field| message[field].is_string());
     let refused: BTreeSet<_> = all_records(&files)
@@ -256,7 +256,7 @@ fn notifications_are_acceptable_except_in_the_files_that_say_otherwise() {
 }
 
 #[test]
-fn reservations_are_acceptable_except_in_the_files_that_say_otherwise() {
+fn reservations_are_valid_except_in_files_that_name_it() {
     let files = files();
     let is_acceptable = |reservation: Value| {
         let names = ["sku", "order"].iter().all(|field| reservation[field].is_string());

@@ -1,11 +1,11 @@
-//! Who asks for what: the permissions that requests to AWS would need.
+//! The calls of each function: the permissions that they would need on AWS.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
-/// Something that a function asked a service for, in the words of IAM.
+/// A call of a function to a service, as IAM names it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Call {
     /// The function's name.
@@ -21,7 +21,7 @@ pub struct Call {
 pub(crate) struct Calls(Mutex<BTreeSet<Call>>);
 
 impl Calls {
-    /// Notes what a request needs. Nothing can make the set unsound, so a panic elsewhere is no reason to stop.
+    /// Notes what a request needs. Nothing can make the set unsound, so a poisoned lock is no reason to stop.
     pub(crate) fn note(&self, function: &str, service: &str, operation: &str, request: &Value) {
         let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let needed = match service {

@@ -1,4 +1,4 @@
-//! Faults on demand: what a network or a busy service does to a client, made to happen in a test.
+//! Faults on demand: what a network or a busy service does to a client, caused by a test.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +20,7 @@ pub struct Fault<Kind> {
     pub kind: Kind,
 }
 
-/// Is told the request and its answer.
+/// Gets the request and its answer.
 pub type AfterApply = Box<dyn FnMut(&Value, &Result<Value, ApiError>) + Send>;
 
 /// The faults that are not used up yet, in the order of their injection; each does `Strike` to a request.

@@ -1,4 +1,4 @@
-//! Whoever receives notifications, played by the stack.
+//! A receiver of notifications.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use axum::response::{AppendHeaders, IntoResponse, Response};
 use axum::routing::post;
 use serde_json::Value;
 
-/// Takes notifications at [`Receiver::PATH`], and tells them apart by their `Idempotency-Key`, as a real one should.
+/// Accepts notifications at [`Receiver::PATH`], and distinguishes them by their `Idempotency-Key`, as a real one should.
 #[derive(Debug, Clone, Default)]
 pub struct Receiver {
     state: Arc<Mutex<Received>>,
@@ -32,9 +32,9 @@ struct Received {
 pub struct Notified {
     /// The body of the last request; null if it was not JSON.
     pub body: Value,
-    /// How often it was asked to be delivered.
+    /// How many requests delivered it.
     pub requests: u32,
-    /// How often it was accepted; more than once is a repetition that the key has shown to be one.
+    /// How often it was accepted; more than once: a repetition, recognizable by its key.
     pub accepted: u32,
 }
 
@@ -42,12 +42,12 @@ impl Receiver {
     /// Where it listens on the stack's port.
     pub const PATH: &str = "/_notifications";
 
-    /// Lets it refuse the next request with this status, and `Retry-After` in seconds.
+    /// Makes it refuse the next request with this status, and `Retry-After` in seconds.
     pub fn refuse_next(&self, status: u16, retry_after: Option<u64>) {
         self.state().refusals.push((status, retry_after));
     }
 
-    /// Lets it think for this long before each answer.
+    /// Delays each answer by this long.
     pub fn set_pace(&self, pace: Duration) {
         self.state().pace = pace;
     }

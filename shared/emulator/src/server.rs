@@ -146,7 +146,7 @@ fn json(status: StatusCode, body: &Value) -> Response {
     (status, headers, body.to_string()).into_response()
 }
 
-/// A response whose connection breaks before it is whole: whatever it would have said is lost.
+/// A response whose connection breaks before it is whole: its content is lost.
 fn broken_off() -> Response {
     let broken = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
     Body::from_stream(stream::once(async { Err::<Bytes, _>(broken) })).into_response()

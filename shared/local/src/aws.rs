@@ -17,7 +17,7 @@ use serde_json::Value;
 /// The region of the stack when the environment names none.
 const REGION: &str = "us-east-1";
 
-/// Longer than SQS may be asked to wait for messages, which is twenty seconds.
+/// Longer than the longest wait of SQS for messages, twenty seconds.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// DynamoDB itself takes some ten seconds to create a table; the local stack takes none.

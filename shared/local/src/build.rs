@@ -15,10 +15,10 @@ pub enum BuildError {
     /// Cargo could not be started at all.
     #[error("cargo can't be run; is it in PATH?")]
     NoCargo(#[source] std::io::Error),
-    /// Cargo has said what is wrong on standard error.
+    /// Cargo has written the error to standard error.
     #[error("the functions don't build: see cargo's messages above")]
     Failed,
-    /// There is no workspace to build from, or its manifests are wrong: cargo has said so on standard error.
+    /// There is no workspace to build from, or its manifests are wrong: cargo has written the error to standard error.
     #[error("{}, where the template is, is in no workspace that cargo can read: see its message above", .0.display())]
     NoWorkspace(PathBuf),
     /// The template names a binary that the workspace does not have.
@@ -65,7 +65,7 @@ pub async fn build(directory: &Path, binaries: &[String]) -> Result<BTreeMap<Str
     for (binary, package) in &packages {
         cargo.args(["--package", package, "--bin", binary]);
     }
-    // Together with this package, of which the functions' dependencies are a part: alone, they would be resolved to other
+    // Together with this package, whose dependencies include the functions': alone, they would be resolved to other
     // features, and the AWS SDK be compiled a second time.
     if workspace.has(env!("CARGO_PKG_NAME")) {
         cargo.args(["--package", env!("CARGO_PKG_NAME")]);
@@ -100,7 +100,7 @@ pub(crate) fn found(directory: &Path, binaries: &[String]) -> Result<BTreeMap<St
     found.collect()
 }
 
-/// What `cargo metadata` says.
+/// The output of `cargo metadata`.
 #[derive(Deserialize)]
 struct Workspace {
     packages: Vec<Package>,
@@ -130,8 +130,8 @@ impl Workspace {
     async fn at(directory: &Path) -> Result<Self, BuildError> {
         let mut cargo = cargo(directory, "metadata");
         cargo.args(["--no-deps", "--format-version=1"]);
-        let said = output(cargo).await?;
-        json(&said.stdout).ok_or_else(|| BuildError::NoWorkspace(directory.to_owned()))
+        let metadata = output(cargo).await?;
+        json(&metadata.stdout).ok_or_else(|| BuildError::NoWorkspace(directory.to_owned()))
     }
 
     fn has(&self, name: &str) -> bool {
@@ -177,8 +177,8 @@ fn json<T: DeserializeOwned>(text: &[u8]) -> Option<T> {
 fn cargo(directory: &Path, command: &str) -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(directory).arg(command);
-    // What an outer cargo tells the program it runs: some build scripts take it for a change, and run again.
-    for (variable, _) in std::env::vars_os().filter(|(variable, _)| is_told_by_cargo(&variable.to_string_lossy())) {
+    // Variables that an outer cargo sets for the program it runs: some build scripts take them for a change, and run again.
+    for (variable, _) in std::env::vars_os().filter(|(variable, _)| is_set_by_cargo(&variable.to_string_lossy())) {
         cargo.env_remove(variable);
     }
     cargo
@@ -222,7 +222,7 @@ impl Drop for Group {
     }
 }
 
-fn is_told_by_cargo(variable: &str) -> bool {
+fn is_set_by_cargo(variable: &str) -> bool {
     let prefixes = [
         "CARGO_PKG_",
         "CARGO_MANIFEST_",

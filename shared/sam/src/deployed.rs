@@ -1,4 +1,4 @@
-//! All that a template says, also what the local stack has no use for: for tests of what is deployed.
+//! Everything in a template, also what the local stack doesn't use: for tests of what is deployed.
 
 use std::path::Path;
 
@@ -142,7 +142,7 @@ Outputs:
     }
 
     #[test]
-    fn resources_that_the_stack_does_not_create_are_there_with_their_types_and_policies() {
+    fn resources_that_are_not_created_keep_type_and_policies() {
         let resources = read("no");
         let seen: Vec<_> = resources
             .iter()
@@ -160,7 +160,7 @@ Outputs:
     }
 
     #[test]
-    fn what_only_aws_can_evaluate_stays_a_function_beside_what_is_evaluated() {
+    fn what_only_aws_can_evaluate_stays_a_function() {
         let expected = json!([
             {"Resource": "arn:aws:sqs:us-east-1:000000000000:jobs", "Action": ["a", "b"]},
             {"Resource": {"Fn::GetAtt": "Logs.Arn"}},
@@ -177,7 +177,7 @@ Outputs:
     }
 
     #[test]
-    fn a_sections_entries_are_in_its_order_and_evaluated_as_far_as_can_be() {
+    fn entries_of_a_section_keep_their_order() {
         let read = |name| section(TEMPLATE, &Settings::default(), name).unwrap();
         let entry = |name: &str, value| (name.to_owned(), json!({"Value": value}));
         let expected = [

@@ -5,15 +5,15 @@ use std::{io, path::PathBuf};
 /// Why a template can't be read; each is one line that names the file, the place and the way out.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
-    /// The file isn't there or can't be read.
+    /// The file doesn't exist or can't be read.
     #[error("{}: can't read the template; name another one with --template FILE", path.display())]
     Unreadable {
         /// The template.
         path: PathBuf,
-        /// What the file system said.
+        /// The error of the file system.
         source: io::Error,
     },
-    /// The file isn't YAML as CloudFormation takes it.
+    /// The file isn't YAML as CloudFormation reads it.
     #[error("{}:{line}:{column}: not valid YAML: {reason}", path.display())]
     Syntax {
         /// The template.
@@ -47,7 +47,7 @@ pub enum TemplateError {
         /// What is wrong there.
         reason: String,
     },
-    /// AWS may take this, but the local stack can't honour it.
+    /// AWS may accept this, but the local stack doesn't support it.
     #[error("{}:{line}: {place}: {reason}", path.display())]
     Unsupported {
         /// The template.

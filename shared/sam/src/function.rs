@@ -13,7 +13,7 @@ use super::{
 };
 
 const RULES: Rules = Rules {
-    honoured: &[
+    supported: &[
         "CodeUri",
         "FunctionName",
         "MemorySize",
@@ -165,7 +165,7 @@ fn variable_name(name: &str, at: &Node) -> Result<String, Problem> {
     let rest_is_fine = name.len() >= 2 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if !rest_is_fine || !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
         return Err(at.invalid(format!(
-            "{name:?} is no name for a variable: two or more of A-Z, a-z, 0-9, _, a letter first"
+            "{name:?} is not a valid variable name: two or more of A-Z, a-z, 0-9, _, a letter first"
         )));
     }
     Ok(name.to_owned())
@@ -184,7 +184,8 @@ fn binary(scope: &Scope<'_>, resource: &Declared<'_>, properties: &Properties) -
     match last {
         Some(name) if !["", ".", ".."].contains(&name) => Ok(name.to_owned()),
         _ => {
-            Err(metadata.invalid("which binary is it? Name it in BuildProperties.Binary, or end CodeUri with its name"))
+            Err(metadata
+                .invalid("the binary is unknown: name it in BuildProperties.Binary, or end CodeUri with its name"))
         }
     }
 }
@@ -221,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_said_is_lambdas_default() {
+    fn an_absent_property_has_lambdas_default() {
         let function = function("").unwrap();
         assert_eq!((function.timeout.as_secs(), function.memory_mb), (3, 128));
         assert_eq!(
@@ -245,11 +246,11 @@ mod tests {
     }
 
     #[test]
-    fn a_function_without_a_binary_is_asked_for_it() {
+    fn a_function_without_a_binary_is_refused() {
         let template = with_function("").replace("target/lambda/work/", "./");
         let message = read(&template).unwrap_err();
         assert!(
-            message.contains("Resources.Work.Metadata: which binary is it?"),
+            message.contains("Resources.Work.Metadata: the binary is unknown"),
             "{message}"
         );
     }
@@ -272,7 +273,7 @@ mod tests {
         );
         assert!(
             refusal("LoggingConfig: {ApplicationLogLevel: INFO}")
-                .ends_with("Lambda takes a level only with LogFormat: JSON")
+                .ends_with("Lambda accepts a level only with LogFormat: JSON")
         );
         assert!(
             refusal("LoggingConfig: {LogFormat: JSON, ApplicationLogLevel: LOUD}")
@@ -295,11 +296,11 @@ mod tests {
             reason,
             "Environment.Variables.AWS_REGION: Lambda sets AWS_REGION itself: choose another name"
         );
-        assert!(refusal("Environment: {Variables: {1A: x}}").contains("\"1A\" is no name for a variable"));
+        assert!(refusal("Environment: {Variables: {1A: x}}").contains("\"1A\" is not a valid variable name"));
     }
 
     #[test]
-    fn numbers_are_held_to_lambdas_ranges() {
+    fn numbers_outside_of_lambdas_ranges_are_refused() {
         assert_eq!(
             refusal("Timeout: 0"),
             "Timeout: must be a whole number from 1 to 900, not \"0\""
@@ -311,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_difference_here_is_not_even_evaluated() {
+    fn what_makes_no_difference_locally_is_not_evaluated() {
         for property in RULES.without_effect {
             function(&format!("{property}: !ImportValue x")).unwrap();
         }
@@ -322,7 +323,9 @@ mod tests {
         for (property, reason) in RULES.refused {
             assert_eq!(refusal(&format!("{property}: x")), format!("{property}: {reason}"));
         }
-        assert!(refusal("SnapStart: {}").ends_with("the local stack can't honour the property SnapStart: remove it"));
+        assert!(
+            refusal("SnapStart: {}").ends_with("the local stack doesn't support the property SnapStart: remove it")
+        );
         assert!(refusal("PackageType: Image").contains("not container images"));
         let python = with_function("").replace("provided.al2023", "python3.13");
         assert!(

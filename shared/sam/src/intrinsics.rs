@@ -21,7 +21,7 @@ impl Scope<'_> {
     }
 
     /// The node with only the choice between its own forms made (`Fn::If`), and whatever is inside left as it is: for a part
-    /// of which not every property is honoured, and so not every property can be evaluated.
+    /// whose properties are not all supported, and so can't all be evaluated.
     pub(crate) fn resolve_shallow(&self, node: &Node) -> Result<Option<Node>, Problem> {
         let Value::Map(entries) = &node.value else {
             return Ok(Some(node.clone()));
@@ -36,7 +36,7 @@ impl Scope<'_> {
     /// As [`Self::resolve`] where a value is needed.
     pub(crate) fn resolve_some(&self, node: &Node) -> Result<Node, Problem> {
         self.resolve(node)?
-            .ok_or_else(|| node.invalid("AWS::NoValue can't stand here"))
+            .ok_or_else(|| node.invalid("AWS::NoValue is not allowed here"))
     }
 
     fn resolve_items(&self, items: &[Node]) -> Result<Vec<Node>, Problem> {

@@ -7,7 +7,7 @@ use super::{
 };
 
 const RULES: Rules = Rules {
-    honoured: &["ApplicationLogLevel", "LogFormat"],
+    supported: &["ApplicationLogLevel", "LogFormat"],
     parts: &[],
     without_effect: &["LogGroup", "SystemLogLevel"],
     refused: &[],
@@ -29,7 +29,7 @@ pub(crate) fn variables(scope: &Scope<'_>, function: &Properties) -> Result<Vec<
         (_, Some(_)) => {
             return Err(config
                 .required("ApplicationLogLevel")?
-                .invalid("Lambda takes a level only with LogFormat: JSON"));
+                .invalid("Lambda accepts a level only with LogFormat: JSON"));
         }
         _ => {}
     }

@@ -22,7 +22,7 @@ const POLLERS: (&str, &str) = (
 
 /// Properties of a SAM event of type SQS.
 const EVENT: Rules = Rules {
-    honoured: &[
+    supported: &[
         "BatchSize",
         "Enabled",
         "FunctionResponseTypes",
@@ -36,7 +36,7 @@ const EVENT: Rules = Rules {
 
 /// Properties of CloudFormation's own resource.
 const RESOURCE: Rules = Rules {
-    honoured: &[
+    supported: &[
         "BatchSize",
         "Enabled",
         "EventSourceArn",
@@ -50,7 +50,7 @@ const RESOURCE: Rules = Rules {
 };
 
 const EVENT_SOURCE: Rules = Rules {
-    honoured: &["Type"],
+    supported: &["Type"],
     parts: &["Properties"],
     without_effect: &[],
     refused: &[],
@@ -125,7 +125,7 @@ impl Known<'_> {
         let text = name.text()?;
         let short = text.rsplit_once(":function:").map_or(text, |(_, short)| short);
         let found = self.functions.iter().find(|function| function.name == short);
-        found.ok_or_else(|| name.invalid(format!("no function of this template is called {text}")))
+        found.ok_or_else(|| name.invalid(format!("no function of this template has the name {text}")))
     }
 }
 
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_said_is_lambdas_default() {
+    fn an_absent_property_has_lambdas_default() {
         let expected = Mapping {
             function: "local-Work".to_owned(),
             queue: "jobs".to_owned(),
@@ -222,21 +222,21 @@ mod tests {
     }
 
     #[test]
-    fn everything_can_be_said() {
-        let said = mapping(
+    fn every_property_of_a_mapping_is_read() {
+        let read = mapping(
             "BatchSize: 100, MaximumBatchingWindowInSeconds: 5, ScalingConfig: {MaximumConcurrency: 2}, \
              FunctionResponseTypes: [ReportBatchItemFailures], Enabled: false, KmsKeyArn: !ImportValue x",
         )
         .unwrap();
         assert_eq!(
-            (said.batch_size, said.window.as_secs(), said.maximum_concurrency),
+            (read.batch_size, read.window.as_secs(), read.maximum_concurrency),
             (100, 5, Some(2))
         );
-        assert_eq!((said.report_batch_item_failures, said.enabled), (true, false));
+        assert_eq!((read.report_batch_item_failures, read.enabled), (true, false));
     }
 
     #[test]
-    fn numbers_are_held_to_lambdas_ranges() {
+    fn numbers_outside_of_lambdas_ranges_are_refused() {
         assert_eq!(
             refusal("BatchSize: 0"),
             "BatchSize: must be a whole number from 1 to 10000, not \"0\""
@@ -318,7 +318,7 @@ mod tests {
         assert!(
             read(&resource("other"))
                 .unwrap_err()
-                .ends_with("no function of this template is called other")
+                .ends_with("no function of this template has the name other")
         );
     }
 }

@@ -1,4 +1,4 @@
-//! What a template says, resolved: plain values for the local stack to create.
+//! The content of a template, resolved: plain values for the local stack to create.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -90,7 +90,7 @@ pub struct Function {
     pub environment: BTreeMap<String, String>,
     /// How long one invocation may take.
     pub timeout: Duration,
-    /// Memory in MiB; locally only what the function is told, not a limit.
+    /// Memory in MiB; locally a variable of the function, not a limit.
     pub memory_mb: u32,
 }
 

@@ -1,4 +1,4 @@
-//! The template as a tree in which every node knows where it stands, so that every message can say so.
+//! The template as a tree whose nodes know their place, so that every message can name it.
 
 use std::ops::RangeInclusive;
 
@@ -16,8 +16,8 @@ pub(crate) struct Node {
     pub(crate) value: Value,
 }
 
-/// What stands there. Scalars stay text, as CloudFormation converts between text, numbers and booleans itself: the property
-/// decides what it takes.
+/// The value. Scalars stay text, as CloudFormation converts between text, numbers and booleans itself: the property
+/// decides what it accepts.
 #[derive(Debug, Clone)]
 pub(crate) enum Value {
     Null,
@@ -54,7 +54,7 @@ impl Node {
         }
     }
 
-    /// The local stack can't honour this value.
+    /// The local stack doesn't support this value.
     pub(crate) fn unsupported(&self, reason: impl Into<String>) -> Problem {
         Problem::Unsupported {
             line: self.line,

@@ -141,7 +141,7 @@ fn matches_whole(pattern: &Node, value: &str) -> Result<bool, Problem> {
     Ok(regex.is_match(value))
 }
 
-/// What the author of a value is told: the template's own words if it has any.
+/// The error for a value: the template's own description of the rule if it has one.
 fn constraint(parameter: &Node, pattern: &Node) -> Result<String, Problem> {
     match parameter.get("ConstraintDescription") {
         Some(words) => Ok(words.text()?.to_owned()),

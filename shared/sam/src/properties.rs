@@ -1,4 +1,4 @@
-//! A resource's properties: those that are honoured, those that make no difference locally, and the rest, which is refused.
+//! A resource's properties: the supported ones, those that make no difference locally, and the rest, which is refused.
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
@@ -10,8 +10,8 @@ use super::{
 
 /// What is done about the properties of one type.
 pub(crate) struct Rules {
-    pub(crate) honoured: &'static [&'static str],
-    /// Honoured, too, but with rules of their own for what is inside: see [`Properties::part`].
+    pub(crate) supported: &'static [&'static str],
+    /// Supported, too, but with rules of their own for their parts: see [`Properties::part`].
     pub(crate) parts: &'static [&'static str],
     /// Without an effect that could be observed on one machine; they aren't even evaluated.
     pub(crate) without_effect: &'static [&'static str],
@@ -20,10 +20,10 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    /// All that is there is honoured.
-    pub(crate) const fn only(honoured: &'static [&'static str]) -> Self {
+    /// All of these are supported, no others.
+    pub(crate) const fn only(supported: &'static [&'static str]) -> Self {
         Self {
-            honoured,
+            supported,
             parts: &[],
             without_effect: &[],
             refused: &[],
@@ -31,7 +31,7 @@ impl Rules {
     }
 }
 
-/// The honoured properties of one resource (or of a part of one), evaluated.
+/// The supported properties of one resource (or of a part of one), evaluated.
 pub(crate) struct Properties {
     node: Node,
     values: BTreeMap<String, Node>,
@@ -42,7 +42,7 @@ impl Properties {
     pub(crate) fn open(scope: &Scope<'_>, node: &Node, rules: &Rules) -> Result<Self, Problem> {
         let mut values = BTreeMap::new();
         for (name, property) in node.map()? {
-            if rules.honoured.contains(&name.as_str()) {
+            if rules.supported.contains(&name.as_str()) {
                 values.extend(scope.resolve(property)?.map(|value| (name.clone(), value)));
             } else if rules.parts.contains(&name.as_str()) {
                 values.extend(scope.resolve_shallow(property)?.map(|value| (name.clone(), value)));
@@ -94,6 +94,8 @@ fn is_no_value(scope: &Scope<'_>, property: &Node) -> bool {
 fn refused(name: &str, property: &Node, rules: &Rules) -> Problem {
     match rules.refused.iter().find(|(known, _)| known == &name) {
         Some((_, reason)) => property.unsupported(*reason),
-        None => property.unsupported(format!("the local stack can't honour the property {name}: remove it")),
+        None => property.unsupported(format!(
+            "the local stack doesn't support the property {name}: remove it"
+        )),
     }
 }

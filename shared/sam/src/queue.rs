@@ -14,7 +14,7 @@ use super::{
 };
 
 const RULES: Rules = Rules {
-    honoured: &[
+    supported: &[
         "ContentBasedDeduplication",
         "DeduplicationScope",
         "DelaySeconds",
@@ -217,7 +217,7 @@ mod tests {
     fn an_unknown_property_is_refused() {
         assert_eq!(
             refusal("VisibilityTimeOut: 6"),
-            "VisibilityTimeOut: the local stack can't honour the property VisibilityTimeOut: remove it"
+            "VisibilityTimeOut: the local stack doesn't support the property VisibilityTimeOut: remove it"
         );
     }
 

@@ -19,8 +19,8 @@ impl Template {
     /// Reads and resolves the template at `path`.
     ///
     /// # Errors
-    /// [`TemplateError`] if the file can't be read, isn't YAML, is something that AWS would refuse, or asks for something that
-    /// the local stack can't honour. A template is never honoured in part.
+    /// [`TemplateError`] if the file can't be read, isn't YAML, is something that AWS would refuse, or needs something that
+    /// the local stack doesn't support. A template is never read in part.
     pub fn read(path: &Path, settings: &Settings) -> Result<Self, TemplateError> {
         in_file(path, |source| resolve(source, settings))
     }
@@ -112,7 +112,7 @@ fn of_kind<'a, 'b>(declared: &'a [Declared<'b>], kind: Kind) -> impl Iterator<It
     declared.iter().filter(move |resource| resource.kind == kind)
 }
 
-/// `Outputs` and `Metadata` aren't read: nothing on one machine asks for them.
+/// `Outputs` and `Metadata` aren't read: nothing on one machine needs them.
 fn check_sections(root: &Node) -> Result<(), Problem> {
     const KNOWN: [&str; 10] = [
         "AWSTemplateFormatVersion",
@@ -128,7 +128,7 @@ fn check_sections(root: &Node) -> Result<(), Problem> {
     ];
     let unknown = root.map()?.iter().find(|(name, _)| !KNOWN.contains(&name.as_str()));
     unknown.map_or(Ok(()), |(name, section)| {
-        Err(section.unsupported(format!("the local stack can't honour the section {name}: remove it")))
+        Err(section.unsupported(format!("the local stack doesn't support the section {name}: remove it")))
     })
 }
 

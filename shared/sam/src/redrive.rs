@@ -2,7 +2,7 @@
 
 use super::{error::Problem, model::Queue, node::Node, queue::Read, scope::Scope};
 
-/// The queues in an order in which each comes after its dead-letter queue, for `CreateQueue` wants the target to exist.
+/// The queues in an order in which each comes after its dead-letter queue, because `CreateQueue` needs the target to exist.
 pub(crate) fn dead_letters_first(scope: &Scope<'_>, queues: Vec<Read>) -> Result<Vec<Queue>, Problem> {
     for read in &queues {
         if let Some(arn) = &read.dead_letters_to {
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_letter_queue_comes_before_the_queues_that_redrive_to_it() {
+    fn a_dead_letter_queue_comes_before_its_source_queues() {
         let queues = [
             ("A", false, Some("B")),
             ("B", false, Some("C")),

@@ -44,7 +44,7 @@ const WITHOUT_EFFECT: [&str; 15] = [
     "AWS::SQS::QueuePolicy",
 ];
 
-/// What a resource may say beside its type and properties; none of it matters to a stack that is new at each start.
+/// What a resource may have beside its type and properties; none of it matters to a local stack.
 const ATTRIBUTES: [&str; 7] = [
     "Condition",
     "DeletionPolicy",
@@ -96,9 +96,10 @@ pub(crate) fn name(declared: &mut [Declared<'_>], scope: &mut Scope<'_>) -> Resu
     for (index, resource) in declared.iter().enumerate() {
         let same = |other: &&Declared<'_>| other.kind == resource.kind && other.name == resource.name;
         if let Some(earlier) = declared[..index].iter().find(same) {
-            return Err(resource
-                .node
-                .invalid(format!("{} is already called {:?}", earlier.logical_id, earlier.name)));
+            return Err(resource.node.invalid(format!(
+                "{} already has the name {:?}",
+                earlier.logical_id, earlier.name
+            )));
         }
         scope
             .resources
@@ -167,7 +168,7 @@ fn kind(logical_id: &str, node: &Node) -> Result<Option<Kind>, Problem> {
         .iter()
         .find(|(name, _)| !ATTRIBUTES.contains(&name.as_str()))
     {
-        return Err(attribute.unsupported(format!("the local stack can't honour {name}: remove it")));
+        return Err(attribute.unsupported(format!("the local stack doesn't support {name}: remove it")));
     }
     let refuse = |advice: &str| Err(node.unsupported(advice));
     match type_of(node)? {
@@ -253,12 +254,13 @@ Outputs:
     #[test]
     fn an_unknown_attribute_or_section_is_refused() {
         assert!(
-            refusal("{Type: AWS::SQS::Queue, CreationPolicy: {}}").ends_with("can't honour CreationPolicy: remove it")
+            refusal("{Type: AWS::SQS::Queue, CreationPolicy: {}}")
+                .ends_with("doesn't support CreationPolicy: remove it")
         );
         let message = read("Rules: {}\nResources: {}\n").unwrap_err();
         assert_eq!(
             message,
-            "t.yaml:1: Rules: the local stack can't honour the section Rules: remove it"
+            "t.yaml:1: Rules: the local stack doesn't support the section Rules: remove it"
         );
         assert_eq!(
             read("Description: x\n").unwrap_err(),
@@ -279,7 +281,7 @@ Outputs:
     fn two_resources_of_one_name_are_refused() {
         let queue = |id: &str| format!("  {id}: {{Type: AWS::SQS::Queue, Properties: {{QueueName: jobs}}}}\n");
         let message = read(&format!("Resources:\n{}{}", queue("A"), queue("B"))).unwrap_err();
-        assert_eq!(message, "t.yaml:3: Resources.B: A is already called \"jobs\"");
+        assert_eq!(message, "t.yaml:3: Resources.B: A already has the name \"jobs\"");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::{
 };
 
 const RULES: Rules = Rules {
-    honoured: &["AttributeDefinitions", "BillingMode", "KeySchema", "TableName"],
+    supported: &["AttributeDefinitions", "BillingMode", "KeySchema", "TableName"],
     parts: &["ProvisionedThroughput", "TimeToLiveSpecification"],
     without_effect: &[
         "ContributorInsightsSpecification",

@@ -63,7 +63,7 @@ impl<'a> Reader<'a> {
             Event::SequenceStart(_, tag) => (self.list(&place)?, tag),
             Event::MappingStart(_, tag) => (self.map(&place)?, tag),
             // "CloudFormation doesn't support … aliases" (User Guide, "Template format", YAML).
-            _ => return Err(syntax(span.start, "CloudFormation knows no YAML aliases")),
+            _ => return Err(syntax(span.start, "CloudFormation supports no YAML aliases")),
         };
         self.depth -= 1;
         Ok(written_out(
@@ -95,7 +95,7 @@ impl<'a> Reader<'a> {
                 (_, span) => return Err(syntax(span.start, "a key must be a text")),
             };
             if entries.iter().any(|(name, _)| *name == key) {
-                return Err(syntax(start, format!("{key} is here twice")));
+                return Err(syntax(start, format!("duplicate key {key}")));
             }
             let below = if place.is_empty() {
                 key.clone()
@@ -196,10 +196,10 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_stands_twice_is_refused() {
+    fn a_duplicate_key_is_refused() {
         assert_eq!(
             fault("Resources:\n  A: 1\n  'A': 2\n"),
-            "t.yaml:3:3: not valid YAML: A is here twice"
+            "t.yaml:3:3: not valid YAML: duplicate key A"
         );
     }
 
@@ -207,7 +207,7 @@ mod tests {
     fn an_alias_is_refused_as_cloudformation_does() {
         assert_eq!(
             fault("a: &x 1\nb: *x\n"),
-            "t.yaml:2:4: not valid YAML: CloudFormation knows no YAML aliases"
+            "t.yaml:2:4: not valid YAML: CloudFormation supports no YAML aliases"
         );
     }
 

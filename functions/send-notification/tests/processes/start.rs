@@ -1,7 +1,5 @@
 //! What the function says when it can't start.
 
-use testing;
-
 use crate::stage::SEND_NOTIFICATION;
 
 /// The message of the one line that the function writes before it gives up.

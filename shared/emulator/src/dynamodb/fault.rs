@@ -23,7 +23,7 @@ pub enum FaultKind {
     LoseRequest,
     /// The request is done, but its answer, whatever it is, never comes.
     LoseReply,
-    /// The request is done; then this runs, told of both, and only then the answer is given. A test can stop a process
+    /// The request is done; then this runs with both, and only then the answer is sent. A test can stop a process
     /// between commit and reply. The store is unlocked while it runs.
     AfterApply(AfterApply),
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use super::function::Function;
 
-/// Where and as what a process runs, as far as its environment tells it.
+/// Where and as what a process runs, as far as its environment states it.
 pub(super) struct Surroundings<'a> {
     /// The URL of the Runtime API for this process.
     pub(super) runtime_api: String,
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_is_told_what_lambda_tells_it() {
+    fn a_function_gets_the_variables_of_lambda() {
         let variables = variables_of(&function(&[]));
         assert_eq!(variables["AWS_LAMBDA_FUNCTION_NAME"], "place-order");
         assert_eq!(variables["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"], "256");

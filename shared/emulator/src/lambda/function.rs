@@ -16,7 +16,7 @@ pub struct Function {
     pub environment: BTreeMap<String, String>,
     /// How long one invocation may take before its process is killed.
     pub timeout: Duration,
-    /// What the function is told of its memory, in MB; not enforced.
+    /// The memory that the function's environment states, in MB; not enforced.
     pub memory_mb: u32,
 }
 

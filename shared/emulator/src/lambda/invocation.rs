@@ -67,7 +67,7 @@ pub enum InvokeError {
     /// There is no such function, or not in that version.
     #[error("Function not found: {arn} (there is {})", list(.known))]
     UnknownFunction {
-        /// The ARN that was asked for.
+        /// The requested ARN.
         arn: String,
         /// The names that exist.
         known: Vec<String>,
@@ -107,7 +107,7 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// The payload that tells of it. Types and texts are Lambda's, as its
+    /// The payload that reports it. Types and texts are Lambda's, as its
     /// [Runtime Interface Emulator](https://github.com/aws/aws-lambda-runtime-interface-emulator) has them; what comes after a
     /// semicolon is ours.
     pub(super) fn payload(&self, request_id: &str) -> Bytes {
@@ -116,7 +116,7 @@ impl Failure {
             Self::InitTimeout(after) => (
                 "Sandbox.Timedout",
                 format!(
-                    "Task timed out after {:.2} seconds; it never asked for its first invocation",
+                    "Task timed out after {:.2} seconds; it never requested its first invocation",
                     after.as_secs_f64()
                 ),
             ),
@@ -144,7 +144,7 @@ fn error_payload(kind: &str, message: &str) -> Bytes {
 pub(super) struct Ending {
     /// `exit status 1` or `signal: killed`; nothing if it ended in order, which a function never should.
     pub(super) reason: Option<String>,
-    /// The last that it said of what is wrong.
+    /// The last error that it wrote.
     pub(super) last_line: Option<String>,
 }
 
@@ -155,7 +155,7 @@ impl Ending {
             (Some(code), _) => Some(format!("exit status {code}")),
             (None, signal) => Some(format!("signal: {}", signal_name(signal.unwrap_or_default()))),
         });
-        // Who is killed has not chosen to go: what it said before has nothing to do with it.
+        // A killed process did not choose to end: what it wrote before is not the reason.
         let killed = status.is_some_and(|status| status.signal() == Some(9));
         Self {
             reason,
@@ -217,9 +217,9 @@ mod tests {
             text(Failure::Exit(killed)),
             "Runtime.ExitError: RequestId: 7 Error: Runtime exited with error: signal: killed"
         );
-        let told = Ending::new(Some(ExitStatus::from_raw(1 << 8)), Some("TABLE is not set".to_owned()));
+        let ending = Ending::new(Some(ExitStatus::from_raw(1 << 8)), Some("TABLE is not set".to_owned()));
         assert_eq!(
-            text(Failure::Exit(told)),
+            text(Failure::Exit(ending)),
             "Runtime.ExitError: RequestId: 7 Error: Runtime exited with error: exit status 1; \
              its last words: TABLE is not set"
         );

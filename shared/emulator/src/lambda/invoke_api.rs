@@ -119,7 +119,7 @@ async fn invoke_in_background(lambda: Arc<Lambda>, function: String, payload: By
         Err(error) => Some(error.to_string()),
     };
     if let Some(reason) = reason {
-        lambda.tell(Event::Trouble {
+        lambda.report(Event::Trouble {
             what: format!("asynchronous invocation of {function} failed: {reason}"),
         });
     }
@@ -133,7 +133,7 @@ fn request_id_header() -> [(&'static str, String); 1] {
     [("x-amzn-requestid", Uuid::new_v4().to_string())]
 }
 
-/// The version that a request's query asks for, of which only `$LATEST` has a character to decode.
+/// The version in a request's query; only `$LATEST` has a character to decode.
 fn qualifier(uri: &Uri) -> Option<String> {
     let mut parameters = uri.query()?.split('&');
     parameters

@@ -1,4 +1,4 @@
-//! What a process writes: told line by line, and the end of it kept.
+//! What a process writes: reported line by line, and the end of it kept.
 
 use std::sync::Mutex;
 
@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
 use super::{observer::Event, observer::Observer, service::lock};
 
-/// How much of the log an answer carries: "the last 4 KB of the execution log", says
+/// How much of the log an answer carries: "the last 4 KB of the execution log", see
 /// [Invoke](https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html).
 const TAIL_BYTES: usize = 4096;
 
@@ -24,7 +24,7 @@ impl Logs {
         std::mem::take(&mut *lock(&self.tail))
     }
 
-    /// The last line on standard error that says something, or error in the log: where a program states why it gives up.
+    /// The last line with text on standard error, or the last error in the log: where a program states why it fails.
     pub(super) fn last_error_line(&self) -> Option<String> {
         lock(&self.last_error_line).clone()
     }
@@ -38,7 +38,7 @@ impl Logs {
     }
 
     fn note_error_line(&self, line: &str) {
-        // What every Rust panic ends with; the line before it says what is wrong.
+        // What every Rust panic ends with; the line before it states what is wrong.
         if !line.trim().is_empty() && !line.starts_with("note: run with `RUST_BACKTRACE=") {
             *lock(&self.last_error_line) = Some(line.to_owned());
         }
@@ -62,7 +62,7 @@ pub(super) async fn follow(
 ) {
     let mut output = BufReader::new(output);
     let mut bytes = Vec::new();
-    // An output that can't be read any more has ended as far as anyone can tell.
+    // An output that can't be read any more counts as ended.
     while output.read_until(b'\n', &mut bytes).await.is_ok_and(|read| read > 0) {
         let line = String::from_utf8_lossy(&bytes);
         let line = line.trim_end_matches(['\n', '\r']).to_owned();
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_error_in_the_json_log_is_as_good_as_a_line_on_standard_error() {
+    async fn an_error_in_the_json_log_counts_as_a_last_line() {
         let log = "{\"level\":\"ERROR\",\"message\":\"T is not set\"}\n{\"level\":\"INFO\",\"message\":\"bye\"}\nbye\n";
         let (logs, _) = followed_on(Stream::Output, log.as_bytes()).await;
         assert_eq!(logs.last_error_line().as_deref(), Some("T is not set"));

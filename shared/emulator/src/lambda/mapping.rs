@@ -1,6 +1,6 @@
 //! The event source mapping: polls a queue, invokes a function with batches, deletes what succeeded.
 //!
-//! As [Using Lambda with Amazon SQS](https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html) and its sub-pages tell it. It is
+//! As [Using Lambda with Amazon SQS](https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html) and its sub-pages describe it. It is
 //! a client of the SQS API like any other, so the queue may be this stack's or anyone's. Left out are filters, provisioned
 //! pollers, and the slow growth and decline of concurrency: a mapping here uses all it may at once.
 
@@ -41,9 +41,9 @@ pub struct Mapping {
     pub batch_size: u32,
     /// How long to wait for a batch to fill, from its first message; zero not to wait.
     pub window: Duration,
-    /// At most so many invocations at a time; 5 if nothing is said.
+    /// At most so many invocations at a time; 5 if none is set.
     pub maximum_concurrency: Option<u32>,
-    /// Whether the function's answer says which messages failed (`FunctionResponseTypes: [ReportBatchItemFailures]`).
+    /// Whether the function's response lists the failed messages (`FunctionResponseTypes: [ReportBatchItemFailures]`).
     pub report_batch_item_failures: bool,
 }
 
@@ -107,7 +107,7 @@ impl Mapping {
 }
 
 /// Runs a mapping until `shutdown`: then it receives no more, lets the invocations under way end, deletes what they have
-/// done, and returns. Trouble with the queue is told and tried again; it never ends a mapping.
+/// done, and returns. An error of the queue is reported and retried; it never ends a mapping.
 ///
 /// `sqs` must allow a request to take the 20 seconds of a long poll.
 ///

@@ -1,10 +1,10 @@
-//! What happened, for people who watch and for tests.
+//! Events, for people who watch and for tests.
 
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-/// Where the stack tells what happened. Nobody need listen: a closed receiver is no error.
+/// Receives the events. A closed receiver is no error.
 pub type Observer = UnboundedSender<Event>;
 
 /// One thing that happened.
@@ -20,13 +20,13 @@ pub enum Event {
         /// The operating system's process ID.
         pid: u32,
     },
-    /// A process is gone, and all it wrote has been told.
+    /// A process is gone, and all it wrote has been reported.
     ProcessEnded {
         /// The function's name.
         function: String,
         /// The process, as the Runtime API's path names it.
         process: String,
-        /// How, in the words Lambda uses, such as `exit status 1` or `signal: killed`.
+        /// How, as Lambda words it, such as `exit status 1` or `signal: killed`.
         how: String,
     },
     /// A process was given an invocation.
@@ -46,7 +46,7 @@ pub enum Event {
         process: String,
         /// The invocation's request ID.
         request_id: String,
-        /// Why: the timeout, or because someone asked for it.
+        /// Why: the timeout, or [`Lambda::kill`](super::Lambda::kill).
         reason: String,
     },
     /// A line on a function's standard output or standard error.
@@ -58,7 +58,7 @@ pub enum Event {
         /// The line, without its end.
         line: String,
     },
-    /// A batch was worked on, and what succeeded has been deleted from its queue.
+    /// A batch was processed, and what succeeded has been deleted from its queue.
     BatchFinished {
         /// The function's name.
         function: String,
@@ -73,7 +73,7 @@ pub enum Event {
         /// From the invocation's request to its answer, a cold start included.
         duration: Duration,
     },
-    /// Something does not work, and is being tried again where that makes sense.
+    /// Something fails, and is retried where that makes sense.
     Trouble {
         /// What, in one line.
         what: String,

@@ -1,4 +1,4 @@
-//! One process of a function: started, handed one invocation at a time, and ended.
+//! One process of a function: started, given one invocation at a time, and ended.
 
 mod life;
 
@@ -79,7 +79,7 @@ pub(super) enum Refusal {
 impl Process {
     /// Makes an idle process the caller's, for one invocation.
     pub(super) fn claim(&self) -> bool {
-        // Claimed first, looked at then: a process that ends in between is given back by `release`.
+        // Claimed first, looked at then: a process that ends in between is returned by `release`.
         let mine = !self.claimed.swap(true, Ordering::AcqRel);
         if mine && *self.phase.borrow() != Phase::Polling {
             self.release();
@@ -92,7 +92,7 @@ impl Process {
         self.claimed.store(false, Ordering::Release);
     }
 
-    /// Waits until a new process asks for its first invocation; one that takes longer than `limit` is killed.
+    /// Waits until a new process requests its first invocation; one that takes longer than `limit` is killed.
     ///
     /// # Errors
     ///
@@ -113,7 +113,7 @@ impl Process {
         })
     }
 
-    /// Hands over work and waits for what comes of it. The process asks for more when this returns, or it is gone.
+    /// Sends an invocation and waits for its result. When this returns, the process requests the next one, or it is gone.
     pub(super) async fn work(&self, request_id: &str, payload: Bytes) -> Reply {
         let limit = self.function.timeout;
         let (ends, deadline) = (Instant::now() + limit, SystemTime::now() + limit);
@@ -124,7 +124,7 @@ impl Process {
         });
         self.step(Phase::Working);
         let (function, process) = self.names();
-        self.tell(Event::InvocationStarted {
+        self.report(Event::InvocationStarted {
             function,
             process,
             request_id: request_id.to_owned(),
@@ -147,7 +147,7 @@ impl Process {
         reply
     }
 
-    /// The deadline has come: whoever takes the current invocation first, this or an answer, decides.
+    /// The deadline has passed: whichever takes the current invocation first, this or a response, decides.
     async fn time_out(&self, request_id: &str, answered: oneshot::Receiver<Reply>) -> Reply {
         if lock(&self.current).take().is_none()
             && let Ok(reply) = answered.await
@@ -162,7 +162,7 @@ impl Process {
         Reply::Failure(Failure::Timeout(self.function.timeout))
     }
 
-    /// Waits until the process asks for more. An invocation ends with that, not with its answer: a runtime that does
+    /// Waits until the process requests the next invocation. An invocation ends with that, not with its answer: a runtime that does
     /// not come back by the deadline is killed, and the answer stands.
     async fn settle(&self, ends: Instant) {
         tokio::select! {
@@ -197,7 +197,7 @@ impl Process {
         let mut current = lock(&self.current);
         match current.take() {
             Some(mine) if mine.request_id == request_id => {
-                // Nobody to tell: the invocation has just ended otherwise.
+                // No receiver: the invocation has just ended otherwise.
                 let _ = mine.reply.send(reply);
                 Ok(())
             }
@@ -222,7 +222,7 @@ impl Process {
         Ok(())
     }
 
-    /// Kills the process if it has an invocation that is not answered; says whether it had.
+    /// Kills the process if it has an unanswered invocation, and returns whether it had.
     pub(super) fn kill_working(&self) -> bool {
         let request_id = lock(&self.current).as_ref().map(|current| current.request_id.clone());
         if let Some(request_id) = &request_id {
@@ -242,7 +242,7 @@ impl Process {
 
     fn tell_killed(&self, request_id: &str, reason: String) {
         let (function, process) = self.names();
-        self.tell(Event::InvocationKilled {
+        self.report(Event::InvocationKilled {
             function,
             process,
             request_id: request_id.to_owned(),
@@ -250,7 +250,7 @@ impl Process {
         });
     }
 
-    fn tell(&self, event: Event) {
+    fn report(&self, event: Event) {
         let _ = self.observer.send(event);
     }
 }

@@ -98,7 +98,7 @@ pub(super) fn json_body(value: &Value) -> impl IntoResponse + use<> {
     ([("content-type", "application/json")], value.to_string())
 }
 
-/// What a runtime is told that does not keep to the protocol.
+/// The answer to a runtime that violates the protocol.
 #[derive(Debug, PartialEq)]
 enum RuntimeError {
     UnknownProcess,
@@ -148,7 +148,7 @@ impl IntoResponse for RuntimeError {
     }
 }
 
-/// A trace nobody records, in the form of an
+/// A trace that is not recorded, in the form of an
 /// [X-Ray trace header](https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader).
 fn trace_id(now: SystemTime) -> String {
     let random = Uuid::new_v4().simple().to_string();

@@ -133,7 +133,7 @@ impl Lambda {
         }
     }
 
-    /// The function of that name in that version, of which there is only `$LATEST`.
+    /// The function of that name in that version; there is only `$LATEST`.
     pub(super) fn find(&self, name: &str, qualifier: Option<&str>) -> Result<&Arc<Function>, InvokeError> {
         let function = self
             .functions
@@ -159,7 +159,7 @@ impl Lambda {
         &self.region
     }
 
-    pub(super) fn tell(&self, event: Event) {
+    pub(super) fn report(&self, event: Event) {
         let _ = self.observer.send(event);
     }
 

@@ -89,7 +89,7 @@ impl Attributes {
         self.0.keys().map(String::as_str)
     }
 
-    /// Those a receiver asked for, by `All`, exact name, or prefix as in `order.*`.
+    /// Those that a receiver requested, by `All`, exact name, or prefix as in `order.*`.
     pub(crate) fn selected(&self, wanted: &[String]) -> Self {
         let matches = |name: &str| wanted.iter().any(|pattern| names_attribute(pattern, name));
         Self(

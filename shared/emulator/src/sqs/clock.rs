@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-/// Reads the wall clock once; from then on time passes as tokio's clock says.
+/// Reads the wall clock once; from then on time passes by tokio's clock.
 #[derive(Debug)]
 pub(crate) struct Clock {
     began: Instant,

@@ -13,7 +13,7 @@ pub enum FaultKind {
     LoseRequest,
     /// The request is done, but its answer, whatever it is, never comes.
     LoseReply,
-    /// The request is done; then this runs, told of both, and only then the answer is given. A test can stop a process
+    /// The request is done; then this runs with both, and only then the answer is sent. A test can stop a process
     /// between sending a message and what it does next. The queues are unlocked while it runs.
     AfterApply(AfterApply),
 }

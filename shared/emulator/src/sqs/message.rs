@@ -37,7 +37,7 @@ pub(crate) struct Stored {
     pub(crate) visible_at: Instant,
     /// Receives from this queue: redrive goes by these.
     pub(crate) receives: u32,
-    /// Receives from queues the copy was moved from: what a receiver is told counts these too.
+    /// Receives from queues the copy was moved from: the receive count includes these.
     pub(crate) receives_elsewhere: u32,
     pub(crate) first_received_at: Option<Instant>,
     pub(crate) last_received_at: Option<Instant>,
@@ -58,7 +58,7 @@ pub struct QueuedMessage {
     pub group: Option<String>,
     /// Whether a receive could get it now.
     pub state: MessageState,
-    /// As `ApproximateReceiveCount` tells it, over all queues the message was moved through; 0 before the first receive.
+    /// As in `ApproximateReceiveCount`, over all queues the message was moved through; 0 before the first receive.
     pub receive_count: u32,
     /// How much longer it is hidden; zero if it is visible.
     pub hidden_for: Duration,
@@ -130,7 +130,7 @@ impl Stored {
     }
 }
 
-/// Which attributes a receiver asked for.
+/// The attributes that a receiver requested.
 #[derive(Debug, Default)]
 pub(crate) struct Wanted {
     pub(crate) system_attributes: Vec<String>,
@@ -189,7 +189,7 @@ pub(crate) fn md5(text: &str) -> String {
     hex::encode(Md5::digest(text))
 }
 
-/// Only what an XML document may hold, says
+/// Only what an XML document may hold, see
 /// [SendMessage](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html).
 ///
 /// # Errors

@@ -118,7 +118,7 @@ impl Queue {
 
     /// Deletes by receipt handle.
     ///
-    /// On a standard queue a handle that is not the latest succeeds without deleting, says
+    /// On a standard queue a handle that is not the latest succeeds without deleting, see
     /// [DeleteMessage](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html); so does one
     /// whose message is gone. The latest handle deletes even after its visibility timeout, but not on a FIFO queue.
     pub(crate) fn delete(&mut self, handle: &str, now: Instant) -> Result<(), ApiError> {

@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use uuid::Uuid;
 
-/// What a receipt handle says: which receive of which stored message of which queue.
+/// The content of a receipt handle: which receive of which stored message of which queue.
 ///
 /// The queue is named by its random ID, not by its name, so that a handle outlives neither its queue nor this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

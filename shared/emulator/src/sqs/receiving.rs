@@ -58,7 +58,7 @@ impl Receive {
             .unwrap_or(Duration::from_secs(queue.settings.wait_seconds.into())))
     }
 
-    /// Takes what there is. Messages received too often move to the dead-letter queue instead, whichever attempt meets them.
+    /// Takes what there is. Messages received too often move to the dead-letter queue instead, whichever attempt finds them.
     pub(crate) fn attempt(&self, world: &mut World, now: Instant) -> Result<Attempt, ApiError> {
         let redrive = world.dead_letter_queue(&self.queue);
         let queue = world.queue(&self.queue, now)?;
@@ -83,7 +83,7 @@ impl Receive {
         })
     }
 
-    /// The slots to receive, and those met on the way that were received too often.
+    /// The slots to receive, and those found on the way that were received too often.
     fn choose(&self, queue: &Queue, limit: Option<u32>, now: Instant) -> (Vec<u64>, Vec<u64>) {
         let (mut chosen, mut exhausted) = (Vec::new(), Vec::new());
         for slot in queue.receivable(now) {

@@ -20,7 +20,7 @@ use crate::fault::Faults;
 #[derive(Debug)]
 pub struct Sqs {
     world: Mutex<World>,
-    /// Told after whatever could have made a message visible, for receivers that wait.
+    /// Notified after anything that could have made a message visible, for receivers that wait.
     changed: Notify,
     faults: Mutex<Faults<Strike>>,
 }
@@ -101,7 +101,7 @@ impl Sqs {
     }
 
     /// Has the next `messages` messages sent to this queue stored twice under one message ID, as a standard queue may deliver
-    /// them. Adds to what was asked before; the queue, given by name or URL, may be created later. A FIFO queue ignores it.
+    /// them. Adds to earlier calls; the queue, given by name or URL, may be created later. A FIFO queue ignores it.
     pub fn deliver_twice(&self, queue: &str, messages: u32) {
         let mut world = self.world();
         let left = world.to_duplicate.entry(last_segment(queue).to_owned()).or_default();

@@ -4,7 +4,7 @@ use std::fs;
 
 use rustix::process::Signal;
 
-use crate::desk::{Up, directory, file, local, refused, template};
+use crate::harness::{Up, directory, file, local, refused, template};
 
 const TABLE: &str = "  Table:\n    Type: AWS::DynamoDB::Table\n    Properties:\n      TableName: records\n      \
                      BillingMode: PAY_PER_REQUEST\n      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]\n      \

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 
-use crate::desk::{Up, directory, file, local, refused, template, triggered, until};
+use crate::harness::{Up, directory, file, local, refused, template, triggered, until};
 
 #[test]
 fn without_a_stack_the_way_to_one_is_told_in_one_line() {
@@ -49,8 +49,8 @@ async fn a_stack_is_its_own_although_the_environment_names_another() {
     let other = Up::start(&file(&directory, "other.yaml", &empty));
     let exported = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL_DYNAMODB"];
     let exported = exported.map(|name| (name, &other.endpoint));
-    let told = directory.join("told");
-    let script = format!("env > {0}.new; mv {0}.new {0}", told.display());
+    let variables = directory.join("variables");
+    let script = format!("env > {0}.new; mv {0}.new {0}", variables.display());
     let path = triggered(&directory, "worker", &script);
     let mut up = local();
     up.envs(exported);
@@ -61,13 +61,16 @@ async fn a_stack_is_its_own_although_the_environment_names_another() {
     send.args(["send", "orders", &body, "--endpoint-url", &up.endpoint])
         .envs(exported);
     assert!(send.output().unwrap().status.success());
-    until("the function's start", || told.exists());
-    let told = fs::read_to_string(told).unwrap();
+    until("the function's start", || variables.exists());
+    let variables = fs::read_to_string(variables).unwrap();
     for service in ["SQS", "DYNAMODB"] {
         let line = format!("AWS_ENDPOINT_URL_{service}={}", up.endpoint);
-        assert!(told.lines().any(|told| told == line), "{line} is missing:\n{told}");
+        assert!(
+            variables.lines().any(|printed| printed == line),
+            "{line} is missing:\n{variables}"
+        );
     }
-    assert!(!told.contains(&other.endpoint), "{told}");
+    assert!(!variables.contains(&other.endpoint), "{variables}");
 
     let guests = file(&directory, "guests.yaml", &template(None).replace("orders", "guests"));
     let mut guest = local();

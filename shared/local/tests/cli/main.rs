@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "all of this is tests")]
 
 mod data;
-mod desk;
 mod endpoint;
+mod harness;
 mod refusals;
 mod running;
 mod stopping;

@@ -1,9 +1,9 @@
-//! What is wrong before anything runs.
+//! Errors before anything runs.
 
 use std::fs;
 use std::net::TcpListener;
 
-use crate::desk::{directory, file, refused, template, workspace};
+use crate::harness::{directory, file, refused, template, workspace};
 
 #[test]
 fn a_taken_port_is_named_before_anything_is_built() {
@@ -61,13 +61,13 @@ fn an_unknown_parameter_is_named_with_the_known_ones() {
 }
 
 #[test]
-fn a_binary_that_the_workspace_does_not_have_is_told_with_those_it_has() {
+fn an_unknown_binary_is_named_with_the_known_ones() {
     let path = workspace("there", "fn main() {}");
-    fs::write(&path, template(Some("elsewhere"))).unwrap();
+    fs::write(&path, template(Some("absent"))).unwrap();
     let (code, error) = refused(&["up", "--port", "0", "--template", &path]);
     assert_eq!(code, 1);
     assert!(
-        error.contains("the binary elsewhere") && error.contains("there is there"),
+        error.contains("the binary absent") && error.contains("there is there"),
         "{error}"
     );
     assert_eq!(error.lines().count(), 1, "{error}");

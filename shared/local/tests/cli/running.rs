@@ -1,11 +1,11 @@
-//! A stack that runs.
+//! A running stack.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use rustix::process::Signal;
 
-use crate::desk::{Up, directory, file, local, refused, template, triggered};
+use crate::harness::{Up, directory, file, local, refused, template, triggered};
 
 #[test]
 fn a_running_stack_takes_messages_and_names_what_is_missing() {
@@ -19,8 +19,8 @@ fn a_running_stack_takes_messages_and_names_what_is_missing() {
         .output()
         .unwrap();
     assert!(sent.status.success(), "{sent:?}");
-    let said = String::from_utf8(sent.stdout).unwrap();
-    let (id, of) = said.trim_end().split_once(' ').unwrap();
+    let output = String::from_utf8(sent.stdout).unwrap();
+    let (id, of) = output.trim_end().split_once(' ').unwrap();
     assert_eq!((id.len(), of), (36, body.as_str()));
     let (code, error) = refused(&["send", "nowhere", &body, "--endpoint-url", &endpoint]);
     assert_eq!(
@@ -94,12 +94,12 @@ fn env_prints_the_variables_a_process_needs() {
         rest.replace("{secret}", "AWS_SECRET_ACCESS_KEY=local\n")
     );
     let lines = |credentials, up: &Up| String::from_utf8(env(credentials, "work", up).stdout).unwrap();
-    // Whoever starts the process may do so in another shell than this one.
+    // The process may be started in another shell than this one.
     for credentials in [None, Some("AKIA")] {
         assert_eq!(lines(credentials, &up), own);
     }
-    let elsewhere = ["--binaries", directory.to_str().unwrap(), "--endpoint-url", endpoint];
-    let mut before = Up::start_with(&path, &elsewhere);
+    let overridden = ["--binaries", directory.to_str().unwrap(), "--endpoint-url", endpoint];
+    let mut before = Up::start_with(&path, &overridden);
     assert_eq!(lines(None, &before), own);
     assert_eq!(lines(Some("AKIA"), &before), rest.replace("{secret}", ""));
     before.signal(Signal::TERM);
@@ -125,5 +125,8 @@ fn an_existing_sample_of_the_binary_is_suggested() {
     let sample = file(&directory, "events/worker/valid.json", "{}");
     let with = Up::start_with(&path, &binaries).introduction();
     let line = format!("  cargo run -p local -- send orders {sample}");
-    assert!(with.lines().any(|told| told == line), "{line} is missing:\n{with}");
+    assert!(
+        with.lines().any(|printed| printed == line),
+        "{line} is missing:\n{with}"
+    );
 }

@@ -1,4 +1,4 @@
-//! Being stopped.
+//! Stop signals.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::desk::{Up, directory, file, local, template, until, workspace};
+use crate::harness::{Up, directory, file, local, template, until, workspace};
 
 #[test]
 fn ctrl_c_stops_a_running_stack_in_order() {
@@ -78,7 +78,7 @@ fn no_function_outlives_a_stopped_stack() {
     assert_eq!(invoke.wait().unwrap().code(), Some(1));
 }
 
-/// Waits for a process that writes its ID to a file, and gives back that ID.
+/// Waits for a process that writes its ID to a file, and returns that ID.
 fn started(file: &Path) -> Pid {
     let read = || Pid::from_raw(fs::read_to_string(file).ok()?.parse().ok()?);
     until("the start of the process", || read().is_some());

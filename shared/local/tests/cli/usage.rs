@@ -4,7 +4,7 @@ use std::path::Path;
 
 use testing::commands;
 
-use crate::desk::{local, refused};
+use crate::harness::{local, refused};
 
 #[test]
 fn wrong_usage_exits_with_2() {

@@ -29,7 +29,7 @@ impl Worker {
         let records = match records.collect::<Result<Vec<_>, _>>() {
             Ok(records) => records,
             Err(error) => {
-                return self.lambda.tell(Event::Trouble {
+                return self.lambda.report(Event::Trouble {
                     what: format!("can't write an event: {error}"),
                 });
             }
@@ -44,7 +44,7 @@ impl Worker {
         }
     }
 
-    /// Invokes with the records, and deletes those that succeeded; says whether all did.
+    /// Invokes with the records, deletes those that succeeded, and returns whether all did.
     async fn work_on(&self, records: &[Record]) -> bool {
         let begun = Instant::now();
         let verdict = self.invoke(records).await;
@@ -57,7 +57,7 @@ impl Worker {
         let (failed, done): (Vec<_>, Vec<_>) = records.iter().partition(is_failed);
         self.queue.delete(&done).await;
         let succeeded = failed.is_empty();
-        self.lambda.tell(Event::BatchFinished {
+        self.lambda.report(Event::BatchFinished {
             function: self.mapping.function.clone(),
             queue: self.mapping.queue_arn.clone(),
             messages: ids(records.iter()),

@@ -21,7 +21,7 @@ const REQUEST_MESSAGES: usize = 10;
 /// How long to wait before a failed receive is tried again, at first and at most.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
-/// How often a deletion is tried. What is not deleted comes again, which costs more than a few tries.
+/// How often a deletion is tried. What is not deleted is redelivered, which costs more than a few tries.
 const DELETE_ATTEMPTS: u32 = 4;
 
 #[derive(Clone)]
@@ -60,8 +60,8 @@ impl Queue {
         }
     }
 
-    /// Receives what comes within `wait`, of which SQS takes the whole seconds. Nothing at shutdown, or after
-    /// trouble, which has then been told and waited out.
+    /// Receives what arrives within `wait`, rounded down to seconds. Nothing at shutdown, or after
+    /// an error, which is then reported and waited out.
     pub(super) async fn receive(
         &mut self,
         most: usize,
@@ -76,7 +76,7 @@ impl Queue {
             .wait_time_seconds(i32::try_from(wait.as_secs()).unwrap_or(i32::MAX))
             .message_system_attribute_names(MessageSystemAttributeName::All)
             .message_attribute_names("All");
-        // A reply on its way at shutdown is dropped; its messages come again after their visibility timeout.
+        // A reply on its way at shutdown is dropped; its messages are redelivered after their visibility timeout.
         let received = tokio::select! {
             biased;
             () = shutdown.cancelled() => return None,
@@ -99,8 +99,12 @@ impl Queue {
         let pause = match self.backoff {
             Some(last) => (last * 2).min(most),
             None => {
-                // Told once, until a receive succeeds.
-                self.tell(format!("can't receive from {}, trying on: {}", self.url, chain(error)));
+                // Reported once, until a receive succeeds.
+                self.report(format!(
+                    "can't receive from {}, still trying: {}",
+                    self.url,
+                    chain(error)
+                ));
                 first
             }
         };
@@ -111,7 +115,7 @@ impl Queue {
         }
     }
 
-    /// Deletes the messages; what can't be deleted is told, and comes again after its visibility timeout.
+    /// Deletes the messages; what can't be deleted is reported, and redelivered after its visibility timeout.
     pub(super) async fn delete(&self, records: &[&Record]) {
         for records in records.chunks(REQUEST_MESSAGES) {
             let mut left = records.to_vec();
@@ -129,7 +133,7 @@ impl Queue {
             }
             if !left.is_empty() {
                 let ids: Vec<_> = left.iter().map(|record| record.id.as_str()).collect();
-                self.tell(format!("can't delete {} from {}: {reason}", ids.join(", "), self.url));
+                self.report(format!("can't delete {} from {}: {reason}", ids.join(", "), self.url));
             }
         }
     }
@@ -170,7 +174,7 @@ impl Queue {
         }
     }
 
-    fn tell(&self, what: String) {
+    fn report(&self, what: String) {
         let _ = self.observer.send(Event::Trouble { what });
     }
 }
@@ -179,7 +183,7 @@ fn number(count: usize) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
 }
 
-/// An error with its causes, in one line: the SDK's outermost says no more than "service error".
+/// An error with its causes, in one line: the SDK's outermost is only "service error".
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

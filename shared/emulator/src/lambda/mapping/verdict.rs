@@ -15,7 +15,7 @@ pub(super) enum Verdict {
     Failure(String),
 }
 
-/// Reads the answer to a batch of messages with these IDs; `report` tells whether the mapping has `ReportBatchItemFailures`.
+/// Reads the response to a batch of messages with these IDs; `report`: whether the mapping has `ReportBatchItemFailures`.
 ///
 /// The cases are those of
 /// [Success and failure conditions](https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting).

@@ -35,9 +35,9 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Where a process is, as seen through the Runtime API.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Phase {
-    /// It has not asked for an invocation yet.
+    /// It has not requested an invocation yet.
     Starting,
-    /// It asks for an invocation.
+    /// It requests an invocation.
     Polling,
     /// It was given one.
     Working,
@@ -89,7 +89,7 @@ impl Process {
             observer: site.observer.clone(),
         });
         let (function, process_id) = process.names();
-        process.tell(Event::ProcessStarted {
+        process.report(Event::ProcessStarted {
             function,
             process: process_id,
             pid,
@@ -97,7 +97,7 @@ impl Process {
         Ok((process, child))
     }
 
-    /// Reads what the process writes until it has ended, and says so.
+    /// Reads what the process writes until it has ended, and reports its end.
     pub(in crate::lambda) async fn watch_over(self: Arc<Self>, mut child: Child) {
         let mut readers = JoinSet::new();
         if let Some(output) = child.stdout.take() {
@@ -107,7 +107,7 @@ impl Process {
             readers.spawn(Arc::clone(&self).follow(output, Stream::Error));
         }
         let status = child.wait().await.ok();
-        // Nobody is to be given a process that is only waited for.
+        // No invocation may get a process that is only waited for.
         self.claimed.store(true, Ordering::Release);
         self.kill_group();
         let _ = timeout(LAST_WORDS, readers.join_all()).await;
@@ -115,7 +115,7 @@ impl Process {
         let how = ending.reason.clone().unwrap_or_else(|| "in order".to_owned());
         self.phase.send_replace(Phase::Ended(ending));
         let (function, process) = self.names();
-        self.tell(Event::ProcessEnded { function, process, how });
+        self.report(Event::ProcessEnded { function, process, how });
     }
 
     async fn follow(self: Arc<Self>, output: impl tokio::io::AsyncRead + Unpin, stream: Stream) {

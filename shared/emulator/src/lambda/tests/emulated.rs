@@ -121,7 +121,7 @@ async fn serve(State(sqs): State<Arc<Sqs>>, headers: HeaderMap, body: Bytes) -> 
 }
 
 #[tokio::test]
-async fn a_failed_message_comes_again_until_it_is_moved_and_the_others_are_gone() {
+async fn a_failed_message_is_redelivered_until_it_is_moved() {
     let mut running = Running::new().await;
     running.create("dead", &[]).await;
     let redrive = r#"{"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:000000000000:dead","maxReceiveCount":"2"}"#;
@@ -151,7 +151,7 @@ async fn a_failed_message_comes_again_until_it_is_moved_and_the_others_are_gone(
 }
 
 #[tokio::test]
-async fn a_fifo_group_is_in_one_invocation_at_a_time_and_other_groups_go_on() {
+async fn a_fifo_group_is_in_one_invocation_at_a_time() {
     let mut running = Running::new().await;
     let gate = Gate::new().await;
     running

@@ -1,4 +1,4 @@
-//! A function for the tests to run: this very test binary, told by a variable to act as one.
+//! A function for the tests to run: this very test binary, started by a variable as one.
 
 use std::{
     env,
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{super::invocation::RESPONSE_BYTES, http};
 
-/// Set where this binary is to act as a function; its value says how it starts: `well`, `exit`, `hang`, or `report`.
+/// Set where this binary is to act as a function; its value is how it starts: `well`, `exit`, `hang`, or `report`.
 pub(super) const START: &str = "TEST_FUNCTION_START";
 
 /// Set where this binary is to act as what a function has started: connect there and stay.
@@ -77,7 +77,7 @@ fn serve(start: &str) {
             "echo" => report("answer", answer(&json!({ "pid": std::process::id(), "headers": next.headers, "payload": payload, "name": env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap() }).to_string())),
             "say" => report("answer", answer(order["text"].as_str().unwrap())),
             "fail" => {
-                let error = r#"{"errorType":"Told","errorMessage":"as told"}"#;
+                let error = r#"{"errorType":"Scripted","errorMessage":"as scripted"}"#;
                 report("error", call(&format!("POST invocation/{id}/error"), error).unwrap().status);
             }
             "exit" => {
@@ -118,7 +118,7 @@ fn serve(start: &str) {
     }
 }
 
-/// What to do: an SQS event's first message may say so; if it doesn't, its failed messages are named.
+/// What to do: an SQS event's first message may contain it; if not, the failed messages are named.
 fn order(payload: &Value) -> Value {
     match payload["Records"][0]["body"].as_str() {
         None => payload.clone(),
@@ -137,7 +137,7 @@ fn failures(payload: &Value) -> Value {
     json!({ "batchItemFailures": items })
 }
 
-/// Says its process ID to a test, and waits until it is released.
+/// Sends its process ID to a test, and waits until it is released.
 fn hold(address: &str) {
     let mut connection = TcpStream::connect(address).unwrap();
     writeln!(connection, "{}", std::process::id()).unwrap();

@@ -75,7 +75,7 @@ async fn no_payload_is_an_empty_object() {
 }
 
 #[tokio::test]
-async fn an_unknown_function_or_version_is_refused_and_the_known_are_named() {
+async fn an_unknown_function_is_refused_with_the_known_names() {
     let stack = Stack::new().await;
     let answer = invoke(&stack, "tset", &[], b"{}").await;
     let message = "Function not found: arn:aws:lambda:eu-west-1:000000000000:function:tset (there is test)";
@@ -137,7 +137,7 @@ async fn an_event_is_accepted_first_and_run_then() {
             }
         })
         .await;
-    assert_eq!(trouble, "asynchronous invocation of test failed: Told: as told");
+    assert_eq!(trouble, "asynchronous invocation of test failed: Scripted: as scripted");
     stack.lambda.shutdown().await;
 }
 

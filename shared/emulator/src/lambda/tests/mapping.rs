@@ -120,7 +120,7 @@ async fn a_batch_whose_function_fails_stays_as_a_whole() {
     let stack = Stack::with_timeout(Duration::from_secs(1)).await;
     let mut running = Running::on(stack, mapping()).await;
     for (order, reason) in [
-        (r#"{"do":"fail"}"#, "Told: as told"),
+        (r#"{"do":"fail"}"#, "Scripted: as scripted"),
         (r#"{"do":"exit"}"#, "Runtime.ExitError"),
         (r#"{"do":"hang"}"#, "Sandbox.Timedout"),
         (r#"{"do":"say","text":"{"}"#, "not JSON"),
@@ -246,7 +246,7 @@ async fn a_deletion_is_tried_again() {
 }
 
 #[tokio::test]
-async fn shutdown_lets_the_invocation_under_way_end_and_deletes_what_it_did() {
+async fn shutdown_completes_the_running_invocation() {
     let running = Running::new(mapping()).await;
     let gate = Gate::new().await;
     running.queue.deliver(&[("a", &gate.order().to_string())]);

@@ -1,4 +1,4 @@
-//! What functions do, and what their callers are told of it.
+//! What functions do, and what their callers get.
 
 use std::{
     sync::Arc,
@@ -102,7 +102,7 @@ async fn an_error_that_a_function_reports_is_handed_on() {
     assert!(invocation.failed);
     assert_eq!(
         parsed(&invocation.payload),
-        json!({ "errorType": "Told", "errorMessage": "as told" })
+        json!({ "errorType": "Scripted", "errorMessage": "as scripted" })
     );
     stack.lambda.shutdown().await;
 }
@@ -246,7 +246,7 @@ async fn a_process_that_never_asks_for_work_is_killed() {
     let mut stack = Stack::with_init_limit(function("hang", Duration::from_secs(30)), SHORT).await;
     let reason = stack.invoke(json!({})).await.reason().unwrap();
     assert!(
-        reason.ends_with("timed out after 0.30 seconds; it never asked for its first invocation"),
+        reason.ends_with("timed out after 0.30 seconds; it never requested its first invocation"),
         "{reason}"
     );
     stack
@@ -324,7 +324,7 @@ async fn what_a_process_has_started_ends_with_it() {
 }
 
 #[tokio::test]
-async fn a_process_gets_its_functions_variables_and_none_of_the_stacks_own() {
+async fn a_process_gets_only_its_functions_variables() {
     let function = Function {
         command: vec!["/usr/bin/env".to_owned()],
         ..function("well", SHORT)

@@ -1,4 +1,4 @@
-//! A queue that follows a script: what a receive gets, a test says; what is deleted, a test is told.
+//! A queue that follows a script: a test sets what a receive gets, and reads what was deleted.
 
 use std::sync::{Arc, Mutex};
 
@@ -30,7 +30,7 @@ pub(super) struct ScriptedQueue {
     pub(super) client: Client,
     pub(super) url: String,
     replies: UnboundedSender<Reply>,
-    told: Arc<Told>,
+    requests: Arc<Requests>,
 }
 
 enum Reply {
@@ -38,23 +38,23 @@ enum Reply {
     Error,
 }
 
-/// What the queue has been asked.
+/// The requests to the queue.
 #[derive(Default)]
-struct Told {
+struct Requests {
     receives: Mutex<Vec<Value>>,
     deleted: Mutex<Vec<String>>,
     refused_deletions: Mutex<u32>,
 }
 
-type Script = (Arc<Told>, Arc<AsyncMutex<UnboundedReceiver<Reply>>>);
+type Script = (Arc<Requests>, Arc<AsyncMutex<UnboundedReceiver<Reply>>>);
 
 impl ScriptedQueue {
     pub(super) async fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let (replies, script) = unbounded_channel();
-        let told = Arc::new(Told::default());
-        let state: Script = (Arc::clone(&told), Arc::new(AsyncMutex::new(script)));
+        let requests = Arc::new(Requests::default());
+        let state: Script = (Arc::clone(&requests), Arc::new(AsyncMutex::new(script)));
         let router = Router::new().route("/", post(serve)).with_state(state);
         tokio::spawn(async move { axum::serve(listener, router).await });
         let url = format!("{endpoint}/000000000000/orders");
@@ -62,7 +62,7 @@ impl ScriptedQueue {
             client: client(&endpoint).await,
             url,
             replies,
-            told,
+            requests,
         }
     }
 
@@ -80,19 +80,19 @@ impl ScriptedQueue {
     }
 
     pub(super) fn refuse_deletions(&self, count: u32) {
-        *self.told.refused_deletions.lock().unwrap() = count;
+        *self.requests.refused_deletions.lock().unwrap() = count;
     }
 
     /// The receipts deleted so far, sorted.
     pub(super) fn deleted(&self) -> Vec<String> {
-        let mut deleted = self.told.deleted.lock().unwrap().clone();
+        let mut deleted = self.requests.deleted.lock().unwrap().clone();
         deleted.sort();
         deleted
     }
 
     /// The requests to receive so far.
     pub(super) fn receives(&self) -> Vec<Value> {
-        self.told.receives.lock().unwrap().clone()
+        self.requests.receives.lock().unwrap().clone()
     }
 }
 
@@ -107,11 +107,11 @@ pub(super) async fn client(endpoint: &str) -> Client {
     Client::from_conf(config.build())
 }
 
-async fn serve(State((told, script)): State<Script>, headers: HeaderMap, body: Bytes) -> Response {
+async fn serve(State((requests, script)): State<Script>, headers: HeaderMap, body: Bytes) -> Response {
     let request: Value = serde_json::from_slice(&body).unwrap();
     match headers["x-amz-target"].to_str().unwrap() {
         "AmazonSQS.ReceiveMessage" => {
-            told.receives.lock().unwrap().push(request);
+            requests.receives.lock().unwrap().push(request);
             // No reply in the script is a long poll without end.
             match script.lock().await.recv().await {
                 Some(Reply::Messages(messages)) => json!({ "Messages": messages }).to_string().into_response(),
@@ -120,7 +120,7 @@ async fn serve(State((told, script)): State<Script>, headers: HeaderMap, body: B
         }
         "AmazonSQS.DeleteMessageBatch" => {
             {
-                let mut refused = told.refused_deletions.lock().unwrap();
+                let mut refused = requests.refused_deletions.lock().unwrap();
                 if *refused > 0 {
                     *refused -= 1;
                     return error("InternalError");
@@ -128,7 +128,7 @@ async fn serve(State((told, script)): State<Script>, headers: HeaderMap, body: B
             }
             let entries = request["Entries"].as_array().unwrap();
             assert!(entries.len() <= 10);
-            told.deleted.lock().unwrap().extend(
+            requests.deleted.lock().unwrap().extend(
                 entries
                     .iter()
                     .map(|entry| entry["ReceiptHandle"].as_str().unwrap().to_owned()),

@@ -152,7 +152,10 @@ impl Gate {
 
     /// Waits for the next process to come.
     pub(super) async fn arrival(&self) -> Held {
-        let (connection, _) = timeout(PATIENCE, self.0.accept()).await.expect("nobody came").unwrap();
+        let (connection, _) = timeout(PATIENCE, self.0.accept())
+            .await
+            .expect("no process came")
+            .unwrap();
         let (mut connection, mut pid) = (BufReader::new(connection), String::new());
         connection.read_line(&mut pid).await.unwrap();
         Held {

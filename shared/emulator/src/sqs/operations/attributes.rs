@@ -11,7 +11,7 @@ use crate::sqs::fields::Fields;
 use crate::sqs::message::MessageState;
 use crate::sqs::world::{World, queue_name};
 
-/// All that can be asked for, whether or not this queue has it.
+/// All that can be requested, whether or not this queue has it.
 const NAMES: [&str; 22] = [
     "All",
     "Policy",

@@ -38,7 +38,7 @@ pub(super) fn create(world: &mut World, request: &Fields<'_>, now: Instant) -> R
     Ok(json!({ "QueueUrl": world.url(name) }))
 }
 
-/// 1 to 80 characters, of which `.fifo` are five if the queue is FIFO:
+/// 1 to 80 characters, including `.fifo` if the queue is FIFO:
 /// [CreateQueue](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html).
 fn check_name(name: &str, fifo: bool) -> Result<(), ApiError> {
     let stem = if fifo {

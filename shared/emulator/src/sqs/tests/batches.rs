@@ -100,7 +100,7 @@ async fn a_queue_that_allows_less_judges_each_message_by_itself() {
 }
 
 #[tokio::test]
-async fn a_fifo_batch_without_group_or_deduplication_id_is_refused_whole() {
+async fn a_fifo_batch_without_group_or_deduplication_id_is_refused() {
     let client = Client::fifo().await;
     let good = json!({ "Id": "a", "MessageBody": "a", "MessageGroupId": "g" });
     let request = json!({ "Entries": [good, { "Id": "b", "MessageBody": "b" }] });

@@ -23,7 +23,7 @@ fn is_lost(reply: &Reply) -> bool {
 }
 
 #[tokio::test]
-async fn a_lost_request_changes_nothing_and_a_lost_reply_hides_what_was_done() {
+async fn a_lost_request_changes_nothing_a_lost_reply_does() {
     let client = Client::standard().await;
     inject(&client, None, 1, FaultKind::LoseRequest);
     inject(&client, None, 1, FaultKind::LoseReply);
@@ -35,7 +35,7 @@ async fn a_lost_request_changes_nothing_and_a_lost_reply_hides_what_was_done() {
 }
 
 #[tokio::test]
-async fn a_fault_strikes_only_what_it_is_for_and_what_comes_over_the_network() {
+async fn a_fault_strikes_only_matching_network_requests() {
     let client = Client::standard().await;
     inject(&client, Some("\"b\""), 1, FaultKind::LoseRequest);
     client.send("b").await;

@@ -141,7 +141,7 @@ async fn a_repeated_send_is_recognised_after_the_first_was_deleted() {
 }
 
 #[tokio::test]
-async fn content_is_deduplicated_by_the_sha_256_of_the_body_over_all_groups() {
+async fn content_is_deduplicated_by_sha_256_over_all_groups() {
     let client = Client::fifo().await;
     let id = client.send_in_group("g", "abc").await;
     assert_eq!(client.send_in_group("h", "abc").await, id);

@@ -45,7 +45,7 @@ async fn a_request_without_queue_url_says_so() {
 }
 
 #[tokio::test]
-async fn creating_a_queue_again_with_the_same_attributes_changes_nothing() {
+async fn creating_an_existing_queue_changes_nothing() {
     let client = Client::with(json!({ "DelaySeconds": "3" })).await;
     client.send("kept").await;
     client.create("orders", json!({ "DelaySeconds": "3" })).await;

@@ -23,7 +23,7 @@ async fn an_empty_receive_answers_no_list() {
 }
 
 #[tokio::test]
-async fn a_receive_takes_one_message_unless_told_otherwise_and_ten_at_most() {
+async fn a_receive_returns_one_message_or_up_to_ten() {
     let client = Client::standard().await;
     for i in 0..12 {
         client.send(&i.to_string()).await;
@@ -101,7 +101,7 @@ async fn system_attributes_tell_when_and_how_often() {
 }
 
 #[tokio::test]
-async fn system_attributes_can_be_asked_for_under_the_old_and_the_new_name() {
+async fn system_attributes_have_an_old_and_a_new_parameter() {
     let client = Client::standard().await;
     client.send("a").await;
     for member in ["AttributeNames", "MessageSystemAttributeNames"] {
@@ -118,7 +118,7 @@ async fn system_attributes_can_be_asked_for_under_the_old_and_the_new_name() {
 
 /// The hashes in this test are what AWS answered to the same requests.
 #[tokio::test]
-async fn message_attributes_are_selected_by_name_and_prefix_and_hashed_as_selected() {
+async fn selected_message_attributes_are_hashed_as_selected() {
     let client = Client::standard().await;
     let string = |value: &str| json!({ "DataType": "String", "StringValue": value });
     let attributes = json!({ "Help.Me": string("Me"), "Hello": string("There"), "General": string("Kenobi") });

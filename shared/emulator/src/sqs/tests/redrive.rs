@@ -28,10 +28,7 @@ async fn a_message_received_too_often_moves_at_the_next_receive() {
     let client = after_two_receives().await;
     let id = client.send("poison").await;
     receive_and_give_up(&client, 2).await;
-    assert!(
-        client.sqs.peek("dead").is_empty(),
-        "not before someone asks for it again"
-    );
+    assert!(client.sqs.peek("dead").is_empty(), "not before it is received again");
     assert!(client.receive().await.is_empty());
     assert!(client.states().is_empty());
     assert_eq!(client.sqs.peek("dead")[0].message_id, id);
@@ -82,7 +79,7 @@ async fn a_message_deleted_in_time_does_not_move() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn healthy_messages_are_received_by_the_call_that_moves_the_poison() {
+async fn healthy_messages_are_received_while_poison_is_moved() {
     let client = after_two_receives().await;
     client.send("poison").await;
     receive_and_give_up(&client, 2).await;
@@ -92,7 +89,7 @@ async fn healthy_messages_are_received_by_the_call_that_moves_the_poison() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_its_dead_letter_queue_a_message_goes_on_being_received() {
+async fn without_its_dead_letter_queue_a_message_stays() {
     let client = after_two_receives().await;
     client.send("poison").await;
     client
@@ -132,7 +129,7 @@ async fn retention_goes_on_counting_in_a_standard_dead_letter_queue() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_receiver_waiting_at_the_dead_letter_queue_gets_the_message_at_once() {
+async fn a_waiting_receiver_gets_a_dead_letter_at_once() {
     let client = after_two_receives().await;
     client.send("poison").await;
     receive_and_give_up(&client, 2).await;
@@ -150,7 +147,7 @@ async fn a_receiver_waiting_at_the_dead_letter_queue_gets_the_message_at_once() 
 }
 
 #[tokio::test]
-async fn a_policy_names_an_existing_queue_of_the_same_type_and_a_count() {
+async fn a_policy_names_an_existing_queue_of_its_type() {
     let client = Client::standard().await;
     client.create("dead", json!({})).await;
     client.create("dead.fifo", json!({ "FifoQueue": "true" })).await;
@@ -184,7 +181,7 @@ async fn a_policy_names_an_existing_queue_of_the_same_type_and_a_count() {
 }
 
 #[tokio::test]
-async fn a_count_in_a_string_is_a_count_and_an_empty_policy_takes_it_away() {
+async fn a_count_may_be_a_string_and_an_empty_policy_clears_it() {
     let client = Client::standard().await;
     client.create("dead", json!({})).await;
     client.ok("SetQueueAttributes", policy("dead", "3")).await;

@@ -38,7 +38,7 @@ async fn attributes_are_hashed_as_aws_does() {
 }
 
 #[tokio::test]
-async fn a_trace_header_is_hashed_by_itself_and_received_as_a_system_attribute() {
+async fn a_trace_header_is_received_as_a_system_attribute() {
     let client = Client::standard().await;
     let header = json!({ "AWSTraceHeader": string("Root=1-2-3") });
     let answer = client
@@ -197,7 +197,7 @@ async fn a_message_vanishes_after_the_retention_period() {
 }
 
 #[tokio::test]
-async fn a_standard_queue_takes_a_group_as_a_hint_and_no_deduplication_id() {
+async fn a_standard_queue_accepts_a_group_but_no_deduplication_id() {
     let client = Client::standard().await;
     client.send_in_group("tenant", "a").await;
     client.send_in_group("tenant", "b").await;

@@ -90,7 +90,7 @@ async fn visibility_of_a_message_not_in_flight_cannot_be_changed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn visibility_cannot_be_changed_by_an_old_handle_or_one_of_a_deleted_message() {
+async fn an_outdated_handle_can_not_change_visibility() {
     let client = Client::standard().await;
     client.send("a").await;
     let old = client.receive_one().await;

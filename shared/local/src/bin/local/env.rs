@@ -1,4 +1,4 @@
-//! `local env`: what a function's process is told, for a process that something else starts.
+//! `local env`: the environment of a function's process, for a process that something else starts.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -17,7 +17,7 @@ pub(crate) struct EnvArgs {
     endpoint: EndpointArgs,
 }
 
-/// Of a function's configuration, what makes its environment.
+/// The part of a function's configuration that makes its environment.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Configuration {
@@ -35,8 +35,8 @@ pub(crate) async fn run(args: EnvArgs) -> Outcome {
     let EnvArgs { function, endpoint } = args;
     let endpoint = endpoint.of("LAMBDA")?;
     let request = lambda::about(&function, &endpoint, "configuration");
-    let refused = format!("{endpoint} refused to tell the configuration of {function}");
-    let (_, answer) = lambda::ask(&endpoint, request, Vec::new(), &refused).await?;
+    let refused = format!("{endpoint} refused the configuration of {function}");
+    let (_, answer) = lambda::send(&endpoint, request, Vec::new(), &refused).await?;
     let configuration = serde_json::from_str(&answer);
     let configuration: Configuration =
         configuration.map_err(|error| format!("{endpoint} does not answer as Lambda does: {error}"))?;

@@ -34,7 +34,7 @@ pub(crate) async fn run(args: InvokeArgs) -> Outcome {
         .method("POST")
         .header("x-amz-log-type", "Tail");
     let refused = format!("{endpoint} refused to invoke {function} with {}", file.display());
-    let (headers, body) = lambda::ask(&endpoint, request, event, &refused).await?;
+    let (headers, body) = lambda::send(&endpoint, request, event, &refused).await?;
     let log = headers
         .get("x-amz-log-result")
         .and_then(|log| BASE64.decode(log).ok())
@@ -42,7 +42,7 @@ pub(crate) async fn run(args: InvokeArgs) -> Outcome {
     eprint!("{}", String::from_utf8_lossy(&log));
     say!("{body}");
     match headers.contains_key("x-amz-function-error") {
-        true => Err(format!("the function {function} failed; its answer says why").into()),
+        true => Err(format!("the function {function} failed; its response above has the reason").into()),
         false => Ok(ExitCode::SUCCESS),
     }
 }

@@ -1,4 +1,4 @@
-//! What the Lambda of a running stack is asked.
+//! Requests to the Lambda of a running stack.
 
 use axum::http::request::Builder;
 use axum::http::{HeaderMap, Request};
@@ -11,8 +11,8 @@ pub(crate) fn about(function: &str, endpoint: &str, what: &str) -> Builder {
     Request::builder().uri(format!("{endpoint}/2015-03-31/functions/{function}/{what}"))
 }
 
-/// Headers and body of the answer. If it is a refusal, the error says so in these words.
-pub(crate) async fn ask(
+/// Headers and body of the response. If it is an error, `refused` begins the message.
+pub(crate) async fn send(
     endpoint: &str,
     request: Builder,
     body: Vec<u8>,

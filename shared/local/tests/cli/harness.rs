@@ -26,7 +26,7 @@ pub(crate) fn local() -> Command {
     local
 }
 
-/// Exit code and standard error of a command that has nothing to say on standard output.
+/// Exit code and standard error of a command that prints nothing to standard output.
 pub(crate) fn refused(arguments: &[&str]) -> (i32, String) {
     let done = local().args(arguments).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&done.stdout), "");
@@ -123,7 +123,7 @@ impl Up {
         }
     }
 
-    /// What it says before it waits.
+    /// What it prints before it waits.
     pub(crate) fn introduction(&mut self) -> String {
         let lines = self.lines.as_mut().unwrap().lines().map(Result::unwrap);
         let lines: Vec<_> = lines.take_while(|line| !line.contains("Ctrl-C stops")).collect();
@@ -134,7 +134,7 @@ impl Up {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// How it ended, and the rest of what it said.
+    /// How it ended, and the rest of its output.
     pub(crate) fn ended(&mut self) -> (ExitStatus, String) {
         let mut rest = String::new();
         self.lines.take().unwrap().read_to_string(&mut rest).unwrap();
