@@ -1,4 +1,4 @@
-//! Bodies that SNS or EventBridge has wrapped, unwrapped.
+//! Envelopes: the message inside a body that SNS or EventBridge wrote.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,18 +12,18 @@ use serde_json::value::RawValue;
 /// It is stated, never guessed from the body: a message of your own may look like an envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Envelope {
-    /// Nothing: the body is the message. So it is if the producer sends to the queue itself, and from SNS with raw
+    /// Nothing: the body is the message. Right for a producer that sends to the queue itself, and for SNS with raw
     /// message delivery on.
     None,
-    /// A [notification of SNS](https://docs.aws.amazon.com/sns/latest/dg/http-notification-json.html), as a subscribed
+    /// An [SNS notification](https://docs.aws.amazon.com/sns/latest/dg/http-notification-json.html), as a subscribed
     /// queue gets it with raw message delivery off. The message is the JSON in its field `Message`.
     Sns,
-    /// An [event of EventBridge](https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html), as
-    /// a queue gets it from a rule that sends the matched event as it is. The message is its field `detail`.
+    /// An [EventBridge event](https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html), as
+    /// a queue gets it from a rule whose target input is the matched event. The message is its field `detail`.
     EventBridge,
 }
 
-/// Where a wrapped message comes from, as its envelope says.
+/// Where a wrapped message comes from, as its envelope states.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     id: String,
@@ -36,8 +36,7 @@ pub struct Origin {
 impl Origin {
     /// SNS's `MessageId`, or EventBridge's `id`; never empty.
     ///
-    /// It is the same each time that the service delivers the message again, and in every queue that gets it. The
-    /// queue's own message ID is not.
+    /// It is the same at every delivery by that service and in every queue. The queue's own message ID is not.
     pub fn id(&self) -> &str {
         &self.id
     }
@@ -52,21 +51,21 @@ impl Origin {
         self.subject.as_deref()
     }
 
-    /// When it was published to SNS, or when the event happened, in RFC 3339 as it was sent.
+    /// When it was published to SNS, or when the event happened, in RFC 3339.
     pub fn time(&self) -> &str {
         &self.time
     }
 
-    /// The value of an attribute, if there is one of this name.
+    /// The value of the attribute with this name.
     ///
-    /// From SNS, a message attribute, as text whatever its type: a number in digits, binary data in Base64, a list in
-    /// JSON. From EventBridge, `account`, `region`, and for an event that is replayed from an archive, `replay-name`.
+    /// From SNS: a message attribute, always as text. Binary data is in Base64, a list in JSON.
+    /// From EventBridge: `account`, `region` and, for an event replayed from an archive, `replay-name`.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.get(name).map(String::as_str)
     }
 }
 
-/// What was in the envelope.
+/// The content of an envelope.
 #[derive(Debug)]
 pub(crate) struct Unwrapped<'a> {
     /// The message, as JSON to decode.
@@ -75,8 +74,8 @@ pub(crate) struct Unwrapped<'a> {
     pub(crate) origin: Option<Origin>,
 }
 
-/// Takes the message out of its envelope, or says why it can't be: in words of ours, for the reason goes where nothing
-/// of the body may go.
+/// Takes the message out of its envelope, or returns why that is impossible. The reason quotes nothing of the body,
+/// which may hold secrets: the reason goes to the log and into the ledger.
 pub(crate) fn unwrap(envelope: Envelope, body: &str) -> Result<Unwrapped<'_>, String> {
     match envelope {
         Envelope::None => Ok(Unwrapped {
@@ -114,22 +113,18 @@ fn notification(body: &str) -> Result<Unwrapped<'_>, String> {
     match &*notification.kind {
         "Notification" => {}
         "SubscriptionConfirmation" => {
-            return Err(
-                "a SubscriptionConfirmation of SNS: open the SubscribeURL in it to be sent notifications".into(),
-            );
+            return Err("an SNS SubscriptionConfirmation: open its SubscribeURL to confirm the subscription".into());
         }
         "UnsubscribeConfirmation" => {
-            return Err(
-                "an UnsubscribeConfirmation of SNS: open the SubscribeURL in it to be sent notifications again".into(),
-            );
+            return Err("an SNS UnsubscribeConfirmation: open its SubscribeURL to restore the subscription".into());
         }
-        _ => return Err(wrong("field `Type` is none of the documented types".into())),
+        _ => return Err(wrong("field `Type` has an unknown value".into())),
     }
     let attributes = notification.message_attributes.unwrap_or_default();
     Ok(Unwrapped {
         content: notification.message,
         origin: Some(Origin {
-            id: given("MessageId", notification.message_id).map_err(wrong)?,
+            id: not_empty("MessageId", notification.message_id).map_err(wrong)?,
             source: notification.topic_arn,
             subject: notification.subject,
             time: notification.timestamp,
@@ -151,13 +146,13 @@ struct Event<'a> {
     account: Option<String>,
     region: Option<String>,
     replay_name: Option<String>,
-    /// Not decoded here, for the handler's type is decoded from the same text.
+    /// Not decoded here: the handler's type is decoded from the same text.
     #[serde(borrow)]
     detail: &'a RawValue,
 }
 
 fn event(body: &str) -> Result<Unwrapped<'_>, String> {
-    let wrong = |what| format!("not an EventBridge event: {what} (does the rule send the matched event as it is?)");
+    let wrong = |what| format!("not an EventBridge event: {what} (is the matched event the rule's target input?)");
     let event: Event<'_> = decode(body).map_err(wrong)?;
     let attributes = [
         ("account", event.account),
@@ -167,7 +162,7 @@ fn event(body: &str) -> Result<Unwrapped<'_>, String> {
     Ok(Unwrapped {
         content: Cow::Borrowed(event.detail.get()),
         origin: Some(Origin {
-            id: given("id", event.id).map_err(wrong)?,
+            id: not_empty("id", event.id).map_err(wrong)?,
             source: event.source,
             subject: Some(event.detail_type),
             time: event.time,
@@ -180,23 +175,23 @@ fn event(body: &str) -> Result<Unwrapped<'_>, String> {
 }
 
 /// An empty ID would make all messages the same work.
-fn given(field: &str, value: String) -> Result<String, String> {
+fn not_empty(field: &str, value: String) -> Result<String, String> {
     match value.is_empty() {
         true => Err(format!("field `{field}` is empty")),
         false => Ok(value),
     }
 }
 
-/// serde's own words quote the body; the name of a missing field is ours.
+/// serde's messages quote the body. The name of a missing field is not from the body.
 fn decode<'a, E: Deserialize<'a>>(body: &'a str) -> Result<E, String> {
     serde_json::from_str(body).map_err(|error| {
-        let words = error.to_string();
-        let missing = words
+        let text = error.to_string();
+        let missing = text
             .strip_prefix("missing field `")
             .and_then(|rest| rest.split('`').next());
         let what = match (error.classify(), missing) {
             (Category::Data, Some(field)) => return format!("field `{field}` is missing"),
-            (Category::Data | Category::Io, _) => "it is not of the documented shape",
+            (Category::Data | Category::Io, _) => "unexpected shape",
             (Category::Eof, _) => "it ends too early",
             (Category::Syntax, _) => "it is not JSON",
         };

@@ -41,7 +41,7 @@ fn without(mut envelope: Value, field: &str) -> String {
     envelope.to_string()
 }
 
-/// What is in the envelope, and where it comes from.
+/// The content of an envelope, and its origin.
 fn open(envelope: Envelope, body: &str) -> (String, Origin) {
     let Unwrapped { content, origin } = unwrap(envelope, body).unwrap();
     (content.into_owned(), origin.unwrap())
@@ -60,7 +60,7 @@ fn without_an_envelope_the_body_is_the_message() {
 }
 
 #[test]
-fn the_origin_is_what_the_notification_says() {
+fn the_origin_is_what_the_notification_states() {
     let (_, plain) = open(Envelope::Sns, &notification().to_string());
     assert_eq!(plain.id(), "n-1");
     assert_eq!(plain.source(), "arn:aws:sns:eu-west-1:123456789012:orders");
@@ -86,7 +86,7 @@ fn the_origin_is_what_the_notification_says() {
 }
 
 #[test]
-fn the_origin_is_what_the_event_says() {
+fn the_origin_is_what_the_event_states() {
     let (_, origin) = open(Envelope::EventBridge, &event().to_string());
     assert_eq!(origin.id(), "e-1");
     assert_eq!(origin.source(), "com.example.shop");
@@ -103,7 +103,7 @@ fn the_origin_is_what_the_event_says() {
 }
 
 #[test]
-fn the_reason_names_a_missing_or_empty_field_and_the_way_out() {
+fn the_reason_names_a_missing_or_empty_field_and_the_fix() {
     for field in ["Type", "MessageId", "TopicArn", "Message", "Timestamp"] {
         assert_eq!(
             reason(Envelope::Sns, &without(notification(), field)),
@@ -115,7 +115,7 @@ fn the_reason_names_a_missing_or_empty_field_and_the_way_out() {
             reason(Envelope::EventBridge, &without(event(), field)),
             format!(
                 "not an EventBridge event: field `{field}` is missing \
-                 (does the rule send the matched event as it is?)"
+                 (is the matched event the rule's target input?)"
             )
         );
     }
@@ -126,7 +126,7 @@ fn the_reason_names_a_missing_or_empty_field_and_the_way_out() {
 }
 
 #[test]
-fn the_reason_names_the_place_where_an_envelope_breaks() {
+fn the_reason_has_line_and_column() {
     let sns = |body| reason(Envelope::Sns, body);
     assert_eq!(
         sns("hello"),
@@ -134,7 +134,7 @@ fn the_reason_names_the_place_where_an_envelope_breaks() {
     );
     assert!(sns("{\n\"Type").contains("it ends too early at line 2, column 5"));
     assert!(sns("").contains("it ends too early at line 1, column 0"));
-    assert!(sns("42").contains("it is not of the documented shape at line 1, column 2"));
+    assert!(sns("42").contains("unexpected shape at line 1, column 2"));
     let event = reason(Envelope::EventBridge, r#"{"detail": {"a": }}"#);
     assert!(event.contains("it is not JSON at line 1, column 18"), "{event}");
 }
@@ -171,19 +171,19 @@ fn the_reason_quotes_nothing_of_the_body() {
 }
 
 #[test]
-fn a_confirmation_is_told_by_its_name_and_any_other_type_is_not() {
+fn a_confirmation_is_named_and_an_unknown_type_is_not() {
     for kind in ["SubscriptionConfirmation", "UnsubscribeConfirmation"] {
         let reason = reason(Envelope::Sns, &with(notification(), "Type", kind));
         assert!(reason.contains(kind) && reason.contains("SubscribeURL"), "{reason}");
     }
     assert_eq!(
         reason(Envelope::Sns, &with(notification(), "Type", "Surprise")),
-        "not an SNS notification: field `Type` is none of the documented types (is raw message delivery on?)"
+        "not an SNS notification: field `Type` has an unknown value (is raw message delivery on?)"
     );
 }
 
 #[test]
-fn a_detail_is_handed_on_uncopied_as_it_was_sent() {
+fn a_detail_is_borrowed_from_the_body_unchanged() {
     let body = event()
         .to_string()
         .replace("\"detail\":{}", "\"detail\":{\"sum\":1.50, \"sum\":  1e2}");
@@ -192,8 +192,8 @@ fn a_detail_is_handed_on_uncopied_as_it_was_sent() {
     assert!(matches!(unwrapped.content, Cow::Borrowed(_)));
 }
 
-/// Demands that what is taken out of the notification is what it says.
-fn unwraps_notification(file: &str, notification: &Value) {
+/// Asserts that content and origin are those of the notification.
+fn assert_unwraps_notification(file: &str, notification: &Value) {
     let (content, origin) = open(Envelope::Sns, &notification.to_string());
     assert_eq!(notification["Message"], content, "{file}");
     assert_eq!(notification["MessageId"], origin.id(), "{file}");
@@ -205,8 +205,8 @@ fn unwraps_notification(file: &str, notification: &Value) {
     }
 }
 
-/// Demands that what is taken out of the event is what it says.
-fn unwraps_event(file: &str, event: &Value) {
+/// Asserts that content and origin are those of the event.
+fn assert_unwraps_event(file: &str, event: &Value) {
     let (content, origin) = open(Envelope::EventBridge, &event.to_string());
     assert_eq!(
         event["detail"],
@@ -228,10 +228,10 @@ fn documented_envelopes_are_unwrapped() {
         let body = || serde_json::from_str(sample["Records"][0]["body"].as_str().unwrap()).unwrap();
         if file.starts_with("sns-") {
             seen.0 += 1;
-            unwraps_notification(&file, &body());
+            assert_unwraps_notification(&file, &body());
         } else if file.starts_with("eventbridge-") {
             seen.1 += 1;
-            unwraps_event(&file, &body());
+            assert_unwraps_event(&file, &body());
         }
     }
     assert!(seen.0 >= 4 && seen.1 >= 3, "{seen:?}");
@@ -245,7 +245,7 @@ fn published_notifications_are_unwrapped() {
         records.filter_map(move |record| Some((file, record.get("Sns")?)))
     });
     let unwrapped = records
-        .map(|(file, notification)| unwraps_notification(file, notification))
+        .map(|(file, notification)| assert_unwraps_notification(file, notification))
         .count();
     assert!(unwrapped >= 5, "{unwrapped}");
 
@@ -264,11 +264,11 @@ fn published_notifications_are_unwrapped() {
 #[test]
 fn published_events_are_unwrapped() {
     let samples = published::theirs();
-    // An alarm that invokes Lambda by itself calls its detail otherwise, and comes through no queue.
+    // An alarm that invokes Lambda itself has another name for its detail, and no queue is involved.
     let events = samples
         .iter()
         .filter(|(_, sample)| sample.get("detail-type").is_some() && sample.get("alarmData").is_none());
-    let unwrapped = events.map(|(file, event)| unwraps_event(file, event)).count();
+    let unwrapped = events.map(|(file, event)| assert_unwraps_event(file, event)).count();
     assert!(unwrapped >= 15, "{unwrapped}");
 }
 
@@ -291,18 +291,18 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn any_text_comes_out_of_a_notification_as_it_went_in(text: String) {
+    fn any_text_in_a_notification_is_unwrapped_unchanged(text: String) {
         prop_assert_eq!(open(Envelope::Sns, &with(notification(), "Message", text.as_str())).0, text);
     }
 
     #[test]
-    fn any_json_comes_out_of_an_event_as_it_went_in(detail in any_json()) {
+    fn any_json_in_an_event_is_unwrapped_unchanged(detail in any_json()) {
         let text = detail.to_string();
         prop_assert_eq!(open(Envelope::EventBridge, &with(event(), "detail", detail)).0, text);
     }
 
     #[test]
-    fn whatever_the_body_is_nothing_panics(body: String, json in any_json()) {
+    fn no_body_causes_a_panic(body: String, json in any_json()) {
         for envelope in [Envelope::Sns, Envelope::EventBridge] {
             let _ = unwrap(envelope, &body);
             let _ = unwrap(envelope, &json.to_string());

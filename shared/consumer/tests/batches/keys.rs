@@ -183,7 +183,7 @@ async fn a_message_without_the_key_that_its_handler_names_is_rejected_under_its_
     for (body, why) in [
         (
             order("DeduplicationId"),
-            "it has no deduplication ID; is its queue FIFO?",
+            "the message has no deduplication ID; is its queue FIFO?",
         ),
         (json!({"by": "Id", "deed": "Succeed"}), "the idempotency key is empty"),
         (
@@ -208,7 +208,7 @@ async fn a_payload_without_a_fingerprint_is_not_taken_for_a_copy_of_another() {
             .is_empty()
     );
     assert_eq!(services.queues().sent(DEAD).len(), 1);
-    assert!(reason(&services, "m-2").starts_with("its fingerprint can't be computed: "));
+    assert!(reason(&services, "m-2").starts_with("the fingerprint of the payload can't be computed: "));
 }
 
 #[tokio::test]
