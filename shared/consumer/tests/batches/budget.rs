@@ -1,4 +1,4 @@
-//! The response comes before the deadline, whatever does not answer. Time is paused: what waits in vain waits for nothing.
+//! The verdicts are returned before the deadline, even if ledger and queues hang. Time is paused.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use idempotency::{Answer, Change, Completion, Fault, Key, MemoryStore, Record, S
 use tokio::time::Instant;
 
 use crate::common::{
-    Batch, Claiming, DEAD, Deed, Effect, FIFO, Natural, OneStep, Queue, STANDARD, Scripted, body, deeds, ended, event,
-    failed, key, ten_seconds, within,
+    Action, Batch, Claiming, DLQ, Effect, FIFO, Natural, OneStep, Queue, STANDARD, Scripted, actions, batch, body,
+    failed, key, processed, ten_seconds, within,
 };
 
 /// A ledger and queues that never answer.
@@ -35,7 +35,7 @@ impl Queues for Hanging {
     }
 }
 
-/// A ledger that never has time.
+/// A ledger whose completions conflict with other transactions, always.
 struct Conflicting;
 
 impl Store for Conflicting {
@@ -53,7 +53,7 @@ impl Store for Conflicting {
     }
 }
 
-/// From a fifth of a second, with which nobody should run a function, to the longest that an invocation can last.
+/// From a fifth of a second, shorter than any useful function timeout, to Lambda's longest.
 const TOTALS: [Duration; 9] = [
     Duration::from_millis(200),
     Duration::from_millis(333),
@@ -66,38 +66,43 @@ const TOTALS: [Duration; 9] = [
     Duration::from_secs(15 * 60),
 ];
 
-/// More messages of each kind than run side by side, in groups.
+/// More messages of each kind than are processed concurrently, in groups.
 fn everything(queue: Queue) -> (Batch, usize) {
     let kinds = [
-        Some(Deed::Succeed),
-        Some(Deed::Hang),
-        Some(Deed::Retry),
-        Some(Deed::Permanent),
-        Some(Deed::Send),
-        Some(Deed::WriteAndSend),
+        Some(Action::Succeed),
+        Some(Action::Hang),
+        Some(Action::Retry),
+        Some(Action::Permanent),
+        Some(Action::Send),
+        Some(Action::WriteAndSend),
         None,
     ];
     let messages: Vec<_> = (0..15)
-        .flat_map(|n| kinds.into_iter().enumerate().map(move |(kind, deed)| (n, kind, deed)))
-        .map(|(n, kind, deed)| {
-            let body = deed.map_or_else(|| "{".to_owned(), body);
+        .flat_map(|n| {
+            kinds
+                .into_iter()
+                .enumerate()
+                .map(move |(kind, action)| (n, kind, action))
+        })
+        .map(|(n, kind, action)| {
+            let body = action.map_or_else(|| "{".to_owned(), body);
             (format!("m-{n}-{kind}"), format!("g-{n}"), body)
         })
         .collect();
     let count = messages.len();
     let messages = messages.iter().map(|(id, group, body)| (&**id, &**group, body.clone()));
-    (event(queue, messages), count)
+    (batch(queue, messages), count)
 }
 
-/// How many messages come back; fails if that takes the whole of the time, or is never known.
-async fn answered<const MODE: char, S: Store<Write = Effect>, Q: Queues>(
+/// How many messages stay in the queue; fails if the verdicts take the whole time.
+async fn remaining<const MODE: char, S: Store<Write = Effect>, Q: Queues>(
     services: &Services<S, Q>,
-    event: Batch,
+    batch: Batch,
     total: Duration,
 ) -> usize {
     let started = Instant::now();
     let handler = Scripted::<MODE>::new();
-    let report = process_batch(&handler, services, event.messages, event.ordered, &within(total)).await;
+    let report = process_batch(&handler, services, batch.messages, batch.ordered, &within(total)).await;
     let elapsed = started.elapsed();
     assert!(elapsed < total, "mode {MODE}: {elapsed:?} of {total:?}");
     let stays = |verdict: &&Verdict| !verdict.is_acknowledged();
@@ -105,108 +110,108 @@ async fn answered<const MODE: char, S: Store<Write = Effect>, Q: Queues>(
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_response_comes_in_time_though_nothing_answers() {
+async fn verdicts_are_in_time_though_ledger_and_queues_hang() {
     for total in TOTALS {
         for queue in [STANDARD, FIFO] {
-            let services = Services::new(Hanging, Hanging).with_dead_letter_queue(DEAD);
-            let (event, count) = everything(queue);
-            assert_eq!(answered::<'c', _, _>(&services, event.clone(), total).await, count);
-            assert_eq!(answered::<'o', _, _>(&services, event.clone(), total).await, count);
-            // Natural mode asks no ledger.
-            assert!(answered::<'n', _, _>(&services, event, total).await > count / 2);
+            let services = Services::new(Hanging, Hanging).with_dead_letter_queue(DLQ);
+            let (batch, count) = everything(queue);
+            assert_eq!(remaining::<'c', _, _>(&services, batch.clone(), total).await, count);
+            assert_eq!(remaining::<'o', _, _>(&services, batch.clone(), total).await, count);
+            // Natural mode needs no ledger.
+            assert!(remaining::<'n', _, _>(&services, batch, total).await > count / 2);
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_response_comes_in_time_though_the_queues_do_not_answer() {
+async fn verdicts_are_in_time_though_queues_hang() {
     for total in TOTALS {
         for queue in [STANDARD, FIFO] {
-            let services = || Services::new(MemoryStore::new(), Hanging).with_dead_letter_queue(DEAD);
-            let (event, _) = everything(queue);
-            answered::<'c', _, _>(&services(), event.clone(), total).await;
-            answered::<'o', _, _>(&services(), event.clone(), total).await;
-            answered::<'n', _, _>(&services(), event, total).await;
+            let services = || Services::new(MemoryStore::new(), Hanging).with_dead_letter_queue(DLQ);
+            let (batch, _) = everything(queue);
+            remaining::<'c', _, _>(&services(), batch.clone(), total).await;
+            remaining::<'o', _, _>(&services(), batch.clone(), total).await;
+            remaining::<'n', _, _>(&services(), batch, total).await;
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_response_comes_in_time_though_every_transaction_meets_others() {
+async fn verdicts_are_in_time_though_every_transaction_conflicts() {
     for total in TOTALS {
         for queue in [STANDARD, FIFO] {
-            let services = Services::new(Conflicting, Hanging).with_dead_letter_queue(DEAD);
-            let (event, count) = everything(queue);
-            assert_eq!(answered::<'c', _, _>(&services, event.clone(), total).await, count);
-            assert_eq!(answered::<'o', _, _>(&services, event, total).await, count);
+            let services = Services::new(Conflicting, Hanging).with_dead_letter_queue(DLQ);
+            let (batch, count) = everything(queue);
+            assert_eq!(remaining::<'c', _, _>(&services, batch.clone(), total).await, count);
+            assert_eq!(remaining::<'o', _, _>(&services, batch, total).await, count);
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn handlers_that_hang_leave_time_to_record_and_to_send() {
+async fn handlers_that_hang_leave_time_for_ledger_and_queues() {
     for total in TOTALS {
-        let services = Services::in_memory().with_dead_letter_queue(DEAD);
+        let services = Services::in_memory().with_dead_letter_queue(DLQ);
         let started = Instant::now();
-        let event = deeds([
-            ("m-1", Deed::Hang),
-            ("m-2", Deed::WriteAndSend),
-            ("m-3", Deed::Permanent),
+        let batch = actions([
+            ("m-1", Action::Hang),
+            ("m-2", Action::WriteAndSend),
+            ("m-3", Action::Permanent),
         ]);
-        let ended = ended(&within(total), &Claiming::new(), &services, event).await;
-        assert_eq!(ended.failed, ["m-1"]);
+        let processed = processed(&within(total), &Claiming::new(), &services, batch).await;
+        assert_eq!(processed.failed, ["m-1"]);
         assert!(started.elapsed() < total);
-        assert_eq!(ended.hidden.len(), 1);
+        assert_eq!(processed.hidden.len(), 1);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_was_sent_too_late_to_know_is_reported() {
-    async fn is_reported<H: Handler<Write = Effect>>(handler: Arc<H>) {
+async fn a_message_whose_outgoing_messages_hang_stays() {
+    async fn stays<H: Handler<Write = Effect>>(handler: Arc<H>) {
         let services = Services::in_memory();
         services.queues().inject(QueueFault::SendHangs);
-        let event = deeds([("m-1", Deed::Send), ("m-2", Deed::Succeed)]);
-        assert_eq!(failed(&handler, &services, event).await, ["m-1"]);
+        let batch = actions([("m-1", Action::Send), ("m-2", Action::Succeed)]);
+        assert_eq!(failed(&handler, &services, batch).await, ["m-1"]);
     }
-    is_reported(Claiming::new()).await;
-    is_reported(OneStep::new()).await;
-    is_reported(Natural::new()).await;
+    stays(Claiming::new()).await;
+    stays(OneStep::new()).await;
+    stays(Natural::new()).await;
 }
 
-/// Each of its messages may take two seconds.
-struct Impatient;
+/// Has a `TIMEOUT` of two seconds per message.
+struct Limited;
 
-impl Handler for Impatient {
-    type Message = Deed;
+impl Handler for Limited {
+    type Message = Action;
     type Write = Effect;
     const NAMESPACE: &'static str = "scripted";
     const TIMEOUT: Option<Duration> = Some(Duration::from_secs(2));
 
-    async fn handle(&self, deed: Deed, _: &Delivery) -> Result<Completion<Effect>, Failure> {
-        crate::common::perform(deed).await
+    async fn handle(&self, action: Action, _: &Delivery) -> Result<Completion<Effect>, Failure> {
+        crate::common::perform(action).await
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_takes_longer_than_its_own_time_is_cancelled_alone() {
+async fn a_message_that_exceeds_its_timeout_is_cancelled_alone() {
     let (services, started) = (Services::in_memory(), Instant::now());
-    let event = deeds([("m-1", Deed::Hang), ("m-2", Deed::TakeASecond)]);
-    let ended = ended(&ten_seconds(), &Arc::new(Impatient), &services, event).await;
-    assert_eq!(ended.failed, ["m-1"]);
+    let batch = actions([("m-1", Action::Hang), ("m-2", Action::TakeASecond)]);
+    let processed = processed(&ten_seconds(), &Arc::new(Limited), &services, batch).await;
+    assert_eq!(processed.failed, ["m-1"]);
     assert_eq!(started.elapsed().as_secs(), 2);
-    // Its effect may have happened: nobody else begins while this invocation could last.
+    // Its effect may have happened: no other attempt starts before the lease has ended.
     let record = services.store().record(&key("m-1")).unwrap();
     assert_eq!(record.status, Status::InProgress);
-    let seconds = ended.hidden["m-1"];
+    let seconds = processed.hidden["m-1"];
     assert!((9..=11).contains(&seconds), "{seconds}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_time_of_each_message_of_a_group_is_its_own() {
+async fn each_message_of_a_group_has_the_whole_timeout() {
     let (services, started) = (Services::in_memory(), Instant::now());
-    let messages = ["a-1", "a-2", "a-3"].map(|id| (id, "a", body(Deed::TakeASecond)));
+    let messages = ["a-1", "a-2", "a-3"].map(|id| (id, "a", body(Action::TakeASecond)));
     assert!(
-        failed(&Arc::new(Impatient), &services, event(FIFO, messages))
+        failed(&Arc::new(Limited), &services, batch(FIFO, messages))
             .await
             .is_empty()
     );
@@ -214,35 +219,35 @@ async fn the_time_of_each_message_of_a_group_is_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_has_no_more_time_than_its_batch_whatever_its_own() {
-    struct Patient;
-    impl Handler for Patient {
-        type Message = Deed;
+async fn a_timeout_does_not_extend_the_budget() {
+    struct Unlimited;
+    impl Handler for Unlimited {
+        type Message = Action;
         type Write = Effect;
         const NAMESPACE: &'static str = "scripted";
         const MODE: Mode = Mode::OneStep;
         const TIMEOUT: Option<Duration> = Some(Duration::MAX);
-        async fn handle(&self, deed: Deed, _: &Delivery) -> Result<Completion<Effect>, Failure> {
-            crate::common::perform(deed).await
+        async fn handle(&self, action: Action, _: &Delivery) -> Result<Completion<Effect>, Failure> {
+            crate::common::perform(action).await
         }
     }
     let services = Services::in_memory();
-    let event = deeds([("m-1", Deed::Hang)]);
+    let batch = actions([("m-1", Action::Hang)]);
     let started = Instant::now();
-    let ended = ended(&ten_seconds(), &Arc::new(Patient), &services, event).await;
-    assert_eq!(ended.failed, ["m-1"]);
+    let processed = processed(&ten_seconds(), &Arc::new(Unlimited), &services, batch).await;
+    assert_eq!(processed.failed, ["m-1"]);
     // It was cancelled in time for its delay to be set.
     assert!(started.elapsed() < Duration::from_secs(9));
-    assert_eq!(ended.hidden.len(), 1);
+    assert_eq!(processed.hidden.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_ledger_that_hangs_at_the_end_of_the_time_leaves_some_to_set_delays() {
+async fn a_ledger_that_hangs_leaves_time_for_the_delays() {
     let services = Services::in_memory();
     services.store().inject(Fault::Hangs(Some(Status::Completed)));
-    let (batch, started) = (deeds([("m-1", Deed::Succeed)]), Instant::now());
-    let ended = ended(&ten_seconds(), &Claiming::new(), &services, batch).await;
-    assert_eq!(ended.failed, ["m-1"]);
+    let (batch, started) = (actions([("m-1", Action::Succeed)]), Instant::now());
+    let processed = processed(&ten_seconds(), &Claiming::new(), &services, batch).await;
+    assert_eq!(processed.failed, ["m-1"]);
     assert!(started.elapsed() <= Duration::from_secs(9));
-    assert_eq!(ended.hidden.len(), 1);
+    assert_eq!(processed.hidden.len(), 1);
 }

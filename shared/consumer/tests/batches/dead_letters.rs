@@ -1,4 +1,4 @@
-//! Messages that can never be worked, on their way to the dead-letter queue: recorded, sent, acknowledged, in this order.
+//! Rejected messages: recorded, then sent to the dead-letter queue, then acknowledged.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,73 +7,79 @@ use consumer::{Attribute, Delivery, Failure, Handler, QueueFault, QueueMessage, 
 use idempotency::{Completion, Fault, Status};
 
 use crate::common::{
-    Batch, Claiming, DEAD, Deed, Effect, FIFO, Natural, OneStep, STANDARD, Sent, bodies, body, deeds, event, event_of,
-    failed, perform, reason, status, with_dead_letter_queue,
+    Action, Batch, Claiming, DLQ, Effect, FIFO, Message, Natural, OneStep, STANDARD, actions, batch, batch_of, bodies,
+    body, failed, perform, reason, status, with_dead_letter_queue,
 };
 
-fn text<'a>(letter: &'a QueueMessage, attribute: &str) -> &'a str {
-    letter.attributes[attribute].string_value.as_deref().unwrap()
+fn text<'a>(dead_letter: &'a QueueMessage, attribute: &str) -> &'a str {
+    dead_letter.attributes[attribute].string_value.as_deref().unwrap()
 }
 
 #[tokio::test]
-async fn what_can_never_be_done_is_recorded_and_sent_and_leaves_its_queue() {
-    async fn is_handed_over<H: Handler<Write = Effect>>(handler: Arc<H>) {
+async fn a_rejected_message_is_recorded_sent_and_acknowledged() {
+    async fn is_dead_lettered<H: Handler<Write = Effect>>(handler: Arc<H>) {
         let services = with_dead_letter_queue();
-        let event = deeds([("m-1", Deed::Permanent), ("m-2", Deed::Succeed)]);
-        assert!(failed(&handler, &services, event).await.is_empty());
+        let batch = actions([("m-1", Action::Permanent), ("m-2", Action::Succeed)]);
+        assert!(failed(&handler, &services, batch).await.is_empty());
         assert_eq!(status(&services, "m-1"), Some(Status::Rejected));
-        let [letter] = services.queues().sent(DEAD).try_into().unwrap();
-        assert_eq!(letter.body, body(Deed::Permanent));
-        assert_eq!(text(&letter, FAILURE_REASON), "not ever");
-        assert_eq!(text(&letter, IDEMPOTENCY_KEY), "m-1");
+        let [dead_letter] = services.queues().sent(DLQ).try_into().unwrap();
+        assert_eq!(dead_letter.body, body(Action::Permanent));
+        assert_eq!(text(&dead_letter, FAILURE_REASON), "not ever");
+        assert_eq!(text(&dead_letter, IDEMPOTENCY_KEY), "m-1");
     }
-    is_handed_over(Claiming::new()).await;
-    is_handed_over(OneStep::new()).await;
+    is_dead_lettered(Claiming::new()).await;
+    is_dead_lettered(OneStep::new()).await;
 }
 
 #[tokio::test]
-async fn a_malformed_body_is_handed_over_as_it_came() {
-    async fn is_handed_over<H: Handler<Write = Effect>>(handler: Arc<H>) {
+async fn a_malformed_body_is_dead_lettered_unchanged() {
+    async fn is_dead_lettered<H: Handler<Write = Effect>>(handler: Arc<H>) {
         let services = with_dead_letter_queue();
-        let event = event_of(STANDARD, [Sent::new("m-1", "{\"never\":").attribute("tenant", "blue")]);
-        assert!(failed(&handler, &services, event).await.is_empty());
-        let [letter] = services.queues().sent(DEAD).try_into().unwrap();
-        assert_eq!((&*letter.body, text(&letter, "tenant")), ("{\"never\":", "blue"));
-        assert!(text(&letter, FAILURE_REASON).starts_with("malformed body: "));
+        let batch = batch_of(
+            STANDARD,
+            [Message::new("m-1", "{\"never\":").attribute("tenant", "blue")],
+        );
+        assert!(failed(&handler, &services, batch).await.is_empty());
+        let [dead_letter] = services.queues().sent(DLQ).try_into().unwrap();
+        assert_eq!(
+            (&*dead_letter.body, text(&dead_letter, "tenant")),
+            ("{\"never\":", "blue")
+        );
+        assert!(text(&dead_letter, FAILURE_REASON).starts_with("malformed body: "));
     }
-    is_handed_over(Claiming::new()).await;
-    is_handed_over(OneStep::new()).await;
-    is_handed_over(Natural::new()).await;
+    is_dead_lettered(Claiming::new()).await;
+    is_dead_lettered(OneStep::new()).await;
+    is_dead_lettered(Natural::new()).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_the_record_nothing_is_sent_and_the_message_comes_again() {
-    async fn is_reported<H: Handler<Write = Effect>>(handler: Arc<H>, fault: Fault<()>) {
+async fn a_rejection_not_recorded_sends_no_dead_letter() {
+    async fn stays<H: Handler<Write = Effect>>(handler: Arc<H>, fault: Fault<()>) {
         let services = with_dead_letter_queue();
         services.store().inject(fault);
-        let permanent = || deeds([("m-1", Deed::Permanent)]);
+        let permanent = || actions([("m-1", Action::Permanent)]);
         assert_eq!(failed(&handler, &services, permanent()).await, ["m-1"]);
-        assert!(services.queues().sent(DEAD).is_empty());
+        assert!(services.queues().sent(DLQ).is_empty());
     }
     for fault in [Fault::Unreachable, Fault::ReplyLost, Fault::Hangs] {
-        is_reported(Claiming::new(), fault(Some(Status::Rejected))).await;
-        is_reported(OneStep::new(), fault(Some(Status::Rejected))).await;
+        stays(Claiming::new(), fault(Some(Status::Rejected))).await;
+        stays(OneStep::new(), fault(Some(Status::Rejected))).await;
     }
 }
 
 #[tokio::test]
-async fn a_rejection_whose_reply_was_lost_is_sent_at_the_next_delivery() {
+async fn a_rejection_whose_reply_is_lost_is_sent_by_a_redelivery() {
     let (handler, services) = (Claiming::new(), with_dead_letter_queue());
     services.store().inject(Fault::ReplyLost(Some(Status::Rejected)));
-    let permanent = || deeds([("m-1", Deed::Permanent)]);
+    let permanent = || actions([("m-1", Action::Permanent)]);
     assert_eq!(failed(&handler, &services, permanent()).await, ["m-1"]);
     assert!(failed(&handler, &services, permanent()).await.is_empty());
     assert_eq!(handler.handled(), ["m-1"]);
-    assert_eq!(bodies(&services, DEAD).len(), 1);
+    assert_eq!(bodies(&services, DLQ).len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_letter_that_is_not_sent_is_sent_at_the_next_delivery_without_the_handler() {
+async fn a_dead_letter_not_sent_is_sent_by_a_redelivery() {
     for (fault, copies) in [
         (QueueFault::NotSent, 1),
         (QueueFault::SendHangs, 1),
@@ -81,104 +87,108 @@ async fn a_letter_that_is_not_sent_is_sent_at_the_next_delivery_without_the_hand
     ] {
         let (handler, services) = (Claiming::new(), with_dead_letter_queue());
         services.queues().inject(fault);
-        let permanent = || deeds([("m-1", Deed::Permanent)]);
+        let permanent = || actions([("m-1", Action::Permanent)]);
         assert_eq!(failed(&handler, &services, permanent()).await, ["m-1"], "{fault:?}");
-        // The record was there before the letter.
+        // The record is put before the dead letter is sent.
         assert_eq!(reason(&services, "m-1").as_deref(), Some("not ever"));
         assert!(failed(&handler, &services, permanent()).await.is_empty());
         assert_eq!(handler.handled(), ["m-1"]);
-        let letters = services.queues().sent(DEAD);
-        assert_eq!(letters.len(), copies, "{fault:?}");
-        assert!(letters.iter().all(|letter| text(letter, FAILURE_REASON) == "not ever"));
+        let dead_letters = services.queues().sent(DLQ);
+        assert_eq!(dead_letters.len(), copies, "{fault:?}");
+        assert!(
+            dead_letters
+                .iter()
+                .all(|dead_letter| text(dead_letter, FAILURE_REASON) == "not ever")
+        );
     }
 }
 
 #[tokio::test]
-async fn every_later_delivery_is_handed_over_again() {
-    // As after a process that died between the letter and the acknowledgement.
-    async fn three_letters<H: Handler<Write = Effect>>(handler: Arc<H>) {
+async fn every_redelivery_of_a_rejected_message_is_dead_lettered() {
+    // As after a process that died between dead letter and acknowledgement.
+    async fn is_dead_lettered_each_time<H: Handler<Write = Effect>>(handler: Arc<H>) {
         let services = with_dead_letter_queue();
         for delivery in 1..=3 {
             assert!(
-                failed(&handler, &services, deeds([("m-1", Deed::Permanent)]))
+                failed(&handler, &services, actions([("m-1", Action::Permanent)]))
                     .await
                     .is_empty()
             );
-            assert_eq!(bodies(&services, DEAD).len(), delivery);
+            assert_eq!(bodies(&services, DLQ).len(), delivery);
         }
     }
-    three_letters(Claiming::new()).await;
-    three_letters(OneStep::new()).await;
-    three_letters(Natural::new()).await;
+    is_dead_lettered_each_time(Claiming::new()).await;
+    is_dead_lettered_each_time(OneStep::new()).await;
+    is_dead_lettered_each_time(Natural::new()).await;
 }
 
 #[tokio::test]
-async fn a_one_step_letter_that_is_not_sent_is_sent_at_the_next_delivery() {
+async fn a_one_step_dead_letter_not_sent_is_sent_by_a_redelivery() {
     let (handler, services) = (OneStep::new(), with_dead_letter_queue());
     services.queues().inject(QueueFault::NotSent);
-    let permanent = || deeds([("m-1", Deed::Permanent)]);
+    let permanent = || actions([("m-1", Action::Permanent)]);
     assert_eq!(failed(&handler, &services, permanent()).await, ["m-1"]);
     assert_eq!(status(&services, "m-1"), Some(Status::Rejected));
     assert!(failed(&handler, &services, permanent()).await.is_empty());
-    assert_eq!(bodies(&services, DEAD).len(), 1);
+    assert_eq!(bodies(&services, DLQ).len(), 1);
 }
 
 #[tokio::test]
-async fn a_completion_that_is_refused_for_good_is_handed_over_too() {
-    async fn is_handed_over<H: Handler<Write = Effect>>(handler: Arc<H>) {
+async fn a_permanently_refused_write_is_dead_lettered() {
+    async fn is_dead_lettered<H: Handler<Write = Effect>>(handler: Arc<H>) {
         let services = with_dead_letter_queue();
         services.store().inject(Fault::WriteRefused { write: 0, found: None });
         assert!(
-            failed(&handler, &services, deeds([("m-1", Deed::WriteOnce)]))
+            failed(&handler, &services, actions([("m-1", Action::WriteOnce)]))
                 .await
                 .is_empty()
         );
         assert_eq!(
-            text(&services.queues().sent(DEAD)[0], FAILURE_REASON),
+            text(&services.queues().sent(DLQ)[0], FAILURE_REASON),
             "there is another"
         );
     }
-    is_handed_over(Claiming::new()).await;
-    is_handed_over(OneStep::new()).await;
+    is_dead_lettered(Claiming::new()).await;
+    is_dead_lettered(OneStep::new()).await;
 }
 
 #[tokio::test]
-async fn without_a_dead_letter_queue_the_message_is_left_to_the_redrive_policy() {
+async fn without_a_dead_letter_queue_a_rejected_message_stays() {
     let services = Services::in_memory();
-    let event = deeds([("m-1", Deed::Permanent)]);
-    assert_eq!(failed(&Claiming::new(), &services, event.clone()).await, ["m-1"]);
-    assert_eq!(failed(&Natural::new(), &services, event).await, ["m-1"]);
-    assert!(services.queues().sent(DEAD).is_empty());
+    let batch = actions([("m-1", Action::Permanent)]);
+    assert_eq!(failed(&Claiming::new(), &services, batch.clone()).await, ["m-1"]);
+    assert_eq!(failed(&Natural::new(), &services, batch).await, ["m-1"]);
+    assert!(services.queues().sent(DLQ).is_empty());
 }
 
 #[tokio::test]
-async fn a_message_without_room_for_reason_and_key_is_left_to_the_redrive_policy() {
+async fn a_message_without_room_for_key_and_reason_stays() {
     let (handler, services) = (Claiming::new(), with_dead_letter_queue());
-    let described = |attributes: usize| {
-        let sent = Sent::new("m-1", body(Deed::Permanent));
-        let sent = (0..attributes).fold(sent, |sent, n| sent.attribute(&format!("a{n}"), "v"));
-        event_of(STANDARD, [sent])
+    let with_attributes = |attributes: usize| {
+        let message = Message::new("m-1", body(Action::Permanent));
+        let message = (0..attributes).fold(message, |message, n| message.attribute(&format!("a{n}"), "v"));
+        batch_of(STANDARD, [message])
     };
-    assert_eq!(failed(&handler, &services, described(9)).await, ["m-1"]);
-    assert!(services.queues().sent(DEAD).is_empty());
+    assert_eq!(failed(&handler, &services, with_attributes(9)).await, ["m-1"]);
+    assert!(services.queues().sent(DLQ).is_empty());
     assert_eq!(status(&services, "m-1"), Some(Status::Rejected));
 
-    assert!(failed(&handler, &services, described(8)).await.is_empty());
-    let [letter] = services.queues().sent(DEAD).try_into().unwrap();
-    assert_eq!(letter.attributes.len(), 10);
-    assert!(!letter.attributes.contains_key(ORIGINAL_MESSAGE_ID));
+    assert!(failed(&handler, &services, with_attributes(8)).await.is_empty());
+    let [dead_letter] = services.queues().sent(DLQ).try_into().unwrap();
+    assert_eq!(dead_letter.attributes.len(), 10);
+    assert!(!dead_letter.attributes.contains_key(ORIGINAL_MESSAGE_ID));
 }
 
 #[tokio::test]
-async fn what_no_queue_would_take_is_left_to_the_redrive_policy() {
+async fn a_message_that_no_queue_accepts_stays() {
     let services = with_dead_letter_queue();
-    let event = event_of(STANDARD, [Sent::new("m-1", "")]);
-    assert_eq!(failed(&Claiming::new(), &services, event).await, ["m-1"]);
-    assert!(services.queues().sent(DEAD).is_empty());
+    let batch = batch_of(STANDARD, [Message::new("m-1", "")]);
+    assert_eq!(failed(&Claiming::new(), &services, batch).await, ["m-1"]);
+    assert!(services.queues().sent(DLQ).is_empty());
 }
 
 #[tokio::test]
-async fn a_letter_keeps_group_trace_and_attributes_of_every_type() {
+async fn a_dead_letter_keeps_group_trace_and_attributes() {
     let services = with_dead_letter_queue();
     let weight = Attribute {
         data_type: Some("Number.float".to_owned()),
@@ -190,7 +200,7 @@ async fn a_letter_keeps_group_trace_and_attributes_of_every_type() {
         string_value: None,
         binary_value: Some(vec![0, 255]),
     };
-    let sent = Sent::new("m-1", "{")
+    let message = Message::new("m-1", "{")
         .group("g")
         .trace("Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1")
         .receives(3)
@@ -198,31 +208,34 @@ async fn a_letter_keeps_group_trace_and_attributes_of_every_type() {
         .typed_attribute("weight", weight)
         .typed_attribute("photo", photo);
     assert!(
-        failed(&Claiming::new(), &services, event_of(FIFO, [sent]))
+        failed(&Claiming::new(), &services, batch_of(FIFO, [message]))
             .await
             .is_empty()
     );
-    let [letter] = services.queues().sent(DEAD).try_into().unwrap();
-    assert_eq!(letter.group.as_deref(), Some("g"));
+    let [dead_letter] = services.queues().sent(DLQ).try_into().unwrap();
+    assert_eq!(dead_letter.group.as_deref(), Some("g"));
     assert_eq!(
-        letter.trace_header.as_deref(),
+        dead_letter.trace_header.as_deref(),
         Some("Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1")
     );
-    assert_eq!(text(&letter, "weight"), "1.50");
-    assert_eq!(letter.attributes["weight"].data_type.as_deref(), Some("Number.float"));
-    assert_eq!(letter.attributes["photo"].binary_value, Some(vec![0, 255]));
-    assert_eq!(letter.deduplication_id.as_deref(), Some("m-1-3"));
+    assert_eq!(text(&dead_letter, "weight"), "1.50");
+    assert_eq!(
+        dead_letter.attributes["weight"].data_type.as_deref(),
+        Some("Number.float")
+    );
+    assert_eq!(dead_letter.attributes["photo"].binary_value, Some(vec![0, 255]));
+    assert_eq!(dead_letter.deduplication_id.as_deref(), Some("m-1-3"));
 }
 
-/// A group of a FIFO queue whose first message can never be worked.
+/// A group of a FIFO queue whose first message is rejected.
 fn group() -> Batch {
     let messages = [
-        ("a-1", "a", body(Deed::Permanent)),
-        ("a-2", "a", body(Deed::Succeed)),
+        ("a-1", "a", body(Action::Permanent)),
+        ("a-2", "a", body(Action::Succeed)),
         ("a-3", "a", "{".to_owned()),
-        ("a-4", "a", body(Deed::Succeed)),
+        ("a-4", "a", body(Action::Succeed)),
     ];
-    event(FIFO, messages)
+    batch(FIFO, messages)
 }
 
 #[tokio::test]
@@ -230,68 +243,71 @@ async fn a_group_goes_on_after_a_dead_letter() {
     let (handler, services) = (Claiming::new(), with_dead_letter_queue());
     assert!(failed(&handler, &services, group()).await.is_empty());
     assert_eq!(handler.handled(), ["a-1", "a-2", "a-4"]);
-    assert_eq!(bodies(&services, DEAD), [body(Deed::Permanent), "{".to_owned()]);
+    assert_eq!(bodies(&services, DLQ), [body(Action::Permanent), "{".to_owned()]);
 }
 
 #[tokio::test]
-async fn a_group_waits_for_a_letter_that_could_not_be_sent() {
+async fn a_group_waits_for_a_dead_letter_that_was_not_sent() {
     let (handler, services) = (Claiming::new(), with_dead_letter_queue());
     services.queues().inject(QueueFault::NotSent);
     assert_eq!(failed(&handler, &services, group()).await, ["a-1", "a-2", "a-3", "a-4"]);
     assert_eq!(handler.handled(), ["a-1"]);
 }
 
-/// Its groups wait behind what can never be worked.
+/// Holds a group behind a rejected message.
 #[derive(Default)]
 struct Holding(Mutex<Vec<String>>);
 
 impl Handler for Holding {
-    type Message = Deed;
+    type Message = Action;
     type Write = Effect;
     const NAMESPACE: &'static str = "scripted";
     const HOLD_GROUP: bool = true;
 
-    async fn handle(&self, deed: Deed, delivery: &Delivery) -> Result<Completion<Effect>, Failure> {
+    async fn handle(&self, action: Action, delivery: &Delivery) -> Result<Completion<Effect>, Failure> {
         self.0.lock().unwrap().push(delivery.message_id().to_owned());
-        perform(deed).await
+        perform(action).await
     }
 }
 
 #[tokio::test]
-async fn a_handler_may_hold_the_group_behind_what_can_never_be_worked() {
+async fn a_handler_can_hold_the_group_of_a_rejected_message() {
     let (handler, services) = (Arc::<Holding>::default(), with_dead_letter_queue());
     for _ in 0..2 {
         assert_eq!(failed(&handler, &services, group()).await, ["a-1", "a-2", "a-3", "a-4"]);
     }
     assert_eq!(*handler.0.lock().unwrap(), ["a-1"]);
     assert_eq!(status(&services, "a-1"), Some(Status::Rejected));
-    assert!(services.queues().sent(DEAD).is_empty());
+    assert!(services.queues().sent(DLQ).is_empty());
 }
 
 #[tokio::test]
-async fn there_is_no_group_to_hold_on_a_standard_queue() {
+async fn a_standard_queue_has_no_group_to_hold() {
     let (handler, services) = (Arc::<Holding>::default(), with_dead_letter_queue());
-    let event = event(
+    let batch = batch(
         STANDARD,
-        [("m-1", "a", body(Deed::Permanent)), ("m-2", "a", body(Deed::Succeed))],
+        [
+            ("m-1", "a", body(Action::Permanent)),
+            ("m-2", "a", body(Action::Succeed)),
+        ],
     );
-    assert!(failed(&handler, &services, event).await.is_empty());
-    assert_eq!(bodies(&services, DEAD).len(), 1);
+    assert!(failed(&handler, &services, batch).await.is_empty());
+    assert_eq!(bodies(&services, DLQ).len(), 1);
 }
 
 #[tokio::test]
-async fn what_another_delivery_completed_meanwhile_is_a_duplicate_and_no_letter() {
+async fn a_failure_of_completed_work_is_a_duplicate() {
     let (handler, services) = (OneStep::new(), with_dead_letter_queue());
     assert!(
-        failed(&handler, &services, deeds([("m-1", Deed::Write)]))
+        failed(&handler, &services, actions([("m-1", Action::Write)]))
             .await
             .is_empty()
     );
     assert!(
-        failed(&handler, &services, deeds([("m-1", Deed::Permanent)]))
+        failed(&handler, &services, actions([("m-1", Action::Permanent)]))
             .await
             .is_empty()
     );
-    assert!(services.queues().sent(DEAD).is_empty());
+    assert!(services.queues().sent(DLQ).is_empty());
     assert_eq!(status(&services, "m-1"), Some(Status::Completed));
 }

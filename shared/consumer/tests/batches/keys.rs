@@ -10,11 +10,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::common::{
-    Batch, DEAD, Deed, Effect, FIFO, Memory, NOW, Queue, STANDARD, Sent, event_of, failed, perform,
+    Action, Batch, DLQ, Effect, FIFO, Memory, Message, NOW, Queue, STANDARD, batch_of, failed, perform,
     with_dead_letter_queue,
 };
 
-/// Says by which key it goes, and what it wants done.
+/// States its kind of key, and its action.
 #[derive(Deserialize)]
 struct Order {
     by: By,
@@ -22,7 +22,7 @@ struct Order {
     id: String,
     #[serde(default)]
     amount: u64,
-    deed: Deed,
+    action: Action,
 }
 
 #[derive(Deserialize)]
@@ -30,10 +30,10 @@ enum By {
     Message,
     DeduplicationId,
     Id,
-    /// Only the amount tells one payload of an ID from another.
+    /// Only the amount distinguishes payloads of one ID.
     IdAndAmount,
-    /// What tells one payload from another can't be written as JSON.
-    IdAndRubbish,
+    /// The part that distinguishes payloads can't be serialized as JSON.
+    IdAndUnserializable,
     Panic,
 }
 
@@ -57,14 +57,14 @@ impl<const ONE_STEP: bool> Handler for Keyed<ONE_STEP> {
             By::DeduplicationId => IdempotencyKey::deduplication_id(),
             By::Id => IdempotencyKey::business(&order.id),
             By::IdAndAmount => IdempotencyKey::business_counting(&order.id, &order.amount),
-            By::IdAndRubbish => IdempotencyKey::business_counting(&order.id, &BTreeMap::from([(b"bytes", 1)])),
-            By::Panic => panic!("no key for that"),
+            By::IdAndUnserializable => IdempotencyKey::business_counting(&order.id, &BTreeMap::from([(b"bytes", 1)])),
+            By::Panic => panic!("while deciding the key"),
         }
     }
 
     async fn handle(&self, order: Order, delivery: &Delivery) -> Result<Completion<Effect>, Failure> {
         self.handled.lock().unwrap().push(delivery.message_id().to_owned());
-        perform(order.deed).await
+        perform(order.action).await
     }
 }
 
@@ -81,11 +81,11 @@ impl<const ONE_STEP: bool> Keyed<ONE_STEP> {
 type Claiming = Keyed<false>;
 
 fn order(by: &str) -> Value {
-    json!({"by": by, "id": "o-1", "amount": 7, "deed": "Write"})
+    json!({"by": by, "id": "o-1", "amount": 7, "action": "Write"})
 }
 
 fn one(id: &str, order: &Value) -> Batch {
-    event_of(STANDARD, [Sent::new(id, order.to_string())])
+    batch_of(STANDARD, [Message::new(id, order.to_string())])
 }
 
 fn status(services: &Memory, key: &str) -> Option<Status> {
@@ -98,21 +98,21 @@ fn reason(services: &Memory, key: &str) -> String {
     record.unwrap().reason.unwrap()
 }
 
-/// What the dead letters say of why they are dead.
+/// The reasons of the dead letters.
 fn reasons(services: &Memory) -> Vec<String> {
-    let letters = services.queues().sent(DEAD).into_iter();
-    letters
-        .map(|letter| letter.attributes[FAILURE_REASON].string_value.clone().unwrap())
+    let dead_letters = services.queues().sent(DLQ).into_iter();
+    dead_letters
+        .map(|dead_letter| dead_letter.attributes[FAILURE_REASON].string_value.clone().unwrap())
         .collect()
 }
 
 #[tokio::test]
-async fn a_key_that_the_message_brings_outlives_its_message_id() {
+async fn the_key_attribute_has_priority_over_the_message_id() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
-    let brought = |id| Sent::new(id, order("Message").to_string()).attribute(IDEMPOTENCY_KEY, "k-1");
+    let keyed = |id| Message::new(id, order("Message").to_string()).attribute(IDEMPOTENCY_KEY, "k-1");
     for id in ["m-1", "m-2"] {
         assert!(
-            failed(&handler, &services, event_of(STANDARD, [brought(id)]))
+            failed(&handler, &services, batch_of(STANDARD, [keyed(id)]))
                 .await
                 .is_empty()
         );
@@ -123,12 +123,16 @@ async fn a_key_that_the_message_brings_outlives_its_message_id() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_sent_back_under_its_old_id_is_the_same_work() {
+async fn a_message_sent_again_under_its_old_id_is_a_duplicate() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
     let body = order("Message").to_string();
-    let back = Sent::new("m-9", body.clone()).attribute(IDEMPOTENCY_KEY, "m-1");
-    for sent in [Sent::new("m-1", body), back] {
-        assert!(failed(&handler, &services, event_of(STANDARD, [sent])).await.is_empty());
+    let again = Message::new("m-9", body.clone()).attribute(IDEMPOTENCY_KEY, "m-1");
+    for message in [Message::new("m-1", body), again] {
+        assert!(
+            failed(&handler, &services, batch_of(STANDARD, [message]))
+                .await
+                .is_empty()
+        );
     }
     assert_eq!(handler.handled(), ["m-1"]);
 }
@@ -136,58 +140,63 @@ async fn a_message_that_is_sent_back_under_its_old_id_is_the_same_work() {
 #[tokio::test]
 async fn an_empty_attribute_is_no_key() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
-    let sent = ["m-1", "m-2"].map(|id| Sent::new(id, order("Message").to_string()).attribute(IDEMPOTENCY_KEY, ""));
-    assert!(failed(&handler, &services, event_of(STANDARD, sent)).await.is_empty());
+    let messages =
+        ["m-1", "m-2"].map(|id| Message::new(id, order("Message").to_string()).attribute(IDEMPOTENCY_KEY, ""));
+    assert!(
+        failed(&handler, &services, batch_of(STANDARD, messages))
+            .await
+            .is_empty()
+    );
     assert_eq!(handler.handled(), ["m-1", "m-2"]);
     assert_eq!(status(&services, "m-1"), Some(Status::Completed));
 }
 
 #[tokio::test]
-async fn a_brought_key_with_another_payload_is_rejected_even_if_that_is_malformed() {
+async fn a_key_attribute_with_another_payload_is_rejected() {
     for other in [
-        json!({"by": "Message", "deed": "Succeed"}).to_string(),
+        json!({"by": "Message", "action": "Succeed"}).to_string(),
         "{".to_owned(),
         "{}".to_owned(),
     ] {
         let (handler, services) = (Claiming::new(), with_dead_letter_queue());
-        let brought = |id, body: &str| {
-            let sent = Sent::new(id, body).attribute(IDEMPOTENCY_KEY, "k-1");
-            event_of(STANDARD, [sent])
+        let keyed = |id, body: &str| {
+            let message = Message::new(id, body).attribute(IDEMPOTENCY_KEY, "k-1");
+            batch_of(STANDARD, [message])
         };
-        let first = brought("m-1", &order("Message").to_string());
+        let first = keyed("m-1", &order("Message").to_string());
         assert!(failed(&handler, &services, first).await.is_empty());
-        assert!(failed(&handler, &services, brought("m-2", &other)).await.is_empty());
+        assert!(failed(&handler, &services, keyed("m-2", &other)).await.is_empty());
         assert_eq!(handler.handled(), ["m-1"]);
-        let letters = services.queues().sent(DEAD);
-        assert_eq!(letters.len(), 1, "{other} is lost");
-        assert_eq!(letters[0].body, other);
+        let dead_letters = services.queues().sent(DLQ);
+        assert_eq!(dead_letters.len(), 1, "{other} is lost");
+        assert_eq!(dead_letters[0].body, other);
         assert_eq!(status(&services, "k-1"), Some(Status::Completed));
     }
 }
 
 #[tokio::test]
-async fn a_deduplication_id_is_a_key_beyond_the_queues_five_minutes() {
+async fn a_deduplication_id_can_be_the_key() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
     for id in ["m-1", "m-2"] {
-        let sent = Sent::new(id, order("DeduplicationId").to_string())
+        let message = Message::new(id, order("DeduplicationId").to_string())
             .group("g")
             .deduplication_id("d-1");
-        assert!(failed(&handler, &services, event_of(FIFO, [sent])).await.is_empty());
+        assert!(failed(&handler, &services, batch_of(FIFO, [message])).await.is_empty());
     }
     assert_eq!(handler.handled(), ["m-1"]);
     assert_eq!(status(&services, "d-1"), Some(Status::Completed));
 }
 
 #[tokio::test]
-async fn a_message_without_the_key_that_its_handler_names_is_rejected_under_its_own() {
+async fn a_message_without_the_stated_key_is_rejected_under_its_own() {
     for (body, why) in [
         (
             order("DeduplicationId"),
             "the message has no deduplication ID; is its queue FIFO?",
         ),
-        (json!({"by": "Id", "deed": "Succeed"}), "the idempotency key is empty"),
+        (json!({"by": "Id", "action": "Succeed"}), "the idempotency key is empty"),
         (
-            json!({"by": "IdAndAmount", "id": "", "deed": "Succeed"}),
+            json!({"by": "IdAndAmount", "id": "", "action": "Succeed"}),
             "the idempotency key is empty",
         ),
     ] {
@@ -199,27 +208,27 @@ async fn a_message_without_the_key_that_its_handler_names_is_rejected_under_its_
 }
 
 #[tokio::test]
-async fn a_payload_without_a_fingerprint_is_not_taken_for_a_copy_of_another() {
+async fn a_payload_without_a_fingerprint_is_rejected() {
     let (handler, services) = (Claiming::new(), with_dead_letter_queue());
     assert!(failed(&handler, &services, one("m-1", &order("Id"))).await.is_empty());
     assert!(
-        failed(&handler, &services, one("m-2", &order("IdAndRubbish")))
+        failed(&handler, &services, one("m-2", &order("IdAndUnserializable")))
             .await
             .is_empty()
     );
-    assert_eq!(services.queues().sent(DEAD).len(), 1);
+    assert_eq!(services.queues().sent(DLQ).len(), 1);
     assert!(reason(&services, "m-2").starts_with("the fingerprint of the payload can't be computed: "));
 }
 
 #[tokio::test]
 async fn two_messages_of_one_business_key_are_the_same_work() {
-    async fn worked_once<const ONE_STEP: bool>() -> Vec<String> {
+    async fn runs<const ONE_STEP: bool>() -> Vec<String> {
         let (handler, services) = (Keyed::<ONE_STEP>::new(), Services::in_memory());
-        let same_in_other_words = r#" {"deed": "Write", "amount": 7, "id": "o-1", "by": "Id"}"#;
-        for body in [order("Id").to_string(), same_in_other_words.to_owned()] {
+        let same_in_another_order = r#" {"action": "Write", "amount": 7, "id": "o-1", "by": "Id"}"#;
+        for body in [order("Id").to_string(), same_in_another_order.to_owned()] {
             let id = format!("m-{}", body.len());
             assert!(
-                failed(&handler, &services, event_of(STANDARD, [Sent::new(&id, body)]))
+                failed(&handler, &services, batch_of(STANDARD, [Message::new(&id, body)]))
                     .await
                     .is_empty()
             );
@@ -228,19 +237,19 @@ async fn two_messages_of_one_business_key_are_the_same_work() {
         assert_eq!(status(&services, "o-1"), Some(Status::Completed));
         handler.handled()
     }
-    assert_eq!(worked_once::<false>().await.len(), 1);
+    assert_eq!(runs::<false>().await.len(), 1);
     assert_eq!(
-        worked_once::<true>().await.len(),
+        runs::<true>().await.len(),
         2,
-        "one step commits once, and runs at every delivery"
+        "one-step mode commits once and runs at every delivery"
     );
 }
 
 #[tokio::test]
-async fn a_business_key_seen_with_another_payload_is_rejected_and_both_fingerprints_are_named() {
-    async fn rejected<const ONE_STEP: bool>(key: &str) {
+async fn a_business_key_with_another_payload_is_rejected() {
+    async fn is_rejected<const ONE_STEP: bool>(key: &str) {
         let (handler, services) = (Keyed::<ONE_STEP>::new(), with_dead_letter_queue());
-        let [first, second] = [7, 8].map(|amount| json!({"by": "Id", "id": key, "amount": amount, "deed": "Write"}));
+        let [first, second] = [7, 8].map(|amount| json!({"by": "Id", "id": key, "amount": amount, "action": "Write"}));
         assert!(failed(&handler, &services, one("m-1", &first)).await.is_empty());
         assert!(failed(&handler, &services, one("m-2", &second)).await.is_empty());
         assert_eq!(services.store().committed().len(), 1);
@@ -252,17 +261,17 @@ async fn a_business_key_seen_with_another_payload_is_rejected_and_both_fingerpri
         }
     }
     for key in ["o-1", &"o".repeat(2000)] {
-        rejected::<false>(key).await;
-        rejected::<true>(key).await;
+        is_rejected::<false>(key).await;
+        is_rejected::<true>(key).await;
     }
 }
 
 #[tokio::test]
-async fn another_payload_is_rejected_while_the_first_is_in_progress_too() {
+async fn another_payload_is_rejected_while_one_is_in_progress() {
     let (handler, services) = (Claiming::new(), with_dead_letter_queue());
     let key = Key::new("keyed", "o-1").unwrap();
-    let elsewhere = Attempt::new(key, NOW, NOW.plus(std::time::Duration::from_secs(60))).with_fingerprint("another");
-    let claim = services.ledger().claim(&elsewhere).await.unwrap();
+    let other = Attempt::new(key, NOW, NOW.plus(std::time::Duration::from_secs(60))).with_fingerprint("another");
+    let claim = services.ledger().claim(&other).await.unwrap();
     assert!(matches!(claim, Claim::Granted(_)));
     assert!(failed(&handler, &services, one("m-1", &order("Id"))).await.is_empty());
     assert!(reasons(&services)[0].contains("another"));
@@ -271,10 +280,10 @@ async fn another_payload_is_rejected_while_the_first_is_in_progress_too() {
 }
 
 #[tokio::test]
-async fn only_the_part_that_counts_tells_one_payload_from_another() {
+async fn only_the_stated_part_distinguishes_payloads() {
     let (handler, services) = (Claiming::new(), with_dead_letter_queue());
     let noted =
-        |amount, note| json!({"by": "IdAndAmount", "id": "o-1", "amount": amount, "note": note, "deed": "Succeed"});
+        |amount, note| json!({"by": "IdAndAmount", "id": "o-1", "amount": amount, "note": note, "action": "Succeed"});
     for (id, body) in [
         ("m-1", noted(7, "soon")),
         ("m-2", noted(7, "please")),
@@ -283,29 +292,32 @@ async fn only_the_part_that_counts_tells_one_payload_from_another() {
         assert!(failed(&handler, &services, one(id, &body)).await.is_empty());
     }
     assert_eq!(handler.handled(), ["m-1"]);
-    let letters = services.queues().sent(DEAD);
-    assert_eq!(letters.len(), 1);
-    assert_eq!(letters[0].body, noted(8, "soon").to_string());
+    let dead_letters = services.queues().sent(DLQ);
+    assert_eq!(dead_letters.len(), 1);
+    assert_eq!(dead_letters[0].body, noted(8, "soon").to_string());
 }
 
-/// Two messages of one key in one batch: what each mode reports, and how often it handles.
+/// Two messages of one key in one batch: those that stay, those that were handled, and the services.
 async fn twice<const ONE_STEP: bool>(
     queue: Queue,
-    deeds: [&str; 2],
+    actions: [&str; 2],
     amounts: [u64; 2],
 ) -> (Vec<String>, Vec<String>, Memory) {
     let (handler, services) = (Keyed::<ONE_STEP>::new(), with_dead_letter_queue());
-    let sent = |(id, (deed, amount))| {
-        let body = json!({"by": "IdAndAmount", "id": "o-1", "amount": amount, "deed": deed});
-        Sent::new(id, body.to_string()).group("g")
+    let message = |(id, (action, amount))| {
+        let body = json!({"by": "IdAndAmount", "id": "o-1", "amount": amount, "action": action});
+        Message::new(id, body.to_string()).group("g")
     };
-    let sent = ["m-1", "m-2"].into_iter().zip(deeds.into_iter().zip(amounts)).map(sent);
-    let reported = failed(&handler, &services, event_of(queue, sent)).await;
+    let messages = ["m-1", "m-2"]
+        .into_iter()
+        .zip(actions.into_iter().zip(amounts))
+        .map(message);
+    let reported = failed(&handler, &services, batch_of(queue, messages)).await;
     (reported, handler.handled(), services)
 }
 
 #[tokio::test]
-async fn of_two_messages_of_one_key_in_one_batch_the_second_is_a_duplicate_of_the_first() {
+async fn in_one_batch_the_second_message_of_a_key_is_a_duplicate() {
     for queue in [STANDARD, FIFO] {
         let (reported, handled, services) = twice::<false>(queue, ["Write", "Write"], [7, 7]).await;
         assert_eq!((reported, handled), (vec![], vec!["m-1".to_owned()]));
@@ -318,7 +330,7 @@ async fn of_two_messages_of_one_key_in_one_batch_the_second_is_a_duplicate_of_th
 }
 
 #[tokio::test]
-async fn of_two_messages_of_one_key_in_one_batch_each_has_its_own_dead_letter() {
+async fn in_one_batch_each_message_of_a_key_has_a_dead_letter() {
     for queue in [STANDARD, FIFO] {
         let (reported, handled, services) = twice::<false>(queue, ["Permanent", "Succeed"], [7, 7]).await;
         assert_eq!((reported, handled), (vec![], vec!["m-1".to_owned()]));
@@ -330,7 +342,7 @@ async fn of_two_messages_of_one_key_in_one_batch_each_has_its_own_dead_letter() 
 }
 
 #[tokio::test]
-async fn of_two_payloads_of_one_key_in_one_batch_the_first_is_worked_and_the_second_rejected() {
+async fn in_one_batch_a_second_payload_of_a_key_is_rejected() {
     for queue in [STANDARD, FIFO] {
         let (reported, handled, services) = twice::<false>(queue, ["Write", "Write"], [7, 8]).await;
         assert_eq!((reported, handled), (vec![], vec!["m-1".to_owned()]));
@@ -343,7 +355,7 @@ async fn of_two_payloads_of_one_key_in_one_batch_the_first_is_worked_and_the_sec
 }
 
 #[tokio::test]
-async fn of_two_messages_of_one_key_in_one_batch_the_second_waits_for_a_retry_of_the_first() {
+async fn in_one_batch_the_second_message_waits_for_a_retry() {
     for queue in [STANDARD, FIFO] {
         let (reported, handled, services) = twice::<false>(queue, ["Retry", "Succeed"], [7, 7]).await;
         assert_eq!(
@@ -355,25 +367,25 @@ async fn of_two_messages_of_one_key_in_one_batch_the_second_waits_for_a_retry_of
 }
 
 #[tokio::test]
-async fn a_panic_over_the_key_costs_its_own_message_and_may_pass() {
-    async fn costs_one<const ONE_STEP: bool>() {
+async fn a_panic_while_deciding_a_key_fails_its_own_message() {
+    async fn fails_one<const ONE_STEP: bool>() {
         let (handler, services) = (Keyed::<ONE_STEP>::new(), with_dead_letter_queue());
         let bodies = ["Message", "Panic", "Message"].map(|by| order(by).to_string());
-        let sent = ["m-1", "m-2", "m-3"]
+        let messages = ["m-1", "m-2", "m-3"]
             .into_iter()
             .zip(bodies)
-            .map(|(id, body)| Sent::new(id, body));
-        assert_eq!(failed(&handler, &services, event_of(STANDARD, sent)).await, ["m-2"]);
+            .map(|(id, body)| Message::new(id, body));
+        assert_eq!(failed(&handler, &services, batch_of(STANDARD, messages)).await, ["m-2"]);
         assert_eq!(handler.handled(), ["m-1", "m-3"]);
         assert_eq!(status(&services, "m-2"), None);
-        assert!(services.queues().sent(DEAD).is_empty());
+        assert!(services.queues().sent(DLQ).is_empty());
     }
-    costs_one::<false>().await;
-    costs_one::<true>().await;
+    fails_one::<false>().await;
+    fails_one::<true>().await;
 }
 
 #[tokio::test]
-async fn the_token_for_others_follows_the_key_and_not_the_message() {
+async fn the_idempotency_token_depends_on_the_key_only() {
     #[derive(Default)]
     struct Tokens(Mutex<Vec<String>>);
     impl Handler for Tokens {
@@ -390,9 +402,9 @@ async fn the_token_for_others_follows_the_key_and_not_the_message() {
     }
     let handler = Arc::<Tokens>::default();
     for id in ["m-1", "m-2"] {
-        let sent = Sent::new(id, "\"o-1\"");
+        let message = Message::new(id, "\"o-1\"");
         assert_eq!(
-            failed(&handler, &Services::in_memory(), event_of(STANDARD, [sent])).await,
+            failed(&handler, &Services::in_memory(), batch_of(STANDARD, [message])).await,
             [id]
         );
     }

@@ -1,4 +1,4 @@
-//! What becomes of a batch's messages, with ledger and queues in memory.
+//! Batches from `Incoming` to their verdicts, with ledger and queues in memory. A file tests the source file of its name.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is tests")]
 

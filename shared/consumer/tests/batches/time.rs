@@ -1,4 +1,4 @@
-//! The time budget, and what runs side by side. Time is paused: a test that would wait fails or ends at once.
+//! The time budget, and what is processed concurrently. Time is paused.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -7,21 +7,27 @@ use consumer::{Budget, CONCURRENCY, Services};
 use idempotency::{Fault, Status};
 use tokio::time::Instant;
 
-use crate::common::{Claiming, Deed, FIFO, NOW, OneStep, body, deeds, event, failed, failed_within, key, ten_seconds};
+use crate::common::{
+    Action, Claiming, FIFO, NOW, OneStep, actions, batch, body, failed, failed_within, key, ten_seconds,
+};
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_that_never_ends_is_cancelled_and_the_response_comes_before_the_deadline() {
+async fn a_handler_that_hangs_is_cancelled_before_the_deadline() {
     let (handler, services, started) = (Claiming::new(), Services::in_memory(), Instant::now());
-    let event = deeds([("m-1", Deed::Succeed), ("m-2", Deed::Hang), ("m-3", Deed::TakeASecond)]);
-    assert_eq!(failed(&handler, &services, event).await, ["m-2"]);
+    let batch = actions([
+        ("m-1", Action::Succeed),
+        ("m-2", Action::Hang),
+        ("m-3", Action::TakeASecond),
+    ]);
+    assert_eq!(failed(&handler, &services, batch).await, ["m-2"]);
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cancelled_handlers_lease_is_left_to_end() {
+async fn the_lease_of_a_cancelled_handler_is_not_released() {
     let services = Services::in_memory();
     assert_eq!(
-        failed(&Claiming::new(), &services, deeds([("m-1", Deed::Hang)])).await,
+        failed(&Claiming::new(), &services, actions([("m-1", Action::Hang)])).await,
         ["m-1"]
     );
     let record = services.store().record(&key("m-1")).unwrap();
@@ -30,29 +36,29 @@ async fn a_cancelled_handlers_lease_is_left_to_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_that_were_not_started_in_time_go_back_with_free_keys() {
+async fn messages_not_started_in_time_stay_with_free_keys() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
     let hanging: Vec<_> = (0..CONCURRENCY).map(|n| format!("hanging-{n}")).collect();
     let late: Vec<_> = (0..5).map(|n| format!("late-{n}")).collect();
     let messages = hanging
         .iter()
-        .map(|id| (&**id, Deed::Hang))
-        .chain(late.iter().map(|id| (&**id, Deed::Succeed)));
+        .map(|id| (&**id, Action::Hang))
+        .chain(late.iter().map(|id| (&**id, Action::Succeed)));
 
-    let reported = failed(&handler, &services, deeds(messages)).await;
+    let reported = failed(&handler, &services, actions(messages)).await;
     assert_eq!(reported, [hanging.clone(), late.clone()].concat());
     assert_eq!(handler.handled(), hanging);
     assert!(late.iter().all(|id| services.store().record(&key(id)).is_none()));
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_time_nothing_is_started() {
+async fn without_time_no_message_is_started() {
     let (handler, services) = (OneStep::new(), Services::in_memory());
     let reported = failed_within(
         &Budget::new(NOW, NOW),
         &handler,
         &services,
-        deeds([("m-1", Deed::Succeed)]),
+        actions([("m-1", Action::Succeed)]),
     )
     .await;
     assert_eq!(reported, ["m-1"]);
@@ -60,22 +66,22 @@ async fn without_time_nothing_is_started() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_ledger_that_hangs_costs_its_message_and_not_the_batch() {
+async fn a_request_to_the_ledger_that_hangs_fails_one_message() {
     for hanging in [Status::InProgress, Status::Completed] {
         let (services, started) = (Services::in_memory(), Instant::now());
         services.store().inject(Fault::Hangs(Some(hanging)));
-        let event = deeds([("m-1", Deed::Succeed), ("m-2", Deed::Succeed)]);
-        assert_eq!(failed(&Claiming::new(), &services, event).await, ["m-1"]);
+        let batch = actions([("m-1", Action::Succeed), ("m-2", Action::Succeed)]);
+        assert_eq!(failed(&Claiming::new(), &services, batch).await, ["m-1"]);
         assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn endless_conflicts_end_with_the_time_for_them() {
+async fn conflicts_without_end_are_retried_until_the_deadline() {
     let (services, started) = (Services::in_memory(), Instant::now());
     (0..10_000).for_each(|_| services.store().inject(Fault::Conflict));
     assert_eq!(
-        failed(&OneStep::new(), &services, deeds([("m-1", Deed::Write)])).await,
+        failed(&OneStep::new(), &services, actions([("m-1", Action::Write)])).await,
         ["m-1"]
     );
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
@@ -87,23 +93,23 @@ async fn endless_conflicts_end_with_the_time_for_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_of_a_standard_queue_run_side_by_side_up_to_the_limit() {
+async fn a_standard_queue_is_processed_up_to_ten_at_a_time() {
     let handler = Claiming::new();
     let ids: Vec<_> = (0..3 * CONCURRENCY).map(|n| n.to_string()).collect();
-    let event = deeds(ids.iter().map(|id| (&**id, Deed::TakeASecond)));
-    assert!(failed(&handler, &Services::in_memory(), event).await.is_empty());
+    let batch = actions(ids.iter().map(|id| (&**id, Action::TakeASecond)));
+    assert!(failed(&handler, &Services::in_memory(), batch).await.is_empty());
     assert_eq!(handler.most_running.load(Ordering::SeqCst), CONCURRENCY);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_group_on_a_standard_queue_is_only_a_hint() {
+async fn groups_of_a_standard_queue_are_not_ordered() {
     let handler = Claiming::new();
-    let messages = ["1", "2", "3"].map(|id| (id, "same group", body(Deed::TakeASecond)));
+    let messages = ["1", "2", "3"].map(|id| (id, "same group", body(Action::TakeASecond)));
     assert!(
         failed(
             &handler,
             &Services::in_memory(),
-            event(crate::common::STANDARD, messages)
+            batch(crate::common::STANDARD, messages)
         )
         .await
         .is_empty()
@@ -112,12 +118,12 @@ async fn a_group_on_a_standard_queue_is_only_a_hint() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn groups_of_a_fifo_queue_run_side_by_side_and_their_messages_in_order() {
+async fn fifo_groups_are_concurrent_and_their_messages_in_order() {
     let (handler, started) = (Claiming::new(), Instant::now());
     let messages = [("a-1", "a"), ("b-1", "b"), ("a-2", "a"), ("b-2", "b")];
-    let event = event(FIFO, messages.map(|(id, group)| (id, group, body(Deed::TakeASecond))));
+    let batch = batch(FIFO, messages.map(|(id, group)| (id, group, body(Action::TakeASecond))));
     assert!(
-        failed_within(&ten_seconds(), &handler, &Services::in_memory(), event)
+        failed_within(&ten_seconds(), &handler, &Services::in_memory(), batch)
             .await
             .is_empty()
     );
@@ -127,17 +133,17 @@ async fn groups_of_a_fifo_queue_run_side_by_side_and_their_messages_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_failure_the_rest_of_its_group_goes_back_untouched_and_other_groups_go_on() {
-    for deed in [Deed::Retry, Deed::Panic, Deed::Permanent] {
+async fn after_a_failure_only_the_rest_of_its_group_is_not_started() {
+    for action in [Action::Retry, Action::Panic, Action::Permanent] {
         let (handler, services) = (Claiming::new(), Services::in_memory());
         let messages = [
-            ("a-1", "a", body(Deed::Succeed)),
-            ("a-2", "a", body(deed)),
-            ("b-1", "b", body(Deed::Succeed)),
-            ("a-3", "a", body(Deed::Succeed)),
-            ("b-2", "b", body(Deed::Succeed)),
+            ("a-1", "a", body(Action::Succeed)),
+            ("a-2", "a", body(action)),
+            ("b-1", "b", body(Action::Succeed)),
+            ("a-3", "a", body(Action::Succeed)),
+            ("b-2", "b", body(Action::Succeed)),
         ];
-        assert_eq!(failed(&handler, &services, event(FIFO, messages)).await, ["a-2", "a-3"]);
+        assert_eq!(failed(&handler, &services, batch(FIFO, messages)).await, ["a-2", "a-3"]);
         assert!(services.store().record(&key("a-3")).is_none() && !handler.handled().contains(&"a-3".to_owned()));
     }
 }
@@ -145,10 +151,10 @@ async fn after_a_failure_the_rest_of_its_group_goes_back_untouched_and_other_gro
 #[tokio::test(start_paused = true)]
 async fn a_duplicate_does_not_hold_its_group() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
-    let one = |id| (id, "a", body(Deed::Succeed));
-    assert!(failed(&handler, &services, event(FIFO, [one("a-1")])).await.is_empty());
+    let one = |id| (id, "a", body(Action::Succeed));
+    assert!(failed(&handler, &services, batch(FIFO, [one("a-1")])).await.is_empty());
     assert!(
-        failed(&handler, &services, event(FIFO, [one("a-1"), one("a-2")]))
+        failed(&handler, &services, batch(FIFO, [one("a-1"), one("a-2")]))
             .await
             .is_empty()
     );
