@@ -10,13 +10,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::common::{
-    Action, Batch, DLQ, Effect, FIFO, Memory, Message, NOW, Queue, STANDARD, batch_of, failed, perform,
-    with_dead_letter_queue,
+    Action, Batch, DLQ, Effect, FIFO, Memory, Message, NOW, STANDARD, batch_of, failed, perform, with_dead_letter_queue,
 };
 
 /// States its kind of key, and its action.
 #[derive(Deserialize)]
-struct Order {
+pub(crate) struct Order {
     by: By,
     #[serde(default)]
     id: String,
@@ -38,7 +37,7 @@ enum By {
 }
 
 #[derive(Default)]
-struct Keyed<const ONE_STEP: bool> {
+pub(crate) struct Keyed<const ONE_STEP: bool> {
     handled: Mutex<Vec<String>>,
 }
 
@@ -69,11 +68,11 @@ impl<const ONE_STEP: bool> Handler for Keyed<ONE_STEP> {
 }
 
 impl<const ONE_STEP: bool> Keyed<ONE_STEP> {
-    fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::default()
     }
 
-    fn handled(&self) -> Vec<String> {
+    pub(crate) fn handled(&self) -> Vec<String> {
         self.handled.lock().unwrap().clone()
     }
 }
@@ -88,7 +87,7 @@ fn one(id: &str, order: &Value) -> Batch {
     batch_of(STANDARD, [Message::new(id, order.to_string())])
 }
 
-fn status(services: &Memory, key: &str) -> Option<Status> {
+pub(crate) fn status(services: &Memory, key: &str) -> Option<Status> {
     let record = services.store().record(&Key::new("keyed", key).unwrap());
     record.map(|record| record.status)
 }
@@ -99,7 +98,7 @@ fn reason(services: &Memory, key: &str) -> String {
 }
 
 /// The reasons of the dead letters.
-fn reasons(services: &Memory) -> Vec<String> {
+pub(crate) fn reasons(services: &Memory) -> Vec<String> {
     let dead_letters = services.queues().sent(DLQ).into_iter();
     dead_letters
         .map(|dead_letter| dead_letter.attributes[FAILURE_REASON].string_value.clone().unwrap())
@@ -295,75 +294,6 @@ async fn only_the_stated_part_distinguishes_payloads() {
     let dead_letters = services.queues().sent(DLQ);
     assert_eq!(dead_letters.len(), 1);
     assert_eq!(dead_letters[0].body, noted(8, "soon").to_string());
-}
-
-/// Two messages of one key in one batch: those that stay, those that were handled, and the services.
-async fn twice<const ONE_STEP: bool>(
-    queue: Queue,
-    actions: [&str; 2],
-    amounts: [u64; 2],
-) -> (Vec<String>, Vec<String>, Memory) {
-    let (handler, services) = (Keyed::<ONE_STEP>::new(), with_dead_letter_queue());
-    let message = |(id, (action, amount))| {
-        let body = json!({"by": "IdAndAmount", "id": "o-1", "amount": amount, "action": action});
-        Message::new(id, body.to_string()).group("g")
-    };
-    let messages = ["m-1", "m-2"]
-        .into_iter()
-        .zip(actions.into_iter().zip(amounts))
-        .map(message);
-    let reported = failed(&handler, &services, batch_of(queue, messages)).await;
-    (reported, handler.handled(), services)
-}
-
-#[tokio::test]
-async fn in_one_batch_the_second_message_of_a_key_is_a_duplicate() {
-    for queue in [STANDARD, FIFO] {
-        let (reported, handled, services) = twice::<false>(queue, ["Write", "Write"], [7, 7]).await;
-        assert_eq!((reported, handled), (vec![], vec!["m-1".to_owned()]));
-        assert_eq!(services.store().committed().len(), 1);
-
-        let (reported, _, services) = twice::<true>(queue, ["Write", "Write"], [7, 7]).await;
-        assert!(reported.is_empty());
-        assert_eq!(services.store().committed().len(), 1);
-    }
-}
-
-#[tokio::test]
-async fn in_one_batch_each_message_of_a_key_has_a_dead_letter() {
-    for queue in [STANDARD, FIFO] {
-        let (reported, handled, services) = twice::<false>(queue, ["Permanent", "Succeed"], [7, 7]).await;
-        assert_eq!((reported, handled), (vec![], vec!["m-1".to_owned()]));
-        assert_eq!(
-            reasons(&services),
-            ["not ever", "its key was rejected before: not ever"]
-        );
-    }
-}
-
-#[tokio::test]
-async fn in_one_batch_a_second_payload_of_a_key_is_rejected() {
-    for queue in [STANDARD, FIFO] {
-        let (reported, handled, services) = twice::<false>(queue, ["Write", "Write"], [7, 8]).await;
-        assert_eq!((reported, handled), (vec![], vec!["m-1".to_owned()]));
-        assert_eq!(reasons(&services).len(), 1);
-
-        let (reported, _, services) = twice::<true>(queue, ["Write", "Write"], [7, 8]).await;
-        assert!(reported.is_empty());
-        assert_eq!((services.store().committed().len(), reasons(&services).len()), (1, 1));
-    }
-}
-
-#[tokio::test]
-async fn in_one_batch_the_second_message_waits_for_a_retry() {
-    for queue in [STANDARD, FIFO] {
-        let (reported, handled, services) = twice::<false>(queue, ["Retry", "Succeed"], [7, 7]).await;
-        assert_eq!(
-            (reported, handled),
-            (vec!["m-1".to_owned(), "m-2".to_owned()], vec!["m-1".to_owned()])
-        );
-        assert_eq!(status(&services, "o-1"), None);
-    }
 }
 
 #[tokio::test]
