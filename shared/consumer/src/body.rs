@@ -11,9 +11,9 @@ pub(crate) fn decode<M: DeserializeOwned>(body: &str) -> Result<M, String> {
     serde_json::from_str(body).map_err(|error| {
         let text = error.to_string();
         let what = match error.classify() {
-            Category::Eof => "it ends too early",
-            Category::Syntax if text.starts_with("number out of range") => "a number is out of range",
-            Category::Syntax => "it is not JSON",
+            Category::Eof => "unexpected end of JSON",
+            Category::Syntax if text.starts_with("number out of range") => "number out of range",
+            Category::Syntax => "not JSON",
             Category::Data | Category::Io => match text.split(" at line ").next() {
                 Some(missing) if missing.starts_with("missing field") => missing,
                 _ => "a value is not what the handler expects",
@@ -46,13 +46,13 @@ mod tests {
         );
         assert_eq!(
             reason("{\n\"num"),
-            "malformed body: it ends too early (line 2, column 4)"
+            "malformed body: unexpected end of JSON (line 2, column 4)"
         );
-        assert_eq!(reason(""), "malformed body: it ends too early (line 1, column 0)");
-        assert_eq!(reason("hello"), "malformed body: it is not JSON (line 1, column 1)");
+        assert_eq!(reason(""), "malformed body: unexpected end of JSON (line 1, column 0)");
+        assert_eq!(reason("hello"), "malformed body: not JSON (line 1, column 1)");
         assert_eq!(
             reason(r#"{"number": 1e400}"#),
-            "malformed body: a number is out of range (line 1, column 16)"
+            "malformed body: number out of range (line 1, column 16)"
         );
     }
 

@@ -192,8 +192,8 @@ fn decode<'a, E: Deserialize<'a>>(body: &'a str) -> Result<E, String> {
         let what = match (error.classify(), missing) {
             (Category::Data, Some(field)) => return format!("field `{field}` is missing"),
             (Category::Data | Category::Io, _) => "unexpected shape",
-            (Category::Eof, _) => "it ends too early",
-            (Category::Syntax, _) => "it is not JSON",
+            (Category::Eof, _) => "unexpected end of JSON",
+            (Category::Syntax, _) => "not JSON",
         };
         format!("{what} at line {}, column {}", error.line(), error.column())
     })

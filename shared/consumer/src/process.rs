@@ -51,13 +51,13 @@ pub async fn process_batch<H: Handler, S: Store<Write = H::Write>, Q: Queues>(
         ordered,
         counters: Counters::default(),
     };
-    let ends = batch.run(&messages, contents).await;
+    let results = batch.run(&messages, contents).await;
     let mut summary = Summary::default();
-    ends.iter().for_each(|end| summary.count(&end.outcome));
+    results.iter().for_each(|result| summary.count(&result.outcome));
     let sent = messages.iter().filter_map(|message| message.delivery.sent_at());
     summary.oldest_message_age = sent.map(|sent| sent.until(budget.now())).max();
     Report {
-        verdicts: ends.into_iter().map(|end| end.verdict).collect(),
+        verdicts: results.into_iter().map(|result| result.verdict).collect(),
         summary: batch.counters.add_to(summary),
     }
 }
@@ -79,7 +79,7 @@ pub async fn process_one<H: Handler, S: Store<Write = H::Write>, Q: Queues>(
 
 impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
     /// Outcome and verdict of each message, in the order of the batch.
-    async fn run(&self, messages: &[Message], contents: Vec<Prepared<H::Message>>) -> Vec<End> {
+    async fn run(&self, messages: &[Message], contents: Vec<Prepared<H::Message>>) -> Vec<Processed> {
         let Order { sequences, copies } = order(messages, self.ordered);
         let mut contents: Vec<_> = contents.into_iter().map(Some).collect();
         let mut take = |position: usize| Some((position, contents[position].take()?));
@@ -87,22 +87,27 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
         let sequences: Vec<Vec<_>> = sequences
             .map(|positions| positions.into_iter().filter_map(&mut take).collect())
             .collect();
-        let ends = Ends::of(messages.len());
+        let results = Results::of(messages.len());
         let all = stream::iter(sequences)
-            .for_each_concurrent(CONCURRENCY, |sequence| self.run_sequence(sequence, messages, &ends));
+            .for_each_concurrent(CONCURRENCY, |sequence| self.run_sequence(sequence, messages, &results));
         // Everything inside stays within the budget. This guards against a ledger that does not.
         if self.budget.for_ledger(all).await.is_none() {
             tracing::error!("some messages were not finished before the deadline");
         }
-        let mut ends = ends.into_inner();
+        let mut results = results.into_inner();
         for (copy, first) in copies {
-            ends[copy] = ends[first].clone();
+            results[copy] = results[first].clone();
         }
-        ends
+        results
     }
 
     /// Processes the messages of a sequence in order. After one that stays in the queue, the rest is not started.
-    async fn run_sequence(&self, sequence: Vec<(usize, Prepared<H::Message>)>, messages: &[Message], ends: &Ends) {
+    async fn run_sequence(
+        &self,
+        sequence: Vec<(usize, Prepared<H::Message>)>,
+        messages: &[Message],
+        results: &Results,
+    ) {
         let mut held = None;
         for (position, prepared) in sequence {
             let message = &messages[position];
@@ -114,7 +119,7 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
             // An ordered queue holds a group while any of its messages is invisible: all have the delay of the first.
             let verdict = held.unwrap_or_else(|| verdict(&outcome, receives, &self.services.retry_delays, self.budget));
             held = Some(verdict).filter(|verdict| !verdict.is_acknowledged());
-            ends.set(position, End { outcome, verdict });
+            results.set(position, Processed { outcome, verdict });
         }
     }
 
@@ -133,28 +138,28 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
 
 /// Outcome and verdict of a message.
 #[derive(Debug, Clone)]
-struct End {
+struct Processed {
     outcome: Outcome,
     verdict: Verdict,
 }
 
 /// Outcome and verdict of each message. Until they are set, a message counts as failed.
-struct Ends(Mutex<Vec<End>>);
+struct Results(Mutex<Vec<Processed>>);
 
-impl Ends {
+impl Results {
     fn of(messages: usize) -> Self {
-        let unknown = End {
+        let unknown = Processed {
             outcome: Outcome::NotStarted,
             verdict: Verdict::UNKNOWN,
         };
         Self(Mutex::new(vec![unknown; messages]))
     }
 
-    fn set(&self, position: usize, end: End) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)[position] = end;
+    fn set(&self, position: usize, result: Processed) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)[position] = result;
     }
 
-    fn into_inner(self) -> Vec<End> {
+    fn into_inner(self) -> Vec<Processed> {
         self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }

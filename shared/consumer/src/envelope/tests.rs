@@ -130,13 +130,13 @@ fn the_reason_has_line_and_column() {
     let sns = |body| reason(Envelope::Sns, body);
     assert_eq!(
         sns("hello"),
-        "not an SNS notification: it is not JSON at line 1, column 1 (is raw message delivery on?)"
+        "not an SNS notification: not JSON at line 1, column 1 (is raw message delivery on?)"
     );
-    assert!(sns("{\n\"Type").contains("it ends too early at line 2, column 5"));
-    assert!(sns("").contains("it ends too early at line 1, column 0"));
+    assert!(sns("{\n\"Type").contains("unexpected end of JSON at line 2, column 5"));
+    assert!(sns("").contains("unexpected end of JSON at line 1, column 0"));
     assert!(sns("42").contains("unexpected shape at line 1, column 2"));
     let event = reason(Envelope::EventBridge, r#"{"detail": {"a": }}"#);
-    assert!(event.contains("it is not JSON at line 1, column 18"), "{event}");
+    assert!(event.contains("not JSON at line 1, column 18"), "{event}");
 }
 
 #[test]

@@ -28,7 +28,7 @@ impl Message {
     }
 
     /// Whether it is done or rejected if there are no faults.
-    fn ends(&self) -> bool {
+    fn settles(&self) -> bool {
         !matches!(self.action, Some(Action::Retry | Action::Panic | Action::Hang))
     }
 }
@@ -261,7 +261,7 @@ proptest! {
     fn without_faults_exactly_the_failing_messages_stay(case in case()) {
         let case = Case { queue: STANDARD, ..case.without_faults() };
         let Ran { reported, services, .. } = case.run();
-        let failing: HashSet<_> = case.messages.iter().filter(|message| !message.ends()).map(|message| message.id.clone()).collect();
+        let failing: HashSet<_> = case.messages.iter().filter(|message| !message.settles()).map(|message| message.id.clone()).collect();
         prop_assert_eq!(reported[0].iter().cloned().collect::<HashSet<_>>(), failing);
         let rejected = |message: &&Message| matches!(message.action, None | Some(Action::Permanent | Action::WriteAndSendInvalid));
         let rejected: HashSet<_> = case.messages.iter().filter(rejected).map(|message| message.id.clone()).collect();
@@ -295,7 +295,7 @@ proptest! {
 
     #[test]
     fn redeliveries_settle_all_messages_and_commit_writes_once(mut case in case()) {
-        case.messages.iter_mut().filter(|message| !message.ends()).for_each(|message| message.action = Some(Action::Succeed));
+        case.messages.iter_mut().filter(|message| !message.settles()).for_each(|message| message.action = Some(Action::Succeed));
         // One delivery for each fault, and one without.
         let deliveries = case.ledger_faults.len() + case.queue_faults.len() + 1;
         let Ran { reported, services, .. } = case.deliver(deliveries);
