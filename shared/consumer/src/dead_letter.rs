@@ -1,39 +1,38 @@
-//! A message that can never be worked, as it goes to the dead-letter queue.
+//! Dead letters: rejected messages, as they are sent to the dead-letter queue.
 
 use crate::delivery::Message;
 use crate::limits::{self, MAX_ATTRIBUTES, MAX_MESSAGE_BYTES};
 use crate::{Attribute, QueueMessage};
 
-/// Message attribute: the key of the message's work inside its function's namespace.
+/// Message attribute: the key of the message's work, without the namespace.
 ///
-/// Whoever sends the message again has to keep it, for the new message has another ID; every function goes by it unless
-/// its handler names another key.
+/// Keep it when you send the message again, because the new message has another ID. It is the key unless the handler states
+/// another one.
 pub const IDEMPOTENCY_KEY: &str = "IdempotencyKey";
-/// Message attribute: why the message can never be worked.
+/// Message attribute: why the message can never be processed.
 pub const FAILURE_REASON: &str = "FailureReason";
-/// Message attribute: the namespace of the function that rejected the message.
+/// Message attribute: the namespace of the handler that rejected the message.
 pub const FAILED_FUNCTION: &str = "FailedFunction";
-/// Message attribute, a number: how often the message had been received.
+/// Message attribute, a number: how often the message was received.
 pub const RECEIVE_COUNT: &str = "ReceiveCount";
-/// Message attribute: the ID that the message had in its queue.
+/// Message attribute: the message ID in the message's own queue.
 pub const ORIGINAL_MESSAGE_ID: &str = "OriginalMessageId";
 
-/// Message attribute of a message that was sent back: the deduplication ID that it had in its queue, by which a handler may
-/// go although the new message has another one.
+/// Message attribute of a redriven message: its original deduplication ID. The redrive gives it another one, but a handler may
+/// use the original as its key.
 pub const ORIGINAL_DEDUPLICATION_ID: &str = "OriginalDeduplicationId";
 
-/// What goes to the dead-letter queue: the message with all its attributes, and ours.
+/// The dead letter of a message: its body, its attributes, and the attributes above.
 ///
-/// Where ten attributes have no room for all of ours, those that tell least are left out, and of a message near the size
-/// limit the reason is cut. `None`: not even key and reason fit, so only the queue's own redrive policy can move the
-/// message without loss.
+/// If they don't fit into the limits of the queue, the last of them are left out and the reason is cut. `None`: not even key
+/// and reason fit, so only the queue's own redrive policy can move the message without loss.
 pub(crate) fn letter(namespace: &str, message: &Message, reason: &str) -> Option<QueueMessage> {
     let delivery = &message.delivery;
     let mut letter = QueueMessage {
         body: delivery.incoming.body.clone(),
         attributes: delivery.incoming.attributes.clone(),
         group: delivery.group().map(str::to_owned),
-        // Not the ID alone: the same message may be dead-lettered, sent back and dead-lettered within five minutes.
+        // Not the ID alone: a message may be dead-lettered, redriven and dead-lettered again within five minutes.
         deduplication_id: Some(format!("{}-{}", delivery.message_id(), delivery.receive_count())),
         trace_header: delivery.trace_header().map(str::to_owned),
     };
@@ -103,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_is_the_message_and_tells_why_and_whence() {
+    fn a_dead_letter_is_the_message_with_reason_and_origin() {
         let letter = letter("place-order", &message("{}", 1), "never").unwrap();
         let text = |name: &str| letter.attributes[name].string_value.as_deref().unwrap();
         assert_eq!((letter.body.as_str(), text("a0")), ("{}", "v"));
@@ -123,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn where_ten_attributes_leave_no_room_what_tells_least_is_left_out() {
+    fn the_last_attributes_are_left_out_beyond_ten() {
         let eight = letter("n", &message("{}", 8), "never").unwrap();
         assert_eq!(names(&eight)[..2], [FAILURE_REASON, IDEMPOTENCY_KEY]);
         assert_eq!(eight.attributes.len(), 10);
@@ -131,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn near_the_size_limit_the_reason_is_cut_and_beyond_it_there_is_no_letter() {
+    fn near_the_size_limit_the_reason_is_cut() {
         let without = letter("n", &message("x", 0), "?").unwrap().bytes() - 2;
         let fits = |body: usize| letter("n", &message(&"x".repeat(body), 0), "a long reason");
         let reason = |letter: QueueMessage| letter.attributes[FAILURE_REASON].string_value.clone().unwrap();
@@ -142,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_that_sqs_would_refuse_is_made_sendable() {
+    fn characters_that_sqs_refuses_are_replaced_in_a_reason() {
         let letter = letter("n", &message("{}", 0), "bad\u{0}byte").unwrap();
         assert_eq!(
             letter.attributes[FAILURE_REASON].string_value.as_deref(),
