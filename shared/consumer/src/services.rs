@@ -1,4 +1,4 @@
-//! What a batch works with beside its handler.
+//! What processing needs beside the handler.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use idempotency::{Ledger, MemoryStore, Store, Write};
 
 use crate::{MemoryQueues, Queues};
 
-/// Ledger and queues, and what is to be done with messages that fail.
+/// Ledger and queues, and what happens to messages that fail.
 #[derive(Debug)]
 pub struct Services<S, Q> {
     pub(crate) ledger: Ledger<S>,
@@ -16,7 +16,7 @@ pub struct Services<S, Q> {
 }
 
 impl<S: Store, Q: Queues> Services<S, Q> {
-    /// Without a dead-letter queue: what can never be done is reported as failed, and the redrive policy moves it.
+    /// Without a dead-letter queue: a rejected message stays in its queue, and the redrive policy moves it.
     pub fn new(store: S, queues: Q) -> Self {
         Self {
             ledger: Ledger::new(store),
@@ -26,7 +26,7 @@ impl<S: Store, Q: Queues> Services<S, Q> {
         }
     }
 
-    /// Send what can never be done to the queue of this URL at once, with the reason.
+    /// Sends a rejected message to the queue with this URL at once, with the reason.
     #[must_use]
     pub fn with_dead_letter_queue(self, url: impl Into<String>) -> Self {
         Self {
@@ -35,7 +35,7 @@ impl<S: Store, Q: Queues> Services<S, Q> {
         }
     }
 
-    /// Bounds of the delay of a message that is to be tried again.
+    /// Sets the bounds of the delay before a retry.
     #[must_use]
     pub fn with_retry_delays(self, retry_delays: RetryDelays) -> Self {
         Self { retry_delays, ..self }
@@ -58,25 +58,24 @@ impl<S: Store, Q: Queues> Services<S, Q> {
 }
 
 impl<W: Write + Clone> Services<MemoryStore<W>, MemoryQueues> {
-    /// For tests that need no network: the same semantics, in memory.
+    /// Ledger and queues in memory, with the same semantics: for tests without a network.
     pub fn in_memory() -> Self {
         Self::new(MemoryStore::new(), MemoryQueues::new())
     }
 }
 
-/// How long a failed message stays hidden before it is tried again: a random time up to a bound, which doubles with each
-/// receive
+/// The delay before a failed message is redelivered: random, up to a bound that doubles with each receive
 /// ([full jitter](https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryDelays {
-    /// The bound after the first receive; `None`: as long as the invocation may last.
+    /// The bound after the first receive; `None`: the whole time budget.
     pub first: Option<Duration>,
-    /// The bound where doubling stops.
+    /// The longest bound.
     pub longest: Duration,
 }
 
 impl Default for RetryDelays {
-    /// Up to the function's timeout, doubling up to 15 minutes.
+    /// From the whole time budget, doubling up to 15 minutes.
     fn default() -> Self {
         Self {
             first: None,
