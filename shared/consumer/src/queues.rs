@@ -1,4 +1,4 @@
-//! What a batch asks of the queues.
+//! The queues that processing sends to.
 
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::Attribute;
 
-/// The queues, as a batch needs them: implemented over SQS by the host, and [in memory](MemoryQueues) for tests.
+/// Queues to send messages to. A crate per queue service implements it; [`MemoryQueues`] is for tests.
 pub trait Queues: Send + Sync + 'static {
     /// Sends messages to one queue, in order: at most ten, at most 1 MiB together.
     ///
@@ -20,33 +20,33 @@ pub trait Queues: Send + Sync + 'static {
     -> impl Future<Output = Result<(), QueueError>> + Send;
 }
 
-/// A message as it is sent.
+/// A message to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueMessage {
     /// The body.
     pub body: String,
     /// The message attributes.
     pub attributes: BTreeMap<String, Attribute>,
-    /// The message group, which FIFO queues demand.
+    /// The message group, which FIFO queues require.
     pub group: Option<String>,
-    /// By which a FIFO queue tells a copy for five minutes; of no use to a standard queue.
+    /// The deduplication ID, by which a FIFO queue recognises a copy for five minutes. Standard queues have none.
     pub deduplication_id: Option<String>,
-    /// The system attribute `AWSTraceHeader`, so that a trace goes on with the message.
+    /// The trace, in the format of `AWSTraceHeader`: the receiver continues it.
     pub trace_header: Option<String>,
 }
 
-/// A queue did not do what it was asked for, or nobody knows whether it did.
+/// A request to a queue failed, or its result is unknown.
 #[derive(Debug, thiserror::Error)]
 #[error("queue {queue}")]
 pub struct QueueError {
     /// The queue's URL or ARN.
     pub queue: String,
-    /// What it said, or why it said nothing.
+    /// The queue's error, or why there is no reply.
     #[source]
     pub why: Box<dyn Error + Send + Sync>,
 }
 
-/// Queues in memory: what was sent and hidden, for a test to look at, and queues that misbehave when told so.
+/// Queues in memory, for tests: they record what was sent, and fail as injected.
 #[derive(Debug, Default)]
 pub struct MemoryQueues {
     state: Mutex<State>,
@@ -58,7 +58,7 @@ struct State {
     faults: Vec<QueueFault>,
 }
 
-/// What queues may do instead of answering. Each strikes once, at the next request of its kind.
+/// A fault to inject. Each affects one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueueFault {
     /// Messages are not sent.
@@ -70,27 +70,27 @@ pub enum QueueFault {
 }
 
 impl MemoryQueues {
-    /// Queues that were sent nothing yet.
+    /// Empty queues.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Lets the queues misbehave once.
+    /// Injects a fault into the next request.
     pub fn inject(&self, fault: QueueFault) {
         self.state().faults.push(fault);
     }
 
-    /// What a queue was sent, in order.
+    /// The messages sent to a queue, in order.
     pub fn sent(&self, queue_url: &str) -> Vec<QueueMessage> {
         self.state().sent.get(queue_url).cloned().unwrap_or_default()
     }
 
-    /// A panic of another test thread can't leave half a change behind, so a poisoned lock is as good as any.
+    /// A panic in another test thread leaves no partial change behind, so a poisoned lock is safe to use.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The first of these faults that was injected, which is then used up.
+    /// Removes and returns the first of these faults that was injected.
     fn strike(&self, faults: &[QueueFault]) -> Option<QueueFault> {
         let mut state = self.state();
         let at = state.faults.iter().position(|fault| faults.contains(fault))?;
