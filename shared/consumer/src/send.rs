@@ -10,21 +10,21 @@ use crate::limits::{MAX_ENTRIES, MAX_MESSAGE_BYTES, Unsendable};
 use crate::outcome::Outcome;
 use crate::{Attribute, Handler, QueueError, QueueMessage, Queues};
 
-/// A completion's messages as their queues get them, in order.
+/// The messages of a completion as they are sent, in order.
 pub(crate) struct Outgoing {
-    /// Neighbours that go to the same queue are sent together.
+    /// Consecutive messages to one queue are sent together.
     parts: Vec<(String, Vec<QueueMessage>)>,
 }
 
 impl Outgoing {
-    /// Messages of a completion that is not committed yet, if all of them can be sent as far as can be known before.
+    /// The messages of a completion before it is committed, if no queue is known to refuse one.
     pub(crate) fn checked(messages: &[OutgoingMessage], incoming: &Message) -> Result<Self, Failure> {
         let outgoing = Self::recorded(messages, incoming);
         outgoing.check()?;
         Ok(outgoing)
     }
 
-    /// Messages of a completion that is committed already.
+    /// The messages of a committed completion.
     pub(crate) fn recorded(messages: &[OutgoingMessage], incoming: &Message) -> Self {
         Self::of(messages, incoming.delivery.trace_header())
     }
@@ -78,7 +78,7 @@ fn queue_message(message: &OutgoingMessage, trace_header: Option<&str>) -> Queue
 }
 
 impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
-    /// The outcome, once the messages that belong to it are sent.
+    /// Sends the messages, then returns the outcome `then`; a failure if not all are sent.
     pub(crate) async fn send_then(&self, outgoing: Outgoing, then: Outcome) -> Outcome {
         for (queue, messages) in outgoing.parts {
             if let Err(error) = self.send(&queue, messages).await {
@@ -91,7 +91,7 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
         then
     }
 
-    /// Sends to one queue, in as many requests as its limits demand.
+    /// Sends to one queue, in as many requests as its limits require.
     pub(crate) async fn send(&self, queue_url: &str, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
         for request in requests(messages) {
             let sent = self
