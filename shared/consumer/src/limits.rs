@@ -1,4 +1,4 @@
-//! What SQS accepts as a message, checked before anything is committed that could then never be sent
+//! The limits of SQS, checked before a completion is committed whose messages could never be sent
 //! ([SendMessage](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html),
 //! [message quotas](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html)).
 
@@ -6,13 +6,13 @@ use crate::QueueMessage;
 
 /// Body and attributes together; also the limit of a batch request.
 pub(crate) const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
-/// Entries of a batch request.
+/// Entries per batch request.
 pub(crate) const MAX_ENTRIES: usize = 10;
-/// Attributes of a message.
+/// Attributes per message.
 pub(crate) const MAX_ATTRIBUTES: usize = 10;
-/// Of an attribute's name.
+/// Bytes of an attribute's name.
 const MAX_NAME_BYTES: usize = 256;
-/// Of a message group's ID.
+/// Bytes of a message group ID.
 const MAX_GROUP_BYTES: usize = 128;
 
 /// Why SQS would refuse a message.
@@ -33,7 +33,7 @@ pub(crate) enum Unsendable {
 }
 
 impl QueueMessage {
-    /// What SQS counts: the body, and each attribute's name, type and value.
+    /// The size as SQS counts it: the body, and each attribute's name, type and value.
     pub(crate) fn bytes(&self) -> usize {
         let attribute = |(name, value): (&String, &crate::Attribute)| {
             let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
@@ -43,7 +43,7 @@ impl QueueMessage {
         self.body.len() + self.attributes.iter().map(attribute).sum::<usize>()
     }
 
-    /// Whether SQS would accept it, as far as the message itself can tell.
+    /// Checks what the message itself shows; the queue may refuse it for other reasons.
     pub(crate) fn check(&self) -> Result<(), Unsendable> {
         if self.body.is_empty() {
             return Err(Unsendable::Empty);
@@ -72,13 +72,13 @@ impl QueueMessage {
     }
 }
 
-/// The text with what SQS does not accept replaced.
+/// The text with a replacement for each character that SQS does not accept.
 pub(crate) fn sendable(text: &str) -> String {
     let replaced = |character| if is_sendable(character) { character } else { '\u{fffd}' };
     text.chars().map(replaced).collect()
 }
 
-/// The characters of XML 1.0, which SQS was built on.
+/// Whether SQS accepts the character: those of XML 1.0.
 fn is_sendable(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
