@@ -26,9 +26,9 @@ pub const ORIGINAL_DEDUPLICATION_ID: &str = "OriginalDeduplicationId";
 ///
 /// If they don't fit into the limits of the queue, the last of them are left out and the reason is cut. `None`: not even key
 /// and reason fit, so only the queue's own redrive policy can move the message without loss.
-pub(crate) fn letter(namespace: &str, message: &Message, reason: &str) -> Option<QueueMessage> {
+pub(crate) fn of(namespace: &str, message: &Message, reason: &str) -> Option<QueueMessage> {
     let delivery = &message.delivery;
-    let mut letter = QueueMessage {
+    let mut dead_letter = QueueMessage {
         body: delivery.incoming.body.clone(),
         attributes: delivery.incoming.attributes.clone(),
         group: delivery.group().map(str::to_owned),
@@ -44,24 +44,24 @@ pub(crate) fn letter(namespace: &str, message: &Message, reason: &str) -> Option
         (RECEIVE_COUNT, Attribute::number(delivery.receive_count())),
     ];
     for (position, (name, value)) in ours.into_iter().enumerate() {
-        let full = letter.attributes.len() >= MAX_ATTRIBUTES && !letter.attributes.contains_key(name);
+        let full = dead_letter.attributes.len() >= MAX_ATTRIBUTES && !dead_letter.attributes.contains_key(name);
         if full && position < 2 {
             return None;
         }
         if !full {
-            letter.attributes.insert(name.to_owned(), value);
+            dead_letter.attributes.insert(name.to_owned(), value);
         }
     }
     let room = MAX_MESSAGE_BYTES
-        .checked_sub(letter.bytes() - 1)
+        .checked_sub(dead_letter.bytes() - 1)
         .filter(|room| *room > 0)?;
     let reason = limits::sendable(reason);
     let cut = reason.floor_char_boundary(room);
     let reason = if cut == 0 { "?" } else { &reason[..cut] };
-    letter
+    dead_letter
         .attributes
         .insert(FAILURE_REASON.to_owned(), Attribute::string(reason));
-    letter.check().is_ok().then_some(letter)
+    dead_letter.check().is_ok().then_some(dead_letter)
 }
 
 #[cfg(test)]
@@ -97,15 +97,15 @@ mod tests {
         crate::prepare::prepare(&Rejecting, incoming).0
     }
 
-    fn names(letter: &QueueMessage) -> Vec<&str> {
-        letter.attributes.keys().map(String::as_str).collect()
+    fn names(dead_letter: &QueueMessage) -> Vec<&str> {
+        dead_letter.attributes.keys().map(String::as_str).collect()
     }
 
     #[test]
     fn a_dead_letter_is_the_message_with_reason_and_origin() {
-        let letter = letter("place-order", &message("{}", 1), "never").unwrap();
-        let text = |name: &str| letter.attributes[name].string_value.as_deref().unwrap();
-        assert_eq!((letter.body.as_str(), text("a0")), ("{}", "v"));
+        let dead_letter = of("place-order", &message("{}", 1), "never").unwrap();
+        let text = |name: &str| dead_letter.attributes[name].string_value.as_deref().unwrap();
+        assert_eq!((dead_letter.body.as_str(), text("a0")), ("{}", "v"));
         assert_eq!(
             [
                 IDEMPOTENCY_KEY,
@@ -117,23 +117,23 @@ mod tests {
             .map(text),
             ["m-1", "never", "place-order", "3", "m-1"]
         );
-        assert_eq!(letter.group.as_deref(), Some("g"));
-        assert_eq!(letter.trace_header.as_deref(), Some("Root=1"));
+        assert_eq!(dead_letter.group.as_deref(), Some("g"));
+        assert_eq!(dead_letter.trace_header.as_deref(), Some("Root=1"));
     }
 
     #[test]
     fn the_last_attributes_are_left_out_beyond_ten() {
-        let eight = letter("n", &message("{}", 8), "never").unwrap();
+        let eight = of("n", &message("{}", 8), "never").unwrap();
         assert_eq!(names(&eight)[..2], [FAILURE_REASON, IDEMPOTENCY_KEY]);
         assert_eq!(eight.attributes.len(), 10);
-        assert_eq!(letter("n", &message("{}", 9), "never"), None);
+        assert_eq!(of("n", &message("{}", 9), "never"), None);
     }
 
     #[test]
     fn near_the_size_limit_the_reason_is_cut() {
-        let without = letter("n", &message("x", 0), "?").unwrap().bytes() - 2;
-        let fits = |body: usize| letter("n", &message(&"x".repeat(body), 0), "a long reason");
-        let reason = |letter: QueueMessage| letter.attributes[FAILURE_REASON].string_value.clone().unwrap();
+        let without = of("n", &message("x", 0), "?").unwrap().bytes() - 2;
+        let fits = |body: usize| of("n", &message(&"x".repeat(body), 0), "a long reason");
+        let reason = |dead_letter: QueueMessage| dead_letter.attributes[FAILURE_REASON].string_value.clone().unwrap();
         let full = MAX_MESSAGE_BYTES - without;
         assert_eq!(reason(fits(full - 6).unwrap()), "a long");
         assert_eq!(reason(fits(full - 1).unwrap()), "a");
@@ -142,9 +142,9 @@ mod tests {
 
     #[test]
     fn characters_that_sqs_refuses_are_replaced_in_a_reason() {
-        let letter = letter("n", &message("{}", 0), "bad\u{0}byte").unwrap();
+        let dead_letter = of("n", &message("{}", 0), "bad\u{0}byte").unwrap();
         assert_eq!(
-            letter.attributes[FAILURE_REASON].string_value.as_deref(),
+            dead_letter.attributes[FAILURE_REASON].string_value.as_deref(),
             Some("bad\u{fffd}byte")
         );
     }

@@ -146,7 +146,7 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
     pub(crate) async fn rejected(&self, message: &Message, why: String) -> Outcome {
         let held = self.ordered && H::HOLD_GROUP;
         let dead_lettered = match &self.services.dead_letter_queue {
-            Some(url) if !held => match dead_letter::letter(H::NAMESPACE, message, &why) {
+            Some(url) if !held => match dead_letter::of(H::NAMESPACE, message, &why) {
                 Some(dead_letter) => self.dead_letter(url, dead_letter).await,
                 None => {
                     tracing::warn!(
