@@ -261,9 +261,12 @@ proptest! {
     fn without_faults_exactly_the_failing_messages_stay(case in case()) {
         let case = Case { queue: STANDARD, ..case.without_faults() };
         let Ran { reported, services, .. } = case.run();
-        let failing: HashSet<_> = case.messages.iter().filter(|message| !message.settles()).map(|message| message.id.clone()).collect();
+        let failing = case.messages.iter().filter(|message| !message.settles());
+        let failing: HashSet<_> = failing.map(|message| message.id.clone()).collect();
         prop_assert_eq!(reported[0].iter().cloned().collect::<HashSet<_>>(), failing);
-        let rejected = |message: &&Message| matches!(message.action, None | Some(Action::Permanent | Action::WriteAndSendInvalid));
+        let rejected = |message: &&Message| {
+            matches!(message.action, None | Some(Action::Permanent | Action::WriteAndSendInvalid))
+        };
         let rejected: HashSet<_> = case.messages.iter().filter(rejected).map(|message| message.id.clone()).collect();
         prop_assert_eq!(attribute_values(&services, DLQ, ORIGINAL_MESSAGE_ID), rejected);
     }
@@ -295,7 +298,8 @@ proptest! {
 
     #[test]
     fn redeliveries_settle_all_messages_and_commit_writes_once(mut case in case()) {
-        case.messages.iter_mut().filter(|message| !message.settles()).for_each(|message| message.action = Some(Action::Succeed));
+        let failing = case.messages.iter_mut().filter(|message| !message.settles());
+        failing.for_each(|message| message.action = Some(Action::Succeed));
         // One delivery for each fault, and one without.
         let deliveries = case.ledger_faults.len() + case.queue_faults.len() + 1;
         let Ran { reported, services, .. } = case.deliver(deliveries);
