@@ -91,8 +91,13 @@ fn the_core_names_no_cloud_sdk_no_lambda_type_and_no_broker() {
             "--format={p}",
         ]);
         let names: Vec<_> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
-        assert!(names.contains(&"idempotency") && names.contains(&"serde_json"), "{names:?}");
-        let foreign = ["aws", "lambda", "sqs", "azure", "google", "lapin", "amqp", "postgres", "hyper"];
+        assert!(
+            names.contains(&"idempotency") && names.contains(&"serde_json"),
+            "{names:?}"
+        );
+        let foreign = [
+            "aws", "lambda", "sqs", "azure", "google", "lapin", "amqp", "postgres", "hyper",
+        ];
         let foreign: Vec<_> = names
             .iter()
             .filter(|name| foreign.iter().any(|word| name.contains(word)))

@@ -88,7 +88,7 @@ async fn a_handlers_own_time_ends_before_the_batchs_and_costs_its_message_alone(
 async fn whose_time_was_up_is_told_when_a_handler_is_cancelled() {
     for (handler, parameters, whose) in [
         ("hurried", &[][..], "after its TIMEOUT of 5s"),
-        ("claiming", &[("FunctionTimeout", "10")], "at the invocation's deadline"),
+        ("claiming", &[("FunctionTimeout", "10")], "at the deadline"),
     ] {
         let stage = stage::set(handler, parameters).await;
         let invocation = stage

@@ -1,4 +1,4 @@
-//! SDK configuration: for services that run unattended, and for tools at a workstation.
+//! SDK configuration, for services and for tools on a workstation.
 
 use std::time::Duration;
 
@@ -11,16 +11,17 @@ use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 
 use crate::https::{SdkClient, https_client};
 
-/// How often a request is sent at most.
+/// The first attempt of a request and two retries.
 const ATTEMPTS: u32 = 3;
 
-/// The first pause between two attempts is random, up to this; the next twice as long.
+/// The upper bound of the random delay before the first retry. It doubles with each retry.
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 
-/// Configuration for AWS SDK clients of a service: region and credentials from the environment, and from nowhere else.
+/// Configuration for AWS SDK clients of a service: region and credentials come from environment variables only.
 ///
-/// `AWS_ENDPOINT_URL` and its service-specific forms are honoured. A request without an answer after `request_timeout` is
-/// sent again, three times at most; what must not happen twice needs a condition. A connection attempt ends after one second.
+/// `AWS_ENDPOINT_URL` and its service-specific forms are supported. A request without a reply after `request_timeout` is
+/// sent again, three attempts in all: a request that must not happen twice needs a condition. A connection attempt times out
+/// after one second.
 pub async fn sdk_config(request_timeout: Duration) -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
         .http_client(SdkClient(https_client()))
@@ -37,17 +38,17 @@ pub async fn sdk_config(request_timeout: Duration) -> SdkConfig {
                 .with_max_attempts(ATTEMPTS)
                 .with_initial_backoff(FIRST_BACKOFF),
         )
-        // It protects streams. Our answers are short and have a timeout.
+        // It protects long streams. The responses used here are short and have a timeout.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .load()
         .await
 }
 
-/// Configuration for AWS SDK clients of a tool at a workstation: region, credentials and endpoint from where the AWS CLI
-/// finds them (environment, profiles, and so on).
+/// Configuration for AWS SDK clients of a tool on a workstation: region, credentials and endpoint come from the sources of
+/// the AWS CLI, such as environment variables and profiles.
 ///
-/// Which kinds of credentials are supported depends on the `aws-config` features that the tool enables. Timeouts and retries
-/// are the SDK's.
+/// The features of `aws-config` that the tool enables decide which credentials are supported. Timeouts and retries have the
+/// SDK's defaults.
 pub async fn workstation_sdk_config() -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
         .http_client(SdkClient(https_client()))
@@ -55,7 +56,8 @@ pub async fn workstation_sdk_config() -> SdkConfig {
         .await
 }
 
-/// Replaces the profile files in the home directory: they would be read at each start, and on a laptop change the result.
+/// Empty profile files instead of those in the home directory: reading them takes time at each start, and on a workstation
+/// they would change the result.
 fn no_profiles() -> EnvConfigFiles {
     EnvConfigFiles::builder()
         .with_contents(EnvConfigFileKind::Config, "")

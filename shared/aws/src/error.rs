@@ -1,12 +1,12 @@
-//! What the service reported, as one line.
+//! The error that an AWS service returned, in one line.
 
 use std::error::Error;
 
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-/// The service's own error code and message (`AccessDeniedException: User is not authorized ...`); for an error before any
-/// answer, the SDK's error itself.
+/// The service's error code and message (`AccessDeniedException: User is not authorized ...`). Without a response, the SDK's
+/// error itself.
 pub fn service_error<E, R>(error: SdkError<E, R>) -> Box<dyn Error + Send + Sync>
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,

@@ -1,7 +1,7 @@
 //! The HTTPS client for the AWS SDK's requests and for handlers.
 //!
-//! rustls with *ring*, compiled-in root certificates, HTTP/1.1. The SDK's own client accepts roots only as PEM, which it
-//! would parse at each start.
+//! rustls with *ring*, compiled-in root certificates, HTTP/1.1. The SDK's own client accepts root certificates only as PEM,
+//! and would parse them at each start.
 
 use std::time::Duration;
 
@@ -19,10 +19,10 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 /// A client for `http` and `https` URLs that keeps its connections open.
 pub type HttpsClient = Client<hyper_rustls::HttpsConnector<TcpConnector>, SdkBody>;
 
-/// A connection attempt that takes longer has failed.
+/// A connection attempt that takes longer fails.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A client without timeouts, except one second for connecting. The caller sets the others.
+/// A client whose only timeout is one second for a connection attempt. The caller sets the others.
 #[expect(clippy::expect_used, reason = "its message says why it can't happen")]
 pub fn https_client() -> HttpsClient {
     let mut tcp = TcpConnector::new();
@@ -59,7 +59,7 @@ impl HttpConnector for SdkClient {
         };
         let response = self.0.request(request);
         HttpConnectorFuture::new(async move {
-            // Every error is one that the SDK may retry: the ledger's requests are conditional.
+            // The SDK may retry every error: the ledger's requests are conditional.
             let response = response.await.map_err(|error| ConnectorError::io(error.into()))?;
             HttpResponse::try_from(response.map(SdkBody::from_body_1_x))
                 .map_err(|error| ConnectorError::other(error.into(), None))

@@ -1,4 +1,4 @@
-//! The clients that functions get, against servers that hang, are busy, or speak TLS.
+//! The clients of functions, against servers that hang, reply, or expect TLS.
 
 #![expect(clippy::unwrap_used, reason = "all of this is tests")]
 
@@ -16,17 +16,17 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-/// Less than most invocations have.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Shorter than most function timeouts.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 
-/// A server that counts the connections it gets, and does the same with each.
+/// A server that counts its connections, and serves each in the same way.
 struct Server {
     address: String,
     connections: Arc<AtomicUsize>,
 }
 
 impl Server {
-    async fn that<F: Future<Output = ()> + Send + 'static>(serve: fn(TcpStream) -> F) -> Self {
+    async fn start<F: Future<Output = ()> + Send + 'static>(serve: fn(TcpStream) -> F) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let connections = Arc::new(AtomicUsize::new(0));
@@ -45,22 +45,22 @@ impl Server {
     }
 }
 
-/// Reads, and says nothing.
+/// Reads, and never replies.
 async fn hang(mut client: TcpStream) {
     let mut ignored = vec![0; 4096];
     while client.read(&mut ignored).await.is_ok_and(|length| length > 0) {}
 }
 
-/// Answers whatever it can read at once, which is a whole small request.
-async fn answer(mut client: TcpStream) {
+/// Replies to each read, which is a whole request if that is small.
+async fn reply(mut client: TcpStream) {
     let mut request = vec![0; 16 * 1024];
     while client.read(&mut request).await.is_ok_and(|length| length > 0) {
-        let answer = b"HTTP/1.1 418 I'm a teapot\r\ncontent-length: 3\r\nretry-after: 7\r\n\r\nno.";
-        client.write_all(answer).await.unwrap();
+        let reply = b"HTTP/1.1 418 I'm a teapot\r\ncontent-length: 3\r\nretry-after: 7\r\n\r\nno.";
+        client.write_all(reply).await.unwrap();
     }
 }
 
-/// Breaks off what is no TLS handshake; says so to what is one, by an alert.
+/// Refuses a TLS handshake with an alert, and closes any other connection.
 async fn refuse_tls(mut client: TcpStream) {
     const HANDSHAKE: u8 = 22;
     let mut kind = [0];
@@ -71,23 +71,23 @@ async fn refuse_tls(mut client: TcpStream) {
     }
 }
 
-/// The functions' configuration; what Lambda would set is stated.
+/// A client with the functions' configuration; region and credentials, which Lambda sets, are constants.
 async fn dynamodb_at(address: &str) -> Client {
-    let nobody = Credentials::new("nobody", "nothing", None, None, "a test");
+    let credentials = Credentials::new("id", "secret", None, None, "test");
     let config = sdk_config(Duration::from_secs(1)).await.into_builder();
     let config = config
         .endpoint_url(format!("http://{address}"))
         .region(Region::new("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(nobody));
+        .credentials_provider(SharedCredentialsProvider::new(credentials));
     Client::new(&config.build())
 }
 
 #[tokio::test]
-async fn a_request_to_a_server_that_hangs_is_tried_on_other_connections_and_then_given_up() {
-    let server = Server::that(hang).await;
+async fn a_request_that_hangs_is_retried_on_other_connections() {
+    let server = Server::start(hang).await;
     let client = dynamodb_at(&server.address).await;
-    let begun = Instant::now();
-    let error = timeout(PATIENCE, client.list_tables().send())
+    let started = Instant::now();
+    let error = timeout(TIME_LIMIT, client.list_tables().send())
         .await
         .unwrap()
         .unwrap_err();
@@ -96,12 +96,12 @@ async fn a_request_to_a_server_that_hangs_is_tried_on_other_connections_and_then
         "{error:?}"
     );
     assert_eq!(server.connections(), 3);
-    assert!(begun.elapsed() > Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(started.elapsed() > Duration::from_secs(2), "{:?}", started.elapsed());
 }
 
 #[tokio::test]
 async fn clones_of_a_client_share_its_connections() {
-    let server = Server::that(answer).await;
+    let server = Server::start(reply).await;
     let client = dynamodb_at(&server.address).await;
     for client in [client.clone(), client] {
         let error = client.list_tables().send().await.unwrap_err();
@@ -111,8 +111,8 @@ async fn clones_of_a_client_share_its_connections() {
 }
 
 #[tokio::test]
-async fn an_http_url_is_asked_in_plain_text_and_answered_as_it_is() {
-    let server = Server::that(answer).await;
+async fn an_http_url_is_requested_in_plain_text() {
+    let server = Server::start(reply).await;
     let request = Request::post(format!("http://{}/path", server.address)).body(SdkBody::from("body"));
     let response = https_client().request(request.unwrap()).await.unwrap();
     assert_eq!(response.status(), StatusCode::IM_A_TEAPOT);
@@ -120,8 +120,8 @@ async fn an_http_url_is_asked_in_plain_text_and_answered_as_it_is() {
 }
 
 #[tokio::test]
-async fn an_https_url_is_asked_by_tls_and_never_in_plain_text() {
-    let server = Server::that(refuse_tls).await;
+async fn an_https_url_is_requested_by_tls_only() {
+    let server = Server::start(refuse_tls).await;
     let request = Request::get(format!("https://{}/", server.address)).body(SdkBody::empty());
     let error = https_client().request(request.unwrap()).await.unwrap_err();
     let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());

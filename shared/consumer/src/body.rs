@@ -5,16 +5,16 @@ use serde_json::error::Category;
 
 /// The message in a body, or why it is malformed.
 ///
-/// The reason goes to the log and into the ledger, where nothing of the body may go: it may hold secrets, and serde's own
-/// words quote it. The place is told, and the name of a missing field, for that is the handler's.
+/// The reason goes to the log and into the ledger. The body must not: it may hold secrets, and serde's messages quote it.
+/// The reason has the line and column, and the name of a missing field, which is the handler's.
 pub(crate) fn decode<M: DeserializeOwned>(body: &str) -> Result<M, String> {
     serde_json::from_str(body).map_err(|error| {
-        let words = error.to_string();
+        let text = error.to_string();
         let what = match error.classify() {
-            Category::Eof => "it ends too early",
-            Category::Syntax if words.starts_with("number out of range") => "a number is out of range",
-            Category::Syntax => "it is not JSON",
-            Category::Data | Category::Io => match words.split(" at line ").next() {
+            Category::Eof => "unexpected end of JSON",
+            Category::Syntax if text.starts_with("number out of range") => "number out of range",
+            Category::Syntax => "not JSON",
+            Category::Data | Category::Io => match text.split(" at line ").next() {
                 Some(missing) if missing.starts_with("missing field") => missing,
                 _ => "a value is not what the handler expects",
             },
@@ -38,7 +38,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_names_the_place_and_a_missing_field() {
+    fn the_reason_has_line_column_and_a_missing_field() {
         let reason = |body| decode::<Card>(body).unwrap_err();
         assert_eq!(
             reason("{}"),
@@ -46,13 +46,13 @@ mod tests {
         );
         assert_eq!(
             reason("{\n\"num"),
-            "malformed body: it ends too early (line 2, column 4)"
+            "malformed body: unexpected end of JSON (line 2, column 4)"
         );
-        assert_eq!(reason(""), "malformed body: it ends too early (line 1, column 0)");
-        assert_eq!(reason("hello"), "malformed body: it is not JSON (line 1, column 1)");
+        assert_eq!(reason(""), "malformed body: unexpected end of JSON (line 1, column 0)");
+        assert_eq!(reason("hello"), "malformed body: not JSON (line 1, column 1)");
         assert_eq!(
             reason(r#"{"number": 1e400}"#),
-            "malformed body: a number is out of range (line 1, column 16)"
+            "malformed body: number out of range (line 1, column 16)"
         );
     }
 

@@ -1,4 +1,4 @@
-//! The time that a batch has.
+//! The time budget of a batch.
 
 use std::future::Future;
 use std::time::Duration;
@@ -6,11 +6,10 @@ use std::time::Duration;
 use idempotency::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
-/// How far apart the clocks of two machines may be: a lease lasts this much longer than its deadline.
+/// How far apart the clocks of two machines may be. A lease ends this much later than the deadline.
 pub const CLOCK_MARGIN: Duration = Duration::from_secs(1);
 
-/// How the time until a deadline is spent: first on handlers, then on recording and sending what they did. What the host
-/// reserves at the end is its own.
+/// The time until a deadline, divided: first for handlers, then for the ledger and the queues, last what the host reserves.
 ///
 /// ```text
 /// now ------------ handlers ------------|-- ledger --|-- reserved --|deadline
@@ -27,9 +26,9 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// The budget of messages received `now`, which the host can't process beyond `deadline`.
+    /// The budget of messages received `now` by a host that can't process them beyond `deadline`.
     ///
-    /// The verdicts are returned by the deadline.
+    /// The verdicts are returned by the deadline. A deadline in the past leaves no time.
     pub fn new(now: Timestamp, deadline: Timestamp) -> Self {
         let started = Instant::now();
         let total = now.until(deadline);
@@ -44,7 +43,7 @@ impl Budget {
         .with_reserved(Duration::ZERO)
     }
 
-    /// The verdicts are returned this much earlier, so that the host has time to act on them.
+    /// The same budget, with the verdicts returned this much earlier: the host needs time to act on them.
     #[must_use]
     pub fn with_reserved(self, reserved: Duration) -> Self {
         let ledger_end = self.total.saturating_sub(reserved);
@@ -56,17 +55,17 @@ impl Budget {
         }
     }
 
-    /// The time of day. Elapsed time is added to one reading of the system's clock, so that it never runs backwards.
+    /// The time of day. It is one reading of the system clock plus the time elapsed since, so it never runs backwards.
     pub(crate) fn now(&self) -> Timestamp {
         self.started_at.plus(self.started.elapsed())
     }
 
-    /// How long the invocation may last.
+    /// The whole time until the deadline.
     pub(crate) fn total(&self) -> Duration {
         self.total
     }
 
-    /// When a lease taken in this batch ends: the process may not outlive the deadline, but clocks differ.
+    /// When a lease claimed in this batch ends: no attempt outlives the deadline, but clocks differ.
     pub(crate) fn lease_end(&self) -> Timestamp {
         self.lease_end
     }
@@ -76,19 +75,19 @@ impl Budget {
         Instant::now() >= self.handlers_end
     }
 
-    /// What the future gives, unless the time for handlers ends first.
+    /// The future's output, or `None` if the time for handlers ends first.
     pub(crate) async fn for_handlers<F: Future>(&self, future: F) -> Option<F::Output> {
         timeout_at(self.handlers_end, future).await.ok()
     }
 
-    /// What the future gives, unless its own time, if it has one, or the time for handlers ends first.
+    /// The future's output, or `None` if its own limit or the time for handlers ends first.
     pub(crate) async fn for_handler<F: Future>(&self, limit: Option<Duration>, future: F) -> Option<F::Output> {
         let own_end = limit.and_then(|limit| Instant::now().checked_add(limit));
         let end = own_end.map_or(self.handlers_end, |own_end| own_end.min(self.handlers_end));
         timeout_at(end, future).await.ok()
     }
 
-    /// What the future gives, unless the time for recording and sending ends first.
+    /// The future's output, or `None` if the time for the ledger and the queues ends first.
     pub(crate) async fn for_ledger<F: Future>(&self, future: F) -> Option<F::Output> {
         timeout_at(self.ledger_end, future).await.ok()
     }

@@ -1,37 +1,37 @@
-//! A message that can never be worked, as it goes to the dead-letter queue.
+//! Dead letters: rejected messages, as they are sent to the dead-letter queue.
 
 use crate::delivery::Message;
 use crate::{Attribute, Limits, QueueMessage};
 
-/// Message attribute: the key of the message's work inside its function's namespace.
+/// Message attribute: the key of the message's work, without the namespace.
 ///
-/// Whoever sends the message again has to keep it, for the new message has another ID; every function goes by it unless
-/// its handler names another key.
+/// Keep it when you send the message again, because the new message has another ID. It is the key unless the handler states
+/// another one.
 pub const IDEMPOTENCY_KEY: &str = "IdempotencyKey";
-/// Message attribute: why the message can never be worked.
+/// Message attribute: why the message can never be processed.
 pub const FAILURE_REASON: &str = "FailureReason";
-/// Message attribute: the namespace of the function that rejected the message.
+/// Message attribute: the namespace of the handler that rejected the message.
 pub const FAILED_FUNCTION: &str = "FailedFunction";
-/// Message attribute, a number: how often the message had been received.
+/// Message attribute, a number: how often the message was received.
 pub const RECEIVE_COUNT: &str = "ReceiveCount";
-/// Message attribute: the ID that the message had in its queue.
+/// Message attribute: the message ID in the message's own queue.
 pub const ORIGINAL_MESSAGE_ID: &str = "OriginalMessageId";
 
-/// Message attribute of a message that was sent back: the deduplication ID that it had in its queue, by which a handler may
-/// go although the new message has another one.
+/// Message attribute of a redriven message: its original deduplication ID. The redrive gives it another one, but a handler may
+/// use the original as its key.
 pub const ORIGINAL_DEDUPLICATION_ID: &str = "OriginalDeduplicationId";
 
 /// The dead letter of a message: the message with all its attributes, and ours.
 ///
 /// If the queue's limits leave no room for all of ours, the least important are left out, and near the size limit the reason
 /// is cut. `None`: not even key and reason fit, so only the queue's own redrive policy can move the message without loss.
-pub(crate) fn dead_letter(namespace: &str, message: &Message, reason: &str, limits: &Limits) -> Option<QueueMessage> {
+pub(crate) fn of(namespace: &str, message: &Message, reason: &str, limits: &Limits) -> Option<QueueMessage> {
     let delivery = &message.delivery;
     let mut dead_letter = QueueMessage {
         body: delivery.incoming.body.clone(),
         attributes: delivery.incoming.attributes.clone(),
         group: delivery.group().map(str::to_owned),
-        // Not the ID alone: the same message may be dead-lettered, sent back and dead-lettered within five minutes.
+        // Not the ID alone: a message may be dead-lettered, redriven and dead-lettered again within five minutes.
         deduplication_id: Some(format!("{}-{}", delivery.message_id(), delivery.receive_count())),
         trace_header: delivery.trace_header().map(str::to_owned),
     };
@@ -97,15 +97,15 @@ mod tests {
         crate::prepare::prepare(&Rejecting, incoming).0
     }
 
-    fn names(sent: &QueueMessage) -> Vec<&str> {
-        sent.attributes.keys().map(String::as_str).collect()
+    fn names(dead_letter: &QueueMessage) -> Vec<&str> {
+        dead_letter.attributes.keys().map(String::as_str).collect()
     }
 
     #[test]
-    fn a_dead_letter_is_the_message_with_reason_and_source() {
-        let sent = dead_letter("place-order", &message("{}", 1), "never", &Limits::default()).unwrap();
-        let text = |name: &str| sent.attributes[name].string_value.as_deref().unwrap();
-        assert_eq!((sent.body.as_str(), text("a0")), ("{}", "v"));
+    fn a_dead_letter_is_the_message_with_reason_and_origin() {
+        let dead_letter = of("place-order", &message("{}", 1), "never", &Limits::default()).unwrap();
+        let text = |name: &str| dead_letter.attributes[name].string_value.as_deref().unwrap();
+        assert_eq!((dead_letter.body.as_str(), text("a0")), ("{}", "v"));
         assert_eq!(
             [
                 IDEMPOTENCY_KEY,
@@ -117,26 +117,23 @@ mod tests {
             .map(text),
             ["m-1", "never", "place-order", "3", "m-1"]
         );
-        assert_eq!(sent.group.as_deref(), Some("g"));
-        assert_eq!(sent.trace_header.as_deref(), Some("Root=1"));
+        assert_eq!(dead_letter.group.as_deref(), Some("g"));
+        assert_eq!(dead_letter.trace_header.as_deref(), Some("Root=1"));
     }
 
     #[test]
-    fn where_ten_attributes_leave_no_room_what_tells_least_is_left_out() {
-        let eight = dead_letter("n", &message("{}", 8), "never", &Limits::default()).unwrap();
+    fn the_last_attributes_are_left_out_beyond_ten() {
+        let eight = of("n", &message("{}", 8), "never", &Limits::default()).unwrap();
         assert_eq!(names(&eight)[..2], [FAILURE_REASON, IDEMPOTENCY_KEY]);
         assert_eq!(eight.attributes.len(), 10);
-        assert_eq!(dead_letter("n", &message("{}", 9), "never", &Limits::default()), None);
+        assert_eq!(of("n", &message("{}", 9), "never", &Limits::default()), None);
     }
 
     #[test]
-    fn near_the_size_limit_the_reason_is_cut_and_beyond_it_there_is_no_letter() {
-        let without = dead_letter("n", &message("x", 0), "?", &Limits::default())
-            .unwrap()
-            .bytes()
-            - 2;
-        let fits = |body: usize| dead_letter("n", &message(&"x".repeat(body), 0), "a long reason", &Limits::default());
-        let reason = |sent: QueueMessage| sent.attributes[FAILURE_REASON].string_value.clone().unwrap();
+    fn near_the_size_limit_the_reason_is_cut() {
+        let without = of("n", &message("x", 0), "?", &Limits::default()).unwrap().bytes() - 2;
+        let fits = |body: usize| of("n", &message(&"x".repeat(body), 0), "a long reason", &Limits::default());
+        let reason = |dead_letter: QueueMessage| dead_letter.attributes[FAILURE_REASON].string_value.clone().unwrap();
         let full = Limits::default().message_bytes - without;
         assert_eq!(reason(fits(full - 6).unwrap()), "a long");
         assert_eq!(reason(fits(full - 1).unwrap()), "a");
@@ -144,10 +141,10 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_that_sqs_would_refuse_is_made_sendable() {
-        let sent = dead_letter("n", &message("{}", 0), "bad\u{0}byte", &Limits::default()).unwrap();
+    fn characters_that_sqs_refuses_are_replaced_in_a_reason() {
+        let dead_letter = of("n", &message("{}", 0), "bad\u{0}byte", &Limits::default()).unwrap();
         assert_eq!(
-            sent.attributes[FAILURE_REASON].string_value.as_deref(),
+            dead_letter.attributes[FAILURE_REASON].string_value.as_deref(),
             Some("bad\u{fffd}byte")
         );
     }

@@ -1,4 +1,4 @@
-//! What an author sees of a message beside its content.
+//! What a handler gets of a message beside its content.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ impl Received {
         self.incoming.receive_count
     }
 
-    /// The message's group, if the producer named one.
+    /// The message group, if the producer set one.
     pub fn group(&self) -> Option<&str> {
         self.incoming.group.as_deref()
     }
@@ -42,36 +42,36 @@ impl Received {
         self.incoming.sent_at
     }
 
-    /// The producer's trace, as `AWSTraceHeader` has it: `Root=1-...;Parent=...;Sampled=1`.
+    /// The producer's trace, in the format of `AWSTraceHeader`: `Root=1-...;Parent=...;Sampled=1`.
     pub fn trace_header(&self) -> Option<&str> {
         self.incoming.trace_header.as_deref()
     }
 
-    /// The value of a message attribute that is text or a number.
+    /// The value of a message attribute of type `String` or `Number`.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.incoming.attributes.get(name)?.string_value.as_deref()
     }
 
-    /// What the message's envelope states, if the handler has one.
+    /// What the message's envelope states, if the handler has an [`Envelope`](crate::Envelope).
     pub fn origin(&self) -> Option<&Origin> {
         self.origin.as_ref()
     }
 }
 
-/// A received message under its key: what a handler gets beside the content.
+/// A received message with its key: what a handler gets beside the content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
     pub(crate) received: Received,
     pub(crate) key: Key,
-    /// The key inside the namespace, as it was given.
+    /// The key without the namespace.
     pub(crate) key_text: String,
 }
 
 impl Delivery {
-    /// A value for an `Idempotency-Key` header, 64 hexadecimal digits: the same at every attempt at this work.
+    /// A value for an `Idempotency-Key` header: 64 hexadecimal digits, the same at every attempt at this work.
     ///
-    /// An effect outside the completion (an HTTP call, for example) is tried again if the process dies before the
-    /// completion. The receiver can recognise the repetition by this token.
+    /// An effect outside the completion (an HTTP call, for example) is repeated if the process dies before the
+    /// completion. The receiver recognises the repetition by this token.
     pub fn idempotency_token(&self) -> String {
         self.key.token()
     }
@@ -93,17 +93,17 @@ impl Deref for Delivery {
     }
 }
 
-/// One message under way.
+/// One message that is being processed.
 #[derive(Debug)]
 pub(crate) struct Message {
     pub(crate) delivery: Delivery,
-    /// Around everything that is done for the message, so that each log line has its fields.
+    /// Everything that is done for the message runs in it, so that each log line has its fields.
     pub(crate) span: Span,
 }
 
-/// The key is recorded once it is decided, the owner once a lease is granted.
+/// The span of a message. The key is recorded once it is decided, the owner once a lease is granted.
 pub(crate) fn span(incoming: &Incoming) -> Span {
-    // Of the highest level, so that its fields are on every line, whatever level is logged.
+    // At the highest level: its fields are on every line, at any log level.
     tracing::error_span!(
         "message",
         messageId = incoming.id.as_str(),

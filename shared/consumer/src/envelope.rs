@@ -1,4 +1,4 @@
-//! Bodies that SNS or EventBridge has wrapped, unwrapped.
+//! Envelopes: the message inside a body that SNS or EventBridge wrote.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,18 +12,18 @@ use serde_json::value::RawValue;
 /// It is stated, never guessed from the body: a message of your own may look like an envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Envelope {
-    /// Nothing: the body is the message. So it is if the producer sends to the queue itself, and from SNS with raw
+    /// Nothing: the body is the message. Right for a producer that sends to the queue itself, and for SNS with raw
     /// message delivery on.
     None,
-    /// A [notification of SNS](https://docs.aws.amazon.com/sns/latest/dg/http-notification-json.html), as a subscribed
+    /// An [SNS notification](https://docs.aws.amazon.com/sns/latest/dg/http-notification-json.html), as a subscribed
     /// queue gets it with raw message delivery off. The message is the JSON in its field `Message`.
     Sns,
-    /// An [event of EventBridge](https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html), as
-    /// a queue gets it from a rule that sends the matched event as it is. The message is its field `detail`.
+    /// An [EventBridge event](https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html), as
+    /// a queue gets it from a rule whose target input is the matched event. The message is its field `detail`.
     EventBridge,
 }
 
-/// Where a wrapped message comes from, as its envelope says.
+/// Where a wrapped message comes from, as its envelope states.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     id: String,
@@ -36,8 +36,7 @@ pub struct Origin {
 impl Origin {
     /// SNS's `MessageId`, or EventBridge's `id`; never empty.
     ///
-    /// It is the same each time that the service delivers the message again, and in every queue that gets it. The
-    /// queue's own message ID is not.
+    /// It is the same at every delivery by that service and in every queue. The queue's own message ID is not.
     pub fn id(&self) -> &str {
         &self.id
     }
@@ -52,21 +51,21 @@ impl Origin {
         self.subject.as_deref()
     }
 
-    /// When it was published to SNS, or when the event happened, in RFC 3339 as it was sent.
+    /// When it was published to SNS, or when the event happened, in RFC 3339.
     pub fn time(&self) -> &str {
         &self.time
     }
 
-    /// The value of an attribute, if there is one of this name.
+    /// The value of the attribute with this name.
     ///
-    /// From SNS, a message attribute, as text whatever its type: a number in digits, binary data in Base64, a list in
-    /// JSON. From EventBridge, `account`, `region`, and for an event that is replayed from an archive, `replay-name`.
+    /// From SNS: a message attribute, always as text. Binary data is in Base64, a list in JSON.
+    /// From EventBridge: `account`, `region` and, for an event replayed from an archive, `replay-name`.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.get(name).map(String::as_str)
     }
 }
 
-/// What was in the envelope.
+/// The content of an envelope.
 #[derive(Debug)]
 pub(crate) struct Unwrapped<'a> {
     /// The message, as JSON to decode.
@@ -75,8 +74,8 @@ pub(crate) struct Unwrapped<'a> {
     pub(crate) origin: Option<Origin>,
 }
 
-/// Takes the message out of its envelope, or says why it can't be: in words of ours, for the reason goes where nothing
-/// of the body may go.
+/// Takes the message out of its envelope, or returns why that is impossible. The reason quotes nothing of the body,
+/// which may hold secrets: the reason goes to the log and into the ledger.
 pub(crate) fn unwrap(envelope: Envelope, body: &str) -> Result<Unwrapped<'_>, String> {
     match envelope {
         Envelope::None => Ok(Unwrapped {
@@ -114,22 +113,18 @@ fn notification(body: &str) -> Result<Unwrapped<'_>, String> {
     match &*notification.kind {
         "Notification" => {}
         "SubscriptionConfirmation" => {
-            return Err(
-                "a SubscriptionConfirmation of SNS: open the SubscribeURL in it to be sent notifications".into(),
-            );
+            return Err("an SNS SubscriptionConfirmation: open its SubscribeURL to confirm the subscription".into());
         }
         "UnsubscribeConfirmation" => {
-            return Err(
-                "an UnsubscribeConfirmation of SNS: open the SubscribeURL in it to be sent notifications again".into(),
-            );
+            return Err("an SNS UnsubscribeConfirmation: open its SubscribeURL to restore the subscription".into());
         }
-        _ => return Err(wrong("field `Type` is none of the documented types".into())),
+        _ => return Err(wrong("field `Type` has an unknown value".into())),
     }
     let attributes = notification.message_attributes.unwrap_or_default();
     Ok(Unwrapped {
         content: notification.message,
         origin: Some(Origin {
-            id: given("MessageId", notification.message_id).map_err(wrong)?,
+            id: not_empty("MessageId", notification.message_id).map_err(wrong)?,
             source: notification.topic_arn,
             subject: notification.subject,
             time: notification.timestamp,
@@ -151,13 +146,13 @@ struct Event<'a> {
     account: Option<String>,
     region: Option<String>,
     replay_name: Option<String>,
-    /// Not decoded here, for the handler's type is decoded from the same text.
+    /// Not decoded here: the handler's type is decoded from the same text.
     #[serde(borrow)]
     detail: &'a RawValue,
 }
 
 fn event(body: &str) -> Result<Unwrapped<'_>, String> {
-    let wrong = |what| format!("not an EventBridge event: {what} (does the rule send the matched event as it is?)");
+    let wrong = |what| format!("not an EventBridge event: {what} (is the matched event the rule's target input?)");
     let event: Event<'_> = decode(body).map_err(wrong)?;
     let attributes = [
         ("account", event.account),
@@ -167,7 +162,7 @@ fn event(body: &str) -> Result<Unwrapped<'_>, String> {
     Ok(Unwrapped {
         content: Cow::Borrowed(event.detail.get()),
         origin: Some(Origin {
-            id: given("id", event.id).map_err(wrong)?,
+            id: not_empty("id", event.id).map_err(wrong)?,
             source: event.source,
             subject: Some(event.detail_type),
             time: event.time,
@@ -180,340 +175,29 @@ fn event(body: &str) -> Result<Unwrapped<'_>, String> {
 }
 
 /// An empty ID would make all messages the same work.
-fn given(field: &str, value: String) -> Result<String, String> {
+fn not_empty(field: &str, value: String) -> Result<String, String> {
     match value.is_empty() {
         true => Err(format!("field `{field}` is empty")),
         false => Ok(value),
     }
 }
 
-/// serde's own words quote the body; the name of a missing field is ours.
+/// serde's messages quote the body. The name of a missing field is not from the body.
 fn decode<'a, E: Deserialize<'a>>(body: &'a str) -> Result<E, String> {
     serde_json::from_str(body).map_err(|error| {
-        let words = error.to_string();
-        let missing = words
+        let text = error.to_string();
+        let missing = text
             .strip_prefix("missing field `")
             .and_then(|rest| rest.split('`').next());
         let what = match (error.classify(), missing) {
             (Category::Data, Some(field)) => return format!("field `{field}` is missing"),
-            (Category::Data | Category::Io, _) => "it is not of the documented shape",
-            (Category::Eof, _) => "it ends too early",
-            (Category::Syntax, _) => "it is not JSON",
+            (Category::Data | Category::Io, _) => "unexpected shape",
+            (Category::Eof, _) => "unexpected end of JSON",
+            (Category::Syntax, _) => "not JSON",
         };
         format!("{what} at line {}, column {}", error.line(), error.column())
     })
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use serde_json::{Value, json};
-
-    use super::*;
-    use crate::published;
-
-    fn notification() -> Value {
-        json!({
-            "Type": "Notification",
-            "MessageId": "n-1",
-            "TopicArn": "arn:aws:sns:eu-west-1:123456789012:orders",
-            "Message": "{}",
-            "Timestamp": "2026-01-02T03:04:05.678Z",
-            "SignatureVersion": "1",
-        })
-    }
-
-    fn event() -> Value {
-        json!({
-            "version": "0",
-            "id": "e-1",
-            "detail-type": "Order Placed",
-            "source": "com.example.shop",
-            "account": "123456789012",
-            "time": "2026-01-02T03:04:05Z",
-            "region": "eu-west-1",
-            "resources": [],
-            "detail": {},
-        })
-    }
-
-    fn with(mut envelope: Value, field: &str, value: impl Into<Value>) -> String {
-        envelope[field] = value.into();
-        envelope.to_string()
-    }
-
-    fn without(mut envelope: Value, field: &str) -> String {
-        envelope.as_object_mut().unwrap().remove(field).unwrap();
-        envelope.to_string()
-    }
-
-    /// What is in the envelope, and where it comes from.
-    fn open(envelope: Envelope, body: &str) -> (String, Origin) {
-        let Unwrapped { content, origin } = unwrap(envelope, body).unwrap();
-        (content.into_owned(), origin.unwrap())
-    }
-
-    fn reason(envelope: Envelope, body: &str) -> String {
-        unwrap(envelope, body).unwrap_err()
-    }
-
-    #[test]
-    fn without_an_envelope_the_body_is_the_message() {
-        let body = notification().to_string();
-        let unwrapped = unwrap(Envelope::None, &body).unwrap();
-        assert_eq!((&*unwrapped.content, unwrapped.origin), (&*body, None));
-        assert_eq!(unwrap(Envelope::None, "not JSON").unwrap().content, "not JSON");
-    }
-
-    #[test]
-    fn the_origin_is_what_the_notification_says() {
-        let (_, plain) = open(Envelope::Sns, &notification().to_string());
-        assert_eq!(plain.id(), "n-1");
-        assert_eq!(plain.source(), "arn:aws:sns:eu-west-1:123456789012:orders");
-        assert_eq!(plain.time(), "2026-01-02T03:04:05.678Z");
-        assert_eq!((plain.subject(), plain.attribute("tenant")), (None, None));
-
-        let (_, titled) = open(Envelope::Sns, &with(notification(), "Subject", "a \"title\""));
-        assert_eq!(titled.subject(), Some("a \"title\""));
-        let null = with(notification(), "Subject", Value::Null);
-        assert_eq!(open(Envelope::Sns, &null).1, plain);
-        let null = with(notification(), "MessageAttributes", Value::Null);
-        assert_eq!(open(Envelope::Sns, &null).1, plain);
-
-        let attributes = json!({
-            "tenant": {"Type": "String", "Value": "blue"},
-            "weight": {"Type": "Number", "Value": "1.50"},
-            "photo": {"Type": "Binary", "Value": "AP8="},
-            "tags": {"Type": "String.Array", "Value": "[\"a\",\"b\"]"},
-        });
-        let (_, described) = open(Envelope::Sns, &with(notification(), "MessageAttributes", attributes));
-        let values = ["tenant", "weight", "photo", "tags"].map(|name| described.attribute(name).unwrap());
-        assert_eq!(values, ["blue", "1.50", "AP8=", "[\"a\",\"b\"]"]);
-    }
-
-    #[test]
-    fn the_origin_is_what_the_event_says() {
-        let (_, origin) = open(Envelope::EventBridge, &event().to_string());
-        assert_eq!(origin.id(), "e-1");
-        assert_eq!(origin.source(), "com.example.shop");
-        assert_eq!(origin.subject(), Some("Order Placed"));
-        assert_eq!(origin.time(), "2026-01-02T03:04:05Z");
-        assert_eq!(origin.attribute("account"), Some("123456789012"));
-        assert_eq!(origin.attribute("region"), Some("eu-west-1"));
-        assert_eq!(origin.attribute("replay-name"), None);
-
-        let (_, replayed) = open(Envelope::EventBridge, &with(event(), "replay-name", "march"));
-        assert_eq!(replayed.attribute("replay-name"), Some("march"));
-        let (_, bare) = open(Envelope::EventBridge, &without(event(), "account"));
-        assert_eq!(bare.attribute("account"), None);
-    }
-
-    #[test]
-    fn the_reason_names_a_missing_or_empty_field_and_the_way_out() {
-        for field in ["Type", "MessageId", "TopicArn", "Message", "Timestamp"] {
-            assert_eq!(
-                reason(Envelope::Sns, &without(notification(), field)),
-                format!("not an SNS notification: field `{field}` is missing (is raw message delivery on?)")
-            );
-        }
-        for field in ["id", "source", "detail-type", "time", "detail"] {
-            assert_eq!(
-                reason(Envelope::EventBridge, &without(event(), field)),
-                format!(
-                    "not an EventBridge event: field `{field}` is missing \
-                     (does the rule send the matched event as it is?)"
-                )
-            );
-        }
-        let empty = with(notification(), "MessageId", "");
-        assert!(reason(Envelope::Sns, &empty).contains("field `MessageId` is empty"));
-        let empty = with(event(), "id", "");
-        assert!(reason(Envelope::EventBridge, &empty).contains("field `id` is empty"));
-    }
-
-    #[test]
-    fn the_reason_names_the_place_where_an_envelope_breaks() {
-        let sns = |body| reason(Envelope::Sns, body);
-        assert_eq!(
-            sns("hello"),
-            "not an SNS notification: it is not JSON at line 1, column 1 (is raw message delivery on?)"
-        );
-        assert!(sns("{\n\"Type").contains("it ends too early at line 2, column 5"));
-        assert!(sns("").contains("it ends too early at line 1, column 0"));
-        assert!(sns("42").contains("it is not of the documented shape at line 1, column 2"));
-        let event = reason(Envelope::EventBridge, r#"{"detail": {"a": }}"#);
-        assert!(event.contains("it is not JSON at line 1, column 18"), "{event}");
-    }
-
-    #[test]
-    fn the_reason_quotes_nothing_of_the_body() {
-        let secret = "4111111111111111";
-        let number = json!(4_111_111_111_111_111_i64);
-        let bodies = [
-            format!("\"{secret}\""),
-            number.to_string(),
-            format!("{secret} {{"),
-            json!({ secret: 1 }).to_string(),
-            with(notification(), "Type", secret),
-            with(notification(), "Type", number.clone()),
-            with(notification(), "MessageId", number.clone()),
-            with(notification(), "MessageAttributes", secret),
-            with(
-                notification(),
-                "MessageAttributes",
-                json!({ secret: { "Value": number } }),
-            ),
-            with(notification(), "MessageAttributes", json!({ secret: {} })),
-            with(event(), "id", number.clone()),
-            with(event(), "time", json!([secret])),
-            format!(r#"{{"detail": {secret}x"#),
-        ];
-        for body in &bodies {
-            let reasons = [Envelope::Sns, Envelope::EventBridge].map(|envelope| unwrap(envelope, body).err());
-            let reasons: Vec<_> = reasons.into_iter().flatten().collect();
-            assert!(!reasons.is_empty(), "{body} is an envelope");
-            assert!(!reasons.concat().contains("4111"), "{reasons:?}");
-        }
-    }
-
-    #[test]
-    fn a_confirmation_is_told_by_its_name_and_any_other_type_is_not() {
-        for kind in ["SubscriptionConfirmation", "UnsubscribeConfirmation"] {
-            let reason = reason(Envelope::Sns, &with(notification(), "Type", kind));
-            assert!(reason.contains(kind) && reason.contains("SubscribeURL"), "{reason}");
-        }
-        assert_eq!(
-            reason(Envelope::Sns, &with(notification(), "Type", "Surprise")),
-            "not an SNS notification: field `Type` is none of the documented types (is raw message delivery on?)"
-        );
-    }
-
-    #[test]
-    fn a_detail_is_handed_on_uncopied_as_it_was_sent() {
-        let body = event()
-            .to_string()
-            .replace("\"detail\":{}", "\"detail\":{\"sum\":1.50, \"sum\":  1e2}");
-        let unwrapped = unwrap(Envelope::EventBridge, &body).unwrap();
-        assert_eq!(unwrapped.content, "{\"sum\":1.50, \"sum\":  1e2}");
-        assert!(matches!(unwrapped.content, Cow::Borrowed(_)));
-    }
-
-    /// Demands that what is taken out of the notification is what it says.
-    fn unwraps_notification(file: &str, notification: &Value) {
-        let (content, origin) = open(Envelope::Sns, &notification.to_string());
-        assert_eq!(notification["Message"], content, "{file}");
-        assert_eq!(notification["MessageId"], origin.id(), "{file}");
-        assert_eq!(notification["TopicArn"], origin.source(), "{file}");
-        assert_eq!(notification["Timestamp"], origin.time(), "{file}");
-        assert_eq!(notification["Subject"].as_str(), origin.subject(), "{file}");
-        for (name, attribute) in notification["MessageAttributes"].as_object().into_iter().flatten() {
-            assert_eq!(attribute["Value"].as_str(), origin.attribute(name), "{file}");
-        }
-    }
-
-    /// Demands that what is taken out of the event is what it says.
-    fn unwraps_event(file: &str, event: &Value) {
-        let (content, origin) = open(Envelope::EventBridge, &event.to_string());
-        assert_eq!(
-            event["detail"],
-            serde_json::from_str::<Value>(&content).unwrap(),
-            "{file}"
-        );
-        assert_eq!(event["id"], origin.id(), "{file}");
-        assert_eq!(event["source"], origin.source(), "{file}");
-        assert_eq!(event["time"], origin.time(), "{file}");
-        assert_eq!(event["detail-type"].as_str(), origin.subject(), "{file}");
-        assert_eq!(event["account"].as_str(), origin.attribute("account"), "{file}");
-        assert_eq!(event["region"].as_str(), origin.attribute("region"), "{file}");
-    }
-
-    #[test]
-    fn documented_envelopes_are_unwrapped() {
-        let mut seen = (0, 0);
-        for (file, sample) in published::ours() {
-            let body = || serde_json::from_str(sample["Records"][0]["body"].as_str().unwrap()).unwrap();
-            if file.starts_with("sns-") {
-                seen.0 += 1;
-                unwraps_notification(&file, &body());
-            } else if file.starts_with("eventbridge-") {
-                seen.1 += 1;
-                unwraps_event(&file, &body());
-            }
-        }
-        assert!(seen.0 >= 4 && seen.1 >= 3, "{seen:?}");
-    }
-
-    #[test]
-    fn published_notifications_are_unwrapped() {
-        let samples = published::theirs();
-        let records = samples.iter().flat_map(|(file, sample)| {
-            let records = sample["Records"].as_array().into_iter().flatten();
-            records.filter_map(move |record| Some((file, record.get("Sns")?)))
-        });
-        let unwrapped = records
-            .map(|(file, notification)| unwraps_notification(file, notification))
-            .count();
-        assert!(unwrapped >= 5, "{unwrapped}");
-
-        let confirmations: Vec<_> = samples
-            .iter()
-            .filter_map(|(_, sample)| Some((sample["Type"].as_str()?, sample)))
-            .filter(|(kind, _)| kind.ends_with("Confirmation"))
-            .map(|(kind, sample)| (kind, reason(Envelope::Sns, &sample.to_string())))
-            .collect();
-        assert_eq!(confirmations.len(), 2);
-        for (kind, reason) in confirmations {
-            assert!(reason.contains(kind), "{reason}");
-        }
-    }
-
-    #[test]
-    fn published_events_are_unwrapped() {
-        let samples = published::theirs();
-        // An alarm that invokes Lambda by itself calls its detail otherwise, and comes through no queue.
-        let events = samples
-            .iter()
-            .filter(|(_, sample)| sample.get("detail-type").is_some() && sample.get("alarmData").is_none());
-        let unwrapped = events.map(|(file, event)| unwraps_event(file, event)).count();
-        assert!(unwrapped >= 15, "{unwrapped}");
-    }
-
-    fn any_json() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            any::<i64>().prop_map(Value::from),
-            any::<f64>().prop_map(Value::from),
-            any::<String>().prop_map(Value::from),
-        ];
-        leaf.prop_recursive(4, 32, 4, |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                prop::collection::btree_map(any::<String>(), inner, 0..4)
-                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
-            ]
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn any_text_comes_out_of_a_notification_as_it_went_in(text: String) {
-            prop_assert_eq!(open(Envelope::Sns, &with(notification(), "Message", text.as_str())).0, text);
-        }
-
-        #[test]
-        fn any_json_comes_out_of_an_event_as_it_went_in(detail in any_json()) {
-            let text = detail.to_string();
-            prop_assert_eq!(open(Envelope::EventBridge, &with(event(), "detail", detail)).0, text);
-        }
-
-        #[test]
-        fn whatever_the_body_is_nothing_panics(body: String, json in any_json()) {
-            for envelope in [Envelope::Sns, Envelope::EventBridge] {
-                let _ = unwrap(envelope, &body);
-                let _ = unwrap(envelope, &json.to_string());
-                let _ = unwrap(envelope, &with(notification(), "MessageAttributes", json.clone()));
-            }
-        }
-    }
-}
+mod tests;

@@ -1,4 +1,4 @@
-//! What an unfinished handler hands back.
+//! What an unfinished handler returns.
 
 use std::error::Error;
 use std::fmt::{self, Display};
@@ -6,66 +6,67 @@ use std::time::Duration;
 
 type Cause = Box<dyn Error + Send + Sync>;
 
-/// Why the work of a message was not done, and what is to become of it.
+/// Why the work of a message was not done, and what happens to the message.
 ///
-/// Any error converts to a retry, so that `?` does the careful thing. (That is why `Failure` is no `Error` itself.)
+/// Any error converts to a retry, so `?` loses no message. (For this conversion, `Failure` is no `Error` itself.)
 #[derive(Debug)]
 pub struct Failure {
-    pub(crate) fate: Fate,
+    pub(crate) kind: Kind,
     pub(crate) cause: Cause,
 }
 
-/// What is to become of a message whose work was not done.
+/// What happens to a message whose work was not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum Kind {
     Retry,
     RetryAfter(Duration),
     Permanent,
 }
 
 impl Failure {
-    /// It may succeed at the next delivery, which comes after a [random time](crate::RetryDelays) that grows with each receive.
+    /// It may succeed at the next delivery. The [delay](crate::RetryDelays) until then is random and grows with each receive.
     pub fn retry(cause: impl Into<Cause>) -> Self {
         Self {
-            fate: Fate::Retry,
+            kind: Kind::Retry,
             cause: cause.into(),
         }
     }
 
-    /// It may succeed, but not before this much time has passed; at most 11 hours and 40 minutes, for SQS hides a message no
-    /// longer than 12 hours from its receipt.
+    /// It may succeed, but not before this delay has passed.
+    ///
+    /// At most 11 hours and 40 minutes on SQS, whose visibility timeout ends 12 hours after the receive.
     pub fn retry_after(delay: Duration, cause: impl Into<Cause>) -> Self {
         Self {
-            fate: Fate::RetryAfter(delay),
+            kind: Kind::RetryAfter(delay),
             cause: cause.into(),
         }
     }
 
-    /// It can never succeed: the message goes to the dead-letter queue at once, with this reason, if one is configured.
+    /// It can never succeed: the message goes to the dead-letter queue, if one is configured, at once and with this reason.
     ///
-    /// Later deliveries are rejected for the same reason, in claim-then-complete mode without running the handler.
+    /// Later deliveries are rejected with the same reason; in claim-then-complete mode the handler does not run again.
     pub fn permanent(cause: impl Into<Cause>) -> Self {
         Self {
-            fate: Fate::Permanent,
+            kind: Kind::Permanent,
             cause: cause.into(),
         }
     }
 
     /// Whether the failure is permanent.
     pub fn is_permanent(&self) -> bool {
-        self.fate == Fate::Permanent
+        self.kind == Kind::Permanent
     }
 
-    /// The time that has to pass before another attempt, if it was stated.
+    /// The delay before another attempt, if the handler stated one.
     pub fn delay(&self) -> Option<Duration> {
-        match self.fate {
-            Fate::RetryAfter(delay) => Some(delay),
-            Fate::Retry | Fate::Permanent => None,
+        match self.kind {
+            Kind::RetryAfter(delay) => Some(delay),
+            Kind::Retry | Kind::Permanent => None,
         }
     }
 }
 
-/// A reason is kept in a record and in the log: neither has room for a whole message that somebody quotes in it.
+/// A reason is stored in a record and in the log. Neither has room for a reason that quotes a whole message.
 const LONGEST_REASON_BYTES: usize = 1024;
 
 /// The cause and all its sources, in one line, cut after 1,024 bytes.
@@ -109,7 +110,7 @@ mod tests {
         struct Outer(#[source] std::num::ParseIntError);
 
         let failure = Failure::from(Outer("x".parse::<u8>().unwrap_err()));
-        assert_eq!(failure.fate, Fate::Retry);
+        assert_eq!(failure.kind, Kind::Retry);
         assert_eq!(failure.to_string(), "saving failed: invalid digit found in string");
     }
 

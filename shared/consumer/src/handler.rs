@@ -8,51 +8,51 @@ use serde::de::DeserializeOwned;
 
 use crate::{Delivery, Envelope, Failure, IdempotencyKey, Received};
 
-/// The work of one kind of message. It knows nothing of Lambda, and is shared by messages that run side by side.
+/// Processes one kind of message, on any host. Messages that are processed concurrently share it.
 pub trait Handler: Send + Sync + 'static {
-    /// What a message's body holds, as JSON.
+    /// What a message's body is decoded to, from JSON.
     type Message: DeserializeOwned + Send;
 
-    /// What it commits together with the record of its work: `NoWrites`, or the write type of its store.
+    /// What it commits together with its record: `NoWrites`, or the write type of its store.
     ///
     /// A handler whose writes belong to another store than the ledger's does not compile: no store can commit another's
     /// writes.
     type Write: Write;
 
-    /// A stable name that begins every key of this handler's, such as `place-order`; no `#`, at most 255 bytes.
+    /// The namespace: a stable name that begins every key of this handler, such as `place-order`. 1 to 255 bytes, no `#`.
     ///
-    /// It is stated, not derived from the deployed function's name, so that a rename or a second deployment beside the
-    /// first does not forget what was done.
+    /// It is stated, not derived from the name of the deployed function: after a rename, or in a second deployment, the
+    /// records are still found.
     const NAMESPACE: &'static str;
 
-    /// How the work is kept to once.
+    /// How the work is done once although messages are delivered more than once.
     const MODE: Mode = Mode::ClaimThenComplete;
 
-    /// What the message is wrapped in.
+    /// What the message is wrapped in. It is stated, never guessed from a body.
     const ENVELOPE: Envelope = Envelope::None;
 
-    /// How long the work of one message may take, if not as long as the invocation leaves.
+    /// How long one message may take. `None`: as long as the time budget leaves.
     const TIMEOUT: Option<Duration> = None;
 
-    /// Whether a FIFO group waits behind a message that can never be worked, until somebody has seen to it or the redrive
-    /// policy moves it. By default such a message is dead-lettered and its group goes on, as SQS does it by itself.
+    /// Whether a FIFO message group waits behind a rejected message, until the redrive policy or an operator moves it. By
+    /// default a rejected message is dead-lettered and its group goes on, as with the redrive policy of SQS.
     ///
-    /// What waits behind it in a batch is received as often as it is, and may be moved along with it.
+    /// Messages that wait behind it are received along with it. The redrive policy may move them as well.
     const HOLD_GROUP: bool = false;
 
-    /// What makes two messages the same work: unless said otherwise, what the message brings, which is its ID.
+    /// What makes two messages the same work. The default is the message's own key, usually its ID.
     fn key(&self, _message: &Self::Message, _received: &Received) -> IdempotencyKey {
         IdempotencyKey::of_message()
     }
 
-    /// Does the work of one message.
+    /// Processes one message.
     ///
-    /// It may be cancelled at any `await` when the invocation's time or [`TIMEOUT`](Self::TIMEOUT) runs out; the message
-    /// then comes again. One that blocks the thread can't be cancelled, and costs the whole batch.
+    /// It may be cancelled at any `await` when the time budget or [`TIMEOUT`](Self::TIMEOUT) runs out; the message is then
+    /// redelivered. A handler that blocks the thread can't be cancelled and may fail the whole batch.
     ///
     /// # Errors
     ///
-    /// A [`Failure`] says what becomes of the message. Nothing that the completion would have written or sent happens.
+    /// A [`Failure`] decides what happens to the message. Nothing is written or sent.
     fn handle(
         &self,
         message: Self::Message,
@@ -60,18 +60,18 @@ pub trait Handler: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Completion<Self::Write>, Failure>> + Send;
 }
 
-/// How the work of a message is kept to once.
+/// How the work of a message is done once although it is delivered more than once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// The key is claimed before the handler runs, so that nobody else works on it: right for a handler with effects
-    /// outside its completion, such as an HTTP call. Two requests to the ledger a message.
+    /// The key is claimed before the handler runs, so that no other attempt runs concurrently. Right for a handler with
+    /// effects outside its completion, such as an HTTP call. Two requests to the ledger per message.
     ClaimThenComplete,
-    /// No claim: the record is put together with the completion's writes. Right for a handler whose only effects *are*
-    /// these writes and messages: it runs at every delivery, of which one commits and the others' work is discarded. One
-    /// request a message.
+    /// No claim: the record is put together with the completion's writes. Right for a handler whose only effects are
+    /// these writes and messages. It runs at every delivery; one commits, the others are discarded. One request to the
+    /// ledger per message.
     OneStep,
-    /// No ledger: right for a handler whose effect is the same however often it happens, such as a put of a whole item or
-    /// an insertion under a business key. It runs at every delivery, its messages are sent at every delivery, and it can
-    /// have no [writes](Handler::Write) committed. No request.
+    /// No ledger. Right for a handler that is idempotent by itself, such as a put of a whole item or an insert under a
+    /// business key. It runs and sends its messages at every delivery. It can't commit [writes](Handler::Write). No request
+    /// to the ledger.
     Natural,
 }

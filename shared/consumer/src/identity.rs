@@ -1,4 +1,4 @@
-//! What makes two messages the same work: the one place that decides a key.
+//! What makes two messages the same work. Keys are decided here and nowhere else.
 
 use idempotency::{Key, fingerprint};
 use serde::Serialize;
@@ -22,26 +22,28 @@ enum Source {
 }
 
 impl IdempotencyKey {
-    /// The message's own: its attribute [`IdempotencyKey`](crate::dead_letter::IDEMPOTENCY_KEY) if it has one, which keeps
-    /// the identity of outgoing messages and redriven dead letters; else the ID that its [envelope](crate::Envelope)
-    /// states; else its message ID, which after a redrive is the
-    /// [original one](crate::dead_letter::ORIGINAL_MESSAGE_ID).
+    /// The message's own key, the first of these that exists:
+    ///
+    /// 1. its attribute [`IdempotencyKey`](crate::dead_letter::IDEMPOTENCY_KEY), which keeps the identity of outgoing
+    ///    messages and redriven dead letters;
+    /// 2. the ID that its [envelope](crate::Envelope) states;
+    /// 3. its message ID; after a redrive, the [original one](crate::dead_letter::ORIGINAL_MESSAGE_ID).
     pub fn of_message() -> Self {
         Self(Source::Message)
     }
 
-    /// The deduplication ID that the producer gave it, for FIFO queues: it recognises a copy beyond the five minutes for
-    /// which the queue does. An attribute [`IdempotencyKey`](crate::dead_letter::IDEMPOTENCY_KEY) has priority.
+    /// The deduplication ID that the producer set, for FIFO queues. The ledger recognises a copy after the five minutes for
+    /// which SQS does. An attribute [`IdempotencyKey`](crate::dead_letter::IDEMPOTENCY_KEY) has priority.
     pub fn deduplication_id() -> Self {
         Self(Source::DeduplicationId)
     }
 
-    /// A business key, such as an order's ID: right when a producer may send the same work as two messages.
+    /// A business key, such as the ID of an order: right when a producer may send the same work as two messages.
     ///
-    /// An empty key is a permanent failure of the message. So is a key that was used for another payload; payloads are the
-    /// same if they are the same JSON.
+    /// An empty key is a permanent failure of the message. So is a key that was used for another payload. Two payloads are
+    /// the same if they are the same JSON.
     ///
-    /// The key is readable in the ledger, in dead letters and in the log: nothing personal or secret belongs in it.
+    /// The key is readable in the ledger, in dead letters and in the log: put nothing personal or secret in it.
     pub fn business(key: impl Into<String>) -> Self {
         Self(Source::Business {
             key: key.into(),
@@ -49,7 +51,7 @@ impl IdempotencyKey {
         })
     }
 
-    /// The same, but only this part of the payload distinguishes it from another one.
+    /// A business key; two payloads are the same if this part of them is the same JSON.
     pub fn business_counting(key: impl Into<String>, part: &impl Serialize) -> Self {
         Self(Source::Business {
             key: key.into(),
@@ -61,9 +63,9 @@ impl IdempotencyKey {
 /// The key of a message's work.
 pub(crate) struct Identity {
     pub(crate) key: Key,
-    /// The key inside the namespace, as it was given.
+    /// The key without the namespace.
     pub(crate) text: String,
-    /// Fingerprint of the payload, for a key that the queue did not make.
+    /// Fingerprint of the payload; `None` for a key that the queue made, which has one payload only.
     pub(crate) fingerprint: Option<String>,
 }
 
@@ -76,30 +78,31 @@ pub(crate) fn stated<H: Handler>(
     match stated.0 {
         Source::Message => Ok(own::<H>(received, content)),
         Source::DeduplicationId => {
-            // The deduplication ID of a redriven message is the sender's.
+            // The redrive gave the message another deduplication ID.
             let original = || attribute(received, ORIGINAL_DEDUPLICATION_ID).or(received.deduplication_id());
-            let text = brought(received)
+            let text = carried(received)
                 .or_else(original)
-                .ok_or("it has no deduplication ID; is its queue FIFO?")?;
+                .ok_or("the message has no deduplication ID; is its queue FIFO?")?;
             identity::<H>(text, Some(payload_fingerprint(content)))
         }
         Source::Business { key, fingerprint } => {
             let fingerprint = fingerprint.unwrap_or_else(|| Ok(payload_fingerprint(content)));
-            let fingerprint = fingerprint.map_err(|why| format!("its fingerprint can't be computed: {why}"))?;
+            let fingerprint =
+                fingerprint.map_err(|why| format!("the fingerprint of the payload can't be computed: {why}"))?;
             identity::<H>(&key, Some(fingerprint))
         }
     }
 }
 
-/// The identity that the message has by itself, even if it can't be decoded.
+/// The message's own identity, which it has even if it can't be decoded.
 #[expect(clippy::expect_used, reason = "its message says why it can't happen")]
 pub(crate) fn own<H: Handler>(received: &Received, content: &str) -> Identity {
     let origin = received.origin().map(|origin| origin.id());
-    let text = (brought(received).or(origin))
+    let text = (carried(received).or(origin))
         .or(attribute(received, ORIGINAL_MESSAGE_ID))
         .unwrap_or(received.message_id());
     // A key that the queue did not make may be used for another payload.
-    let foreign = brought(received).is_some() || origin.is_some();
+    let foreign = carried(received).is_some() || origin.is_some();
     let fingerprint = foreign.then(|| payload_fingerprint(content));
     identity::<H>(text, fingerprint).expect("an ID is not empty, and the namespace is checked at compile time")
 }
@@ -119,7 +122,7 @@ fn identity<H: Handler>(text: &str, fingerprint: Option<String>) -> Result<Ident
 }
 
 /// The key that the message itself carries.
-fn brought(received: &Received) -> Option<&str> {
+fn carried(received: &Received) -> Option<&str> {
     attribute(received, IDEMPOTENCY_KEY)
 }
 
@@ -127,8 +130,8 @@ fn attribute<'a>(received: &'a Received, name: &str) -> Option<&'a str> {
     received.attribute(name).filter(|value| !value.is_empty())
 }
 
-/// What the handler could decode may still not fit a plain JSON value (numbers beyond all types, for example). Then its text
-/// counts.
+/// The fingerprint of the payload as JSON. A handler may decode what a JSON value can't hold (a number out of range, for
+/// example); then it is the fingerprint of the text.
 fn payload_fingerprint(content: &str) -> String {
     let value = serde_json::from_str(content).unwrap_or_else(|_| Value::from(content));
     fingerprint(&value).unwrap_or_default()

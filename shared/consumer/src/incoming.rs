@@ -4,29 +4,29 @@ use std::collections::BTreeMap;
 
 use idempotency::Timestamp;
 
-/// A message as a host received it. The host fills in what its queue knows.
+/// A message as a host received it. The host sets what its queue reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incoming {
-    /// What the queue calls it. It is the same at every delivery.
+    /// Its ID in the queue, the same at every delivery.
     pub id: MessageId,
     /// The body, as text.
     pub body: String,
     /// The message attributes.
     pub attributes: BTreeMap<String, Attribute>,
-    /// The message group, if the producer named one.
+    /// The message group, if the producer set one.
     pub group: Option<String>,
     /// The deduplication ID, if the queue has one.
     pub deduplication_id: Option<String>,
-    /// How often the message was received, this time included.
+    /// How often the message was received, this time included; 1 if the queue does not report it.
     pub receive_count: u32,
     /// When the message was sent to its queue.
     pub sent_at: Option<Timestamp>,
-    /// The producer's trace, as `AWSTraceHeader` has it: `Root=1-...;Parent=...;Sampled=1`.
+    /// The producer's trace, in the format of `AWSTraceHeader`: `Root=1-...;Parent=...;Sampled=1`.
     pub trace_header: Option<String>,
 }
 
 impl Incoming {
-    /// A message received for the first time, of which nothing else is known.
+    /// A message received for the first time, with ID and body only.
     pub fn new(id: MessageId, body: impl Into<String>) -> Self {
         Self {
             id,
@@ -41,7 +41,7 @@ impl Incoming {
     }
 }
 
-/// The ID of a message; never empty. Without an ID a message can't be told from others.
+/// The ID of a message; never empty, because it distinguishes the message from others.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct MessageId(String);
 
@@ -61,7 +61,7 @@ impl MessageId {
 /// A message attribute: a type, and the value as a string or as bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attribute {
-    /// `String`, `Number` or `Binary`, with an optional label of the producer's, such as `Number.int`.
+    /// `String`, `Number` or `Binary`, with an optional custom label, such as `Number.int`.
     pub data_type: Option<String>,
     /// The value, unless it is binary.
     pub string_value: Option<String>,

@@ -1,4 +1,4 @@
-//! Which messages of a batch are processed one after the other, and which side by side.
+//! Which messages of a batch are processed in order, and which concurrently.
 
 use std::collections::HashMap;
 
@@ -7,9 +7,9 @@ use crate::delivery::Message;
 /// The messages of a batch, as positions in it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Order {
-    /// In order inside a sequence, sequences side by side.
+    /// Messages of a sequence are processed in order, sequences concurrently.
     pub(crate) sequences: Vec<Vec<usize>>,
-    /// Each repeated delivery of a message, with the position of the first: it is not processed, but has the same end.
+    /// Each repeated delivery of a message, with the position of the first. It is not processed: it has the same verdict.
     pub(crate) copies: Vec<(usize, usize)>,
 }
 
@@ -28,7 +28,7 @@ pub(crate) fn order(messages: &[Message], ordered: bool) -> Order {
         }
         let sequence = match ordered {
             true => *of_group.entry(delivery.group()).or_insert(sequences.len()),
-            // Two messages of one key are not copies: their payloads may differ, and each has an end of its own. In
+            // Two messages of one key are not copies: their payloads may differ, and each has a verdict of its own. In
             // sequence, the second finds the record of the first.
             false => *of_key.entry(delivery.key()).or_insert(sequences.len()),
         };

@@ -19,7 +19,7 @@ pub(crate) enum Outcome {
         owner: Option<OwnerToken>,
     },
     /// It was not processed, and may be at a later delivery.
-    Failed { again: Again, why: String },
+    Failed { delay: Delay, why: String },
     /// It can never be processed.
     Rejected { why: String, dead_lettered: bool },
     /// There was no time for it, or a message of its group failed before it. Nothing was done for it.
@@ -28,24 +28,24 @@ pub(crate) enum Outcome {
 
 /// When a failed message should be redelivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Again {
-    /// After a while that grows with each receive.
-    Later,
-    /// After a stated time.
-    After(Duration),
-    /// Once the lease that it holds has ended.
-    AtLeaseEnd,
+pub(crate) enum Delay {
+    /// After a random delay that grows with each receive.
+    Backoff,
+    /// After the delay that the handler stated.
+    Stated(Duration),
+    /// When the lease that it holds has ended.
+    LeaseEnd,
 }
 
 impl Outcome {
     pub(crate) fn failed(why: impl Into<String>) -> Self {
         Self::Failed {
-            again: Again::Later,
+            delay: Delay::Backoff,
             why: why.into(),
         }
     }
 
-    /// Logs one line if something did not go well: the volume of the log must not grow with success.
+    /// Logs a line above debug level only if something went wrong: the volume of the log must not grow with success.
     pub(crate) fn log(&self) {
         match self {
             Self::Done => tracing::debug!("done"),
@@ -56,7 +56,7 @@ impl Outcome {
                 "in progress: another attempt holds the lease"
             ),
             Self::Failed {
-                again: Again::After(delay),
+                delay: Delay::Stated(delay),
                 why,
             } => tracing::warn!(retryAfterSeconds = delay.as_secs(), "failed: {why}"),
             Self::Failed { why, .. } => tracing::warn!("failed: {why}"),
@@ -70,7 +70,7 @@ impl Outcome {
 impl From<&Failure> for Outcome {
     fn from(failure: &Failure) -> Self {
         Self::Failed {
-            again: failure.delay().map_or(Again::Later, Again::After),
+            delay: failure.delay().map_or(Delay::Backoff, Delay::Stated),
             why: failure.to_string(),
         }
     }

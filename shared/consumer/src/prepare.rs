@@ -1,4 +1,4 @@
-//! A message made ready: unwrapped, decoded, and under its key.
+//! A message before its handler runs: unwrapped, decoded, with its key.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -10,14 +10,14 @@ use crate::envelope::{self, Unwrapped};
 use crate::identity::{self, Identity};
 use crate::{Delivery, Failure, Handler, Incoming, Received, body};
 
-/// What the handler is to process, or why it can't.
+/// What the handler gets, or why it can't run.
 pub(crate) struct Prepared<M> {
     pub(crate) content: Result<M, Failure>,
-    /// Fingerprint of the payload, for a key that the queue did not make.
+    /// Fingerprint of the payload; `None` for a key that the queue made, which has one payload only.
     pub(crate) fingerprint: Option<String>,
 }
 
-/// Decodes a message and decides its key. A panic on the way fails this message alone.
+/// Decodes a message and decides its key. A panic fails this message only.
 pub(crate) fn prepare<H: Handler>(handler: &H, incoming: Incoming) -> (Message, Prepared<H::Message>) {
     let span = delivery::span(&incoming);
     let incoming = Arc::new(incoming);
@@ -47,7 +47,7 @@ pub(crate) fn prepare<H: Handler>(handler: &H, incoming: Incoming) -> (Message, 
     (Message { delivery, span }, Prepared { content, fingerprint })
 }
 
-/// The message inside its envelope; if there is none, the body as it is, and why.
+/// The message inside its envelope; without a valid envelope, the body as it is, and the reason.
 fn unwrap<H: Handler>(body: &str) -> (Cow<'_, str>, Option<crate::Origin>, Option<String>) {
     match envelope::unwrap(H::ENVELOPE, body) {
         Ok(Unwrapped { content, origin }) => (content, origin, None),
@@ -61,7 +61,7 @@ fn decode<H: Handler>(handler: &H, received: &Received, content: &str) -> Result
     Ok((identity::stated::<H>(stated, received, content)?, message))
 }
 
-/// After a panic of the author's code.
+/// The failure of a message whose handler panicked.
 pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Failure {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));

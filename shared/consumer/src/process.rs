@@ -1,4 +1,4 @@
-//! A batch of messages, or one message, from the host to the verdicts.
+//! A batch of messages, or one message, from `Incoming` to its verdict.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,28 +13,28 @@ use crate::delivery::Message;
 use crate::order::{Order, order};
 use crate::outcome::Outcome;
 use crate::prepare::{Prepared, panicked, prepare};
-use crate::summary::Tally;
+use crate::summary::Counters;
 use crate::verdict::{Verdict, verdict};
 use crate::{Budget, Handler, Incoming, Queues, Services, Summary};
 
-/// How many messages are processed side by side: as many as a Lambda batch has by default, which is also the number of
+/// How many messages are processed concurrently: as many as a Lambda batch has by default. It is also the number of
 /// connections to the store.
 pub const CONCURRENCY: usize = 10;
 
-/// What became of a batch.
+/// The result of a batch.
 #[derive(Debug)]
 pub struct Report {
     /// One verdict for each message, in the order of the batch.
     pub verdicts: Vec<Verdict>,
-    /// The same in numbers.
+    /// The outcomes of its messages, counted.
     pub summary: Summary,
 }
 
 /// Processes a batch of messages. Every message counts as failed until it is proven done.
 ///
-/// On an `ordered` queue the messages of a group are processed in order, groups side by side; after a failure the rest of the
-/// group is not started. On other queues messages are processed side by side, those of one key in order. The verdicts are
-/// returned before the budget's end; a message delivered twice in one batch is processed once.
+/// On an `ordered` queue the messages of a group are processed in order, groups concurrently; after a failure the rest of the
+/// group is not started. On other queues messages are processed concurrently, those of one key in order. A message that is
+/// delivered twice in one batch is processed once. The verdicts are returned before the end of the budget.
 pub async fn process_batch<H: Handler, S: Store<Write = H::Write>, Q: Queues>(
     handler: &Arc<H>,
     services: &Services<S, Q>,
@@ -49,16 +49,16 @@ pub async fn process_batch<H: Handler, S: Store<Write = H::Write>, Q: Queues>(
         services,
         budget,
         ordered,
-        tally: Tally::default(),
+        counters: Counters::default(),
     };
-    let ends = batch.run(&messages, contents).await;
+    let results = batch.run(&messages, contents).await;
     let mut summary = Summary::default();
-    ends.iter().for_each(|end| summary.count(&end.outcome));
+    results.iter().for_each(|result| summary.count(&result.outcome));
     let sent = messages.iter().filter_map(|message| message.delivery.sent_at());
     summary.oldest_message_age = sent.map(|sent| sent.until(budget.now())).max();
     Report {
-        verdicts: ends.into_iter().map(|end| end.verdict).collect(),
-        summary: batch.tally.add_to(summary),
+        verdicts: results.into_iter().map(|result| result.verdict).collect(),
+        summary: batch.counters.add_to(summary),
     }
 }
 
@@ -78,8 +78,8 @@ pub async fn process_one<H: Handler, S: Store<Write = H::Write>, Q: Queues>(
 }
 
 impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
-    /// The end of each message, in the order of the batch.
-    async fn run(&self, messages: &[Message], contents: Vec<Prepared<H::Message>>) -> Vec<End> {
+    /// Outcome and verdict of each message, in the order of the batch.
+    async fn run(&self, messages: &[Message], contents: Vec<Prepared<H::Message>>) -> Vec<Processed> {
         let Order { sequences, copies } = order(messages, self.ordered);
         let mut contents: Vec<_> = contents.into_iter().map(Some).collect();
         let mut take = |position: usize| Some((position, contents[position].take()?));
@@ -87,22 +87,27 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
         let sequences: Vec<Vec<_>> = sequences
             .map(|positions| positions.into_iter().filter_map(&mut take).collect())
             .collect();
-        let ends = Ends::of(messages.len());
+        let results = Results::of(messages.len());
         let all = stream::iter(sequences)
-            .for_each_concurrent(CONCURRENCY, |sequence| self.run_sequence(sequence, messages, &ends));
-        // Everything inside keeps to the budget. This is for a ledger that does not.
+            .for_each_concurrent(CONCURRENCY, |sequence| self.run_sequence(sequence, messages, &results));
+        // Everything inside stays within the budget. This guards against a ledger that does not.
         if self.budget.for_ledger(all).await.is_none() {
             tracing::error!("some messages were not finished before the deadline");
         }
-        let mut ends = ends.into_inner();
+        let mut results = results.into_inner();
         for (copy, first) in copies {
-            ends[copy] = ends[first].clone();
+            results[copy] = results[first].clone();
         }
-        ends
+        results
     }
 
-    /// Processes the messages of a sequence in order. After one that stays in the queue, the rest stays with it, untouched.
-    async fn run_sequence(&self, sequence: Vec<(usize, Prepared<H::Message>)>, messages: &[Message], ends: &Ends) {
+    /// Processes the messages of a sequence in order. After one that stays in the queue, the rest is not started.
+    async fn run_sequence(
+        &self,
+        sequence: Vec<(usize, Prepared<H::Message>)>,
+        messages: &[Message],
+        results: &Results,
+    ) {
         let mut held = None;
         for (position, prepared) in sequence {
             let message = &messages[position];
@@ -111,50 +116,50 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
                 false => self.run_one(message, prepared).await,
             };
             let receives = message.delivery.receive_count();
-            // An ordered queue holds a group while any of its messages is hidden: all have the delay of the first.
+            // An ordered queue holds a group while any of its messages is invisible: all have the delay of the first.
             let verdict = held.unwrap_or_else(|| verdict(&outcome, receives, &self.services.retry_delays, self.budget));
             held = Some(verdict).filter(|verdict| !verdict.is_acknowledged());
-            ends.set(position, End { outcome, verdict });
+            results.set(position, Processed { outcome, verdict });
         }
     }
 
     async fn run_one(&self, message: &Message, prepared: Prepared<H::Message>) -> Outcome {
-        let worked = async {
-            // Of the author's code only the handler runs in a task. Reading refusals can panic too.
-            let outcome = AssertUnwindSafe(self.work(message, prepared)).catch_unwind().await;
-            // It is unknown whether a request was under way.
+        let processed = async {
+            // The handler runs in a task of its own. `Write::refusal` is the author's code too, and may panic.
+            let outcome = AssertUnwindSafe(self.process(message, prepared)).catch_unwind().await;
+            // Whether a request to the ledger was in flight is unknown.
             let outcome = outcome.unwrap_or_else(|panic| Outcome::from(&panicked(&*panic)));
             outcome.log();
             outcome
         };
-        worked.instrument(message.span.clone()).await
+        processed.instrument(message.span.clone()).await
     }
 }
 
-/// What is known of a message: its outcome, and the verdict on it.
+/// Outcome and verdict of a message.
 #[derive(Debug, Clone)]
-struct End {
+struct Processed {
     outcome: Outcome,
     verdict: Verdict,
 }
 
-/// What is known of each message so far: nothing, which is a failure.
-struct Ends(Mutex<Vec<End>>);
+/// Outcome and verdict of each message. Until they are set, a message counts as failed.
+struct Results(Mutex<Vec<Processed>>);
 
-impl Ends {
+impl Results {
     fn of(messages: usize) -> Self {
-        let unknown = End {
+        let unknown = Processed {
             outcome: Outcome::NotStarted,
             verdict: Verdict::UNKNOWN,
         };
         Self(Mutex::new(vec![unknown; messages]))
     }
 
-    fn set(&self, position: usize, end: End) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)[position] = end;
+    fn set(&self, position: usize, result: Processed) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)[position] = result;
     }
 
-    fn into_inner(self) -> Vec<End> {
+    fn into_inner(self) -> Vec<Processed> {
         self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -23,7 +23,7 @@ pub trait Queues: Send + Sync + 'static {
     fn limits(&self, queue: &str) -> Limits;
 }
 
-/// A message as it is sent.
+/// A message to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueMessage {
     /// The body.
@@ -34,7 +34,7 @@ pub struct QueueMessage {
     pub group: Option<String>,
     /// By this a FIFO queue recognises a copy for five minutes. Other queues ignore it.
     pub deduplication_id: Option<String>,
-    /// The system attribute `AWSTraceHeader`, so that a trace goes on with the message.
+    /// The trace, in the format of `AWSTraceHeader`: the receiver continues it.
     pub trace_header: Option<String>,
 }
 

@@ -9,9 +9,9 @@ use crate::failure::{Chain, Failure};
 use crate::outcome::Outcome;
 use crate::{Attribute, Handler, QueueError, QueueMessage, Queues};
 
-/// A completion's messages as their queues get them, in order.
+/// The messages of a completion as they are sent, in order.
 pub(crate) struct Outgoing {
-    /// Neighbours that go to the same queue are sent together.
+    /// Consecutive messages to one queue are sent together.
     parts: Vec<(String, Vec<QueueMessage>)>,
 }
 
@@ -27,7 +27,7 @@ impl Outgoing {
         Ok(outgoing)
     }
 
-    /// Messages of a completion that is committed already.
+    /// The messages of a committed completion.
     pub(crate) fn recorded(messages: &[OutgoingMessage], incoming: &Message) -> Self {
         Self::of(messages, incoming.delivery.trace_header())
     }
@@ -80,7 +80,7 @@ fn queue_message(message: &OutgoingMessage, trace_header: Option<&str>) -> Queue
 }
 
 impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
-    /// The outcome, once the messages that belong to it are sent.
+    /// Sends the messages, then returns the outcome `then`; a failure if not all are sent.
     pub(crate) async fn send_then(&self, outgoing: Outgoing, then: Outcome) -> Outcome {
         for (queue, messages) in outgoing.parts {
             if let Err(error) = self.send(&queue, messages).await {

@@ -66,25 +66,24 @@ impl<S: Store, Q: Queues> Services<S, Q> {
 }
 
 impl<W: Write + Clone> Services<MemoryStore<W>, MemoryQueues> {
-    /// For tests that need no network: the same semantics, in memory.
+    /// Ledger and queues in memory, with the same semantics: for tests without a network.
     pub fn in_memory() -> Self {
         Self::new(MemoryStore::new(), MemoryQueues::new())
     }
 }
 
-/// How long a failed message stays hidden before it is tried again: a random time up to a bound, which doubles with each
-/// receive
+/// The delay before a failed message is redelivered: random, up to a bound that doubles with each receive
 /// ([full jitter](https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryDelays {
-    /// The bound after the first receive; `None`: as long as the invocation may last.
+    /// The bound after the first receive; `None`: the whole time budget.
     pub first: Option<Duration>,
-    /// The bound where doubling stops.
+    /// The longest bound.
     pub longest: Duration,
 }
 
 impl Default for RetryDelays {
-    /// Up to the function's timeout, doubling up to 15 minutes.
+    /// From the whole time budget, doubling up to 15 minutes.
     fn default() -> Self {
         Self {
             first: None,

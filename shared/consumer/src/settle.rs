@@ -1,4 +1,4 @@
-//! How the processing of a message ends in the ledger.
+//! How the work of a message ends in the ledger: completed, released or rejected.
 
 use std::time::Duration;
 
@@ -6,23 +6,23 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use idempotency::{Attempt, Completion, Existing, Hold, Refusal, Sealed, Settled, Store, StoreError, Unsealed};
 
 use crate::batch::Batch;
-use crate::dead_letter::dead_letter;
+use crate::dead_letter;
 use crate::delivery::Message;
 use crate::failure::{Chain, Failure};
 use crate::outcome::Outcome;
 use crate::send::Outgoing;
 use crate::{Budget, Handler, Queues};
 
-/// Before a transaction that conflicted is tried again: conflicts last as long as one transaction, some milliseconds.
+/// The first delay after a transaction conflict. A conflict lasts as long as one transaction, some milliseconds.
 const CONFLICT_DELAY: Duration = Duration::from_millis(10);
-/// Doubling stops here.
+/// The longest delay after a transaction conflict.
 const LONGEST_CONFLICT_DELAY: Duration = Duration::from_millis(200);
 
 const CONFLICTS: &str = "transaction conflicts until the deadline";
 
 impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
-    /// Commits what a handler completed with, and sends its messages. What can't be recorded or sent is rejected before
-    /// anything is committed.
+    /// Commits a completion and sends its messages. A completion that can't be recorded or sent is rejected before anything
+    /// is committed.
     pub(crate) async fn complete(
         &self,
         message: &Message,
@@ -50,7 +50,7 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
             match self.in_time(self.services.ledger.complete(sealed)).await? {
                 Settled::Done => return Ok(self.send_then(outgoing, Outcome::Done).await),
                 Settled::Lost => {
-                    self.tally.lost_lease();
+                    self.counters.lost_lease();
                     return Ok(Outcome::failed(
                         "another attempt took the lease over before this one was done",
                     ));
@@ -68,7 +68,7 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
         self.give_up(message, sealed.into_hold(), &failure).await
     }
 
-    /// After a failure: the key is free at once, or closed for good.
+    /// Records a failure: a retry releases the key, a permanent failure rejects it.
     pub(crate) async fn give_up(
         &self,
         message: &Message,
@@ -78,12 +78,12 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
         if failure.is_permanent() {
             return self.reject(message, hold, failure.to_string()).await;
         }
-        // Whether the release succeeds changes nothing for the message: without it, the lease ends by itself.
+        // The outcome is the same whether or not the release succeeds: without it, the lease ends by itself.
         const HELD: &str = "the key was not released, and is held until its lease ends";
         match self.in_time(self.services.ledger.release(hold)).await {
             Ok(Settled::Done) => {}
             Ok(Settled::Lost) => {
-                self.tally.lost_lease();
+                self.counters.lost_lease();
                 tracing::warn!("another attempt took the lease over before this one failed");
             }
             // A release has no writes, and only a lease is released.
@@ -101,7 +101,7 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
             hold = match self.in_time(self.services.ledger.reject(hold, &why)).await? {
                 Settled::Done => return Ok(self.rejected(message, why).await),
                 Settled::Lost => {
-                    self.tally.lost_lease();
+                    self.counters.lost_lease();
                     return Ok(Outcome::failed(format!(
                         "{why} (and another attempt took the lease over)"
                     )));
@@ -126,7 +126,7 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
                     .await
             }
             Existing::InProgress { until, owner } => Outcome::InProgress { until, owner },
-            // Without a fingerprint the key is the message's own: it is this message that was rejected.
+            // Without a fingerprint the key is the message ID: this message was rejected.
             Existing::Rejected(why) if attempt.fingerprint().is_none() => self.rejected(message, why).await,
             Existing::Rejected(why) => {
                 self.rejected(message, format!("its key was rejected before: {why}"))
@@ -135,23 +135,23 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
             Existing::OtherPayload { recorded } => {
                 let ours = attempt.fingerprint().unwrap_or_default();
                 let key = message.delivery.key_text();
-                // The key last: it may be so long that it is cut.
-                let why =
-                    format!("its key was used for another payload (fingerprint {recorded}, and not {ours}): {key:?}");
+                // The key is last: a long reason is cut at its end.
+                let why = format!("its key was used for another payload (fingerprint {recorded}, not {ours}): {key:?}");
                 self.rejected(message, Failure::permanent(why).to_string()).await
             }
         }
     }
 
-    /// Dead-letters a message that can never be processed, if there is a dead-letter queue and its group may go on.
+    /// Dead-letters a message that can never be processed, unless there is no dead-letter queue or its group is held.
     pub(crate) async fn rejected(&self, message: &Message, why: String) -> Outcome {
         let held = self.ordered && H::HOLD_GROUP;
         let dead_lettered = match &self.services.dead_letter_queue {
-            Some(url) if !held => match dead_letter(H::NAMESPACE, message, &why, &self.services.queues.limits(url)) {
-                Some(dead_letter) => self.send_dead_letter(url, dead_letter).await,
+            Some(url) if !held => match dead_letter::of(H::NAMESPACE, message, &why, &self.services.queues.limits(url))
+            {
+                Some(dead_letter) => self.dead_letter(url, dead_letter).await,
                 None => {
                     tracing::warn!(
-                        "its dead letter has no room or no valid text for the reason: the redrive policy moves the message"
+                        "not dead-lettered: the message has no room for key and reason; the redrive policy moves it"
                     );
                     false
                 }
@@ -161,18 +161,18 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
         Outcome::Rejected { why, dead_lettered }
     }
 
-    async fn send_dead_letter(&self, url: &str, dead_letter: crate::QueueMessage) -> bool {
+    async fn dead_letter(&self, url: &str, dead_letter: crate::QueueMessage) -> bool {
         match self.send(url, vec![dead_letter]).await {
             Ok(()) => true,
             Err(error) => {
-                tracing::warn!("it was not dead-lettered: {}", Chain(&error));
+                tracing::warn!("not dead-lettered: {}", Chain(&error));
                 false
             }
         }
     }
 }
 
-/// Endless, and with jitter: without it, transactions that conflicted once would conflict again.
+/// Delays between attempts, without end: the budget ends them. Without jitter, the same transactions would conflict again.
 pub(crate) fn conflict_delays() -> impl Iterator<Item = Duration> {
     ExponentialBuilder::new()
         .with_min_delay(CONFLICT_DELAY)
@@ -182,7 +182,7 @@ pub(crate) fn conflict_delays() -> impl Iterator<Item = Duration> {
         .build()
 }
 
-/// Waits before another attempt; `false`: there is no time for one.
+/// Waits before another attempt; `false` if there is no time left for one.
 pub(crate) async fn pause(delays: &mut impl Iterator<Item = Duration>, budget: &Budget) -> bool {
     let delay = delays.next().unwrap_or(LONGEST_CONFLICT_DELAY);
     budget.for_ledger(tokio::time::sleep(delay)).await.is_some()

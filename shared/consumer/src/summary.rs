@@ -1,4 +1,4 @@
-//! A batch in numbers.
+//! The outcomes of a batch, counted.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -7,28 +7,28 @@ use tokio::time::Instant;
 
 use crate::outcome::Outcome;
 
-/// What became of a batch, in numbers. Each record of the event counts once.
+/// The outcomes of a batch, counted. Each message of the batch counts once, also one that is delivered twice in it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Work that was done.
+    /// Messages whose work was done by this attempt.
     pub done: u32,
-    /// Work that had been done before.
+    /// Messages whose work was done before.
     pub duplicate: u32,
-    /// Work that another attempt held the lease of.
+    /// Messages whose lease another attempt holds.
     pub in_progress: u32,
-    /// Work that was not done, and may be at a later delivery.
+    /// Messages that were not processed, and may be at a later delivery.
     pub failed: u32,
-    /// Work that can never be done.
+    /// Messages that can never be processed, dead-lettered or not.
     pub rejected: u32,
-    /// Messages that there was no time for, or whose group was held up.
+    /// Messages that there was no time for, or whose message group waits.
     pub not_started: u32,
-    /// Leases that another attempt took over: the lease was too short for the work, or a clock is wrong.
+    /// Leases that another attempt took over: a handler outran its lease, or a clock is wrong.
     pub lost_leases: u32,
-    /// Time in handlers, added up over messages that ran side by side.
+    /// Time in handlers, summed over messages that were processed concurrently.
     pub handler_time: Duration,
-    /// Time waiting for the ledger, added up likewise.
+    /// Time waiting for the ledger, summed in the same way.
     pub ledger_time: Duration,
-    /// Since the oldest of the messages was sent, if the queue said when.
+    /// Time since the oldest of the messages was sent; `None` if the queue does not report it.
     pub oldest_message_age: Option<Duration>,
 }
 
@@ -46,26 +46,26 @@ impl Summary {
     }
 }
 
-/// What is counted while messages run side by side.
+/// What concurrent messages count.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct Counters {
     lost_leases: AtomicU32,
     handler_micros: AtomicU64,
     ledger_micros: AtomicU64,
 }
 
-impl Tally {
+impl Counters {
     pub(crate) fn lost_lease(&self) {
         self.lost_leases.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Awaits work of a handler's, and counts its time.
-    pub(crate) async fn handling<F: Future>(&self, work: F) -> F::Output {
+    /// Awaits a handler and adds its time.
+    pub(crate) async fn time_handler<F: Future>(&self, work: F) -> F::Output {
         timed(&self.handler_micros, work).await
     }
 
-    /// Awaits an answer of the ledger's, and counts its time.
-    pub(crate) async fn asking<F: Future>(&self, request: F) -> F::Output {
+    /// Awaits a request to the ledger and adds its time.
+    pub(crate) async fn time_ledger<F: Future>(&self, request: F) -> F::Output {
         timed(&self.ledger_micros, request).await
     }
 

@@ -1,23 +1,22 @@
-//! What becomes of a message, and when it is delivered again.
+//! What happens to a message in its queue, and when it is redelivered.
 
 use std::time::Duration;
 
 use idempotency::Timestamp;
 
-use crate::outcome::{Again, Outcome};
+use crate::outcome::{Delay, Outcome};
 use crate::{Budget, RetryDelays};
 
-/// What becomes of a message in its queue. Each host acts on it in the way of its queue.
+/// What happens to a message in its queue. Each host acts on it as its queue allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Its work is recorded as done and its outgoing messages are sent: the message may leave the queue.
+    /// Its work is recorded as done and its outgoing messages are sent: acknowledge it.
     Done,
-    /// It can never be processed and its dead letter is confirmed: the message may leave the queue.
+    /// It can never be processed and its dead letter is confirmed: acknowledge it.
     Rejected,
     /// It stays in the queue.
     Retry {
-        /// When it should be delivered again; `None` where the queue's own visibility timeout decides. A queue may allow
-        /// only shorter delays.
+        /// When it should be redelivered; `None`: after the queue's own visibility timeout. A queue may limit the delay.
         at: Option<Timestamp>,
     },
 }
@@ -26,32 +25,32 @@ impl Verdict {
     /// The verdict on a message that is not proven done.
     pub(crate) const UNKNOWN: Self = Self::Retry { at: None };
 
-    /// Whether the message may leave the queue.
+    /// Whether the message is acknowledged, that is, leaves the queue.
     pub fn is_acknowledged(self) -> bool {
         !matches!(self, Self::Retry { .. })
     }
 }
 
-/// Spreads messages that wait for the end of the same lease.
+/// Spreads messages that wait for the end of one lease, so that they are not redelivered all at once.
 const LEASE_JITTER: Duration = Duration::from_secs(1);
 
 /// The verdict on a message that was received this often.
 pub(crate) fn verdict(outcome: &Outcome, receives: u32, delays: &RetryDelays, budget: &Budget) -> Verdict {
     let now = budget.now();
-    let later = || now.plus(full_jitter(receives, delays, budget.total()));
+    let backoff = || now.plus(full_jitter(receives, delays, budget.total()));
     let at = match outcome {
         Outcome::Done | Outcome::Duplicate => return Verdict::Done,
         Outcome::Rejected {
             dead_lettered: true, ..
         } => return Verdict::Rejected,
         Outcome::InProgress { until, .. } => until.plus(random(LEASE_JITTER)),
-        Outcome::Failed { again, .. } => match again {
-            Again::Later => later(),
-            Again::After(delay) => now.plus(*delay),
-            Again::AtLeaseEnd => budget.lease_end().plus(random(LEASE_JITTER)),
+        Outcome::Failed { delay, .. } => match delay {
+            Delay::Backoff => backoff(),
+            Delay::Stated(delay) => now.plus(*delay),
+            Delay::LeaseEnd => budget.lease_end().plus(random(LEASE_JITTER)),
         },
-        // The redrive policy counts receives. Without a policy, fast receives would cost invocations.
-        Outcome::Rejected { .. } => later(),
+        // The redrive policy counts receives. Without a policy, frequent receives would cost invocations.
+        Outcome::Rejected { .. } => backoff(),
         Outcome::NotStarted => now,
     };
     Verdict::Retry { at: Some(at) }
@@ -79,7 +78,7 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    /// The longest of many.
+    /// The longest of many random delays.
     fn longest(receives: u32, delays: RetryDelays) -> Duration {
         (0..2000)
             .map(|_| full_jitter(receives, &delays, seconds(30)))
@@ -88,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn delays_are_spread_up_to_a_bound_that_doubles_with_each_receive() {
+    fn the_bound_of_random_delays_doubles_with_each_receive() {
         let delays = RetryDelays::default();
         for (receives, bound) in [(0, 30), (1, 30), (2, 60), (5, 480), (6, 900), (4_000_000_000, 900)] {
             let longest = longest(receives, delays);
@@ -100,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_are_as_configured() {
+    fn the_bounds_of_delays_are_configured() {
         let delays = RetryDelays {
             first: Some(seconds(2)),
             longest: seconds(7),
@@ -110,15 +109,15 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn each_outcome_has_its_verdict_and_its_time() {
+    async fn each_outcome_has_its_verdict_and_delay() {
         let budget = Budget::new(NOW, NOW.plus(seconds(10))).with_reserved(seconds(1));
         let verdict = |outcome| verdict(&outcome, 1, &RetryDelays::default(), &budget);
         let at = |outcome| match verdict(outcome) {
             Verdict::Retry { at } => at,
             acknowledged => panic!("{acknowledged:?}"),
         };
-        let failed = |again| Outcome::Failed {
-            again,
+        let failed = |delay| Outcome::Failed {
+            delay,
             why: String::new(),
         };
         let rejected = |dead_lettered| Outcome::Rejected {
@@ -129,7 +128,7 @@ mod tests {
         assert_eq!(verdict(Outcome::Duplicate), Verdict::Done);
         assert_eq!(verdict(rejected(true)), Verdict::Rejected);
         assert_eq!(at(Outcome::NotStarted), Some(NOW));
-        assert_eq!(at(failed(Again::After(seconds(77)))), Some(NOW.plus(seconds(77))));
+        assert_eq!(at(failed(Delay::Stated(seconds(77)))), Some(NOW.plus(seconds(77))));
         let between = |at: Option<Timestamp>, from: u64, to: u64| {
             let wait = NOW.until(at.unwrap());
             assert!(seconds(from) <= wait && wait <= seconds(to), "{wait:?}");
@@ -142,8 +141,8 @@ mod tests {
             60,
             61,
         );
-        between(at(failed(Again::AtLeaseEnd)), 11, 12);
-        between(at(failed(Again::Later)), 0, 10);
+        between(at(failed(Delay::LeaseEnd)), 11, 12);
+        between(at(failed(Delay::Backoff)), 0, 10);
         between(at(rejected(false)), 0, 10);
     }
 }

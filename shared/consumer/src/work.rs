@@ -9,7 +9,7 @@ use tracing::Instrument;
 use crate::batch::Batch;
 use crate::delivery::Message;
 use crate::failure::{Chain, Failure};
-use crate::outcome::{Again, Outcome};
+use crate::outcome::{Delay, Outcome};
 use crate::prepare::{Prepared, panicked};
 use crate::send::Outgoing;
 use crate::settle::{conflict_delays, pause};
@@ -18,13 +18,13 @@ use crate::{Handler, Mode, Queues};
 enum Handled<W> {
     Completed(Completion<W>),
     Failed(Failure),
-    /// For this reason.
+    /// With the reason.
     Cancelled(String),
 }
 
 impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
     /// Processes one message.
-    pub(crate) async fn work(&self, message: &Message, prepared: Prepared<H::Message>) -> Outcome {
+    pub(crate) async fn process(&self, message: &Message, prepared: Prepared<H::Message>) -> Outcome {
         if H::MODE == Mode::Natural {
             return self.natural(message, prepared.content).await;
         }
@@ -46,7 +46,7 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
     async fn recorded(&self, message: &Message, attempt: Attempt, content: H::Message) -> Result<Outcome, StoreError> {
         let hold = match H::MODE {
             Mode::ClaimThenComplete => match self.claim(&attempt).await {
-                None => return Ok(Outcome::failed("the claim was neither granted nor refused in time")),
+                None => return Ok(Outcome::failed("the ledger did not answer the claim in time")),
                 Some(claim) => match claim? {
                     Claim::NotFree(existing) => return Ok(self.existing(message, &attempt, existing).await),
                     Claim::Granted(lease) => Hold::Lease(lease),
@@ -54,23 +54,22 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
             },
             Mode::OneStep | Mode::Natural => Hold::Unclaimed(attempt),
         };
-        let again = match &hold {
+        let delay = match &hold {
             Hold::Lease(lease) => {
                 message.span.record("owner", lease.attempt().owner().as_str());
-                // Effects of a cancelled handler may have happened, or be under way: the lease is left to end by
-                // itself.
-                Again::AtLeaseEnd
+                // The effects of a cancelled handler may have happened, so the lease is not released: it ends by itself.
+                Delay::LeaseEnd
             }
-            Hold::Unclaimed(_) => Again::Later,
+            Hold::Unclaimed(_) => Delay::Backoff,
         };
         match self.handle(message, content).await {
             Handled::Completed(completion) => self.complete(message, hold, completion).await,
             Handled::Failed(failure) => self.give_up(message, hold, &failure).await,
-            Handled::Cancelled(why) => Ok(Outcome::Failed { again, why }),
+            Handled::Cancelled(why) => Ok(Outcome::Failed { delay, why }),
         }
     }
 
-    /// The answer to a claim. One that is granted after the time for handlers is of no use: its lease is left to end.
+    /// The answer to a claim; `None` if it comes after the time for handlers. A lease granted after that ends by itself.
     async fn claim(&self, attempt: &Attempt) -> Option<Result<Claim, StoreError>> {
         let claimed = async {
             let mut delays = conflict_delays();
@@ -81,17 +80,17 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
                 }
             }
         };
-        self.tally.asking(self.budget.for_handlers(claimed)).await
+        self.counters.time_ledger(self.budget.for_handlers(claimed)).await
     }
 
-    /// Handles the message and sends what it completes with, without the ledger.
+    /// Handles the message and sends the completion's messages, without the ledger.
     async fn natural(&self, message: &Message, content: Result<H::Message, Failure>) -> Outcome {
         let handled = match content {
             Ok(content) => self.handle(message, content).await,
             Err(failure) => Handled::Failed(failure),
         };
         let failure = match handled {
-            // Nothing would apply them. Only the author can fix that, so the message waits.
+            // Nothing would commit the writes. Only the author can fix that, so the message stays in the queue.
             Handled::Completed(completion) if completion.has_writes() => {
                 return Outcome::failed("writes can't be committed in Mode::Natural: use Mode::OneStep");
             }
@@ -118,7 +117,7 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
         let mut task = JoinSet::new();
         task.spawn(async move { handler.handle(content, &delivery).await }.in_current_span());
         let joined = self.budget.for_handler(H::TIMEOUT, task.join_next());
-        match self.tally.handling(joined).await {
+        match self.counters.time_handler(joined).await {
             Some(Some(Ok(Ok(completion)))) => Handled::Completed(completion),
             Some(Some(Ok(Err(failure)))) => Handled::Failed(failure),
             Some(Some(Err(error))) => match error.try_into_panic() {
@@ -134,7 +133,7 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
             Some(limit) if !self.budget.is_spent() => {
                 format!("the handler was cancelled after its TIMEOUT of {limit:?}")
             }
-            _ => "the handler was cancelled at the invocation's deadline".to_owned(),
+            _ => "the handler was cancelled at the deadline".to_owned(),
         })
     }
 }

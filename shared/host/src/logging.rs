@@ -1,9 +1,9 @@
-//! Log lines as Lambda's JSON format has them, one object each.
+//! Log lines in Lambda's JSON format, one object per line.
 //!
-//! `timestamp`, `level`, `message`, the fields of the spans around the event (`requestId`, `messageId`, `key`) and of the
-//! event itself. Lambda's own lines are of this shape
+//! A line has `timestamp`, `level` and `message`, the fields of the spans around the event (`requestId`, `messageId`, `key`)
+//! and the fields of the event itself. Lambda's own lines have this format
 //! ([advanced logging controls](https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html)),
-//! so that one query finds all lines of a request.
+//! so one query finds all lines of a request.
 
 use std::fmt;
 use std::io::Write;
@@ -19,11 +19,13 @@ use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Sends log lines to standard output, which Lambda collects, and panics with them.
+/// Writes log lines and panics to standard output, which Lambda collects.
+///
+/// The level is that of `AWS_LAMBDA_LOG_LEVEL`; the default is `INFO`.
 pub fn start_logging() {
     let level = level(std::env::var("AWS_LAMBDA_LOG_LEVEL").ok().as_deref());
     let lines = JsonLines { write: print };
-    // A second host in one process (a test's) keeps the first's.
+    // A second host in one process, as in tests, keeps the logging of the first.
     let _ = tracing_subscriber::registry().with(lines.with_filter(level)).try_init();
     std::panic::set_hook(Box::new(|panic| {
         tracing::error!(
@@ -34,9 +36,9 @@ pub fn start_logging() {
     }));
 }
 
-/// Lambda's words for levels; what is none of them, or not set, is `INFO`.
-fn level(word: Option<&str>) -> LevelFilter {
-    match word.unwrap_or_default().to_ascii_uppercase().as_str() {
+/// One of Lambda's log levels; `INFO` if it is unknown or not set.
+fn level(name: Option<&str>) -> LevelFilter {
+    match name.unwrap_or_default().to_ascii_uppercase().as_str() {
         "TRACE" => LevelFilter::TRACE,
         "DEBUG" => LevelFilter::DEBUG,
         "WARN" => LevelFilter::WARN,
@@ -45,17 +47,17 @@ fn level(word: Option<&str>) -> LevelFilter {
     }
 }
 
-/// Whoever has closed standard output does not want to hear of it, least of all in a panic.
+/// Writes a line to standard output. If that is closed the line is lost: logging must not fail, least of all in a panic.
 pub fn print(line: String) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// Makes a line of each event.
+/// Writes each event as one line.
 struct JsonLines<W> {
     write: W,
 }
 
-/// A span's fields, kept with it until an event inside it is logged.
+/// The fields of a span, stored with it for the events inside.
 struct Fields(Map<String, Value>);
 
 impl<S, W> Layer<S> for JsonLines<W>

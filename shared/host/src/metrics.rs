@@ -1,11 +1,10 @@
-//! What became of a batch, as metrics of CloudWatch: one line of the log, from which CloudWatch takes them.
+//! The summary of a batch as CloudWatch metrics: one log line, from which CloudWatch extracts them.
 //!
-//! The line is in the [embedded metric format][emf] and costs no request. It is written here rather than by a library:
-//! `metrics_cloudwatch_embedded` 0.10 keeps its numbers in one place for the whole process, where two batches at a time
-//! would mix and a gauge keeps the age of the batch before, and it adds 186 KB to a small release binary where this adds
-//! 18.
+//! The line is in the [embedded metric format][emf] and costs no request. It is written without a library:
+//! `metrics_cloudwatch_embedded` 0.10 has one set of metrics per process. Concurrent batches would mix, and a gauge would
+//! keep the age of the previous batch. It adds 186 KB to a small release binary; this adds 18 KB.
 //!
-//! Lambda takes a line without `level` for `INFO`: with a higher log level it drops the metrics as well
+//! Lambda treats a line without `level` as `INFO`. At a higher log level it drops the metrics as well
 //! ([log-level filtering](https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html)).
 //!
 //! [emf]: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
@@ -14,13 +13,15 @@ use consumer::Summary;
 use idempotency::Timestamp;
 use serde_json::{Map, Value, json};
 
-/// Where CloudWatch shows the metrics.
+/// The CloudWatch namespace of the metrics.
 const NAMESPACE: &str = "SqsConsumer";
 
-/// The one dimension: what each metric is counted by.
+/// The only dimension of the metrics.
 const FUNCTION_NAME: &str = "FunctionName";
 
-/// The line to print when a batch of the function was answered.
+/// The line to print after a batch of the function.
+///
+/// Times are in milliseconds, the age in seconds.
 pub fn metrics_line(function: &str, now: Timestamp, summary: &Summary) -> String {
     let (mut line, mut metrics) = (Map::new(), Vec::new());
     for (name, unit, value) in values(summary) {
@@ -36,7 +37,7 @@ pub fn metrics_line(function: &str, now: Timestamp, summary: &Summary) -> String
     Value::Object(line).to_string()
 }
 
-/// Each metric's name, unit and value. Zeros are told too: an alarm needs them to go out again.
+/// Each metric's name, unit and value. Zeros are included: an alarm returns to OK only with data.
 fn values(summary: &Summary) -> impl Iterator<Item = (&'static str, &'static str, Value)> {
     let counts = [
         ("Done", summary.done),
@@ -53,7 +54,7 @@ fn values(summary: &Summary) -> impl Iterator<Item = (&'static str, &'static str
     ];
     let counts = counts.map(|(name, count)| (name, "Count", count.into()));
     let times = times.map(|(name, time)| (name, "Milliseconds", (time.as_secs_f64() * 1000.0).into()));
-    // An age that is not known must not count as none.
+    // An unknown age must not count as zero.
     let age = summary
         .oldest_message_age
         .map(|age| ("OldestMessageAge", "Seconds", age.as_secs_f64().into()));
@@ -75,9 +76,9 @@ mod tests {
         serde_json::from_str(&line).unwrap()
     }
 
-    /// The metrics that CloudWatch takes from the line: unit and value of each.
+    /// The metrics that CloudWatch extracts from the line: unit and value of each.
     ///
-    /// Panics if the line is not as the format's specification has it.
+    /// Panics if the line violates the specification of the format.
     fn extracted(line: &Value) -> BTreeMap<String, (String, f64)> {
         let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
         assert_eq!(keys(&line["_aws"]), ["CloudWatchMetrics", "Timestamp"]);
@@ -105,12 +106,12 @@ mod tests {
             (name, (unit, value))
         };
         let extracted: BTreeMap<_, _> = metrics.iter().map(metric).collect();
-        assert_eq!(extracted.len(), metrics.len(), "a name comes twice");
+        assert_eq!(extracted.len(), metrics.len(), "duplicate name");
         extracted
     }
 
     #[test]
-    fn cloudwatch_takes_every_number_of_the_summary_with_its_unit() {
+    fn cloudwatch_extracts_every_number_with_its_unit() {
         let line = parsed(&Summary {
             done: 1,
             duplicate: 2,
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_says_when_it_was_and_of_which_function() {
+    fn the_line_has_timestamp_namespace_and_function() {
         let line = parsed(&Summary::default());
         assert_eq!(line["_aws"]["Timestamp"], 1_770_000_000_123_u64);
         let directive = &line["_aws"]["CloudWatchMetrics"][0];
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_has_no_field_of_the_logs_lines() {
+    fn the_line_has_no_field_of_a_log_line() {
         let line = parsed(&Summary {
             oldest_message_age: Some(Duration::ZERO),
             ..Summary::default()
@@ -167,7 +168,7 @@ mod tests {
         for field in ["timestamp", "level", "message", "requestId", "messageId"] {
             assert!(line.get(field).is_none(), "{field}");
         }
-        // As names of fields are compared without case by some who read the log.
+        // Some log readers compare field names without case.
         let mut names: Vec<_> = line
             .as_object()
             .unwrap()

@@ -1,9 +1,9 @@
-//! What the environment has to say.
+//! Settings from environment variables.
 
 use std::env;
 use std::time::Duration;
 
-/// A setting in the environment is missing or wrong.
+/// A setting is missing or invalid. The function does not start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("environment variable {variable} {problem}")]
 pub struct SettingError {
@@ -12,7 +12,7 @@ pub struct SettingError {
 }
 
 impl SettingError {
-    /// The variable is there, but can't be used, because it `problem`, as in "is not an http or https URL".
+    /// The variable is set but invalid. `problem` continues its name, for example "is not an http or https URL".
     pub fn wrong(variable: &'static str, problem: impl Into<String>) -> Self {
         Self {
             variable,
@@ -21,7 +21,7 @@ impl SettingError {
     }
 }
 
-/// The value of an environment variable that may be set; an empty one is not set.
+/// The value of an optional environment variable. An empty one counts as not set.
 ///
 /// # Errors
 ///
@@ -34,7 +34,7 @@ pub fn optional_setting(variable: &'static str) -> Result<Option<String>, Settin
     }
 }
 
-/// The value of an environment variable that has to be set.
+/// The value of a required environment variable.
 ///
 /// # Errors
 ///
@@ -48,11 +48,11 @@ pub fn setting(variable: &'static str) -> Result<String, SettingError> {
     }
 }
 
-/// The value of an environment variable that may be set, and is a time in seconds.
+/// The value of an optional environment variable, as a time in whole seconds.
 ///
 /// # Errors
 ///
-/// [`SettingError`] if it is no whole number.
+/// [`SettingError`] if it is not a whole number.
 pub fn seconds(variable: &'static str) -> Result<Option<Duration>, SettingError> {
     let seconds = optional_setting(variable)?.map(|value| value.parse().map(Duration::from_secs));
     seconds
@@ -85,9 +85,10 @@ fn retention(variable: &'static str, value: &str) -> Result<Duration, SettingErr
 /// The longest request timeout, in seconds: no Lambda invocation lasts longer.
 const LONGEST_REQUEST_TIMEOUT: u64 = 900;
 
-/// The value of `REQUEST_TIMEOUT_SECONDS`: how long a request to a store or queue may go without an answer before it is sent
-/// again. The default is one second: DynamoDB answers in some ten milliseconds, and one hung connection must not use up the
-/// time of the message.
+/// The value of `REQUEST_TIMEOUT_SECONDS`: a request to a store or queue that has no reply after this time is sent again.
+///
+/// The default is one second. DynamoDB replies within some ten milliseconds, and one connection that hangs must not use up
+/// the time of a message.
 ///
 /// # Errors
 ///

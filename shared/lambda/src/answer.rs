@@ -1,4 +1,4 @@
-//! From the verdicts to the partial batch response and the delays of messages that stay in the queue.
+//! From verdicts to the partial batch response, and to visibility timeouts of messages that stay in the queue.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use idempotency::Timestamp;
 use sqs::{MAX_ENTRIES, VisibilityChange, visibility_timeout};
 use tokio::time::{Instant, timeout_at};
 
-/// How many requests that change visibility run side by side.
+/// How many requests that change visibility timeouts are concurrent.
 const CONCURRENT_REQUESTS: usize = 10;
 
 /// The IDs of messages that stay in the queue, each once, in the event's order. Lambda deletes the others.
@@ -31,7 +31,7 @@ pub(crate) fn ids(messages: &[Incoming]) -> Vec<String> {
     messages.iter().map(|message| message.id.as_str().to_owned()).collect()
 }
 
-/// For each receipt of a message that has a time to be delivered again: how long to hide it.
+/// The visibility change of each received message that is to be redelivered at a stated time.
 pub(crate) fn delays(
     now: Timestamp,
     receipt_handles: impl IntoIterator<Item = Option<String>>,
@@ -47,8 +47,8 @@ pub(crate) fn delays(
     receipt_handles.into_iter().zip(verdicts).filter_map(delay).collect()
 }
 
-/// Hides messages. A message that can't be hidden is delivered again after the queue's own visibility timeout.
-pub(crate) async fn hide<F>(
+/// Changes visibility timeouts. Where that fails, the message is redelivered after the queue's own visibility timeout.
+pub(crate) async fn change_all<F>(
     changes: Vec<VisibilityChange>,
     end: Instant,
     change_visibility: impl Fn(Vec<VisibilityChange>) -> F,
@@ -62,18 +62,18 @@ pub(crate) async fn hide<F>(
         .filter_map(|answer| async { answer.err() })
         .collect::<Vec<_>>();
     match timeout_at(end, answers).await {
-        Err(_) => tracing::warn!("retry delays were not confirmed before the deadline: {UNHIDDEN}"),
-        // One line for all that failed: the cause is the same.
+        Err(_) => tracing::warn!("retry delays were not confirmed before the deadline: {FALLBACK}"),
+        // One line for all requests that failed: they have one cause.
         Ok(errors) => {
             if let Some(error) = errors.first() {
                 let requests = errors.len();
-                tracing::warn!(requests, "retry delays were not set: {UNHIDDEN}: {}", Chain(error));
+                tracing::warn!(requests, "retry delays were not set: {FALLBACK}: {}", Chain(error));
             }
         }
     }
 }
 
-const UNHIDDEN: &str = "messages are redelivered after the queue's own visibility timeout";
+const FALLBACK: &str = "messages are redelivered after the queue's own visibility timeout";
 
 #[cfg(test)]
 mod tests {
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn only_messages_that_stay_are_listed_in_the_events_order() {
+    fn only_messages_that_stay_are_listed_in_order() {
         let unknown = Verdict::Retry { at: None };
         let verdicts = [
             ("m-1", retry(1)),
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn each_receipt_of_a_message_that_stays_is_hidden() {
+    fn each_receipt_of_a_message_that_stays_is_delayed() {
         let receipts = ["first", "done", "second", "unknown"].map(|receipt| Some(receipt.to_owned()));
         let unknown = Verdict::Retry { at: None };
         let delays = delays(NOW, receipts, &[retry(60), Verdict::Done, retry(60), unknown]);
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_without_a_receipt_keeps_the_queues_own_time() {
+    fn a_record_without_receipt_handle_has_no_change() {
         assert!(delays(NOW, [None], &[retry(60)]).is_empty());
     }
 
@@ -144,9 +144,9 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_request_that_fails_or_hangs_costs_no_other() {
+    async fn a_request_that_fails_or_hangs_affects_no_other() {
         for hangs in [false, true] {
-            let (requests, hidden) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+            let (requests, changed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
             let started = Instant::now();
             let change_visibility = async |changes: Vec<VisibilityChange>| {
                 assert!(changes.len() <= MAX_ENTRIES);
@@ -159,11 +159,11 @@ mod tests {
                         why: "injected".into(),
                     });
                 }
-                hidden.lock().unwrap().extend(changes);
+                changed.lock().unwrap().extend(changes);
                 Ok(())
             };
-            hide(changes(25), started + Duration::from_secs(1), change_visibility).await;
-            assert_eq!(hidden.lock().unwrap().len(), 15);
+            change_all(changes(25), started + Duration::from_secs(1), change_visibility).await;
+            assert_eq!(changed.lock().unwrap().len(), 15);
             assert!(started.elapsed() <= Duration::from_secs(1), "{:?}", started.elapsed());
         }
     }
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn requests_that_fail_are_one_log_line_however_many() {
+    async fn requests_that_fail_share_one_log_line() {
         let lines = Lines::default();
         let _log = tracing_subscriber::registry().with(lines.clone()).set_default();
         let refuse = async |_: Vec<VisibilityChange>| {
@@ -189,7 +189,7 @@ mod tests {
                 why: "injected".into(),
             })
         };
-        hide(changes(25), Instant::now() + Duration::from_secs(1), refuse).await;
+        change_all(changes(25), Instant::now() + Duration::from_secs(1), refuse).await;
         let [line] = <[String; 1]>::try_from(lines.0.lock().unwrap().clone()).unwrap();
         for part in [
             "WARN",
@@ -205,6 +205,6 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn without_messages_that_stay_nothing_is_requested() {
         let change_visibility = async |_: Vec<VisibilityChange>| unreachable!("no message stays");
-        hide(Vec::new(), Instant::now(), change_visibility).await;
+        change_all(Vec::new(), Instant::now(), change_visibility).await;
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 pub(crate) struct Event(pub(crate) Result<SqsEvent, String>);
 
 impl<'de> Deserialize<'de> for Event {
-    /// Succeeds for any input: at an error the Lambda runtime would log and return its Debug form, which quotes the event.
+    /// Succeeds for any input: the Lambda runtime would log and return the Debug form of an error, which quotes the event.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let event = SqsEvent::deserialize(deserializer);
         Ok(Self(event.map_err(|error| not_an_event(&error.to_string()))))
@@ -20,7 +20,7 @@ impl<'de> Deserialize<'de> for Event {
 fn not_an_event(message: &str) -> String {
     let what = match message.split(" at line ").next() {
         Some(missing) if missing.starts_with("missing field") => missing,
-        _ => "it has another shape",
+        _ => "unexpected shape",
     };
     format!("not an SQS event: {what}; is the function invoked by something other than its queue?")
 }
@@ -31,7 +31,7 @@ pub(crate) struct Records {
     /// The queue's ARN; empty for an event without records.
     pub(crate) queue_arn: String,
     pub(crate) messages: Vec<Incoming>,
-    /// Names this receipt of each message.
+    /// The receipt handle of each message.
     pub(crate) receipt_handles: Vec<Option<String>>,
 }
 
@@ -57,8 +57,7 @@ impl Records {
         })
     }
 
-    /// Whether the queue keeps the order of message groups. Only its name states it: messages of standard queues may have
-    /// groups too.
+    /// Whether the queue is FIFO. Only its name states that: messages of standard queues may have groups too.
     pub(crate) fn ordered(&self) -> bool {
         self.queue_arn.ends_with(".fifo")
     }
@@ -95,19 +94,19 @@ mod tests {
     use super::*;
 
     fn read(event: &str) -> Result<SqsEvent, String> {
-        // As the runtime does it.
+        // As the Lambda runtime does.
         let mut deserializer = serde_json::Deserializer::from_str(event);
         Event::deserialize(&mut deserializer).unwrap().0
     }
 
     #[test]
-    fn an_sqs_event_is_read_as_it_is() {
+    fn an_sqs_event_is_decoded() {
         let event = read(r#"{"Records": [{"messageId": "m-1", "body": "b"}]}"#).unwrap();
         assert_eq!(event.records[0].message_id.as_deref(), Some("m-1"));
     }
 
     #[test]
-    fn the_error_for_another_event_quotes_nothing_of_it() {
+    fn the_error_for_another_event_does_not_quote_it() {
         let line =
             |what| format!("not an SQS event: {what}; is the function invoked by something other than its queue?");
         assert_eq!(
@@ -123,7 +122,7 @@ mod tests {
             r#"{"Records": [{"messageId": 4111111111111111}]}"#,
             r#"{"Records": [{"attributes": {"secret": []}}]}"#,
         ] {
-            assert_eq!(read(event).unwrap_err(), line("it has another shape"), "{event}");
+            assert_eq!(read(event).unwrap_err(), line("unexpected shape"), "{event}");
         }
     }
 
@@ -167,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_states_nothing_was_received_once() {
+    fn the_default_receive_count_is_one() {
         let records = Records::of(read(r#"{"Records": [{"messageId": "m-1"}]}"#).unwrap()).unwrap();
         assert_eq!(records.messages, [Incoming::new(MessageId::new("m-1").unwrap(), "")]);
         assert!(!records.ordered());

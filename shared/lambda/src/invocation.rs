@@ -1,4 +1,4 @@
-//! The time of one invocation.
+//! The time budget of one invocation.
 
 use std::time::Duration;
 
@@ -6,26 +6,26 @@ use consumer::Budget;
 use idempotency::Timestamp;
 use tokio::time::Instant;
 
-/// What an invocation gets when its deadline can't be true: `cargo lambda watch` sends the constant 600000 for each.
+/// The time of an invocation whose deadline is implausible: `cargo lambda watch` sends the constant 600000 for each.
 const DEFAULT: Duration = Duration::from_secs(30);
 
 /// The longest that an invocation can last
 /// ([Lambda quotas](https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)).
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 
-/// How the time until an invocation's deadline is spent: first on the messages, then on the delays of those that stay in
-/// the queue, the end on the response.
+/// The time until an invocation's deadline, divided: first for the messages, then for the delays of those that stay in the
+/// queue, last for the response.
 #[derive(Debug)]
 pub(crate) struct Invocation {
     pub(crate) budget: Budget,
-    /// When the delays must be set.
+    /// The delays must be set by then.
     pub(crate) delays_end: Instant,
 }
 
 impl Invocation {
-    /// An invocation that starts `now` and is ended at `deadline`.
+    /// An invocation that starts `now` and that Lambda ends at `deadline`.
     ///
-    /// A deadline more than 15 minutes away, in either direction, can't be true: the invocation then gets 30 seconds.
+    /// A deadline more than 15 minutes away, in either direction, is implausible: the invocation then gets 30 seconds.
     pub(crate) fn new(now: Timestamp, deadline: Timestamp) -> Self {
         let plausible = now.until(deadline).max(deadline.until(now)) <= LONGEST;
         let total = if plausible { now.until(deadline) } else { DEFAULT };
@@ -44,24 +44,24 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-    /// Until the delays must be set.
+    /// The time until the delays must be set.
     fn time(deadline: Timestamp) -> Duration {
         Invocation::new(NOW, deadline).delays_end - Instant::now()
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_impossible_deadline_gives_thirty_seconds() {
-        for nonsense in [
+    async fn an_implausible_deadline_gives_thirty_seconds() {
+        for implausible in [
             Timestamp::from_millis(600_000),
             Timestamp::from_millis(0),
             Timestamp::from_millis(u64::MAX),
         ] {
-            assert_eq!(time(nonsense), Duration::from_millis(29_500));
+            assert_eq!(time(implausible), Duration::from_millis(29_500));
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_response_has_a_twentieth_of_the_time_at_most_half_a_second() {
+    async fn the_response_has_five_percent_at_most_half_a_second() {
         assert_eq!(time(NOW.plus(LONGEST)), LONGEST - Duration::from_millis(500));
         assert_eq!(time(NOW.plus(Duration::from_secs(1))), Duration::from_millis(950));
         assert_eq!(time(Timestamp::from_millis(NOW.millis() - 1000)), Duration::ZERO);

@@ -19,8 +19,8 @@ use crate::invocation::Invocation;
 
 /// Runs a handler as a Lambda function, until Lambda ends the process.
 ///
-/// `handler` builds it from the environment. What keeps it from starting, a missing setting for one, is logged as one
-/// line, and the exit code says failure.
+/// `handler` builds it from environment variables. If the function can't start, for example because a setting is missing,
+/// one log line states why and the exit code is 1.
 pub async fn run<H: Handler>(handler: impl FnOnce() -> Result<H, SettingError>) -> ExitCode
 where
     DynamoDbStore: StoreFor<H::Write>,
@@ -33,14 +33,14 @@ where
     ExitCode::FAILURE
 }
 
-/// Why a function does not run.
+/// Why a function does not start, or ends.
 #[derive(Debug, thiserror::Error)]
 enum StartError {
     #[error(transparent)]
     Setting(#[from] SettingError),
-    #[error("the namespace {0:?} of the handler can't be used")]
+    #[error("NAMESPACE {0:?} of the handler is invalid")]
     Namespace(&'static str, #[source] InvalidKey),
-    #[error("environment variable {TABLE} names table {0}, but")]
+    #[error("environment variable {TABLE}: table {0} can't be used")]
     Table(String, #[source] StoreError),
     #[error("the Lambda runtime ended")]
     Runtime(#[source] lambda_runtime::Error),
@@ -49,9 +49,9 @@ enum StartError {
 /// The setting that names the ledger's table.
 const TABLE: &str = "IDEMPOTENCY_TABLE";
 
-/// The setting that names the queue of messages that can never be worked.
+/// The setting that names the dead-letter queue, by its URL.
 const DEAD_LETTER_QUEUE: &str = "DEAD_LETTER_QUEUE_URL";
-/// The settings that bound the delay of a message that is to be tried again, in seconds.
+/// The settings that bound the delay before a retry, in seconds.
 const RETRY_DELAY: &str = "RETRY_DELAY_SECONDS";
 const LONGEST_RETRY_DELAY: &str = "RETRY_DELAY_LONGEST_SECONDS";
 
@@ -59,7 +59,7 @@ const LONGEST_RETRY_DELAY: &str = "RETRY_DELAY_LONGEST_SECONDS";
 /// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>
 const LONGEST_CONNECT: Duration = Duration::from_secs(5);
 
-/// What Lambda sets, and its runtime and the AWS SDK stand on.
+/// The variables that Lambda sets, and that the Lambda runtime and the AWS SDK read.
 const SET_BY_LAMBDA: [&str; 7] = [
     "AWS_REGION",
     "AWS_ACCESS_KEY_ID",
@@ -106,8 +106,8 @@ fn retry_delays() -> Result<RetryDelays, SettingError> {
     })
 }
 
-/// Opens the first connection. A table that does not answer now may do so later; one that refuses won't change its mind
-/// while this process lives.
+/// Opens the first connection, and checks that the table accepts requests. A table that does not answer now may answer
+/// later. One that refuses is missing or not permitted: the function does not start.
 async fn connect<H: Handler>(store: &DynamoDbStore, table: String) -> Result<(), StartError> {
     let key = Key::new(H::NAMESPACE, "connection opened at start, never recorded")
         .map_err(|why| StartError::Namespace(H::NAMESPACE, why))?;
@@ -128,7 +128,7 @@ async fn serve<H: Handler, S: Store<Write = H::Write>>(
     let (Event(event), context) = event.into_parts();
     let invocation = Invocation::new(Timestamp::now(), Timestamp::from_millis(context.deadline));
     let records = event.and_then(Records::of).map_err(unusable)?;
-    // Of the highest level, so that its ID is on every line, whatever level is logged.
+    // At the highest level: its ID is on every line, at any log level.
     let span = tracing::error_span!("invocation", requestId = context.request_id);
     let (response, summary) = process(handler, services, records, &invocation).instrument(span).await;
     let function = &context.env_config.function_name;
@@ -147,7 +147,7 @@ async fn process<H: Handler, S: Store<Write = H::Write>>(
     let report = process_batch(handler, services, records.messages, ordered, &invocation.budget).await;
     let delays = answer::delays(Timestamp::now(), records.receipt_handles, &report.verdicts);
     let queue = &records.queue_arn;
-    answer::hide(delays, invocation.delays_end, |changes| {
+    answer::change_all(delays, invocation.delays_end, |changes| {
         services.queues().change_visibility(queue, changes)
     })
     .await;
@@ -155,8 +155,8 @@ async fn process<H: Handler, S: Store<Write = H::Write>>(
     (answer::response(verdicts), report.summary)
 }
 
-/// The failure of an invocation with an event that no queue sends. Without a name, the runtime would give it that of a Rust
-/// type.
+/// The failure of an invocation whose event is not from a queue. Without an error type here, the runtime would report the
+/// name of a Rust type.
 fn unusable(why: String) -> Diagnostic {
     Diagnostic {
         error_type: "UnusableEvent".to_owned(),

@@ -1,4 +1,4 @@
-//! Sample events that AWS documents or that others wrote, decoded without loss of what is used of them.
+//! Events that AWS documents and that others published, decoded without loss.
 
 #[path = "../../consumer/tests/fixtures/published.rs"]
 mod published;
@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use aws_lambda_events::sqs::SqsEvent;
 use serde_json::{Map, Value, json};
 
-/// Decodes the event, and demands of each record what the file says; the number of records.
-fn survives(file: &str, sample: &Value) -> usize {
+/// Decodes the event, asserts that each record has the values of the file, and returns the number of records.
+fn decoded_records(file: &str, sample: &Value) -> usize {
     let event: SqsEvent = serde_json::from_value(sample.clone()).unwrap();
     let records = sample["Records"].as_array().unwrap();
     assert_eq!(event.records.len(), records.len(), "{file}");
@@ -20,14 +20,14 @@ fn survives(file: &str, sample: &Value) -> usize {
         assert_eq!(record["attributes"], json!(decoded.attributes), "{file}");
         assert_eq!(record["eventSourceARN"], json!(decoded.event_source_arn), "{file}");
 
-        let said = record["messageAttributes"].as_object().unwrap();
+        let expected = record["messageAttributes"].as_object().unwrap();
         let decoded: Map<String, Value> = decoded
             .message_attributes
             .iter()
             .map(|(name, attribute)| (name.clone(), json!(attribute)))
             .collect();
-        assert_eq!(names(said), names(&decoded), "{file}");
-        for (name, attribute) in said {
+        assert_eq!(names(expected), names(&decoded), "{file}");
+        for (name, attribute) in expected {
             for field in ["dataType", "stringValue", "binaryValue"] {
                 let absent_is_null = attribute.get(field).unwrap_or(&Value::Null);
                 assert_eq!(absent_is_null, &decoded[name][field], "{file}: {field} of {name}");
@@ -44,12 +44,12 @@ fn names(attributes: &Map<String, Value>) -> BTreeSet<&String> {
 #[test]
 fn documented_events_are_decoded_without_loss() {
     let samples = published::ours();
-    let records: usize = samples.iter().map(|(file, sample)| survives(file, sample)).sum();
+    let records: usize = samples.iter().map(|(file, sample)| decoded_records(file, sample)).sum();
     assert!(records > samples.len(), "{records} records of {} events", samples.len());
 }
 
 #[test]
-fn published_events_of_queues_are_decoded_without_loss() {
+fn published_sqs_events_are_decoded_without_loss() {
     let of_queues = |sample: &Value| sample["Records"][0]["eventSource"] == "aws:sqs";
     let samples: Vec<_> = published::theirs()
         .into_iter()
@@ -57,12 +57,12 @@ fn published_events_of_queues_are_decoded_without_loss() {
         .collect();
     assert!(!samples.is_empty());
     for (file, sample) in samples {
-        survives(&file, &sample);
+        decoded_records(&file, &sample);
     }
 }
 
 #[test]
-fn the_readme_names_each_sample_and_no_other() {
+fn the_readme_lists_exactly_the_samples() {
     let readme = include_str!("../../consumer/tests/fixtures/README.md");
     let named: BTreeSet<_> = readme
         .lines()

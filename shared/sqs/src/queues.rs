@@ -10,13 +10,13 @@ use aws_sdk_sqs::types::{
 };
 use consumer::{Attribute, Limits, QueueError, QueueMessage, Queues};
 
-/// Entries of a batch request
+/// Entries per batch request
 /// ([quotas](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html)).
 pub const MAX_ENTRIES: usize = 10;
 /// Size of a batch request: its messages together.
 const MAX_REQUEST_BYTES: usize = 1024 * 1024;
 
-/// All queues, through one client. It connects at its first use: most batches do not need it.
+/// The queues of SQS, through one client. It connects at its first use: most batches send nothing.
 #[derive(Debug, Clone)]
 pub struct Sqs(pub(crate) Client);
 
@@ -112,9 +112,9 @@ fn attribute(value: Attribute) -> Result<MessageAttributeValue, BuildError> {
         .build()
 }
 
-/// The URL of a queue, which its ARN determines
+/// The URL of a queue, computed from its ARN
 /// ([queue URLs](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-message-identifiers.html)):
-/// asking for it would take a permission, and a request at each cold start.
+/// `GetQueueUrl` would need a permission, and a request at each cold start.
 pub(crate) fn queue_url(arn: &str) -> Option<String> {
     let mut parts = arn.split(':').skip(1);
     let (partition, _sqs) = (parts.next()?, parts.next()?);
@@ -126,7 +126,7 @@ pub(crate) fn queue_url(arn: &str) -> Option<String> {
     Some(format!("https://sqs.{region}.{suffix}/{account}/{name}"))
 }
 
-/// A batch request succeeds as a whole although some of its entries fail.
+/// An error if some entries failed: a batch request succeeds as a whole even then.
 pub(crate) fn refused(entries: &[BatchResultErrorEntry]) -> Result<(), Cause> {
     match entries {
         [] => Ok(()),

@@ -1,4 +1,4 @@
-//! How long a received message stays hidden.
+//! Visibility timeouts of received messages.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use idempotency::Timestamp;
 use crate::Sqs;
 use crate::queues::{Cause, error, queue_url, refused};
 
-/// How long a received message is to stay hidden.
+/// A new visibility timeout of a received message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VisibilityChange {
-    /// Names this receipt of the message.
+    /// The receipt handle of the message.
     pub receipt_handle: String,
-    /// From now; whole seconds.
+    /// Starts now; whole seconds.
     pub timeout: Duration,
 }
 
-/// A message can stay hidden for at most 12 hours from its receipt
+/// A message stays invisible for at most 12 hours from its receive
 /// ([visibility timeout](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html)),
 /// which was up to a batching window (5 minutes) and an invocation (15 minutes) ago.
 const LONGEST: Duration = Duration::from_secs((12 * 60 - 20) * 60);
@@ -31,11 +31,11 @@ pub fn visibility_timeout(now: Timestamp, visible_at: Timestamp) -> Duration {
 }
 
 impl Sqs {
-    /// Changes how long received messages stay hidden, from now: at most ten of one queue.
+    /// Changes the visibility timeouts of at most ten messages of one queue.
     ///
     /// # Errors
     ///
-    /// [`QueueError`]: some of them, or all, keep the end that they had.
+    /// [`QueueError`]: some or all of them keep their visibility timeout.
     pub async fn change_visibility(&self, queue_arn: &str, changes: Vec<VisibilityChange>) -> Result<(), QueueError> {
         let changed = async {
             let url = queue_url(queue_arn).ok_or("the eventSourceARN of its records is no queue's ARN")?;

@@ -1,4 +1,4 @@
-//! The queues, against the local stack's.
+//! The queues on the emulated SQS of the local stack.
 
 #![allow(clippy::unwrap_used, reason = "all of this is tests")]
 
@@ -12,14 +12,14 @@ use testing::TestStack;
 
 use sqs::{Sqs, VisibilityChange};
 
-/// Nobody else receives from these.
+/// Nothing else receives from these queues.
 const STANDARD: &str = "orders-dlq";
 const FIFO: &str = "reservations-dlq.fifo";
 
-async fn stage() -> (TestStack, Sqs) {
-    let stage = TestStack::start(&[], &[]).await;
-    let client = local::sqs_client(stage.stack.endpoint()).await;
-    (stage, Sqs::new(client))
+async fn stack() -> (TestStack, Sqs) {
+    let test = TestStack::start(&[], &[]).await;
+    let client = local::sqs_client(test.stack.endpoint()).await;
+    (test, Sqs::new(client))
 }
 
 fn url(queue: &str) -> String {
@@ -40,7 +40,7 @@ fn message(body: &str) -> QueueMessage {
     }
 }
 
-async fn receive(stage: &TestStack, queue: &str) -> Vec<Value> {
+async fn receive(test: &TestStack, queue: &str) -> Vec<Value> {
     let request = json!({
         "QueueUrl": queue,
         "MaxNumberOfMessages": 10,
@@ -48,23 +48,23 @@ async fn receive(stage: &TestStack, queue: &str) -> Vec<Value> {
         "MessageSystemAttributeNames": ["All"],
         "VisibilityTimeout": 600,
     });
-    let received = stage.stack.sqs().call("ReceiveMessage", request).await.unwrap();
+    let received = test.stack.sqs().call("ReceiveMessage", request).await.unwrap();
     received["Messages"].as_array().cloned().unwrap_or_default()
 }
 
-fn states(stage: &TestStack, queue: &str) -> Vec<MessageState> {
-    let messages = stage.stack.sqs().peek(queue).into_iter();
+fn states(test: &TestStack, queue: &str) -> Vec<MessageState> {
+    let messages = test.stack.sqs().peek(queue).into_iter();
     messages.map(|message| message.state).collect()
 }
 
-fn bodies(stage: &TestStack, queue: &str) -> Vec<String> {
-    let messages = stage.stack.sqs().peek(queue).into_iter();
+fn bodies(test: &TestStack, queue: &str) -> Vec<String> {
+    let messages = test.stack.sqs().peek(queue).into_iter();
     messages.map(|message| message.body).collect()
 }
 
 #[tokio::test]
-async fn a_message_arrives_with_attributes_of_every_type_group_and_trace() {
-    let (stage, queues) = stage().await;
+async fn a_message_keeps_attributes_of_every_type_group_and_trace() {
+    let (test, queues) = stack().await;
     let attribute = |kind: &str, text: Option<&str>, bytes: Option<&[u8]>| Attribute {
         data_type: Some(kind.to_owned()),
         string_value: text.map(str::to_owned),
@@ -82,7 +82,7 @@ async fn a_message_arrives_with_attributes_of_every_type_group_and_trace() {
         ..message("both")
     };
     queues.send(&url(STANDARD), vec![sent, message("bare")]).await.unwrap();
-    let [received, bare] = receive(&stage, STANDARD).await.try_into().unwrap();
+    let [received, bare] = receive(&test, STANDARD).await.try_into().unwrap();
     assert_eq!(received["Body"], "both");
     let expected = json!({
         "tenant": {"DataType": "String", "StringValue": "blue"},
@@ -100,8 +100,8 @@ async fn a_message_arrives_with_attributes_of_every_type_group_and_trace() {
 }
 
 #[tokio::test]
-async fn only_a_fifo_queue_is_told_the_deduplication_id() {
-    let (stage, queues) = stage().await;
+async fn only_a_fifo_queue_gets_the_deduplication_id() {
+    let (test, queues) = stack().await;
     let in_group = |body| QueueMessage {
         group: Some("g".to_owned()),
         ..message(body)
@@ -110,28 +110,28 @@ async fn only_a_fifo_queue_is_told_the_deduplication_id() {
         queues.send(&url(FIFO), vec![in_group("first")]).await.unwrap();
         queues.send(&url(STANDARD), vec![in_group("first")]).await.unwrap();
     }
-    assert_eq!(bodies(&stage, FIFO), ["first"]);
-    // It would refuse one.
-    assert_eq!(bodies(&stage, STANDARD), ["first", "first"]);
-    let [received] = receive(&stage, FIFO).await.try_into().unwrap();
+    assert_eq!(bodies(&test, FIFO), ["first"]);
+    // A standard queue refuses one.
+    assert_eq!(bodies(&test, STANDARD), ["first", "first"]);
+    let [received] = receive(&test, FIFO).await.try_into().unwrap();
     assert_eq!(received["Attributes"]["MessageDeduplicationId"], "d-1");
     assert_eq!(received["Attributes"]["MessageGroupId"], "g");
 }
 
 #[tokio::test]
-async fn a_message_that_is_refused_among_others_is_an_error_that_says_why() {
-    let (stage, queues) = stage().await;
+async fn an_entry_that_is_refused_is_an_error_with_its_reason() {
+    let (test, queues) = stack().await;
     let messages = vec![message("good"), message("\u{0}"), message("good too"), message("")];
     let error = queues.send(&url(STANDARD), messages).await.unwrap_err();
     assert_eq!(error.queue, url(STANDARD));
     let why = error.why.to_string();
     assert!(why.starts_with("2 refused, the first because: "), "{why}");
-    assert_eq!(bodies(&stage, STANDARD), ["good", "good too"]);
+    assert_eq!(bodies(&test, STANDARD), ["good", "good too"]);
 }
 
 #[tokio::test]
-async fn a_queue_that_does_not_exist_is_named_with_what_sqs_says() {
-    let (_stage, queues) = stage().await;
+async fn a_queue_that_does_not_exist_is_named_with_the_sqs_error() {
+    let (_test, queues) = stack().await;
     let error = queues.send(&url("nowhere"), vec![message("lost")]).await.unwrap_err();
     assert_eq!(error.to_string(), format!("queue {}", url("nowhere")));
     let why = error.why.to_string();
@@ -152,11 +152,11 @@ async fn a_queue_that_does_not_exist_is_named_with_what_sqs_says() {
 }
 
 #[tokio::test]
-async fn a_fifo_queue_without_a_group_is_an_error() {
-    let (stage, queues) = stage().await;
+async fn a_message_without_a_group_to_a_fifo_queue_is_an_error() {
+    let (test, queues) = stack().await;
     let error = queues.send(&url(FIFO), vec![message("lost")]).await.unwrap_err();
     assert!(error.why.to_string().contains("MessageGroupId"), "{}", error.why);
-    assert!(bodies(&stage, FIFO).is_empty());
+    assert!(bodies(&test, FIFO).is_empty());
 }
 
 fn change(message: &Value, seconds: u64) -> VisibilityChange {
@@ -167,27 +167,24 @@ fn change(message: &Value, seconds: u64) -> VisibilityChange {
 }
 
 #[tokio::test]
-async fn received_messages_are_hidden_as_long_as_each_change_says() {
-    let (stage, queues) = stage().await;
+async fn each_change_sets_the_visibility_timeout_of_its_message() {
+    let (test, queues) = stack().await;
     queues
         .send(&url(STANDARD), vec![message("a"), message("b")])
         .await
         .unwrap();
-    let received = receive(&stage, STANDARD).await;
-    assert_eq!(states(&stage, STANDARD), [MessageState::InFlight; 2]);
+    let received = receive(&test, STANDARD).await;
+    assert_eq!(states(&test, STANDARD), [MessageState::InFlight; 2]);
     let changes = vec![change(&received[0], 0), change(&received[1], 42_000)];
     queues.change_visibility(&arn(STANDARD), changes).await.unwrap();
-    assert_eq!(
-        states(&stage, STANDARD),
-        [MessageState::Visible, MessageState::InFlight]
-    );
+    assert_eq!(states(&test, STANDARD), [MessageState::Visible, MessageState::InFlight]);
 }
 
 #[tokio::test]
-async fn a_change_that_is_refused_among_others_is_an_error_and_the_others_are_made() {
-    let (stage, queues) = stage().await;
+async fn a_change_that_is_refused_does_not_affect_others() {
+    let (test, queues) = stack().await;
     queues.send(&url(STANDARD), vec![message("a")]).await.unwrap();
-    let received = receive(&stage, STANDARD).await;
+    let received = receive(&test, STANDARD).await;
     let unknown = VisibilityChange {
         receipt_handle: "unknown".to_owned(),
         timeout: Duration::ZERO,
@@ -200,11 +197,11 @@ async fn a_change_that_is_refused_among_others_is_an_error_and_the_others_are_ma
         "{}",
         error.why
     );
-    assert_eq!(states(&stage, STANDARD), [MessageState::Visible]);
+    assert_eq!(states(&test, STANDARD), [MessageState::Visible]);
 }
 
 #[tokio::test]
-async fn queues_that_are_not_there_to_answer_are_an_error() {
+async fn an_endpoint_that_does_not_reply_is_an_error() {
     let queues = Sqs::new(local::sqs_client("http://127.0.0.1:9").await);
     let error = queues.send(&url(STANDARD), vec![message("lost")]).await.unwrap_err();
     assert_eq!(error.queue, url(STANDARD));
@@ -212,14 +209,14 @@ async fn queues_that_are_not_there_to_answer_are_an_error() {
 
 #[tokio::test]
 async fn requests_hold_ten_messages_and_end_with_one_that_failed() {
-    let (stage, queues) = stage().await;
+    let (test, queues) = stack().await;
     let numbered = |n: usize| message(&if n == 12 { "\u{1}".to_owned() } else { n.to_string() });
     let error = queues
         .send(&url(STANDARD), (0..25).map(numbered).collect())
         .await
         .unwrap_err();
     assert_eq!(error.queue, url(STANDARD));
-    let mut arrived: Vec<usize> = bodies(&stage, STANDARD)
+    let mut arrived: Vec<usize> = bodies(&test, STANDARD)
         .iter()
         .map(|body| body.parse().unwrap())
         .collect();
@@ -227,18 +224,11 @@ async fn requests_hold_ten_messages_and_end_with_one_that_failed() {
     assert_eq!(arrived[..10], (0..10).collect::<Vec<_>>());
     assert!(!arrived.contains(&12) && arrived.iter().all(|n| *n < 20), "{arrived:?}");
 
-    queues
-        .send(
-            &url(FIFO),
-            (0..25)
-                .map(|n| QueueMessage {
-                    group: Some("g".to_owned()),
-                    deduplication_id: Some(format!("d-{n}")),
-                    ..message(&n.to_string())
-                })
-                .collect(),
-        )
-        .await
-        .unwrap();
-    assert_eq!(bodies(&stage, FIFO), (0..25).map(|n| n.to_string()).collect::<Vec<_>>());
+    let ordered = |n: usize| QueueMessage {
+        group: Some("g".to_owned()),
+        deduplication_id: Some(format!("d-{n}")),
+        ..message(&n.to_string())
+    };
+    queues.send(&url(FIFO), (0..25).map(ordered).collect()).await.unwrap();
+    assert_eq!(bodies(&test, FIFO), (0..25).map(|n| n.to_string()).collect::<Vec<_>>());
 }

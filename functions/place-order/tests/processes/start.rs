@@ -52,12 +52,15 @@ async fn a_table_that_does_not_exist_is_named_at_start_with_its_variable() {
         .await;
     assert!(invocation.failed);
     let reason = invocation.reason().unwrap();
-    assert!(reason.contains("IDEMPOTENCY_TABLE names table nowhere"), "{reason}");
+    assert!(
+        reason.contains("IDEMPOTENCY_TABLE: table nowhere can't be used"),
+        "{reason}"
+    );
     let tail = String::from_utf8(invocation.log_tail).unwrap();
     let said: Vec<Value> = tail.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let message = said.last().unwrap()["message"].as_str().unwrap();
     assert!(
-        message.starts_with("environment variable IDEMPOTENCY_TABLE names table nowhere, but: ")
+        message.starts_with("environment variable IDEMPOTENCY_TABLE: table nowhere can't be used: ")
             && message.contains("ResourceNotFoundException"),
         "{message}"
     );
@@ -175,8 +178,8 @@ async fn what_is_no_event_of_sqs_fails_in_one_line_of_log_and_answer_that_does_n
     let line = |what| format!("not an SQS event: {what}; is the function invoked by something other than its queue?");
     for (event, what) in [
         (r#"{"detail": "secret"}"#, "missing field `Records`"),
-        (r#"{"Records": "secret", "more": ["secret"]}"#, "it has another shape"),
-        (r#""secret""#, "it has another shape"),
+        (r#"{"Records": "secret", "more": ["secret"]}"#, "unexpected shape"),
+        (r#""secret""#, "unexpected shape"),
     ] {
         let invocation = stage.invoke_with("place-order", event).await;
         assert!(invocation.failed);

@@ -1,153 +1,20 @@
-//! A handler that does what the message's body says, and events to feed it.
+//! Batches of messages for a scripted handler, and what their processing results in.
+
+mod scripted;
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use consumer::{
-    Attribute, Budget, Delivery, Failure, Handler, Incoming, MemoryQueues, MessageId, Mode, Report, Services, Verdict,
-    process_batch,
+    Attribute, Budget, Handler, Incoming, MemoryQueues, MessageId, Report, Services, Verdict, process_batch,
 };
-use idempotency::{Completion, Key, MemoryStore, OutgoingMessage, Refusal, Status, Timestamp, Write};
-use serde::{Deserialize, Serialize};
+use idempotency::{Key, MemoryStore, Status, Timestamp};
 use tokio::time::Instant;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Deed {
-    Succeed,
-    /// Succeeds with a write, whose refusal means that the effect is there already.
-    Write,
-    /// Succeeds with a write, whose refusal is permanent.
-    WriteOnce,
-    /// Succeeds with a write, whose refusal is read by a closure that panics.
-    WriteBadly,
-    Retry,
-    Permanent,
-    Panic,
-    /// Panics while its body is decoded.
-    PanicInDecoding(Bomb),
-    Hang,
-    TakeASecond,
-    /// Asks to be tried again after a minute.
-    RetryInAMinute,
-    /// Succeeds with three messages, to one queue and another and the first again.
-    Send,
-    /// Succeeds with a write, whose refusal means that the effect is there already, and the same messages.
-    WriteAndSend,
-    /// Succeeds with a message that SQS would not accept.
-    SendRubbish,
-    /// Succeeds with a write and a message that SQS would not accept.
-    WriteAndSendRubbish,
-    /// Succeeds with a write and more messages than a record has room for.
-    WriteAndSendTooMuch,
-}
+pub(crate) use scripted::{Action, Claiming, Effect, LABELS, MAIL, Natural, OneStep, Panicking, Scripted, perform};
 
-/// Goes off when it is decoded, as a careless `Deserialize` may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(crate) struct Bomb;
-
-impl<'de> Deserialize<'de> for Bomb {
-    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-        panic!("while decoding")
-    }
-}
-
-/// Does the deed, in one mode or another.
-#[derive(Default)]
-pub(crate) struct Scripted<const MODE: char> {
-    /// IDs of the messages that were handled, in order of their start.
-    pub(crate) handled: Mutex<Vec<String>>,
-    pub(crate) running: AtomicUsize,
-    pub(crate) most_running: AtomicUsize,
-}
-
-pub(crate) type Claiming = Scripted<'c'>;
-pub(crate) type OneStep = Scripted<'o'>;
-pub(crate) type Natural = Scripted<'n'>;
-
-impl<const MODE: char> Scripted<MODE> {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::default()
-    }
-
-    pub(crate) fn handled(&self) -> Vec<String> {
-        self.handled.lock().unwrap().clone()
-    }
-}
-
-impl<const MODE: char> Handler for Scripted<MODE> {
-    type Message = Deed;
-    type Write = Effect;
-    const NAMESPACE: &'static str = "scripted";
-    const MODE: Mode = match MODE {
-        'c' => Mode::ClaimThenComplete,
-        'o' => Mode::OneStep,
-        _ => Mode::Natural,
-    };
-
-    async fn handle(&self, deed: Deed, delivery: &Delivery) -> Result<Completion<Effect>, Failure> {
-        self.handled.lock().unwrap().push(delivery.message_id().to_owned());
-        let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
-        self.most_running.fetch_max(running, Ordering::SeqCst);
-        let done = perform(deed).await;
-        self.running.fetch_sub(1, Ordering::SeqCst);
-        done
-    }
-}
-
-pub(crate) async fn perform(deed: Deed) -> Result<Completion<Effect>, Failure> {
-    match deed {
-        Deed::Succeed => {}
-        Deed::Write => return Ok(Completion::new().write(write(Refusal::AlreadyDone))),
-        Deed::WriteOnce => return Ok(Completion::new().write(write(Refusal::Permanent("there is another".to_owned())))),
-        Deed::WriteBadly => {
-            return Ok(Completion::new().write(Effect { meaning: None }));
-        }
-        Deed::PanicInDecoding(_) => unreachable!("it went off before"),
-        Deed::Retry => return Err(Failure::retry("not today")),
-        Deed::Permanent => return Err(Failure::permanent("not ever")),
-        Deed::Panic => panic!("at the disco"),
-        Deed::Hang => std::future::pending().await,
-        Deed::RetryInAMinute => return Err(Failure::retry_after(Duration::from_secs(60), "come back later")),
-        Deed::Send => return Ok(outgoing().into_iter().fold(Completion::new(), Completion::send)),
-        Deed::WriteAndSend => {
-            let written = Completion::new().write(write(Refusal::AlreadyDone));
-            return Ok(outgoing().into_iter().fold(written, Completion::send));
-        }
-        Deed::SendRubbish => return Ok(with_rubbish(Completion::new())),
-        Deed::WriteAndSendRubbish => {
-            return Ok(with_rubbish(Completion::new().write(write(Refusal::AlreadyDone))));
-        }
-        Deed::WriteAndSendTooMuch => {
-            let written = Completion::new().write(write(Refusal::AlreadyDone));
-            return Ok(written.send(OutgoingMessage::new(MAIL, "x".repeat(400 * 1024))));
-        }
-        Deed::TakeASecond => tokio::time::sleep(Duration::from_secs(1)).await,
-    }
-    Ok(Completion::new())
-}
-
-/// Where deeds send their messages.
-pub(crate) const MAIL: &str = "https://sqs.eu-west-1.amazonaws.com/000000000000/mail";
-pub(crate) const LABELS: &str = "https://sqs.eu-west-1.amazonaws.com/000000000000/labels.fifo";
-
-/// What a deed sends: the last under a key of its own.
-fn outgoing() -> [OutgoingMessage; 3] {
-    [
-        OutgoingMessage::new(MAIL, "first").with_attribute("kind", "greeting"),
-        OutgoingMessage::new(LABELS, "second").with_group("g"),
-        OutgoingMessage::new(MAIL, "third").with_key("the third"),
-    ]
-}
-
-fn with_rubbish(completion: Completion<Effect>) -> Completion<Effect> {
-    completion
-        .send(OutgoingMessage::new(MAIL, "fine"))
-        .send(OutgoingMessage::new(MAIL, ""))
-}
-
-/// The bodies that a queue was sent, in order.
+/// The bodies of the messages sent to a queue, in order.
 pub(crate) fn bodies(services: &Memory, queue: &str) -> Vec<String> {
     services
         .queues()
@@ -157,33 +24,11 @@ pub(crate) fn bodies(services: &Memory, queue: &str) -> Vec<String> {
         .collect()
 }
 
-fn write(refused: Refusal) -> Effect {
-    Effect { meaning: Some(refused) }
-}
-
-/// A write of a deed.
-#[derive(Debug, Clone)]
-pub(crate) struct Effect {
-    /// What its refusal means; `None`: reading it panics.
-    meaning: Option<Refusal>,
-}
-
-impl Write for Effect {
-    type Found = ();
-
-    fn refusal(&self, found: Option<&()>) -> Refusal {
-        match &self.meaning {
-            Some(meaning) => meaning.clone(),
-            None => panic!("while reading {found:?}"),
-        }
-    }
-}
-
 /// A message of a batch.
 #[derive(Debug, Clone)]
-pub(crate) struct Sent(pub(crate) Incoming);
+pub(crate) struct Message(pub(crate) Incoming);
 
-impl Sent {
+impl Message {
     pub(crate) fn new(id: &str, body: impl Into<String>) -> Self {
         Self(Incoming::new(MessageId::new(id).unwrap(), body))
     }
@@ -228,17 +73,17 @@ impl Sent {
     }
 }
 
-/// A batch as a host hands it over.
+/// A batch as a host receives it.
 #[derive(Debug, Clone)]
 pub(crate) struct Batch {
     pub(crate) ordered: bool,
     pub(crate) messages: Vec<Incoming>,
 }
 
-pub(crate) fn event_of(queue: Queue, messages: impl IntoIterator<Item = Sent>) -> Batch {
+pub(crate) fn batch_of(queue: Queue, messages: impl IntoIterator<Item = Message>) -> Batch {
     Batch {
         ordered: queue == FIFO,
-        messages: messages.into_iter().map(|Sent(message)| message).collect(),
+        messages: messages.into_iter().map(|Message(message)| message).collect(),
     }
 }
 
@@ -251,19 +96,22 @@ pub(crate) enum Queue {
 pub(crate) const STANDARD: Queue = Queue::Standard;
 pub(crate) const FIFO: Queue = Queue::Fifo;
 
-/// An event of messages that are each an ID, a group and a body.
-pub(crate) fn event<'a>(queue: Queue, messages: impl IntoIterator<Item = (&'a str, &'a str, String)>) -> Batch {
-    let sent = |(id, group, body): (&str, &str, String)| Sent::new(id, body).group(group);
-    event_of(queue, messages.into_iter().map(sent))
+/// A batch of messages, each with ID, group and body.
+pub(crate) fn batch<'a>(queue: Queue, messages: impl IntoIterator<Item = (&'a str, &'a str, String)>) -> Batch {
+    let message = |(id, group, body): (&str, &str, String)| Message::new(id, body).group(group);
+    batch_of(queue, messages.into_iter().map(message))
 }
 
-/// An event of a standard queue, a deed a message.
-pub(crate) fn deeds<'a>(messages: impl IntoIterator<Item = (&'a str, Deed)>) -> Batch {
-    event(STANDARD, messages.into_iter().map(|(id, deed)| (id, id, body(deed))))
+/// A batch of a standard queue, one action per message.
+pub(crate) fn actions<'a>(messages: impl IntoIterator<Item = (&'a str, Action)>) -> Batch {
+    batch(
+        STANDARD,
+        messages.into_iter().map(|(id, action)| (id, id, body(action))),
+    )
 }
 
-pub(crate) fn body(deed: Deed) -> String {
-    serde_json::to_string(&deed).unwrap()
+pub(crate) fn body(action: Action) -> String {
+    serde_json::to_string(&action).unwrap()
 }
 
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -282,12 +130,12 @@ pub(crate) fn key(message_id: &str) -> Key {
     Key::new("scripted", message_id).unwrap()
 }
 
-/// Where messages go that can never be worked.
-pub(crate) const DEAD: &str = "https://sqs.eu-west-1.amazonaws.com/000000000000/work-dlq";
+/// The dead-letter queue.
+pub(crate) const DLQ: &str = "https://sqs.eu-west-1.amazonaws.com/000000000000/work-dlq";
 
 pub(crate) fn with_dead_letter_queue() -> Memory {
     let store = MemoryStore::new().with_max_record_bytes(400 * 1024);
-    Services::new(store, MemoryQueues::new()).with_dead_letter_queue(DEAD)
+    Services::new(store, MemoryQueues::new()).with_dead_letter_queue(DLQ)
 }
 
 pub(crate) fn status(services: &Memory, id: &str) -> Option<Status> {
@@ -315,23 +163,23 @@ pub(crate) async fn failed_within<H: Handler<Write = Effect>>(
     services: &Memory,
     batch: Batch,
 ) -> Vec<String> {
-    ended(budget, handler, services, batch).await.failed
+    processed(budget, handler, services, batch).await.failed
 }
 
-/// What became of a batch.
-pub(crate) struct Ended {
+/// The result of a batch.
+pub(crate) struct Processed {
     /// The IDs of messages that stay in the queue, each once.
     pub(crate) failed: Vec<String>,
-    /// After how many seconds each of them is to be delivered again; those without a time keep the queue's own.
+    /// For each of them, the delay in seconds. Without one, the queue's visibility timeout applies.
     pub(crate) hidden: BTreeMap<String, u64>,
 }
 
-pub(crate) async fn ended<H: Handler<Write = Effect>>(
+pub(crate) async fn processed<H: Handler<Write = Effect>>(
     budget: &Budget,
     handler: &Arc<H>,
     services: &Memory,
     batch: Batch,
-) -> Ended {
+) -> Processed {
     let ids: Vec<_> = batch
         .messages
         .iter()
@@ -349,12 +197,12 @@ pub(crate) async fn ended<H: Handler<Write = Effect>>(
             assert_eq!(
                 *hidden.entry(id.clone()).or_insert(seconds),
                 seconds,
-                "copies end alike"
+                "copies have the same delay"
             );
         }
         if listed.insert(id.clone()) {
             failed.push(id);
         }
     }
-    Ended { failed, hidden }
+    Processed { failed, hidden }
 }

@@ -1,17 +1,19 @@
-//! What becomes of a batch's messages, with ledger and queues in memory.
+//! Batches from `Incoming` to their verdicts, with ledger and queues in memory. Most files test the source file of their name.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is tests")]
 
 mod budget;
 mod common;
-mod dead_letters;
-mod delays;
-mod envelopes;
-mod keys;
-mod messages;
+mod dead_letter;
+mod deadline;
+mod envelope;
+mod identity;
 mod natural;
-mod outgoing;
+mod order;
 mod properties;
-mod redriven;
+mod redrive;
+mod same_key;
+mod send;
 mod summary;
-mod time;
+mod verdict;
+mod work;

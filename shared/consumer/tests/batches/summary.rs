@@ -1,4 +1,4 @@
-//! What became of a batch, in numbers. Time is paused.
+//! The outcomes of a batch, counted. Time is paused.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,12 +7,12 @@ use consumer::{Budget, Delivery, Failure, Handler, Services, Summary, process_ba
 use idempotency::{Attempt, Claim, Completion, Fault, Status, Timestamp};
 
 use crate::common::{
-    Batch, Claiming, Deed, Effect, FIFO, Memory, NOW, OneStep, STANDARD, Sent, body, deeds, event, event_of, key,
-    ten_seconds, with_dead_letter_queue,
+    Action, Batch, Claiming, Effect, FIFO, Memory, Message, NOW, OneStep, STANDARD, actions, batch, batch_of, body,
+    key, ten_seconds, with_dead_letter_queue,
 };
 
-async fn summary<H: Handler<Write = Effect>>(handler: &Arc<H>, services: &Memory, event: Batch) -> Summary {
-    process_batch(handler, services, event.messages, event.ordered, &ten_seconds())
+async fn summary<H: Handler<Write = Effect>>(handler: &Arc<H>, services: &Memory, batch: Batch) -> Summary {
+    process_batch(handler, services, batch.messages, batch.ordered, &ten_seconds())
         .await
         .summary
 }
@@ -22,27 +22,27 @@ fn after(seconds: u64) -> idempotency::Timestamp {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_record_counts_once_by_its_outcome() {
+async fn each_message_counts_once_by_its_outcome() {
     let (handler, services) = (Claiming::new(), with_dead_letter_queue());
-    summary(&handler, &services, deeds([("duplicate", Deed::Succeed)])).await;
-    let elsewhere = Attempt::new(key("elsewhere"), NOW, after(60));
+    summary(&handler, &services, actions([("duplicate", Action::Succeed)])).await;
+    let other = Attempt::new(key("in progress"), NOW, after(60));
     assert!(matches!(
-        services.ledger().claim(&elsewhere).await.unwrap(),
+        services.ledger().claim(&other).await.unwrap(),
         Claim::Granted(_)
     ));
     let messages = [
-        ("done", "a", Deed::Succeed),
-        ("duplicate", "b", Deed::Succeed),
-        ("elsewhere", "c", Deed::Succeed),
-        ("rejected", "d", Deed::Permanent),
-        ("failed", "d", Deed::Retry),
-        ("not started", "d", Deed::Succeed),
-        ("done", "a", Deed::Succeed),
-        ("cancelled", "e", Deed::Hang),
-        ("panicked", "f", Deed::Panic),
+        ("done", "a", Action::Succeed),
+        ("duplicate", "b", Action::Succeed),
+        ("in progress", "c", Action::Succeed),
+        ("rejected", "d", Action::Permanent),
+        ("failed", "d", Action::Retry),
+        ("not started", "d", Action::Succeed),
+        ("done", "a", Action::Succeed),
+        ("cancelled", "e", Action::Hang),
+        ("panicked", "f", Action::Panic),
     ];
-    let event = event(FIFO, messages.map(|(id, group, deed)| (id, group, body(deed))));
-    let counted = summary(&handler, &services, event).await;
+    let batch = batch(FIFO, messages.map(|(id, group, action)| (id, group, body(action))));
+    let counted = summary(&handler, &services, batch).await;
     let expected = Summary {
         done: 2,
         duplicate: 1,
@@ -57,73 +57,78 @@ async fn each_record_counts_once_by_its_outcome() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_rejected_counts_so_whether_or_not_it_was_handed_over() {
+async fn a_rejected_message_without_a_dead_letter_counts_as_rejected() {
     let counted = summary(
         &OneStep::new(),
         &Services::in_memory(),
-        deeds([("m-1", Deed::Permanent)]),
+        actions([("m-1", Action::Permanent)]),
     )
     .await;
     assert_eq!((counted.rejected, counted.failed), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_empty_event_is_all_zeros() {
-    let counted = summary(&Claiming::new(), &Services::in_memory(), deeds([])).await;
+async fn the_summary_of_an_empty_batch_is_all_zeros() {
+    let counted = summary(&Claiming::new(), &Services::in_memory(), actions([])).await;
     assert_eq!(counted, Summary::default());
 }
 
-/// Loses its lease to another attempt while it works.
-struct Overtaken(Arc<Memory>);
+/// Loses its lease to another attempt while it runs.
+struct TakenOver(Arc<Memory>);
 
-impl Handler for Overtaken {
-    type Message = Deed;
+impl Handler for TakenOver {
+    type Message = Action;
     type Write = Effect;
     const NAMESPACE: &'static str = "scripted";
 
-    async fn handle(&self, deed: Deed, delivery: &Delivery) -> Result<Completion<Effect>, Failure> {
-        let rival = Attempt::new(key(delivery.message_id()), after(60), after(90));
-        let claim = self.0.ledger().claim(&rival).await?;
+    async fn handle(&self, action: Action, delivery: &Delivery) -> Result<Completion<Effect>, Failure> {
+        let other = Attempt::new(key(delivery.message_id()), after(60), after(90));
+        let claim = self.0.ledger().claim(&other).await?;
         assert!(matches!(claim, Claim::Granted(_)));
-        crate::common::perform(deed).await
+        crate::common::perform(action).await
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lease_that_was_lost_is_counted_however_the_work_ended() {
+async fn every_lost_lease_is_counted() {
     let services = Arc::new(with_dead_letter_queue());
-    let handler = Arc::new(Overtaken(Arc::clone(&services)));
-    let event = deeds([
-        ("m-1", Deed::Succeed),
-        ("m-2", Deed::Retry),
-        ("m-3", Deed::Permanent),
-        ("m-4", Deed::Write),
+    let handler = Arc::new(TakenOver(Arc::clone(&services)));
+    let batch = actions([
+        ("m-1", Action::Succeed),
+        ("m-2", Action::Retry),
+        ("m-3", Action::Permanent),
+        ("m-4", Action::Write),
     ]);
-    let counted = summary(&handler, &services, event).await;
+    let counted = summary(&handler, &services, batch).await;
     assert_eq!((counted.lost_leases, counted.failed, counted.rejected), (4, 4, 0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_time_of_handlers_is_added_up_over_those_that_ran_side_by_side() {
+async fn handler_time_is_summed_over_concurrent_messages() {
     let ids: Vec<_> = (0..5).map(|n| n.to_string()).collect();
-    let event = deeds(ids.iter().map(|id| (&**id, Deed::TakeASecond)));
-    let counted = summary(&Claiming::new(), &Services::in_memory(), event).await;
+    let batch = actions(ids.iter().map(|id| (&**id, Action::TakeASecond)));
+    let counted = summary(&Claiming::new(), &Services::in_memory(), batch).await;
     assert_eq!(counted.handler_time, Duration::from_secs(5));
     assert_eq!(counted.ledger_time, Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_time_of_a_handler_that_was_cancelled_counts_too() {
-    let counted = summary(&OneStep::new(), &Services::in_memory(), deeds([("m-1", Deed::Hang)])).await;
+async fn handler_time_includes_cancelled_handlers() {
+    let counted = summary(
+        &OneStep::new(),
+        &Services::in_memory(),
+        actions([("m-1", Action::Hang)]),
+    )
+    .await;
     assert_eq!(counted.handler_time.as_secs(), 7);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_time_of_a_ledger_that_does_not_answer_counts_as_the_ledgers() {
+async fn ledger_time_includes_requests_that_hang() {
     async fn waited<H: Handler<Write = Effect>>(handler: Arc<H>, hangs: Status) -> Duration {
         let services = Services::in_memory();
         services.store().inject(Fault::Hangs(Some(hangs)));
-        let counted = summary(&handler, &services, deeds([("m-1", Deed::Succeed)])).await;
+        let counted = summary(&handler, &services, actions([("m-1", Action::Succeed)])).await;
         assert_eq!(counted.handler_time, Duration::ZERO);
         counted.ledger_time
     }
@@ -133,39 +138,39 @@ async fn the_time_of_a_ledger_that_does_not_answer_counts_as_the_ledgers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_oldest_messages_age_is_that_at_the_batchs_end() {
+async fn the_oldest_message_age_is_taken_at_the_end_of_the_batch() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
-    let sent = |id, seconds: u64, deed| {
+    let message = |id, seconds: u64, action| {
         let sent_at = Timestamp::from_millis(NOW.millis() - seconds * 1000);
-        Sent::new(id, body(deed)).sent_at(sent_at)
+        Message::new(id, body(action)).sent_at(sent_at)
     };
     let messages = [
-        sent("m-1", 5, Deed::Succeed),
-        sent("m-2", 90, Deed::TakeASecond),
-        Sent::new("m-3", body(Deed::Succeed)),
+        message("m-1", 5, Action::Succeed),
+        message("m-2", 90, Action::TakeASecond),
+        Message::new("m-3", body(Action::Succeed)),
     ];
-    let counted = summary(&handler, &services, event_of(STANDARD, messages)).await;
+    let counted = summary(&handler, &services, batch_of(STANDARD, messages)).await;
     assert_eq!(counted.oldest_message_age, Some(Duration::from_secs(91)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_age_that_no_message_tells_is_unknown_and_one_in_the_future_is_none() {
+async fn an_unreported_age_is_unknown_and_a_negative_one_is_zero() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
-    let counted = summary(&handler, &services, deeds([("m-1", Deed::Succeed)])).await;
+    let counted = summary(&handler, &services, actions([("m-1", Action::Succeed)])).await;
     assert_eq!(counted.oldest_message_age, None);
-    let early = Sent::new("m-2", body(Deed::Succeed)).sent_at(after(60));
-    let counted = summary(&handler, &services, event_of(STANDARD, [early])).await;
+    let early = Message::new("m-2", body(Action::Succeed)).sent_at(after(60));
+    let counted = summary(&handler, &services, batch_of(STANDARD, [early])).await;
     assert_eq!(counted.oldest_message_age, Some(Duration::ZERO));
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_there_was_no_time_for_was_not_started() {
+async fn messages_without_time_count_as_not_started() {
     let no_time = Budget::new(NOW, NOW);
-    let event = deeds([("m-1", Deed::Succeed), ("m-2", Deed::Succeed)]);
+    let batch = actions([("m-1", Action::Succeed), ("m-2", Action::Succeed)]);
     let report = process_batch(
         &Claiming::new(),
         &Services::in_memory(),
-        event.messages,
+        batch.messages,
         false,
         &no_time,
     )

@@ -1,4 +1,4 @@
-//! Lines as they are written, and what stands in those about messages.
+//! The format of log lines, and the lines about messages.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,13 +11,13 @@ use idempotency::{Attempt, Claim, Completion, Key, MemoryStore, NoWrites, OwnerT
 
 use super::*;
 
-fn lines_of(act: impl FnOnce()) -> Vec<Value> {
+fn lines_of(action: impl FnOnce()) -> Vec<Value> {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&lines);
     let layer = JsonLines {
         write: move |line: String| sink.lock().unwrap().push(line),
     };
-    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), act);
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), action);
     lines
         .lock()
         .unwrap()
@@ -27,7 +27,7 @@ fn lines_of(act: impl FnOnce()) -> Vec<Value> {
 }
 
 #[test]
-fn every_line_has_time_level_message_and_the_ids_of_its_spans() {
+fn a_line_has_timestamp_level_message_and_span_fields() {
     let lines = lines_of(|| {
         let _invocation = tracing::info_span!("invocation", requestId = "r-1").entered();
         let _message = tracing::info_span!("message", messageId = "m-1").entered();
@@ -48,7 +48,7 @@ fn the_timestamp_is_rfc_3339_in_utc_with_milliseconds() {
 }
 
 #[test]
-fn lambdas_words_for_levels_are_understood() {
+fn log_levels_are_those_of_lambda() {
     assert_eq!(level(Some("debug")), LevelFilter::DEBUG);
     assert_eq!(level(Some("FATAL")), LevelFilter::ERROR);
     assert_eq!(level(Some("nonsense")), LevelFilter::INFO);
@@ -57,34 +57,34 @@ fn lambdas_words_for_levels_are_understood() {
 
 type Memory = Services<MemoryStore, MemoryQueues>;
 
-/// Says something of its own, and does as it is told.
-struct Speaking {
+/// Logs a line in `key` and in `handle`, and performs the action in the message.
+struct Logging {
     services: Arc<Memory>,
-    /// Whether it goes by a key of the business's.
+    /// Whether its keys are business keys.
     business: bool,
-    /// The tokens of attempts whose leases others took over.
-    overtaken: Mutex<Vec<OwnerToken>>,
+    /// The owner tokens of attempts whose leases were taken over.
+    lost: Mutex<Vec<OwnerToken>>,
 }
 
-impl Speaking {
+impl Logging {
     fn new() -> Self {
         Self {
             services: Arc::new(Services::in_memory().with_dead_letter_queue("dead")),
             business: false,
-            overtaken: Mutex::default(),
+            lost: Mutex::default(),
         }
     }
 
-    fn key_of(&self, message: &str, deed: &str) -> Key {
-        let business = business_key(deed);
+    fn key_of(&self, message: &str, action: &str) -> Key {
+        let business = business_key(action);
         Key::new(Self::NAMESPACE, if self.business { &business } else { message }).unwrap()
     }
 
-    /// Lets another attempt take the lease over, as if its own had ended.
-    async fn be_overtaken(&self, key: Key) {
+    /// Another attempt takes the lease over, as if it had ended.
+    async fn lose_lease(&self, key: Key) {
         let ledger = self.services.ledger();
-        let mine = ledger.store().record(&key).unwrap().owner.unwrap();
-        self.overtaken.lock().unwrap().push(mine);
+        let owner = ledger.store().record(&key).unwrap().owner.unwrap();
+        self.lost.lock().unwrap().push(owner);
         let late = Timestamp::now().plus(Duration::from_secs(3600));
         assert!(matches!(
             ledger.claim(&Attempt::new(key, late, late)).await.unwrap(),
@@ -93,30 +93,30 @@ impl Speaking {
     }
 }
 
-/// Not even these characters break a line, or the ID of a record.
-fn business_key(deed: &str) -> String {
-    format!("\"{deed}\"\n#1")
+/// A key with characters that must break neither a log line nor a record ID.
+fn business_key(action: &str) -> String {
+    format!("\"{action}\"\n#1")
 }
 
-impl Handler for Speaking {
+impl Handler for Logging {
     type Message = String;
     type Write = NoWrites;
-    const NAMESPACE: &'static str = "speaking";
+    const NAMESPACE: &'static str = "logging";
 
-    fn key(&self, deed: &String, _: &Received) -> IdempotencyKey {
-        tracing::info!("naming a key");
+    fn key(&self, action: &String, _: &Received) -> IdempotencyKey {
+        tracing::info!("deciding the key");
         match self.business {
-            true => IdempotencyKey::business(business_key(deed)),
+            true => IdempotencyKey::business(business_key(action)),
             false => IdempotencyKey::of_message(),
         }
     }
 
-    async fn handle(&self, deed: String, delivery: &Delivery) -> Result<Completion, Failure> {
-        tracing::info!("at work");
-        if deed.starts_with("overtaken") {
-            self.be_overtaken(self.key_of(delivery.message_id(), &deed)).await;
+    async fn handle(&self, action: String, delivery: &Delivery) -> Result<Completion, Failure> {
+        tracing::info!("handling");
+        if action.starts_with("taken over") {
+            self.lose_lease(self.key_of(delivery.message_id(), &action)).await;
         }
-        match deed.rsplit(' ').next() {
+        match action.rsplit(' ').next() {
             Some("fail") => Err(Failure::retry_after(Duration::from_secs(60), "not today")),
             Some("reject") => Err(Failure::permanent("not ever")),
             _ => Ok(Completion::new()),
@@ -126,13 +126,13 @@ impl Handler for Speaking {
 
 const TRACE: &str = "1-5759e988-bd862e3fe1be46a994272793";
 
-/// The lines of a batch of messages `m-0`, `m-1` and so on, a deed each.
-fn lines_of_a_batch(handler: &Arc<Speaking>, deeds: &[&str]) -> Vec<Value> {
-    let message = |(n, deed): (usize, &&str)| Incoming {
+/// The log lines of a batch of messages `m-0`, `m-1` and so on, one action per message.
+fn lines_of_a_batch(handler: &Arc<Logging>, actions: &[&str]) -> Vec<Value> {
+    let message = |(n, action): (usize, &&str)| Incoming {
         trace_header: Some(format!("Root={TRACE};Parent=53995c3f42cd8ad8;Sampled=1")),
-        ..Incoming::new(MessageId::new(format!("m-{n}")).unwrap(), format!("\"{deed}\""))
+        ..Incoming::new(MessageId::new(format!("m-{n}")).unwrap(), format!("\"{action}\""))
     };
-    let messages = deeds.iter().enumerate().map(message).collect();
+    let messages = actions.iter().enumerate().map(message).collect();
     lines_of(|| {
         runtime().block_on(async {
             let now = Timestamp::now();
@@ -147,31 +147,31 @@ fn runtime() -> tokio::runtime::Runtime {
     runtime.enable_time().build().unwrap()
 }
 
-/// What is said of a message at a level.
-fn said<'a>(lines: &'a [Value], message: &str, level: &str) -> Vec<&'a Value> {
-    let said = lines
+/// The log lines about a message at a level.
+fn logged<'a>(lines: &'a [Value], message: &str, level: &str) -> Vec<&'a Value> {
+    let lines = lines
         .iter()
         .filter(|line| line["messageId"] == message && line["level"] == level);
-    said.collect()
+    lines.collect()
 }
 
 #[test]
-fn what_is_said_of_a_message_and_by_its_handler_names_it_and_its_trace() {
-    let lines = lines_of_a_batch(&Arc::new(Speaking::new()), &["succeed", "fail", "reject"]);
+fn lines_about_a_message_name_it_and_its_trace() {
+    let lines = lines_of_a_batch(&Arc::new(Logging::new()), &["succeed", "fail", "reject"]);
     for message in ["m-0", "m-1", "m-2"] {
-        let [naming, working] = said(&lines, message, "INFO").try_into().unwrap();
+        let [deciding, handling] = logged(&lines, message, "INFO").try_into().unwrap();
         assert_eq!(
-            (&naming["message"], &working["message"]),
-            (&"naming a key".into(), &"at work".into())
+            (&deciding["message"], &handling["message"]),
+            (&"deciding the key".into(), &"handling".into())
         );
     }
     assert!(lines.iter().all(|line| line["traceId"] == TRACE), "{lines:?}");
-    let [failed] = said(&lines, "m-1", "WARN").try_into().unwrap();
+    let [failed] = logged(&lines, "m-1", "WARN").try_into().unwrap();
     assert_eq!(
         (&failed["message"], &failed["retryAfterSeconds"]),
         (&"failed: not today".into(), &60.into())
     );
-    let [rejected] = said(&lines, "m-2", "ERROR").try_into().unwrap();
+    let [rejected] = logged(&lines, "m-2", "ERROR").try_into().unwrap();
     assert_eq!(
         (&rejected["message"], &rejected["deadLettered"]),
         (&"rejected: not ever".into(), &true.into())
@@ -179,110 +179,110 @@ fn what_is_said_of_a_message_and_by_its_handler_names_it_and_its_trace() {
 }
 
 #[test]
-fn once_the_key_is_known_every_line_about_a_message_names_its_record() {
+fn lines_name_the_record_once_the_key_is_decided() {
     for business in [false, true] {
-        let handler = Arc::new(Speaking {
+        let handler = Arc::new(Logging {
             business,
-            ..Speaking::new()
+            ..Logging::new()
         });
-        let deeds = ["succeed", "fail", "reject", "overtaken"];
-        let lines = lines_of_a_batch(&handler, &deeds);
-        for (n, deed) in deeds.into_iter().enumerate() {
+        let actions = ["succeed", "fail", "reject", "taken over"];
+        let lines = lines_of_a_batch(&handler, &actions);
+        for (n, action) in actions.into_iter().enumerate() {
             let message = format!("m-{n}");
-            let key = handler.key_of(&message, deed);
+            let key = handler.key_of(&message, action);
             let mut about = lines.iter().filter(|line| line["messageId"] == *message);
-            let naming = about.next().unwrap();
+            let deciding = about.next().unwrap();
             assert!(
-                naming["key"].is_null() && naming["message"] == "naming a key",
-                "{naming}"
+                deciding["key"].is_null() && deciding["message"] == "deciding the key",
+                "{deciding}"
             );
             let keys: Vec<_> = about.map(|line| line["key"].as_str().unwrap()).collect();
             assert!(
-                keys.len() > 1 && keys.iter().all(|said| *said == key.record_id()),
+                keys.len() > 1 && keys.iter().all(|logged| *logged == key.record_id()),
                 "{lines:?}"
             );
-            // What failed left none.
-            assert_eq!(handler.services.store().record(&key).is_some(), deed != "fail");
+            // A failed message has no record.
+            assert_eq!(handler.services.store().record(&key).is_some(), action != "fail");
         }
     }
 }
 
 #[test]
-fn what_is_done_or_was_done_before_adds_nothing_to_a_log_without_debug() {
-    let handler = Arc::new(Speaking::new());
+fn done_and_duplicate_messages_are_logged_at_debug_only() {
+    let handler = Arc::new(Logging::new());
     for _ in 0..2 {
         let mut lines = lines_of_a_batch(&handler, &["succeed"; 3]);
         lines.retain(|line| {
-            line["level"] != "DEBUG" && line["message"] != "naming a key" && line["message"] != "at work"
+            line["level"] != "DEBUG" && line["message"] != "deciding the key" && line["message"] != "handling"
         });
         assert!(lines.is_empty(), "{lines:?}");
     }
 }
 
 #[test]
-fn a_message_whose_key_its_body_does_not_tell_is_rejected_under_the_key_that_its_line_names() {
-    let handler = Arc::new(Speaking {
+fn a_malformed_message_is_logged_with_the_key_of_its_record() {
+    let handler = Arc::new(Logging {
         business: true,
-        ..Speaking::new()
+        ..Logging::new()
     });
     let lines = lines_of_a_batch(&handler, &["no\" string"]);
-    let [rejected] = said(&lines, "m-0", "ERROR").try_into().unwrap();
-    assert_eq!(rejected["key"], "speaking#m-0");
-    let key = Key::from_record_id("speaking#m-0").unwrap();
+    let [rejected] = logged(&lines, "m-0", "ERROR").try_into().unwrap();
+    assert_eq!(rejected["key"], "logging#m-0");
+    let key = Key::from_record_id("logging#m-0").unwrap();
     assert_eq!(handler.services.store().record(&key).unwrap().status, Status::Rejected);
 }
 
 #[test]
-fn a_lost_lease_is_told_with_the_token_of_the_attempt_that_lost_it() {
-    for deed in ["overtaken", "overtaken fail", "overtaken reject"] {
-        let handler = Arc::new(Speaking::new());
-        let lines = lines_of_a_batch(&handler, &[deed]);
-        let told = said(&lines, "m-0", "WARN");
-        let told = told.iter().find(|line| {
+fn a_lost_lease_is_logged_with_the_owner_that_lost_it() {
+    for action in ["taken over", "taken over fail", "taken over reject"] {
+        let handler = Arc::new(Logging::new());
+        let lines = lines_of_a_batch(&handler, &[action]);
+        let warnings = logged(&lines, "m-0", "WARN");
+        let warning = warnings.iter().find(|line| {
             let text = line["message"].as_str().unwrap();
             text.contains("another attempt took the lease over")
         });
-        let told = told.unwrap();
-        let [loser] = handler.overtaken.lock().unwrap().clone().try_into().unwrap();
+        let warning = warning.unwrap();
+        let [loser] = handler.lost.lock().unwrap().clone().try_into().unwrap();
         assert_eq!(
-            (&told["owner"], &told["key"]),
-            (&loser.as_str().into(), &"speaking#m-0".into()),
-            "{deed}"
+            (&warning["owner"], &warning["key"]),
+            (&loser.as_str().into(), &"logging#m-0".into()),
+            "{action}"
         );
-        // As does what its handler said.
-        assert_eq!(said(&lines, "m-0", "INFO")[1]["owner"], loser.as_str());
+        // The line of its handler has the same owner.
+        assert_eq!(logged(&lines, "m-0", "INFO")[1]["owner"], loser.as_str());
     }
 }
 
 #[test]
-fn what_is_in_progress_elsewhere_is_told_with_the_token_in_the_record_and_its_leases_end() {
-    let handler = Arc::new(Speaking::new());
+fn in_progress_is_logged_with_owner_and_lease_end() {
+    let handler = Arc::new(Logging::new());
     let now = Timestamp::now();
     let end = now.plus(Duration::from_secs(60));
     let other = Attempt::new(handler.key_of("m-0", "succeed"), now, end);
     let claim = runtime().block_on(handler.services.ledger().claim(&other)).unwrap();
     assert!(matches!(claim, Claim::Granted(_)));
     let lines = lines_of_a_batch(&handler, &["succeed", "succeed"]);
-    let [_, told] = said(&lines, "m-0", "INFO").try_into().unwrap();
-    assert_eq!(told["message"], "in progress: another attempt holds the lease");
+    let [_, line] = logged(&lines, "m-0", "INFO").try_into().unwrap();
+    assert_eq!(line["message"], "in progress: another attempt holds the lease");
     assert_eq!(
-        (&told["owner"], &told["key"], &told["leaseEnd"]),
+        (&line["owner"], &line["key"], &line["leaseEnd"]),
         (
             &other.owner().as_str().into(),
-            &"speaking#m-0".into(),
+            &"logging#m-0".into(),
             &end.millis().into()
         )
     );
 }
 
 #[test]
-fn a_letter_that_was_not_sent_is_told_with_its_message() {
-    let handler = Arc::new(Speaking::new());
+fn a_dead_letter_that_was_not_sent_is_logged() {
+    let handler = Arc::new(Logging::new());
     handler.services.queues().inject(QueueFault::NotSent);
     let lines = lines_of_a_batch(&handler, &["reject"]);
-    let [warned] = said(&lines, "m-0", "WARN").try_into().unwrap();
+    let [warned] = logged(&lines, "m-0", "WARN").try_into().unwrap();
     let text = warned["message"].as_str().unwrap();
-    assert!(text.starts_with("it was not dead-lettered: queue dead: "), "{text}");
-    let [rejected] = said(&lines, "m-0", "ERROR").try_into().unwrap();
+    assert!(text.starts_with("not dead-lettered: queue dead: "), "{text}");
+    let [rejected] = logged(&lines, "m-0", "ERROR").try_into().unwrap();
     assert_eq!(rejected["deadLettered"], false);
 }

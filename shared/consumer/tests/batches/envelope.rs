@@ -1,4 +1,4 @@
-//! Messages that SNS or EventBridge has wrapped, on their way through a batch.
+//! Messages in envelopes of SNS and EventBridge: their keys, and what is dead-lettered.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,7 +8,7 @@ use idempotency::{Completion, Key, Status};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::common::{DEAD, Effect, Memory, STANDARD, Sent, event_of, failed, with_dead_letter_queue};
+use crate::common::{DLQ, Effect, Memory, Message, STANDARD, batch_of, failed, with_dead_letter_queue};
 
 #[derive(Deserialize)]
 struct Note {
@@ -17,7 +17,7 @@ struct Note {
     text: String,
 }
 
-/// Notes which origin each text came from; `'s'` unwraps notifications, `'e'` events, `'b'` goes by a business key.
+/// Records text and source of each note: `'s'` from SNS, `'e'` from EventBridge, `'b'` from SNS with a business key.
 #[derive(Default)]
 struct Unwrapping<const HOW: char> {
     handled: Mutex<Vec<(String, Option<String>)>>,
@@ -93,40 +93,44 @@ fn status(services: &Memory, key: &str) -> Option<Status> {
 }
 
 #[tokio::test]
-async fn the_envelopes_id_is_the_key_and_not_the_queues() {
+async fn the_id_in_the_envelope_is_the_key() {
     let (handler, services) = (Unwrapping::<'s'>::new(), Services::in_memory());
     let body = notification("n-1", r#"{"text": "a"}"#);
     for id in ["m-1", "m-2"] {
-        let event = event_of(STANDARD, [Sent::new(id, body.clone())]);
-        assert!(failed(&handler, &services, event).await.is_empty());
+        let batch = batch_of(STANDARD, [Message::new(id, body.clone())]);
+        assert!(failed(&handler, &services, batch).await.is_empty());
     }
     let topic = "arn:aws:sns:eu-west-1:123456789012:notes".to_owned();
     assert_eq!(*handler.handled.lock().unwrap(), [("a".to_owned(), Some(topic))]);
     assert_eq!(status(&services, "n-1"), Some(Status::Completed));
 
     let (handler, services) = (Unwrapping::<'e'>::new(), Services::in_memory());
-    let sent = ["m-1", "m-2"].map(|id| Sent::new(id, event("e-1", "b")));
-    assert!(failed(&handler, &services, event_of(STANDARD, sent)).await.is_empty());
+    let messages = ["m-1", "m-2"].map(|id| Message::new(id, event("e-1", "b")));
+    assert!(
+        failed(&handler, &services, batch_of(STANDARD, messages))
+            .await
+            .is_empty()
+    );
     assert_eq!(handler.texts(), ["b"]);
     assert_eq!(status(&services, "e-1"), Some(Status::Completed));
 }
 
 #[tokio::test]
-async fn a_key_that_the_message_brings_goes_before_the_envelopes() {
+async fn the_key_attribute_has_priority_over_the_envelopes_id() {
     let (handler, services) = (Unwrapping::<'s'>::new(), Services::in_memory());
-    let back = |id, envelope| {
-        let sent = Sent::new(id, notification(envelope, r#"{"text": "a"}"#));
-        event_of(STANDARD, [sent.attribute(IDEMPOTENCY_KEY, "k-1")])
+    let redriven = |id, envelope| {
+        let message = Message::new(id, notification(envelope, r#"{"text": "a"}"#));
+        batch_of(STANDARD, [message.attribute(IDEMPOTENCY_KEY, "k-1")])
     };
-    assert!(failed(&handler, &services, back("m-1", "n-1")).await.is_empty());
-    assert!(failed(&handler, &services, back("m-2", "n-2")).await.is_empty());
+    assert!(failed(&handler, &services, redriven("m-1", "n-1")).await.is_empty());
+    assert!(failed(&handler, &services, redriven("m-2", "n-2")).await.is_empty());
     assert_eq!(handler.texts(), ["a"]);
     assert_eq!(status(&services, "k-1"), Some(Status::Completed));
     assert_eq!(status(&services, "n-1"), None);
 }
 
 #[tokio::test]
-async fn a_business_key_goes_by_the_message_and_not_by_its_envelope() {
+async fn a_business_key_is_of_the_message_inside_the_envelope() {
     let (handler, services) = (Unwrapping::<'b'>::new(), with_dead_letter_queue());
     let note = r#"{"id": "o-1", "text": "a"}"#;
     for (id, body) in [
@@ -135,50 +139,58 @@ async fn a_business_key_goes_by_the_message_and_not_by_its_envelope() {
         ("m-3", notification("n-3", r#"{"id": "o-1", "text": "b"}"#)),
     ] {
         assert!(
-            failed(&handler, &services, event_of(STANDARD, [Sent::new(id, body)]))
+            failed(&handler, &services, batch_of(STANDARD, [Message::new(id, body)]))
                 .await
                 .is_empty()
         );
     }
     assert_eq!(handler.texts(), ["a"]);
-    assert_eq!(services.queues().sent(DEAD).len(), 1);
+    assert_eq!(services.queues().sent(DLQ).len(), 1);
     assert_eq!(status(&services, "o-1"), Some(Status::Completed));
 }
 
 #[tokio::test]
-async fn what_is_in_no_envelope_is_rejected_under_its_messages_id() {
+async fn a_body_without_envelope_is_rejected_under_its_message_id() {
     let (handler, services) = (Unwrapping::<'s'>::new(), with_dead_letter_queue());
-    let sent = Sent::new("m-1", r#"{"text": "a"}"#);
-    assert!(failed(&handler, &services, event_of(STANDARD, [sent])).await.is_empty());
+    let message = Message::new("m-1", r#"{"text": "a"}"#);
+    assert!(
+        failed(&handler, &services, batch_of(STANDARD, [message]))
+            .await
+            .is_empty()
+    );
     assert!(handler.texts().is_empty());
     assert_eq!(status(&services, "m-1"), Some(Status::Rejected));
-    let [letter] = services.queues().sent(DEAD).try_into().unwrap();
-    let why = letter.attributes[FAILURE_REASON].string_value.as_deref().unwrap();
+    let [dead_letter] = services.queues().sent(DLQ).try_into().unwrap();
+    let why = dead_letter.attributes[FAILURE_REASON].string_value.as_deref().unwrap();
     assert!(why.starts_with("malformed body: not an SNS notification"), "{why}");
 }
 
 #[tokio::test]
-async fn a_malformed_message_in_a_good_envelope_is_rejected_under_the_envelopes_id_and_sent_with_it() {
+async fn a_malformed_message_is_rejected_under_its_envelopes_id() {
     let (handler, services) = (Unwrapping::<'s'>::new(), with_dead_letter_queue());
     let body = notification("n-1", "no note");
-    let sent = ["m-1", "m-2"].map(|id| Sent::new(id, body.clone()));
-    assert!(failed(&handler, &services, event_of(STANDARD, sent)).await.is_empty());
+    let messages = ["m-1", "m-2"].map(|id| Message::new(id, body.clone()));
+    assert!(
+        failed(&handler, &services, batch_of(STANDARD, messages))
+            .await
+            .is_empty()
+    );
     assert_eq!(status(&services, "n-1"), Some(Status::Rejected));
     assert_eq!(status(&services, "m-1"), None);
-    let letters = services.queues().sent(DEAD);
-    assert_eq!(letters.len(), 2);
-    assert!(letters.iter().all(|letter| letter.body == body));
-    let key = letters[0].attributes[IDEMPOTENCY_KEY].string_value.as_deref();
+    let dead_letters = services.queues().sent(DLQ);
+    assert_eq!(dead_letters.len(), 2);
+    assert!(dead_letters.iter().all(|dead_letter| dead_letter.body == body));
+    let key = dead_letters[0].attributes[IDEMPOTENCY_KEY].string_value.as_deref();
     assert_eq!(key, Some("n-1"));
 }
 
 #[tokio::test]
-async fn a_message_that_brings_its_key_is_told_from_another_by_what_is_in_the_envelope() {
-    // As after a handler that no longer understands what an earlier one has done.
+async fn the_fingerprint_covers_the_message_not_its_envelope() {
+    // The second handler can't decode what the first has processed, as after a deployment.
     let services = with_dead_letter_queue();
-    let brought = |id, body: String| event_of(STANDARD, [Sent::new(id, body).attribute(IDEMPOTENCY_KEY, "k-1")]);
+    let keyed = |id, body: String| batch_of(STANDARD, [Message::new(id, body).attribute(IDEMPOTENCY_KEY, "k-1")]);
     let done = Unwrapping::<'s'>::new();
-    let first = brought("m-1", notification("n-1", r#"{"text": "a"}"#));
+    let first = keyed("m-1", notification("n-1", r#"{"text": "a"}"#));
     assert!(failed(&done, &services, first).await.is_empty());
 
     #[derive(Deserialize)]
@@ -197,10 +209,10 @@ async fn a_message_that_brings_its_key_is_told_from_another_by_what_is_in_the_en
         }
     }
     let stricter = Arc::new(Stricter);
-    let same = brought("m-2", notification("n-2", r#"{"text": "a"}"#));
+    let same = keyed("m-2", notification("n-2", r#"{"text": "a"}"#));
     assert!(failed(&stricter, &services, same).await.is_empty());
-    assert!(services.queues().sent(DEAD).is_empty(), "it was done before");
-    let another = brought("m-3", notification("n-3", r#"{"text": "b"}"#));
+    assert!(services.queues().sent(DLQ).is_empty(), "it is a duplicate");
+    let another = keyed("m-3", notification("n-3", r#"{"text": "b"}"#));
     assert!(failed(&stricter, &services, another).await.is_empty());
-    assert_eq!(services.queues().sent(DEAD).len(), 1);
+    assert_eq!(services.queues().sent(DLQ).len(), 1);
 }

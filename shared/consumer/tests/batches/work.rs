@@ -1,40 +1,40 @@
-//! What becomes of a message, in either mode.
+//! The outcomes of messages, in both modes with a ledger.
 
 use consumer::Services;
 use consumer::{Handler, MessageId, Summary, Verdict, process_one};
 use idempotency::{Attempt, Claim, Fault, Status};
 
 use crate::common::{
-    Bomb, Claiming, Deed, Effect, NOW, OneStep, STANDARD, Sent, body, deeds, event, failed, key, status, ten_seconds,
-    with_dead_letter_queue,
+    Action, Claiming, Effect, Message, NOW, OneStep, Panicking, STANDARD, actions, batch, body, failed, key, status,
+    ten_seconds, with_dead_letter_queue,
 };
 
 #[tokio::test]
-async fn only_the_failed_messages_are_reported_in_the_events_order() {
+async fn only_failed_messages_stay_in_the_order_of_the_batch() {
     let services = Services::in_memory();
-    let event = deeds([
-        ("m-1", Deed::Retry),
-        ("m-2", Deed::Succeed),
-        ("m-3", Deed::Panic),
-        ("m-4", Deed::Permanent),
-        ("m-5", Deed::Succeed),
+    let batch = actions([
+        ("m-1", Action::Retry),
+        ("m-2", Action::Succeed),
+        ("m-3", Action::Panic),
+        ("m-4", Action::Permanent),
+        ("m-5", Action::Succeed),
     ]);
     assert_eq!(
-        failed(&Claiming::new(), &services, event.clone()).await,
+        failed(&Claiming::new(), &services, batch.clone()).await,
         ["m-1", "m-3", "m-4"]
     );
     assert_eq!(
-        failed(&OneStep::new(), &Services::in_memory(), event).await,
+        failed(&OneStep::new(), &Services::in_memory(), batch).await,
         ["m-1", "m-3", "m-4"]
     );
 }
 
 #[tokio::test]
-async fn a_message_that_was_done_is_acknowledged_and_not_handled_again() {
+async fn a_message_processed_before_is_acknowledged_without_a_run() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
     for _ in 0..3 {
         assert!(
-            failed(&handler, &services, deeds([("m-1", Deed::Succeed)]))
+            failed(&handler, &services, actions([("m-1", Action::Succeed)]))
                 .await
                 .is_empty()
         );
@@ -43,11 +43,11 @@ async fn a_message_that_was_done_is_acknowledged_and_not_handled_again() {
 }
 
 #[tokio::test]
-async fn a_one_step_handler_that_runs_again_commits_nothing_again() {
+async fn a_one_step_handler_that_runs_again_commits_nothing() {
     let (handler, services) = (OneStep::new(), Services::in_memory());
     for _ in 0..3 {
         assert!(
-            failed(&handler, &services, deeds([("m-1", Deed::Write)]))
+            failed(&handler, &services, actions([("m-1", Action::Write)]))
                 .await
                 .is_empty()
         );
@@ -57,12 +57,12 @@ async fn a_one_step_handler_that_runs_again_commits_nothing_again() {
 
 #[tokio::test]
 async fn a_failed_message_leaves_its_key_free() {
-    for deed in [Deed::Retry, Deed::Panic] {
+    for action in [Action::Retry, Action::Panic] {
         let (handler, services) = (Claiming::new(), Services::in_memory());
-        assert_eq!(failed(&handler, &services, deeds([("m-1", deed)])).await, ["m-1"]);
+        assert_eq!(failed(&handler, &services, actions([("m-1", action)])).await, ["m-1"]);
         assert_eq!(status(&services, "m-1"), None);
         assert!(
-            failed(&handler, &services, deeds([("m-1", Deed::Succeed)]))
+            failed(&handler, &services, actions([("m-1", Action::Succeed)]))
                 .await
                 .is_empty()
         );
@@ -70,11 +70,11 @@ async fn a_failed_message_leaves_its_key_free() {
 }
 
 #[tokio::test]
-async fn a_permanently_failed_message_is_not_handled_again_and_stays_reported() {
+async fn a_rejected_message_is_not_handled_again() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
     for _ in 0..2 {
         assert_eq!(
-            failed(&handler, &services, deeds([("m-1", Deed::Permanent)])).await,
+            failed(&handler, &services, actions([("m-1", Action::Permanent)])).await,
             ["m-1"]
         );
     }
@@ -86,11 +86,11 @@ async fn a_permanently_failed_message_is_not_handled_again_and_stays_reported() 
 }
 
 #[tokio::test]
-async fn a_one_step_handler_records_its_permanent_failures_too() {
+async fn a_permanent_failure_is_recorded_in_one_step_mode_too() {
     let services = Services::in_memory();
     for _ in 0..2 {
         assert_eq!(
-            failed(&OneStep::new(), &services, deeds([("m-1", Deed::Permanent)])).await,
+            failed(&OneStep::new(), &services, actions([("m-1", Action::Permanent)])).await,
             ["m-1"]
         );
     }
@@ -98,29 +98,29 @@ async fn a_one_step_handler_records_its_permanent_failures_too() {
 }
 
 #[tokio::test]
-async fn a_malformed_body_fails_its_own_message_for_good() {
+async fn a_malformed_body_rejects_its_own_message() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
-    let event = event(
+    let batch = batch(
         STANDARD,
-        [("m-1", "", "{".to_owned()), ("m-2", "", body(Deed::Succeed))],
+        [("m-1", "", "{".to_owned()), ("m-2", "", body(Action::Succeed))],
     );
-    assert_eq!(failed(&handler, &services, event).await, ["m-1"]);
+    assert_eq!(failed(&handler, &services, batch).await, ["m-1"]);
     assert_eq!(handler.handled(), ["m-2"]);
     let reason = services.store().record(&key("m-1")).unwrap().reason.unwrap();
-    assert!(reason.starts_with("malformed body: it ends too early"), "{reason}");
+    assert!(reason.starts_with("malformed body: unexpected end of JSON"), "{reason}");
 }
 
 #[tokio::test]
-async fn a_message_in_progress_elsewhere_is_reported_and_not_handled() {
+async fn a_message_in_progress_stays_and_is_not_handled() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
-    let twin = services
+    let claim = services
         .ledger()
         .claim(&Attempt::new(key("m-1"), NOW, ten_seconds_later()))
         .await
         .unwrap();
-    assert!(matches!(twin, Claim::Granted(_)));
+    assert!(matches!(claim, Claim::Granted(_)));
     assert_eq!(
-        failed(&handler, &services, deeds([("m-1", Deed::Succeed)])).await,
+        failed(&handler, &services, actions([("m-1", Action::Succeed)])).await,
         ["m-1"]
     );
     assert!(handler.handled().is_empty());
@@ -131,27 +131,27 @@ fn ten_seconds_later() -> idempotency::Timestamp {
 }
 
 #[tokio::test]
-async fn a_ledger_that_cannot_be_reached_costs_the_message_and_runs_no_handler() {
+async fn without_a_claim_no_handler_runs() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
     services.store().inject(Fault::Unreachable(Some(Status::InProgress)));
-    let event = deeds([("m-1", Deed::Write), ("m-2", Deed::Succeed)]);
-    assert_eq!(failed(&handler, &services, event).await, ["m-1"]);
+    let batch = actions([("m-1", Action::Write), ("m-2", Action::Succeed)]);
+    assert_eq!(failed(&handler, &services, batch).await, ["m-1"]);
     assert_eq!(handler.handled(), ["m-2"]);
     assert!(services.store().committed().is_empty());
 }
 
 #[tokio::test]
-async fn a_completion_without_an_answer_is_never_acknowledged_and_never_undone() {
+async fn a_completion_without_a_reply_is_not_acknowledged() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
     services.store().inject(Fault::ReplyLost(Some(Status::Completed)));
     assert_eq!(
-        failed(&handler, &services, deeds([("m-1", Deed::Write)])).await,
+        failed(&handler, &services, actions([("m-1", Action::Write)])).await,
         ["m-1"]
     );
     assert_eq!(status(&services, "m-1"), Some(Status::Completed));
 
     assert!(
-        failed(&handler, &services, deeds([("m-1", Deed::Write)]))
+        failed(&handler, &services, actions([("m-1", Action::Write)]))
             .await
             .is_empty()
     );
@@ -159,15 +159,15 @@ async fn a_completion_without_an_answer_is_never_acknowledged_and_never_undone()
 }
 
 #[tokio::test]
-async fn a_commit_without_an_answer_is_not_acknowledged_and_found_done_at_the_next_delivery() {
+async fn a_commit_without_a_reply_is_not_acknowledged() {
     let (handler, services) = (OneStep::new(), Services::in_memory());
     services.store().inject(Fault::ReplyLost(Some(Status::Completed)));
     assert_eq!(
-        failed(&handler, &services, deeds([("m-1", Deed::Write)])).await,
+        failed(&handler, &services, actions([("m-1", Action::Write)])).await,
         ["m-1"]
     );
     assert!(
-        failed(&handler, &services, deeds([("m-1", Deed::Write)]))
+        failed(&handler, &services, actions([("m-1", Action::Write)]))
             .await
             .is_empty()
     );
@@ -175,30 +175,30 @@ async fn a_commit_without_an_answer_is_not_acknowledged_and_found_done_at_the_ne
 }
 
 #[tokio::test]
-async fn a_completion_that_never_arrived_leaves_the_message_to_come_again() {
+async fn a_completion_that_was_not_recorded_is_not_acknowledged() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
     services.store().inject(Fault::Unreachable(Some(Status::Completed)));
     assert_eq!(
-        failed(&handler, &services, deeds([("m-1", Deed::Write)])).await,
+        failed(&handler, &services, actions([("m-1", Action::Write)])).await,
         ["m-1"]
     );
     assert!(services.store().committed().is_empty());
-    // The lease is left to end: nobody knows whether the completion is still on its way.
+    // The lease is not released: the completion may still be in flight.
     assert_eq!(status(&services, "m-1"), Some(Status::InProgress));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_conflict_of_transactions_is_tried_again_within_the_batch() {
+async fn a_transaction_conflict_is_retried_within_the_batch() {
     for services in [Services::in_memory(), Services::in_memory()] {
         (0..3).for_each(|_| services.store().inject(Fault::Conflict));
         assert!(
-            failed(&Claiming::new(), &services, deeds([("m-1", Deed::Write)]))
+            failed(&Claiming::new(), &services, actions([("m-1", Action::Write)]))
                 .await
                 .is_empty()
         );
         (0..3).for_each(|_| services.store().inject(Fault::Conflict));
         assert!(
-            failed(&OneStep::new(), &services, deeds([("m-2", Deed::Write)]))
+            failed(&OneStep::new(), &services, actions([("m-2", Action::Write)]))
                 .await
                 .is_empty()
         );
@@ -207,12 +207,12 @@ async fn a_conflict_of_transactions_is_tried_again_within_the_batch() {
 }
 
 #[tokio::test]
-async fn a_write_whose_effect_is_there_already_completes_the_message_without_it() {
+async fn a_write_that_is_already_done_completes_the_message() {
     async fn done_without_writes<H: Handler<Write = Effect>>(handler: std::sync::Arc<H>) {
         let services = Services::in_memory();
         services.store().inject(Fault::WriteRefused { write: 0, found: None });
         assert!(
-            failed(&handler, &services, deeds([("m-1", Deed::Write)]))
+            failed(&handler, &services, actions([("m-1", Action::Write)]))
                 .await
                 .is_empty()
         );
@@ -224,12 +224,12 @@ async fn a_write_whose_effect_is_there_already_completes_the_message_without_it(
 }
 
 #[tokio::test]
-async fn a_write_that_is_refused_for_good_rejects_the_message() {
+async fn a_permanently_refused_write_rejects_the_message() {
     async fn rejected<H: Handler<Write = Effect>>(handler: std::sync::Arc<H>) {
         let services = Services::in_memory();
         services.store().inject(Fault::WriteRefused { write: 0, found: None });
         assert_eq!(
-            failed(&handler, &services, deeds([("m-1", Deed::WriteOnce)])).await,
+            failed(&handler, &services, actions([("m-1", Action::WriteOnce)])).await,
             ["m-1"]
         );
         assert_eq!(
@@ -242,57 +242,57 @@ async fn a_write_that_is_refused_for_good_rejects_the_message() {
 }
 
 #[tokio::test]
-async fn a_panic_outside_the_handler_costs_its_own_message_only() {
-    async fn only_one_fails<H: Handler<Write = Effect>>(handler: std::sync::Arc<H>, deed: Deed) {
+async fn a_panic_outside_the_handler_fails_its_own_message_only() {
+    async fn only_one_fails<H: Handler<Write = Effect>>(handler: std::sync::Arc<H>, action: Action) {
         let services = Services::in_memory();
         services.store().inject(Fault::WriteRefused { write: 0, found: None });
-        let event = deeds([("m-1", Deed::Succeed), ("m-2", deed), ("m-3", Deed::Succeed)]);
-        assert_eq!(failed(&handler, &services, event).await, ["m-2"]);
+        let batch = actions([("m-1", Action::Succeed), ("m-2", action), ("m-3", Action::Succeed)]);
+        assert_eq!(failed(&handler, &services, batch).await, ["m-2"]);
     }
-    for deed in [Deed::PanicInDecoding(Bomb), Deed::WriteBadly] {
-        only_one_fails(Claiming::new(), deed).await;
-        only_one_fails(OneStep::new(), deed).await;
+    for action in [Action::PanicInDecoding(Panicking), Action::PanicInRefusal] {
+        only_one_fails(Claiming::new(), action).await;
+        only_one_fails(OneStep::new(), action).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_claim_or_a_rejection_that_meets_a_transaction_is_tried_again_within_the_batch() {
+async fn a_conflict_of_a_claim_or_rejection_is_retried() {
     let services = Services::in_memory();
     (0..3).for_each(|_| services.store().inject(Fault::RecordConflict));
     assert!(
-        failed(&Claiming::new(), &services, deeds([("m-1", Deed::Succeed)]))
+        failed(&Claiming::new(), &services, actions([("m-1", Action::Succeed)]))
             .await
             .is_empty()
     );
     (0..3).for_each(|_| services.store().inject(Fault::RecordConflict));
     assert_eq!(
-        failed(&OneStep::new(), &services, deeds([("m-2", Deed::Permanent)])).await,
+        failed(&OneStep::new(), &services, actions([("m-2", Action::Permanent)])).await,
         ["m-2"]
     );
     assert_eq!(status(&services, "m-2"), Some(Status::Rejected));
 }
 
 #[tokio::test]
-async fn a_message_that_comes_twice_in_one_batch_is_worked_once_and_reported_once() {
-    for (deed, reported) in [(Deed::Succeed, vec![]), (Deed::Retry, vec!["m-1"])] {
+async fn a_message_twice_in_one_batch_is_processed_once() {
+    for (action, stays) in [(Action::Succeed, vec![]), (Action::Retry, vec!["m-1"])] {
         let handler = Claiming::new();
-        let event = deeds([("m-1", deed), ("m-2", Deed::Succeed), ("m-1", deed)]);
-        assert_eq!(failed(&handler, &Services::in_memory(), event).await, reported);
+        let batch = actions([("m-1", action), ("m-2", Action::Succeed), ("m-1", action)]);
+        assert_eq!(failed(&handler, &Services::in_memory(), batch).await, stays);
         assert_eq!(handler.handled().iter().filter(|id| *id == "m-1").count(), 1);
     }
 }
 
 #[tokio::test]
-async fn one_message_ends_as_it_would_in_a_batch() {
+async fn one_message_has_the_verdict_that_it_has_in_a_batch() {
     let (handler, services) = (Claiming::new(), with_dead_letter_queue());
     let count: [(_, _, fn(Summary) -> u32); 4] = [
-        ("done", Deed::Succeed, |summary| summary.done),
-        ("done", Deed::Succeed, |summary| summary.duplicate),
-        ("rejected", Deed::Permanent, |summary| summary.rejected),
-        ("failed", Deed::Retry, |summary| summary.failed),
+        ("done", Action::Succeed, |summary| summary.done),
+        ("done", Action::Succeed, |summary| summary.duplicate),
+        ("rejected", Action::Permanent, |summary| summary.rejected),
+        ("failed", Action::Retry, |summary| summary.failed),
     ];
-    for (id, deed, count) in count {
-        let Sent(message) = Sent::new(id, body(deed));
+    for (id, action, count) in count {
+        let Message(message) = Message::new(id, body(action));
         let (verdict, counted) = process_one(&handler, &services, message, false, &ten_seconds()).await;
         match id {
             "done" => assert_eq!(verdict, Verdict::Done),
@@ -304,7 +304,7 @@ async fn one_message_ends_as_it_would_in_a_batch() {
 }
 
 #[test]
-fn a_message_has_an_id() {
+fn a_message_id_is_not_empty() {
     assert_eq!(MessageId::new(""), None);
     assert_eq!(MessageId::new("m-1").unwrap().as_str(), "m-1");
 }
@@ -312,7 +312,7 @@ fn a_message_has_an_id() {
 #[tokio::test]
 async fn an_empty_batch_has_no_verdicts() {
     assert!(
-        failed(&Claiming::new(), &Services::in_memory(), deeds([]))
+        failed(&Claiming::new(), &Services::in_memory(), actions([]))
             .await
             .is_empty()
     );
@@ -324,7 +324,7 @@ async fn a_record_is_kept_as_long_as_is_configured() {
         let retention = std::time::Duration::from_secs(days * 24 * 60 * 60);
         let services = Services::in_memory().with_retention(retention);
         assert!(
-            failed(&handler, &services, deeds([("m-1", Deed::Succeed)]))
+            failed(&handler, &services, actions([("m-1", Action::Succeed)]))
                 .await
                 .is_empty()
         );

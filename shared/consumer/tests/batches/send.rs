@@ -1,4 +1,4 @@
-//! Messages that belong to a completion: recorded with it, sent after it, and only then is theirs acknowledged.
+//! Outgoing messages: recorded with the completion, then sent; then the incoming message is acknowledged.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,8 +10,8 @@ use consumer::{
 use idempotency::{Attempt, Claim, Completion, Fault, MemoryStore, OutgoingMessage, Status};
 
 use crate::common::{
-    Claiming, DEAD, Deed, Effect, FIFO, LABELS, MAIL, Memory, NOW, OneStep, STANDARD, Sent, bodies, body, deeds, event,
-    event_of, failed, key, reason, status, ten_seconds, with_dead_letter_queue,
+    Action, Claiming, DLQ, Effect, FIFO, LABELS, MAIL, Memory, Message, NOW, OneStep, STANDARD, actions, batch,
+    batch_of, bodies, body, failed, key, reason, status, ten_seconds, with_dead_letter_queue,
 };
 
 fn keys(services: &Memory, queue: &str) -> Vec<String> {
@@ -19,7 +19,7 @@ fn keys(services: &Memory, queue: &str) -> Vec<String> {
     services.queues().sent(queue).into_iter().map(key).collect()
 }
 
-/// Once all three messages of the deed are sent, each so often.
+/// Asserts that each of the action's three messages was sent this many times.
 fn assert_sent(services: &Memory, times: usize) {
     assert_eq!(bodies(services, MAIL), ["first", "third"].repeat(times));
     assert_eq!(bodies(services, LABELS), ["second"].repeat(times));
@@ -28,11 +28,11 @@ fn assert_sent(services: &Memory, times: usize) {
 }
 
 #[tokio::test]
-async fn a_completions_messages_are_recorded_and_sent_in_order() {
+async fn outgoing_messages_are_recorded_and_sent_in_order() {
     async fn are_sent<H: Handler<Write = Effect>>(handler: Arc<H>) {
         let services = Services::in_memory();
         assert!(
-            failed(&handler, &services, deeds([("m-1", Deed::WriteAndSend)]))
+            failed(&handler, &services, actions([("m-1", Action::WriteAndSend)]))
                 .await
                 .is_empty()
         );
@@ -47,12 +47,12 @@ async fn a_completions_messages_are_recorded_and_sent_in_order() {
 }
 
 #[tokio::test]
-async fn a_message_is_sent_with_its_attributes_its_group_and_the_trace_of_the_one_it_is_due_to() {
+async fn an_outgoing_message_has_attributes_group_and_trace() {
     let services = Services::in_memory();
     let trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
-    let sent = Sent::new("m-1", body(Deed::Send)).trace(trace);
+    let message = Message::new("m-1", body(Action::Send)).trace(trace);
     assert!(
-        failed(&Claiming::new(), &services, event_of(STANDARD, [sent]))
+        failed(&Claiming::new(), &services, batch_of(STANDARD, [message]))
             .await
             .is_empty()
     );
@@ -72,12 +72,12 @@ async fn a_message_is_sent_with_its_attributes_its_group_and_the_trace_of_the_on
 
 #[tokio::test]
 async fn a_redelivery_sends_again_under_the_same_keys() {
-    // As after a process that died between sending and the acknowledgement.
+    // As after a process that died between sending and acknowledgement.
     async fn sends_again<H: Handler<Write = Effect>>(handler: Arc<H>) {
         let services = Services::in_memory();
         for times in 1..=3 {
             assert!(
-                failed(&handler, &services, deeds([("m-1", Deed::WriteAndSend)]))
+                failed(&handler, &services, actions([("m-1", Action::WriteAndSend)]))
                     .await
                     .is_empty()
             );
@@ -98,14 +98,14 @@ async fn a_redelivery_sends_again_under_the_same_keys() {
     sends_again(OneStep::new()).await;
 }
 
-/// Has something else to say each time.
+/// Sends another message at each run.
 #[derive(Default)]
-struct Talkative(Mutex<u32>);
+struct Varying(Mutex<u32>);
 
-impl Handler for Talkative {
+impl Handler for Varying {
     type Message = String;
     type Write = Effect;
-    const NAMESPACE: &'static str = "talkative";
+    const NAMESPACE: &'static str = "varying";
     const MODE: consumer::Mode = consumer::Mode::OneStep;
 
     async fn handle(&self, _: String, _: &Delivery) -> Result<Completion<Effect>, Failure> {
@@ -116,27 +116,27 @@ impl Handler for Talkative {
 }
 
 #[tokio::test]
-async fn what_is_sent_again_is_what_was_recorded_and_not_what_the_handler_says_now() {
-    let (handler, services) = (Arc::<Talkative>::default(), Services::in_memory());
+async fn the_recorded_messages_are_sent_again_not_new_ones() {
+    let (handler, services) = (Arc::<Varying>::default(), Services::in_memory());
     for _ in 0..3 {
-        let event = event_of(STANDARD, [Sent::new("m-1", "\"\"")]);
-        assert!(failed(&handler, &services, event).await.is_empty());
+        let batch = batch_of(STANDARD, [Message::new("m-1", "\"\"")]);
+        assert!(failed(&handler, &services, batch).await.is_empty());
     }
     assert_eq!(*handler.0.lock().unwrap(), 3);
     assert_eq!(bodies(&services, MAIL), ["1", "1", "1"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_that_are_not_sent_are_sent_at_the_next_delivery() {
+async fn messages_that_are_not_sent_are_sent_by_a_redelivery() {
     async fn are_sent<H: Handler<Write = Effect>>(handler: Arc<H>, fault: QueueFault) {
         let services = Services::in_memory();
         services.queues().inject(fault);
-        let event = || deeds([("m-1", Deed::WriteAndSend), ("m-2", Deed::Succeed)]);
-        assert_eq!(failed(&handler, &services, event()).await, ["m-1"], "{fault:?}");
+        let batch = || actions([("m-1", Action::WriteAndSend), ("m-2", Action::Succeed)]);
+        assert_eq!(failed(&handler, &services, batch()).await, ["m-1"], "{fault:?}");
         assert_eq!(status(&services, "m-1"), Some(Status::Completed));
         assert!(services.queues().sent(LABELS).is_empty(), "order is kept");
 
-        assert!(failed(&handler, &services, event()).await.is_empty());
+        assert!(failed(&handler, &services, batch()).await.is_empty());
         assert!(bodies(&services, MAIL).ends_with(&["first".to_owned(), "third".to_owned()]));
         assert_eq!(bodies(&services, LABELS), ["second"]);
         assert_eq!(services.store().committed().len(), 1);
@@ -148,94 +148,94 @@ async fn messages_that_are_not_sent_are_sent_at_the_next_delivery() {
 }
 
 #[tokio::test]
-async fn a_duplicate_is_reported_until_its_messages_are_sent() {
+async fn a_duplicate_stays_until_its_messages_are_sent() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
-    let event = || deeds([("m-1", Deed::Send)]);
-    assert!(failed(&handler, &services, event()).await.is_empty());
+    let batch = || actions([("m-1", Action::Send)]);
+    assert!(failed(&handler, &services, batch()).await.is_empty());
     services.queues().inject(QueueFault::NotSent);
-    assert_eq!(failed(&handler, &services, event()).await, ["m-1"]);
-    assert!(failed(&handler, &services, event()).await.is_empty());
+    assert_eq!(failed(&handler, &services, batch()).await, ["m-1"]);
+    assert!(failed(&handler, &services, batch()).await.is_empty());
     assert_eq!(handler.handled(), ["m-1"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_known_to_be_recorded_is_not_sent() {
-    async fn is_not_sent<H: Handler<Write = Effect>>(handler: Arc<H>, fault: Fault<()>) {
+async fn messages_not_known_to_be_recorded_are_not_sent() {
+    async fn are_not_sent<H: Handler<Write = Effect>>(handler: Arc<H>, fault: Fault<()>) {
         let services = Services::in_memory();
         services.store().inject(fault);
         assert_eq!(
-            failed(&handler, &services, deeds([("m-1", Deed::WriteAndSend)])).await,
+            failed(&handler, &services, actions([("m-1", Action::WriteAndSend)])).await,
             ["m-1"]
         );
         assert!(services.queues().sent(MAIL).is_empty());
     }
     for fault in [Fault::Unreachable, Fault::ReplyLost, Fault::Hangs] {
-        is_not_sent(Claiming::new(), fault(Some(Status::Completed))).await;
-        is_not_sent(OneStep::new(), fault(Some(Status::Completed))).await;
+        are_not_sent(Claiming::new(), fault(Some(Status::Completed))).await;
+        are_not_sent(OneStep::new(), fault(Some(Status::Completed))).await;
     }
 }
 
 #[tokio::test]
-async fn a_completion_whose_reply_was_lost_is_sent_by_the_next_delivery() {
+async fn messages_of_a_lost_reply_are_sent_by_a_redelivery() {
     async fn is_sent<H: Handler<Write = Effect>>(handler: Arc<H>) {
         let services = Services::in_memory();
         services.store().inject(Fault::ReplyLost(Some(Status::Completed)));
-        let event = || deeds([("m-1", Deed::WriteAndSend)]);
-        assert_eq!(failed(&handler, &services, event()).await, ["m-1"]);
-        assert!(failed(&handler, &services, event()).await.is_empty());
+        let batch = || actions([("m-1", Action::WriteAndSend)]);
+        assert_eq!(failed(&handler, &services, batch()).await, ["m-1"]);
+        assert!(failed(&handler, &services, batch()).await.is_empty());
         assert_sent(&services, 1);
     }
     is_sent(Claiming::new()).await;
     is_sent(OneStep::new()).await;
 }
 
-/// Loses its lease to another attempt while it works.
-struct Overtaken(Arc<Memory>);
+/// Loses its lease to another attempt while it runs.
+struct TakenOver(Arc<Memory>);
 
-impl Handler for Overtaken {
-    type Message = Deed;
+impl Handler for TakenOver {
+    type Message = Action;
     type Write = Effect;
     const NAMESPACE: &'static str = "scripted";
 
-    async fn handle(&self, deed: Deed, delivery: &Delivery) -> Result<Completion<Effect>, Failure> {
+    async fn handle(&self, action: Action, delivery: &Delivery) -> Result<Completion<Effect>, Failure> {
         let later = NOW.plus(std::time::Duration::from_secs(60));
-        let rival = Attempt::new(key(delivery.message_id()), later, later);
-        let claim = self.0.ledger().claim(&rival).await?;
+        let other = Attempt::new(key(delivery.message_id()), later, later);
+        let claim = self.0.ledger().claim(&other).await?;
         assert!(matches!(claim, Claim::Granted(_)));
-        crate::common::perform(deed).await
+        crate::common::perform(action).await
     }
 }
 
 #[tokio::test]
-async fn whoever_lost_its_lease_sends_nothing() {
-    for deed in [Deed::Send, Deed::WriteAndSend] {
+async fn an_attempt_that_lost_its_lease_sends_no_messages() {
+    for action in [Action::Send, Action::WriteAndSend] {
         let services = Arc::new(Services::in_memory());
-        let handler = Arc::new(Overtaken(Arc::clone(&services)));
-        assert_eq!(failed(&handler, &services, deeds([("m-1", deed)])).await, ["m-1"]);
+        let handler = Arc::new(TakenOver(Arc::clone(&services)));
+        assert_eq!(failed(&handler, &services, actions([("m-1", action)])).await, ["m-1"]);
         assert!(services.queues().sent(MAIL).is_empty());
         assert!(services.store().committed().is_empty());
     }
 }
 
 #[tokio::test]
-async fn whoever_lost_its_lease_sends_no_dead_letter() {
+async fn an_attempt_that_lost_its_lease_sends_no_dead_letter() {
     let services = Arc::new(with_dead_letter_queue());
-    let handler = Arc::new(Overtaken(Arc::clone(&services)));
+    let handler = Arc::new(TakenOver(Arc::clone(&services)));
     assert_eq!(
-        failed(&handler, &services, deeds([("m-1", Deed::Permanent)])).await,
+        failed(&handler, &services, actions([("m-1", Action::Permanent)])).await,
         ["m-1"]
     );
-    assert!(services.queues().sent(DEAD).is_empty());
+    assert!(services.queues().sent(DLQ).is_empty());
     assert_eq!(status(&services, "m-1"), Some(Status::InProgress));
 }
 
 #[tokio::test]
-async fn a_completion_whose_effect_was_there_already_keeps_its_messages() {
+async fn a_completion_that_is_already_done_sends_its_messages() {
     async fn are_sent<H: Handler<Write = Effect>>(handler: Arc<H>) {
         let services = Services::in_memory();
         services.store().inject(Fault::WriteRefused { write: 0, found: None });
         assert!(
-            failed(&handler, &services, deeds([("m-1", Deed::WriteAndSend)]))
+            failed(&handler, &services, actions([("m-1", Action::WriteAndSend)]))
                 .await
                 .is_empty()
         );
@@ -248,46 +248,54 @@ async fn a_completion_whose_effect_was_there_already_keeps_its_messages() {
 }
 
 #[tokio::test]
-async fn what_could_never_be_sent_or_recorded_is_rejected_before_anything_is_committed() {
-    async fn is_rejected<H: Handler<Write = Effect>>(handler: Arc<H>, deed: Deed, why: &str) {
+async fn a_completion_that_can_not_be_sent_commits_nothing() {
+    async fn is_rejected<H: Handler<Write = Effect>>(handler: Arc<H>, action: Action, why: &str) {
         let services = with_dead_letter_queue();
-        assert!(failed(&handler, &services, deeds([("m-1", deed)])).await.is_empty());
-        let said = reason(&services, "m-1").unwrap();
-        assert!(said.starts_with(why), "{said}");
+        assert!(failed(&handler, &services, actions([("m-1", action)])).await.is_empty());
+        let reason = reason(&services, "m-1").unwrap();
+        assert!(reason.starts_with(why), "{reason}");
         assert_eq!(status(&services, "m-1"), Some(Status::Rejected));
         assert!(services.store().committed().is_empty() && services.queues().sent(MAIL).is_empty());
-        let letter = &services.queues().sent(DEAD)[0];
-        assert_eq!(letter.attributes[FAILURE_REASON].string_value.as_deref(), Some(&*said));
+        let dead_letter = &services.queues().sent(DLQ)[0];
+        assert_eq!(
+            dead_letter.attributes[FAILURE_REASON].string_value.as_deref(),
+            Some(&*reason)
+        );
     }
-    let rubbish = "outgoing message 1 can't be sent: its body is empty";
+    let invalid = "outgoing message 1 can't be sent: its body is empty";
     let too_much = "the completed record, with its result and outgoing messages, would take 40";
-    for (deed, why) in [
-        (Deed::WriteAndSendRubbish, rubbish),
-        (Deed::WriteAndSendTooMuch, too_much),
+    for (action, why) in [
+        (Action::WriteAndSendInvalid, invalid),
+        (Action::WriteAndSendTooMuch, too_much),
     ] {
-        is_rejected(Claiming::new(), deed, why).await;
-        is_rejected(OneStep::new(), deed, why).await;
+        is_rejected(Claiming::new(), action, why).await;
+        is_rejected(OneStep::new(), action, why).await;
     }
 }
 
 #[tokio::test]
-async fn a_group_waits_for_the_messages_of_what_was_done_before_it() {
+async fn a_group_waits_for_outgoing_messages_of_its_first_message() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
     services.queues().inject(QueueFault::NotSent);
-    let event = || event(FIFO, [("a-1", "a", body(Deed::Send)), ("a-2", "a", body(Deed::Send))]);
-    assert_eq!(failed(&handler, &services, event()).await, ["a-1", "a-2"]);
+    let batch = || {
+        batch(
+            FIFO,
+            [("a-1", "a", body(Action::Send)), ("a-2", "a", body(Action::Send))],
+        )
+    };
+    assert_eq!(failed(&handler, &services, batch()).await, ["a-1", "a-2"]);
     assert_eq!(handler.handled(), ["a-1"]);
-    assert!(failed(&handler, &services, event()).await.is_empty());
+    assert!(failed(&handler, &services, batch()).await.is_empty());
     assert_eq!(keys(&services, LABELS), ["scripted#a-1/1", "scripted#a-2/1"]);
 }
 
-/// Sends as many messages as its message says.
-struct Chatty;
+/// Sends as many messages as its message states.
+struct Sending;
 
-impl Handler for Chatty {
+impl Handler for Sending {
     type Message = usize;
     type Write = Effect;
-    const NAMESPACE: &'static str = "chatty";
+    const NAMESPACE: &'static str = "sending";
 
     async fn handle(&self, messages: usize, _: &Delivery) -> Result<Completion<Effect>, Failure> {
         let messages = (0..messages).map(|n| OutgoingMessage::new(MAIL, n.to_string()));
@@ -297,13 +305,13 @@ impl Handler for Chatty {
 
 #[tokio::test]
 async fn after_a_lost_reply_all_messages_are_sent_again_in_order() {
-    let (handler, services) = (Arc::new(Chatty), Services::in_memory());
+    let (handler, services) = (Arc::new(Sending), Services::in_memory());
     services.queues().inject(QueueFault::ReplyLost);
-    let event = || event_of(STANDARD, [Sent::new("m-1", "25")]);
-    assert_eq!(failed(&handler, &services, event()).await, ["m-1"]);
+    let batch = || batch_of(STANDARD, [Message::new("m-1", "25")]);
+    assert_eq!(failed(&handler, &services, batch()).await, ["m-1"]);
     let numbers: Vec<_> = (0..25).map(|n| n.to_string()).collect();
     assert_eq!(bodies(&services, MAIL), numbers);
-    assert!(failed(&handler, &services, event()).await.is_empty());
+    assert!(failed(&handler, &services, batch()).await.is_empty());
     assert_eq!(bodies(&services, MAIL)[25..], numbers);
 }
 
@@ -318,7 +326,7 @@ impl Queues for Small {
     fn limits(&self, queue: &str) -> Limits {
         Limits {
             message_bytes: 100,
-            attributes: if queue == DEAD { 3 } else { 1 },
+            attributes: if queue == DLQ { 3 } else { 1 },
             ..Limits::default()
         }
     }
@@ -327,8 +335,8 @@ impl Queues for Small {
 #[tokio::test]
 async fn the_limits_are_those_of_the_queue() {
     let (store, queues) = (MemoryStore::<Effect>::new(), Small(MemoryQueues::new()));
-    let services = Services::new(store, queues).with_dead_letter_queue(DEAD);
-    let batch = deeds([("m-1", Deed::Send)]);
+    let services = Services::new(store, queues).with_dead_letter_queue(DLQ);
+    let batch = actions([("m-1", Action::Send)]);
     let report = process_batch(&OneStep::new(), &services, batch.messages, false, &ten_seconds()).await;
     assert_eq!(report.verdicts, [Verdict::Rejected]);
     let record = services.store().record(&key("m-1")).unwrap();
@@ -338,7 +346,7 @@ async fn the_limits_are_those_of_the_queue() {
         "{reason}"
     );
     // Its dead letter has room for key and reason, and for one attribute more.
-    let [dead_letter] = services.queues().0.sent(DEAD).try_into().unwrap();
+    let [dead_letter] = services.queues().0.sent(DLQ).try_into().unwrap();
     assert_eq!(dead_letter.attributes.len(), 3);
     assert!(dead_letter.bytes() <= 100);
 }

@@ -1,0 +1,313 @@
+//! Rejected messages: recorded, then sent to the dead-letter queue, then acknowledged.
+
+use std::sync::{Arc, Mutex};
+
+use consumer::dead_letter::{FAILURE_REASON, IDEMPOTENCY_KEY, ORIGINAL_MESSAGE_ID};
+use consumer::{Attribute, Delivery, Failure, Handler, QueueFault, QueueMessage, Services};
+use idempotency::{Completion, Fault, Status};
+
+use crate::common::{
+    Action, Batch, Claiming, DLQ, Effect, FIFO, Message, Natural, OneStep, STANDARD, actions, batch, batch_of, bodies,
+    body, failed, perform, reason, status, with_dead_letter_queue,
+};
+
+fn text<'a>(dead_letter: &'a QueueMessage, attribute: &str) -> &'a str {
+    dead_letter.attributes[attribute].string_value.as_deref().unwrap()
+}
+
+#[tokio::test]
+async fn a_rejected_message_is_recorded_sent_and_acknowledged() {
+    async fn is_dead_lettered<H: Handler<Write = Effect>>(handler: Arc<H>) {
+        let services = with_dead_letter_queue();
+        let batch = actions([("m-1", Action::Permanent), ("m-2", Action::Succeed)]);
+        assert!(failed(&handler, &services, batch).await.is_empty());
+        assert_eq!(status(&services, "m-1"), Some(Status::Rejected));
+        let [dead_letter] = services.queues().sent(DLQ).try_into().unwrap();
+        assert_eq!(dead_letter.body, body(Action::Permanent));
+        assert_eq!(text(&dead_letter, FAILURE_REASON), "not ever");
+        assert_eq!(text(&dead_letter, IDEMPOTENCY_KEY), "m-1");
+    }
+    is_dead_lettered(Claiming::new()).await;
+    is_dead_lettered(OneStep::new()).await;
+}
+
+#[tokio::test]
+async fn a_malformed_body_is_dead_lettered_unchanged() {
+    async fn is_dead_lettered<H: Handler<Write = Effect>>(handler: Arc<H>) {
+        let services = with_dead_letter_queue();
+        let batch = batch_of(
+            STANDARD,
+            [Message::new("m-1", "{\"never\":").attribute("tenant", "blue")],
+        );
+        assert!(failed(&handler, &services, batch).await.is_empty());
+        let [dead_letter] = services.queues().sent(DLQ).try_into().unwrap();
+        assert_eq!(
+            (&*dead_letter.body, text(&dead_letter, "tenant")),
+            ("{\"never\":", "blue")
+        );
+        assert!(text(&dead_letter, FAILURE_REASON).starts_with("malformed body: "));
+    }
+    is_dead_lettered(Claiming::new()).await;
+    is_dead_lettered(OneStep::new()).await;
+    is_dead_lettered(Natural::new()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejection_not_recorded_sends_no_dead_letter() {
+    async fn stays<H: Handler<Write = Effect>>(handler: Arc<H>, fault: Fault<()>) {
+        let services = with_dead_letter_queue();
+        services.store().inject(fault);
+        let permanent = || actions([("m-1", Action::Permanent)]);
+        assert_eq!(failed(&handler, &services, permanent()).await, ["m-1"]);
+        assert!(services.queues().sent(DLQ).is_empty());
+    }
+    for fault in [Fault::Unreachable, Fault::ReplyLost, Fault::Hangs] {
+        stays(Claiming::new(), fault(Some(Status::Rejected))).await;
+        stays(OneStep::new(), fault(Some(Status::Rejected))).await;
+    }
+}
+
+#[tokio::test]
+async fn a_rejection_whose_reply_is_lost_is_sent_by_a_redelivery() {
+    let (handler, services) = (Claiming::new(), with_dead_letter_queue());
+    services.store().inject(Fault::ReplyLost(Some(Status::Rejected)));
+    let permanent = || actions([("m-1", Action::Permanent)]);
+    assert_eq!(failed(&handler, &services, permanent()).await, ["m-1"]);
+    assert!(failed(&handler, &services, permanent()).await.is_empty());
+    assert_eq!(handler.handled(), ["m-1"]);
+    assert_eq!(bodies(&services, DLQ).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_not_sent_is_sent_by_a_redelivery() {
+    for (fault, copies) in [
+        (QueueFault::NotSent, 1),
+        (QueueFault::SendHangs, 1),
+        (QueueFault::ReplyLost, 2),
+    ] {
+        let (handler, services) = (Claiming::new(), with_dead_letter_queue());
+        services.queues().inject(fault);
+        let permanent = || actions([("m-1", Action::Permanent)]);
+        assert_eq!(failed(&handler, &services, permanent()).await, ["m-1"], "{fault:?}");
+        // The record is put before the dead letter is sent.
+        assert_eq!(reason(&services, "m-1").as_deref(), Some("not ever"));
+        assert!(failed(&handler, &services, permanent()).await.is_empty());
+        assert_eq!(handler.handled(), ["m-1"]);
+        let dead_letters = services.queues().sent(DLQ);
+        assert_eq!(dead_letters.len(), copies, "{fault:?}");
+        assert!(
+            dead_letters
+                .iter()
+                .all(|dead_letter| text(dead_letter, FAILURE_REASON) == "not ever")
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_redelivery_of_a_rejected_message_is_dead_lettered() {
+    // As after a process that died between dead letter and acknowledgement.
+    async fn is_dead_lettered_each_time<H: Handler<Write = Effect>>(handler: Arc<H>) {
+        let services = with_dead_letter_queue();
+        for delivery in 1..=3 {
+            assert!(
+                failed(&handler, &services, actions([("m-1", Action::Permanent)]))
+                    .await
+                    .is_empty()
+            );
+            assert_eq!(bodies(&services, DLQ).len(), delivery);
+        }
+    }
+    is_dead_lettered_each_time(Claiming::new()).await;
+    is_dead_lettered_each_time(OneStep::new()).await;
+    is_dead_lettered_each_time(Natural::new()).await;
+}
+
+#[tokio::test]
+async fn a_one_step_dead_letter_not_sent_is_sent_by_a_redelivery() {
+    let (handler, services) = (OneStep::new(), with_dead_letter_queue());
+    services.queues().inject(QueueFault::NotSent);
+    let permanent = || actions([("m-1", Action::Permanent)]);
+    assert_eq!(failed(&handler, &services, permanent()).await, ["m-1"]);
+    assert_eq!(status(&services, "m-1"), Some(Status::Rejected));
+    assert!(failed(&handler, &services, permanent()).await.is_empty());
+    assert_eq!(bodies(&services, DLQ).len(), 1);
+}
+
+#[tokio::test]
+async fn a_permanently_refused_write_is_dead_lettered() {
+    async fn is_dead_lettered<H: Handler<Write = Effect>>(handler: Arc<H>) {
+        let services = with_dead_letter_queue();
+        services.store().inject(Fault::WriteRefused { write: 0, found: None });
+        assert!(
+            failed(&handler, &services, actions([("m-1", Action::WriteOnce)]))
+                .await
+                .is_empty()
+        );
+        assert_eq!(
+            text(&services.queues().sent(DLQ)[0], FAILURE_REASON),
+            "there is another"
+        );
+    }
+    is_dead_lettered(Claiming::new()).await;
+    is_dead_lettered(OneStep::new()).await;
+}
+
+#[tokio::test]
+async fn without_a_dead_letter_queue_a_rejected_message_stays() {
+    let services = Services::in_memory();
+    let batch = actions([("m-1", Action::Permanent)]);
+    assert_eq!(failed(&Claiming::new(), &services, batch.clone()).await, ["m-1"]);
+    assert_eq!(failed(&Natural::new(), &services, batch).await, ["m-1"]);
+    assert!(services.queues().sent(DLQ).is_empty());
+}
+
+#[tokio::test]
+async fn a_message_without_room_for_key_and_reason_stays() {
+    let (handler, services) = (Claiming::new(), with_dead_letter_queue());
+    let with_attributes = |attributes: usize| {
+        let message = Message::new("m-1", body(Action::Permanent));
+        let message = (0..attributes).fold(message, |message, n| message.attribute(&format!("a{n}"), "v"));
+        batch_of(STANDARD, [message])
+    };
+    assert_eq!(failed(&handler, &services, with_attributes(9)).await, ["m-1"]);
+    assert!(services.queues().sent(DLQ).is_empty());
+    assert_eq!(status(&services, "m-1"), Some(Status::Rejected));
+
+    assert!(failed(&handler, &services, with_attributes(8)).await.is_empty());
+    let [dead_letter] = services.queues().sent(DLQ).try_into().unwrap();
+    assert_eq!(dead_letter.attributes.len(), 10);
+    assert!(!dead_letter.attributes.contains_key(ORIGINAL_MESSAGE_ID));
+}
+
+#[tokio::test]
+async fn a_message_that_no_queue_accepts_stays() {
+    let services = with_dead_letter_queue();
+    let batch = batch_of(STANDARD, [Message::new("m-1", "")]);
+    assert_eq!(failed(&Claiming::new(), &services, batch).await, ["m-1"]);
+    assert!(services.queues().sent(DLQ).is_empty());
+}
+
+#[tokio::test]
+async fn a_dead_letter_keeps_group_trace_and_attributes() {
+    let services = with_dead_letter_queue();
+    let weight = Attribute {
+        data_type: Some("Number.float".to_owned()),
+        string_value: Some("1.50".to_owned()),
+        binary_value: None,
+    };
+    let photo = Attribute {
+        data_type: Some("Binary".to_owned()),
+        string_value: None,
+        binary_value: Some(vec![0, 255]),
+    };
+    let message = Message::new("m-1", "{")
+        .group("g")
+        .trace("Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1")
+        .receives(3)
+        .attribute("tenant", "blue")
+        .typed_attribute("weight", weight)
+        .typed_attribute("photo", photo);
+    assert!(
+        failed(&Claiming::new(), &services, batch_of(FIFO, [message]))
+            .await
+            .is_empty()
+    );
+    let [dead_letter] = services.queues().sent(DLQ).try_into().unwrap();
+    assert_eq!(dead_letter.group.as_deref(), Some("g"));
+    assert_eq!(
+        dead_letter.trace_header.as_deref(),
+        Some("Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1")
+    );
+    assert_eq!(text(&dead_letter, "weight"), "1.50");
+    assert_eq!(
+        dead_letter.attributes["weight"].data_type.as_deref(),
+        Some("Number.float")
+    );
+    assert_eq!(dead_letter.attributes["photo"].binary_value, Some(vec![0, 255]));
+    assert_eq!(dead_letter.deduplication_id.as_deref(), Some("m-1-3"));
+}
+
+/// A group of a FIFO queue whose first message is rejected.
+fn group() -> Batch {
+    let messages = [
+        ("a-1", "a", body(Action::Permanent)),
+        ("a-2", "a", body(Action::Succeed)),
+        ("a-3", "a", "{".to_owned()),
+        ("a-4", "a", body(Action::Succeed)),
+    ];
+    batch(FIFO, messages)
+}
+
+#[tokio::test]
+async fn a_group_goes_on_after_a_dead_letter() {
+    let (handler, services) = (Claiming::new(), with_dead_letter_queue());
+    assert!(failed(&handler, &services, group()).await.is_empty());
+    assert_eq!(handler.handled(), ["a-1", "a-2", "a-4"]);
+    assert_eq!(bodies(&services, DLQ), [body(Action::Permanent), "{".to_owned()]);
+}
+
+#[tokio::test]
+async fn a_group_waits_for_a_dead_letter_that_was_not_sent() {
+    let (handler, services) = (Claiming::new(), with_dead_letter_queue());
+    services.queues().inject(QueueFault::NotSent);
+    assert_eq!(failed(&handler, &services, group()).await, ["a-1", "a-2", "a-3", "a-4"]);
+    assert_eq!(handler.handled(), ["a-1"]);
+}
+
+/// Holds a group behind a rejected message.
+#[derive(Default)]
+struct Holding(Mutex<Vec<String>>);
+
+impl Handler for Holding {
+    type Message = Action;
+    type Write = Effect;
+    const NAMESPACE: &'static str = "scripted";
+    const HOLD_GROUP: bool = true;
+
+    async fn handle(&self, action: Action, delivery: &Delivery) -> Result<Completion<Effect>, Failure> {
+        self.0.lock().unwrap().push(delivery.message_id().to_owned());
+        perform(action).await
+    }
+}
+
+#[tokio::test]
+async fn a_handler_can_hold_the_group_of_a_rejected_message() {
+    let (handler, services) = (Arc::<Holding>::default(), with_dead_letter_queue());
+    for _ in 0..2 {
+        assert_eq!(failed(&handler, &services, group()).await, ["a-1", "a-2", "a-3", "a-4"]);
+    }
+    assert_eq!(*handler.0.lock().unwrap(), ["a-1"]);
+    assert_eq!(status(&services, "a-1"), Some(Status::Rejected));
+    assert!(services.queues().sent(DLQ).is_empty());
+}
+
+#[tokio::test]
+async fn a_standard_queue_has_no_group_to_hold() {
+    let (handler, services) = (Arc::<Holding>::default(), with_dead_letter_queue());
+    let batch = batch(
+        STANDARD,
+        [
+            ("m-1", "a", body(Action::Permanent)),
+            ("m-2", "a", body(Action::Succeed)),
+        ],
+    );
+    assert!(failed(&handler, &services, batch).await.is_empty());
+    assert_eq!(bodies(&services, DLQ).len(), 1);
+}
+
+#[tokio::test]
+async fn a_failure_of_completed_work_is_a_duplicate() {
+    let (handler, services) = (OneStep::new(), with_dead_letter_queue());
+    assert!(
+        failed(&handler, &services, actions([("m-1", Action::Write)]))
+            .await
+            .is_empty()
+    );
+    assert!(
+        failed(&handler, &services, actions([("m-1", Action::Permanent)]))
+            .await
+            .is_empty()
+    );
+    assert!(services.queues().sent(DLQ).is_empty());
+    assert_eq!(status(&services, "m-1"), Some(Status::Completed));
+}
