@@ -8,7 +8,7 @@ use testing::{TestStack, text};
 const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripted.yaml");
 const SCRIPTED: (&str, &str) = ("scripted", env!("CARGO_BIN_EXE_scripted"));
 
-/// Enough time on a busy machine, and a visibility timeout longer than any test: messages are redelivered by their delay only.
+/// Enough time on a busy machine, and a visibility timeout longer than any test, so that only delays redeliver messages.
 const UNHURRIED: [(&str, &str); 2] = [("FunctionTimeout", "20"), ("VisibilityTimeout", "60")];
 
 /// For messages that are redelivered by the visibility timeout, without a delay of their own.

@@ -41,9 +41,9 @@ enum Command {
     /// Unlock a key: delete the claim of a dead holder, or a REJECTED record
     ///
     /// The next message with this key is then processed at once. Without this command, a claimed key is free when its
-    /// lease ends; a rejected key is free when its record expires, or when `dlq redrive` deletes the record. `dlq
-    /// redrive` does not know keys from an envelope, a deduplication ID or a handler (business keys). A COMPLETED record
-    /// is never deleted.
+    /// lease ends, and a rejected key when its record expires or when `dlq redrive` deletes the record. Unlock a key
+    /// that its dead letter does not state, such as one from an envelope, a deduplication ID or a handler. A COMPLETED
+    /// record is never deleted.
     #[command(verbatim_doc_comment)]
     Unlock(unlock::UnlockArgs),
     /// List and redrive the messages of a dead-letter queue

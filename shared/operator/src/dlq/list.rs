@@ -68,8 +68,8 @@ pub(crate) async fn run(args: ListArgs) -> Outcome {
 pub(super) fn warn(queue: &Queue, state: &State) {
     if state.has_redrive_policy {
         eprintln!(
-            "warning: {} has a redrive policy of its own: this command receives its messages, and SQS moves those received too \
-             often",
+            "warning: {} has a redrive policy of its own: this command receives its messages, and SQS moves those that are \
+             received too often",
             queue.name()
         );
     }

@@ -31,7 +31,7 @@ pub(crate) struct RedriveArgs {
     to: Option<String>,
     #[command(flatten)]
     filter: Filter,
-    /// The function of messages that name none, such as those that SQS moved, to delete their REJECTED records
+    /// The function of messages that name none (SQS moved them), to delete their REJECTED records
     #[arg(long, value_name = "NAME")]
     namespace: Option<String>,
     /// At most this many messages per second, up to 10000

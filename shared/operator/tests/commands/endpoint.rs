@@ -130,8 +130,8 @@ async fn without_credentials_one_line_states_how_to_sign_in() {
         signed_out
             .env("AWS_CONFIG_FILE", &config)
             .env("AWS_PROFILE", "workstation");
-        let expected = "error: no credentials of profile workstation: sign in with `aws sso login --profile workstation`, or set \
-                    AWS_PROFILE to another (";
+        let expected = "error: no credentials of profile workstation: sign in with `aws sso login --profile workstation`, \
+                        or set AWS_PROFILE to another (";
         is_one_line(&done(signed_out.spawn().unwrap()).await, expected);
     }
 }

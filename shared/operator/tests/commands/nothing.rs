@@ -25,8 +25,8 @@ async fn filter_without_a_match_reports_what_the_queue_holds() {
     for (chosen, expected) in [
         (
             &["--function", "prod-place-order"][..],
-            "none of 4 messages names function prod-place-order; the queue holds place-order, send-notification, and 2 without a \
-             function\n",
+            "none of 4 messages names function prod-place-order; the queue holds place-order, send-notification, and 2 \
+             without a function\n",
         ),
         (&of("place-order"), "none of 1 messages has a matching reason: "),
         (&["--reason", "nonsense"], "none of 4 messages has a matching reason: "),
@@ -65,9 +65,9 @@ async fn namespace_without_any_record_is_reported() {
     let wrong = harness
         .succeed(&with(&["--dry-run", "--namespace", "prod-place-order"]))
         .await;
-    let expected = "none of 1 messages without a function has a record in namespace prod-place-order of table idempotency: check \
-                    --namespace (other messages name place-order) and --table; expected if no message was rejected, because a \
-                    retry leaves no record\n";
+    let expected = "none of 1 messages without a function has a record in namespace prod-place-order of table idempotency: \
+                    check --namespace (other messages name place-order) and --table; expected if no message was rejected, \
+                    because a retry leaves no record\n";
     assert!(wrong.contains(expected), "{wrong}");
     let right = harness.succeed(&with(&["--namespace", "place-order"])).await;
     assert!(!right.contains("none of"), "{right}");
@@ -80,8 +80,8 @@ async fn table_is_reported_only_if_it_has_none_of_the_records() {
         harness.dead(key, "wrong sum").await;
     }
     let output = harness.succeed(&with(&["--dry-run"])).await;
-    let expected = "none of 2 messages with a function has a record in table idempotency: check --table; expected in natural mode, \
-                    which keeps no records, or if all rejected keys were unlocked\n";
+    let expected = "none of 2 messages with a function has a record in table idempotency: check --table; expected in natural \
+                    mode, which keeps no records, or if all rejected keys were unlocked\n";
     assert!(output.contains(expected), "{output}");
     harness.record("k-2", "COMPLETED", json!({}));
     let output = harness.succeed(&REDRIVE).await;
@@ -96,8 +96,8 @@ async fn messages_in_flight_after_a_killed_run_are_reported() {
     }
     let killed = harmed(&harness, "SendMessage", 1, Harm::KilledBefore, &REDRIVE).await;
     assert_eq!(killed.code, None, "{killed:?}");
-    let expected = "9 more are in flight, received by others or by an interrupted run: those of a run are visible again two minutes \
-                    after the time that it would have taken\n";
+    let expected = "9 more are in flight, received by others or by an interrupted run: those of a run are visible again two \
+                    minutes after the time that it would have taken\n";
     let next = harness.operator(&REDRIVE).await;
     assert!(next.code == Some(1) && next.out.contains(expected), "{next:?}");
     assert!(harness.ids(ORDERS).is_empty() && harness.ids(DEAD).len() == 9);
