@@ -137,6 +137,7 @@ fn check_totals(stack: &TestStack, orders: usize, context: &str) {
     assert_eq!(totals, expected, "{context}");
 }
 
+/// Promise 5.
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_between_commit_and_send_it_confirms_at_redelivery() {
     let stack = TestStack::start_all(&UNHURRIED).await;
@@ -175,6 +176,7 @@ async fn order_sent_twice_is_confirmed_once() {
     assert_eq!(check(&stack, 1, "").into_values().collect::<Vec<_>>(), [1]);
 }
 
+/// Promises 5 and 6.
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_queue_requests_and_replies_confirm_each_order_once() {
     let stack = TestStack::start_all(&PARAMETERS).await;
@@ -311,6 +313,7 @@ async fn run_with_kills(seed: u64) {
     }
 }
 
+/// Promises 5 and 6.
 #[tokio::test(flavor = "multi_thread")]
 async fn repeated_kills_count_and_confirm_each_order_once() {
     for seeds in SEEDS.chunks(2) {

@@ -30,6 +30,7 @@ async fn done_message_is_recorded_and_deleted() {
     }
 }
 
+/// Promise 3.
 #[tokio::test]
 async fn redelivered_after_done_it_is_deleted_without_a_run() {
     let stack = stack::start("claiming", &VISIBLE_SOON).await;
@@ -43,6 +44,7 @@ async fn redelivered_after_done_it_is_deleted_without_a_run() {
     assert_eq!(receives(&stack, &message), 2);
 }
 
+/// Promise 6.
 #[tokio::test]
 async fn redelivered_in_one_step_mode_its_writes_are_discarded() {
     let stack = stack::start("one-step", &VISIBLE_SOON).await;

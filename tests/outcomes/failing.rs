@@ -53,6 +53,7 @@ async fn panic_fails_only_its_message_which_is_retried() {
     assert!(!processes.iter().any(is_end), "the process survives");
 }
 
+/// Promise 7.
 #[tokio::test]
 async fn unreachable_ledger_prevents_runs_and_acknowledgements() {
     let stack = stack::start("claiming", &[]).await;
@@ -65,6 +66,7 @@ async fn unreachable_ledger_prevents_runs_and_acknowledgements() {
     assert_eq!(counts(&stack), ["1"]);
 }
 
+/// Promises 4 and 6.
 #[tokio::test]
 async fn completion_without_a_reply_is_a_duplicate_at_redelivery() {
     let stack = stack::start("claiming", &VISIBLE_SOON).await;

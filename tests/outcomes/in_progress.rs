@@ -11,6 +11,7 @@ use crate::stack::{
     self, ONE_BY_ONE, VISIBLE_SOON, counts, lease_end, receives, release_after_another_is_in_progress, script, starts,
 };
 
+/// Promise 1.
 #[tokio::test]
 async fn in_progress_message_waits_for_the_lease_with_one_receive() {
     let stack = stack::start("claiming", &[("FunctionTimeout", "10"), ONE_BY_ONE]).await;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::stack::{self, dead_letters, runs, script, send_in_order, starts};
 
+/// Promise 8.
 #[tokio::test]
 async fn business_key_with_another_payload_is_an_error() {
     let stack = stack::start("business", &[]).await;

@@ -10,6 +10,7 @@ fn sends_two() -> serde_json::Value {
     script([json!({ "send": [script(["count"]), script(["count"])] })])
 }
 
+/// Promise 5.
 #[tokio::test]
 async fn outgoing_messages_are_sent_after_the_record() {
     let stack = stack::start("claiming", &[]).await;
@@ -23,6 +24,7 @@ async fn outgoing_messages_are_sent_after_the_record() {
     }
 }
 
+/// Promise 5.
 #[tokio::test]
 async fn killed_before_sending_they_are_sent_at_redelivery() {
     let stack = stack::start("claiming", &VISIBLE_SOON).await;

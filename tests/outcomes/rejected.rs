@@ -5,6 +5,7 @@ use testing::Record;
 
 use crate::stack::{self, dead_letters, receives, script, starts};
 
+/// Promise 5.
 #[tokio::test]
 async fn permanent_failure_is_dead_lettered_with_its_attributes() {
     for handler in ["claiming", "one-step", "natural"] {

@@ -42,6 +42,7 @@ async fn rejected_order_is_not_confirmed() {
     assert_eq!(confirmations(&stack), ["confirmation of order o-2"]);
 }
 
+/// Promise 5: a record that is completed has outgoing messages that can be sent.
 #[tokio::test]
 async fn unsendable_confirmation_rejects_its_order_uncommitted() {
     let stack = stack::start(&UNHURRIED).await;

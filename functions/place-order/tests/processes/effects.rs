@@ -16,6 +16,7 @@ async fn order_is_stored_and_counted_and_its_message_is_deleted() {
     assert_eq!(stack.dead_letters("orders"), [""; 0]);
 }
 
+/// Promise 6.
 #[tokio::test]
 async fn messages_delivered_twice_count_once() {
     let stack = stack::start(&[]).await;
@@ -35,6 +36,7 @@ async fn messages_delivered_twice_count_once() {
     assert_eq!(totals(&stack), [("ada".to_owned(), 615)].into());
 }
 
+/// Promise 6.
 #[tokio::test]
 async fn event_sent_to_several_processes_counts_once() {
     let stack = stack::start(&UNHURRIED).await;
@@ -74,6 +76,7 @@ async fn another_order_with_a_used_id_is_dead_lettered() {
     assert_eq!(totals(&stack), [("ada".to_owned(), 700)].into());
 }
 
+/// Promise 5: acknowledged after its dead letter is confirmed.
 #[tokio::test]
 async fn order_with_a_wrong_sum_is_dead_lettered_at_first_receive() {
     let stack = stack::start(&[]).await;

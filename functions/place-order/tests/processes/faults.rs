@@ -55,6 +55,7 @@ async fn endless_conflicts_fail_only_their_message_in_time() {
     );
 }
 
+/// Promise 4.
 #[tokio::test]
 async fn lost_reply_is_retried_within_the_invocation() {
     let stack = stack::start(&UNHURRIED).await;
@@ -67,6 +68,7 @@ async fn lost_reply_is_retried_within_the_invocation() {
     assert_eq!(totals(&stack), [("ada".to_owned(), 700)].into());
 }
 
+/// Promises 4 and 6.
 #[tokio::test]
 async fn message_counts_once_despite_every_kind_of_fault() {
     let stack = stack::start(&[]).await;
@@ -109,6 +111,7 @@ async fn message_counts_once_despite_every_kind_of_fault() {
     );
 }
 
+/// Promise 7.
 #[tokio::test]
 async fn request_that_never_arrives_fails_only_its_message() {
     let stack = stack::start(&UNHURRIED).await;

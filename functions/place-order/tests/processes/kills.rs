@@ -62,6 +62,7 @@ async fn kill_at_random(lambda: Arc<Lambda>, mut dice: Dice, kills: usize) {
     }
 }
 
+/// Promises 5 and 6.
 #[tokio::test]
 async fn killed_at_any_time_it_commits_and_confirms_each_order_once() {
     for seed in [1, 2] {
@@ -106,6 +107,7 @@ async fn killed_at_any_time_it_commits_and_confirms_each_order_once() {
     }
 }
 
+/// Promises 5 and 6.
 #[tokio::test]
 async fn killed_between_commit_and_reply_it_confirms_at_redelivery() {
     let stack = stack::start(&[]).await;

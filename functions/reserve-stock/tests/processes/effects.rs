@@ -18,6 +18,7 @@ async fn reservation_reduces_the_stock_of_its_sku_only() {
     assert_eq!(stack.dead_letters("reservations.fifo"), [""; 0]);
 }
 
+/// Promise 6.
 #[tokio::test]
 async fn reservation_sent_twice_counts_once_and_both_are_done() {
     let stack = stack::start(&[("tea", 5)], &UNHURRIED).await;
@@ -33,6 +34,7 @@ async fn reservation_sent_twice_counts_once_and_both_are_done() {
     assert_eq!(stack.dead_letters("reservations.fifo"), [""; 0]);
 }
 
+/// Promises 3 and 8.
 #[tokio::test]
 async fn another_quantity_under_a_used_key_is_dead_lettered() {
     let stack = stack::start(&[("tea", 5)], &UNHURRIED).await;
@@ -155,6 +157,7 @@ async fn invalid_reservation_is_rejected_with_a_reason() {
     assert_eq!(stock(&stack), [("tea".to_owned(), 2)].into());
 }
 
+/// Promise 6.
 #[tokio::test]
 async fn event_sent_to_several_processes_reserves_once() {
     let stack = stack::start(&[("tea", 5), ("cup", 2)], &UNHURRIED).await;

@@ -7,6 +7,7 @@ use emulator::lambda::Event;
 
 use crate::stack::{self, key, reserve, stock, watch};
 
+/// Promises 5 and 6.
 #[tokio::test]
 async fn killed_in_a_batch_it_reserves_once_and_in_order() {
     const SKUS: [&str; 4] = ["can", "cup", "pot", "tea"];

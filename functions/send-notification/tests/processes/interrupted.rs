@@ -51,6 +51,7 @@ async fn messages_with_the_same_key_are_posted_once() {
     }
 }
 
+/// Promise 3.
 #[tokio::test]
 async fn another_payload_under_a_used_key_is_dead_lettered() {
     let stack = stack::start(&[]).await;
@@ -75,6 +76,7 @@ async fn another_payload_under_a_used_key_is_dead_lettered() {
     );
 }
 
+/// Promise 1.
 #[tokio::test]
 async fn event_sent_to_several_processes_is_posted_once() {
     let stack = stack::start(&UNHURRIED).await;
@@ -100,6 +102,7 @@ async fn killed_between_post_and_record_it_posts_with_the_same_key() {
     assert_eq!(stack.dead_letters("notifications"), [""; 0]);
 }
 
+/// Promise 3.
 #[tokio::test]
 async fn killed_after_completion_it_does_not_post_again() {
     let stack = stack::start(&[]).await;
@@ -114,6 +117,7 @@ async fn killed_after_completion_it_does_not_post_again() {
     assert_eq!(notified(&stack, &message).unwrap().requests, 1);
 }
 
+/// Promise 7.
 #[tokio::test]
 async fn without_a_claim_no_notification_is_posted() {
     let stack = stack::start(&UNHURRIED).await;
@@ -135,6 +139,7 @@ async fn without_a_claim_no_notification_is_posted() {
     assert_eq!(keys, [token("m-3")]);
 }
 
+/// Promise 4.
 #[tokio::test]
 async fn lost_replies_to_claim_and_completion_are_retried() {
     let stack = stack::start(&UNHURRIED).await;
