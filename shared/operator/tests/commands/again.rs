@@ -1,7 +1,7 @@
 //! A redrive whose messages are dead-lettered again while it runs.
 
 use crate::harness::{DEAD, Harness, ORDERS};
-use crate::proxy::{Harm, harmed};
+use crate::proxy::{Injection, run_with};
 
 const REDRIVE: [&str; 4] = ["dlq", "redrive", DEAD, "--yes"];
 
@@ -10,25 +10,25 @@ const SENDS: u32 = 5;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn message_rejected_again_in_any_form_stays_in_the_queue() {
-    for (moved, harm) in [
-        (false, Harm::Rejected(None)),
-        (false, Harm::Rejected(Some("another key"))),
-        (false, Harm::Moved),
-        (true, Harm::Rejected(None)),
-        (true, Harm::Rejected(Some("the ID in its envelope"))),
-        (true, Harm::Moved),
+    for (moved, injection) in [
+        (false, Injection::Rejected(None)),
+        (false, Injection::Rejected(Some("another key"))),
+        (false, Injection::Moved),
+        (true, Injection::Rejected(None)),
+        (true, Injection::Rejected(Some("the ID in its envelope"))),
+        (true, Injection::Moved),
     ] {
         let harness = Harness::start().await;
         match moved {
             true => harness.moved("{}").await,
             false => harness.dead("k-1", "wrong sum").await,
         };
-        let done = harmed(&harness, "SendMessage", SENDS, harm, &REDRIVE).await;
-        assert_eq!(done.code, Some(1), "{moved} {harm:?}: {done:?}");
+        let done = run_with(&harness, "SendMessage", SENDS, injection, &REDRIVE).await;
+        assert_eq!(done.code, Some(1), "{moved} {injection:?}: {done:?}");
         assert!(
             done.out.contains("1 redriven to orders")
                 && done.out.contains("\n1 are copies, or were dead-lettered again"),
-            "{moved} {harm:?}: {done:?}"
+            "{moved} {injection:?}: {done:?}"
         );
         assert!(harness.ids(DEAD).len() == 1 && harness.all_visible(DEAD));
     }

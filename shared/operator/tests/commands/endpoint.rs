@@ -10,9 +10,9 @@ use crate::harness::{DEAD, Done, Harness, ORDERS, done, operator};
 async fn endpoint_url_option_takes_precedence_over_the_environment() {
     let (chosen, other) = (Harness::start().await, Harness::start().await);
     chosen.record("k-1", "REJECTED", json!({}));
-    let here = chosen.dead("k-1", "meant").await;
+    let expected_id = chosen.dead("k-1", "meant").await;
     other.record("k-1", "COMPLETED", json!({}));
-    let there = other.dead("k-1", "other").await;
+    let other_id = other.dead("k-1", "other").await;
     for variables in [
         &["AWS_ENDPOINT_URL"][..],
         &["AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL_DYNAMODB"],
@@ -20,7 +20,7 @@ async fn endpoint_url_option_takes_precedence_over_the_environment() {
         for (arguments, expected) in [
             (&["inspect", "place-order#k-1"][..], "REJECTED"),
             (&["dlq", "list", DEAD], "meant"),
-            (&["dlq", "redrive", DEAD, "--dry-run"], here.as_str()),
+            (&["dlq", "redrive", DEAD, "--dry-run"], expected_id.as_str()),
         ] {
             let mut operator = operator(arguments);
             operator.args(["--endpoint-url", chosen.stack.endpoint()]);
@@ -45,8 +45,8 @@ async fn endpoint_url_option_takes_precedence_over_the_environment() {
     assert_eq!(done.code, Some(0), "{done:?}");
     assert!(chosen.ids(DEAD).is_empty() && chosen.ids(ORDERS).len() == 1 && chosen.statuses().is_empty());
     assert_eq!(
-        (other.stack.sqs().deliveries(&there), other.ids(DEAD)),
-        (0, vec![there])
+        (other.stack.sqs().deliveries(&other_id), other.ids(DEAD)),
+        (0, vec![other_id])
     );
     assert!(other.ids(ORDERS).is_empty() && other.statuses().len() == 1);
 }

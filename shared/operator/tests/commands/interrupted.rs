@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::harness::{DEAD, Harness, ORDERS};
-use crate::proxy::{Harm, Victim, harmed, run, signal};
+use crate::proxy::{Injection, ProcessId, run, run_with, signal};
 
 const REDRIVE: [&str; 4] = ["dlq", "redrive", DEAD, "--yes"];
 
@@ -21,15 +21,15 @@ async fn with_one_rejected() -> Harness {
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_after_deleting_the_record_it_keeps_the_message() {
     let harness = with_one_rejected().await;
-    let victim = Victim::default();
-    let at = Arc::clone(&victim);
+    let process = ProcessId::default();
+    let at = Arc::clone(&process);
     harness.stack.dynamodb().inject(Fault {
         operation: "DeleteItem".to_owned(),
         containing: None,
         times: 1,
         kind: FaultKind::AfterApply(Box::new(move |_, _| signal(&at, Signal::KILL))),
     });
-    let done = run(&harness, harness.stack.endpoint(), &victim, &REDRIVE).await;
+    let done = run(&harness, harness.stack.endpoint(), &process, &REDRIVE).await;
     assert_eq!(done.code, None, "{done:?}");
     assert!(harness.statuses().is_empty() && harness.ids(ORDERS).is_empty());
     assert_eq!(harness.ids(DEAD).len(), 1);
@@ -37,19 +37,19 @@ async fn killed_after_deleting_the_record_it_keeps_the_message() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_any_request_it_keeps_the_message_under_its_key() {
-    for (operation, harm, dead, redriven) in [
-        ("SendMessage", Harm::KilledBefore, 1, 0),
-        ("SendMessage", Harm::KilledAfter, 1, 1),
-        ("DeleteMessage", Harm::KilledBefore, 1, 1),
-        ("DeleteMessage", Harm::KilledAfter, 0, 1),
+    for (operation, injection, dead, redriven) in [
+        ("SendMessage", Injection::KilledBefore, 1, 0),
+        ("SendMessage", Injection::KilledAfter, 1, 1),
+        ("DeleteMessage", Injection::KilledBefore, 1, 1),
+        ("DeleteMessage", Injection::KilledAfter, 0, 1),
     ] {
         let harness = with_one_rejected().await;
-        let done = harmed(&harness, operation, 1, harm, &REDRIVE).await;
+        let done = run_with(&harness, operation, 1, injection, &REDRIVE).await;
         assert_eq!(done.code, None, "{done:?}");
         assert_eq!(
             (harness.ids(DEAD).len(), harness.ids(ORDERS).len()),
             (dead, redriven),
-            "{operation} {harm:?}"
+            "{operation} {injection:?}"
         );
         assert!(harness.arrived(ORDERS).await.iter().all(|(key, _)| key == "k-1"));
     }
@@ -63,7 +63,7 @@ async fn message_that_cannot_be_sent_or_deleted_does_not_stop_others() {
     ] {
         let harness = with_one_rejected().await;
         harness.dead("k-2", "wrong sum").await;
-        let done = harmed(&harness, operation, 1, Harm::Refused, &REDRIVE).await;
+        let done = run_with(&harness, operation, 1, Injection::Refused, &REDRIVE).await;
         assert_eq!(done.code, Some(1));
         assert!(
             done.out.contains(expected) && done.out.contains("2 seen, 1 remain, 1 failed"),
@@ -89,7 +89,7 @@ async fn ctrl_c_finishes_one_message_and_releases_the_others() {
     }
     // The rate leaves time for the signal before the next message.
     let slow = [&REDRIVE[..], &["--rate", "5"]].concat();
-    let done = harmed(&harness, "SendMessage", 2, Harm::Interrupted, &slow).await;
+    let done = run_with(&harness, "SendMessage", 2, Injection::Interrupted, &slow).await;
     assert_eq!(done.code, Some(130), "{done:?}");
     assert!(
         done.out

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::{DEAD, Harness, dead};
-use crate::proxy::{Harm, harmed};
+use crate::proxy::{Injection, run_with};
 
 async fn listed(harness: &Harness, queue: &str) -> Value {
     serde_json::from_str(&harness.succeed(&["dlq", "list", queue, "--json"]).await).unwrap()
@@ -84,7 +84,14 @@ async fn ctrl_c_releases_every_message_and_exits_with_130() {
     for n in 0..300 {
         last = harness.dead(&format!("k-{n}"), "wrong sum").await;
     }
-    let done = harmed(&harness, "ReceiveMessage", 2, Harm::Interrupted, &["dlq", "list", DEAD]).await;
+    let done = run_with(
+        &harness,
+        "ReceiveMessage",
+        2,
+        Injection::Interrupted,
+        &["dlq", "list", DEAD],
+    )
+    .await;
     assert_eq!(done.code, Some(130), "{done:?}");
     assert_eq!(harness.stack.sqs().deliveries(&last), 0);
     assert!(harness.ids(DEAD).len() == 300 && harness.all_visible(DEAD));
@@ -96,7 +103,14 @@ async fn error_releases_every_message() {
     for n in 0..25 {
         harness.dead(&format!("k-{n}"), "wrong sum").await;
     }
-    let done = harmed(&harness, "ReceiveMessage", 2, Harm::Refused, &["dlq", "list", DEAD]).await;
+    let done = run_with(
+        &harness,
+        "ReceiveMessage",
+        2,
+        Injection::Refused,
+        &["dlq", "list", DEAD],
+    )
+    .await;
     assert_eq!(done.code, Some(1));
     assert!(done.err.contains("OverLimit: refused by the test"), "{done:?}");
     assert!(harness.all_visible(DEAD));

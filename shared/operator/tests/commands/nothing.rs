@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::harness::{DEAD, Harness, ORDERS, dead};
-use crate::proxy::{Harm, harmed};
+use crate::proxy::{Injection, run_with};
 
 const REDRIVE: [&str; 4] = ["dlq", "redrive", DEAD, "--yes"];
 
@@ -94,7 +94,7 @@ async fn messages_in_flight_after_a_killed_run_are_reported() {
     for n in 0..9 {
         harness.dead(&format!("k-{n}"), "wrong sum").await;
     }
-    let killed = harmed(&harness, "SendMessage", 1, Harm::KilledBefore, &REDRIVE).await;
+    let killed = run_with(&harness, "SendMessage", 1, Injection::KilledBefore, &REDRIVE).await;
     assert_eq!(killed.code, None, "{killed:?}");
     let expected = "9 more are in flight, received by others or by an interrupted run: those of a run are visible again two \
                     minutes after the time that it would have taken\n";
