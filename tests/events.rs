@@ -1,4 +1,4 @@
-//! The sample events, as the runtime's own types decode them.
+//! The types of the Lambda runtime decode the sample events.
 
 #![allow(clippy::unwrap_used, reason = "all of this is tests")]
 
@@ -18,7 +18,7 @@ fn samples(function: &str) -> Vec<PathBuf> {
 }
 
 #[test]
-fn every_sample_decodes_to_an_event_that_says_all_that_lambda_says() {
+fn every_sample_decodes_with_all_fields_of_lambda() {
     for file in ["place-order", "send-notification", "reserve-stock"]
         .into_iter()
         .flat_map(samples)
@@ -26,7 +26,7 @@ fn every_sample_decodes_to_an_event_that_says_all_that_lambda_says() {
         let event: SqsEvent = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
         assert!(!event.records.is_empty(), "{file:?}");
         for record in event.records {
-            let given = [
+            let fields = [
                 &record.message_id,
                 &record.receipt_handle,
                 &record.body,
@@ -35,7 +35,7 @@ fn every_sample_decodes_to_an_event_that_says_all_that_lambda_says() {
                 &record.aws_region,
             ];
             assert!(
-                given
+                fields
                     .into_iter()
                     .all(|field| field.as_ref().is_some_and(|text| !text.is_empty())),
                 "{file:?}"

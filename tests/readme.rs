@@ -1,5 +1,5 @@
-//! What the pages state: files, links, packages and tests that exist, and the recipe for a function. Their Rust blocks are
-//! documentation tests of the crates that include them; the crates of commands parse those.
+//! The pages name files, links, packages and tests that exist, and the recipe for a function works. Their Rust blocks are
+//! documentation tests of the crates that include them. Their commands are parsed by tests of the command lines.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is tests")]
 
@@ -12,8 +12,8 @@ use testing::{Page, pages};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// Bytes that a newcomer reads in five minutes.
-const FIVE_MINUTES: usize = 9_000;
+/// A newcomer reads this many bytes in five minutes.
+const MAX_README_BYTES: usize = 9_000;
 
 fn page(path: &str) -> Page {
     pages().into_iter().find(|page| page.path == Path::new(path)).unwrap()
@@ -30,13 +30,13 @@ fn anchors(prose: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_top_page_is_read_in_five_minutes() {
+fn top_readme_fits_into_9000_bytes() {
     let bytes = page("README.md").text.len();
-    assert!(bytes <= FIVE_MINUTES, "{bytes} bytes");
+    assert!(bytes <= MAX_README_BYTES, "{bytes} bytes");
 }
 
 #[test]
-fn every_file_that_a_page_names_exists() {
+fn files_named_on_pages_exist() {
     let known = [
         ".ci",
         "functions",
@@ -62,7 +62,7 @@ fn every_file_that_a_page_names_exists() {
 }
 
 #[test]
-fn every_link_between_pages_resolves() {
+fn links_between_pages_resolve() {
     let mut seen = 0;
     for page in pages() {
         let prose = page.prose();
@@ -91,7 +91,7 @@ fn every_link_between_pages_resolves() {
     assert!(seen > 30, "{seen} links");
 }
 
-/// The packages of the workspace with the names of their integration tests.
+/// The packages of the workspace, with the names of their integration tests.
 fn packages() -> BTreeMap<String, BTreeSet<String>> {
     let mut metadata = cargo(&["metadata", "--no-deps", "--offline", "--format-version=1"]);
     let metadata = metadata.current_dir(ROOT).output().unwrap().stdout;
@@ -106,7 +106,7 @@ fn packages() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 #[test]
-fn every_cargo_command_names_a_package_and_test_that_exist() {
+fn cargo_commands_on_pages_name_existing_packages_and_tests() {
     let packages = packages();
     let mut seen = 0;
     for page in pages() {
@@ -121,15 +121,15 @@ fn every_cargo_command_names_a_package_and_test_that_exist() {
             };
             let tests = packages.get(package);
             let tests = tests.unwrap_or_else(|| panic!("{}: there is no package {package}", page.path.display()));
-            let is_there = value("--test").is_none_or(|test| tests.contains(test));
-            assert!(is_there, "{}: not among {tests:?}: {line}", page.path.display());
+            let exists = value("--test").is_none_or(|test| tests.contains(test));
+            assert!(exists, "{}: not among {tests:?}: {line}", page.path.display());
             seen += 1;
         }
     }
     assert!(seen > 10, "{seen} commands");
 }
 
-/// The first code block of a language that contains this.
+/// The first code block of a language that contains this text.
 fn block<'a>(page: &'a Page, language: &str, containing: &str) -> Vec<&'a str> {
     let mut blocks = page.blocks(language).into_iter();
     let block = blocks.find(|block| block.iter().any(|line| line.contains(containing)));
@@ -144,7 +144,7 @@ fn run(command: &mut Command) -> String {
     printed
 }
 
-/// A cargo without the variables of this test's package: build scripts would take them for a change.
+/// A cargo without the variables of this package, because build scripts would rerun for them.
 fn cargo(arguments: &[&str]) -> Command {
     let mut cargo = Command::new(env!("CARGO"));
     for (variable, _) in std::env::vars_os() {
@@ -158,7 +158,7 @@ fn cargo(arguments: &[&str]) -> Command {
 }
 
 #[test]
-fn a_function_added_by_the_recipe_compiles_without_warnings() {
+fn function_added_by_the_recipe_compiles_without_warnings() {
     let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join("added");
     let _ = std::fs::remove_dir_all(&copy);
     std::fs::create_dir_all(&copy).unwrap();
@@ -194,7 +194,7 @@ fn a_function_added_by_the_recipe_compiles_without_warnings() {
 
     let cargo = |arguments: &[&str]| run(cargo(arguments).current_dir(&copy));
     cargo(&["fmt", "--check", "--package=refund-order"]);
-    // The target directory and the features of this workspace: there the dependencies are built already.
+    // The target directory and the features of this workspace, because its dependencies are already built there.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let target = format!("--target-dir={}", target.display());
     let printed = cargo(&[

@@ -1,4 +1,4 @@
-//! The sample events are what Lambda would send, and each embodies the fact that it is named after.
+//! The sample events are what Lambda sends, and each shows the fact in its name.
 
 #![expect(
     clippy::expect_used,
@@ -54,7 +54,7 @@ fn of(file: &str) -> Vec<Value> {
     records(&files()[file]).to_vec()
 }
 
-/// The body as JSON, if it is.
+/// The body, if it is JSON.
 fn body(record: &Value) -> Option<Value> {
     serde_json::from_str(record["body"].as_str()?).ok()
 }
@@ -77,7 +77,7 @@ fn sum(order: &Value) -> i64 {
         .sum()
 }
 
-/// What `place-order` accepts by itself, without knowing any other order.
+/// Whether `place-order` accepts the order without regard to other orders.
 fn is_acceptable(order: &Value) -> bool {
     let quantities = order["items"]
         .as_array()
@@ -112,7 +112,7 @@ fn every_record_has_the_fields_that_lambda_sends() {
 }
 
 #[test]
-fn counts_and_times_are_numbers_written_as_texts() {
+fn counts_and_times_are_numbers_in_strings() {
     let files = files();
     for (file, record) in all_records(&files) {
         let number = |name: &str| {
@@ -135,7 +135,7 @@ fn counts_and_times_are_numbers_written_as_texts() {
 }
 
 #[test]
-fn every_md5_is_that_of_its_body() {
+fn every_md5_matches_its_body() {
     let files = files();
     for (file, record) in all_records(&files) {
         let digest = Md5::digest(record["body"].as_str().unwrap());
@@ -171,7 +171,7 @@ fn no_two_files_share_an_order() {
 }
 
 #[test]
-fn every_receive_has_a_handle_of_its_own() {
+fn every_record_has_its_own_receipt_handle() {
     let files = files();
     let handles: BTreeSet<_> = all_records(&files)
         .map(|(_, record)| record["receiptHandle"].as_str())
@@ -180,7 +180,7 @@ fn every_receive_has_a_handle_of_its_own() {
 }
 
 #[test]
-fn every_event_comes_from_the_queue_of_its_function() {
+fn every_event_is_from_the_queue_of_its_function() {
     let files = files();
     for (file, record) in all_records(&files) {
         let queue = match file.split('/').next().unwrap() {
@@ -196,7 +196,7 @@ fn every_event_comes_from_the_queue_of_its_function() {
 }
 
 #[test]
-fn only_a_fifo_queues_messages_have_a_sequence_number() {
+fn only_fifo_messages_have_a_sequence_number() {
     let files = files();
     for (file, record) in all_records(&files) {
         let fifo = record["eventSourceARN"].as_str().unwrap().ends_with(".fifo");
@@ -207,7 +207,7 @@ fn only_a_fifo_queues_messages_have_a_sequence_number() {
 }
 
 #[test]
-fn the_readme_lists_exactly_the_files_there_are() {
+fn readme_lists_exactly_the_existing_files() {
     let readme = fs::read_to_string(events().join("README.md")).unwrap();
     let listed: Vec<_> = readme
         .lines()
@@ -219,7 +219,7 @@ fn the_readme_lists_exactly_the_files_there_are() {
 }
 
 #[test]
-fn orders_are_acceptable_except_in_the_files_that_say_otherwise() {
+fn only_files_named_after_an_error_have_invalid_orders() {
     let files = files();
     let refused: BTreeSet<_> = all_records(&files)
         .filter(|(file, _)| file.starts_with("place-order/"))
@@ -238,7 +238,7 @@ fn orders_are_acceptable_except_in_the_files_that_say_otherwise() {
 }
 
 #[test]
-fn notifications_are_valid_except_in_files_that_name_it() {
+fn only_files_named_after_an_error_have_bad_notifications() {
     let files = files();
     let is_complete = |message: Value| ["to", "subject", "text"].iter().all(|field| message[field].is_string());
     let refused: BTreeSet<_> = all_records(&files)
@@ -256,7 +256,7 @@ fn notifications_are_valid_except_in_files_that_name_it() {
 }
 
 #[test]
-fn reservations_are_valid_except_in_files_that_name_it() {
+fn only_files_named_after_an_error_have_bad_reservations() {
     let files = files();
     let is_acceptable = |reservation: Value| {
         let names = ["sku", "order"].iter().all(|field| reservation[field].is_string());
@@ -274,7 +274,7 @@ fn reservations_are_valid_except_in_files_that_name_it() {
 }
 
 #[test]
-fn a_reservations_group_is_its_sku() {
+fn message_group_of_a_reservation_is_its_sku() {
     let files = files();
     for (file, record) in all_records(&files).filter(|(file, _)| file.starts_with("reserve-stock/")) {
         let Some(reservation) = body(record) else { continue };
@@ -283,7 +283,7 @@ fn a_reservations_group_is_its_sku() {
 }
 
 #[test]
-fn a_bad_order_breaks_only_the_rule_it_is_named_after() {
+fn invalid_order_breaks_only_the_rule_in_its_name() {
     assert_eq!(bodies("place-order/malformed-body.json"), Vec::<Value>::new());
     let wrong_sum = &bodies("place-order/wrong-sum.json")[0];
     assert!(wrong_sum["amount"] != sum(wrong_sum));
@@ -297,7 +297,7 @@ fn a_bad_order_breaks_only_the_rule_it_is_named_after() {
 }
 
 #[test]
-fn a_duplicate_is_one_message_received_twice() {
+fn duplicate_is_one_message_received_twice() {
     for function in FUNCTIONS {
         let copies = of(&format!("{function}/duplicate-in-one-batch.json"));
         assert_eq!((copies.len(), ids(&copies).len()), (2, 1));
@@ -310,7 +310,7 @@ fn a_duplicate_is_one_message_received_twice() {
 }
 
 #[test]
-fn an_order_sent_twice_has_two_message_ids() {
+fn order_sent_twice_has_two_message_ids() {
     let sent_twice = of("place-order/same-order-sent-twice.json");
     assert_eq!(ids(&sent_twice).len(), 2);
     assert_eq!(sent_twice[0]["body"], sent_twice[1]["body"]);
@@ -320,7 +320,7 @@ fn an_order_sent_twice_has_two_message_ids() {
 }
 
 #[test]
-fn the_larger_batches_hold_what_their_names_say() {
+fn larger_batches_match_their_names() {
     let distinct = |file: &str, field: &str| -> BTreeSet<String> {
         bodies(file).iter().map(|order| order[field].to_string()).collect()
     };

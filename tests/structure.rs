@@ -1,4 +1,4 @@
-//! Which way dependencies point, what lies at the top, and that building the functions compiles nothing twice.
+//! Directions of dependencies, top-level entries, and one compilation of each dependency.
 
 #![allow(clippy::unwrap_used, reason = "all of this is tests")]
 
@@ -25,7 +25,7 @@ fn cargo(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The workspace's packages: where each lies, and what it depends on, tests aside.
+/// The packages of the workspace: path, and dependencies without those of tests.
 fn packages() -> BTreeMap<String, (String, BTreeSet<String>)> {
     let metadata: Value = serde_json::from_str(&cargo(&["metadata", "--no-deps", "--format-version=1"])).unwrap();
     let root = metadata["workspace_root"].as_str().unwrap();
@@ -52,7 +52,7 @@ fn packages() -> BTreeMap<String, (String, BTreeSet<String>)> {
     metadata["packages"].as_array().unwrap().iter().map(package).collect()
 }
 
-/// Everything below a package, tests aside.
+/// All direct and indirect dependencies of a package, without those of tests.
 fn below(package: &str) -> BTreeSet<String> {
     let tree = cargo(&[
         "tree",
@@ -107,7 +107,7 @@ fn the_core_names_no_cloud_sdk_no_lambda_type_and_no_broker() {
 }
 
 #[test]
-fn nothing_shared_depends_on_a_function_and_no_function_on_another() {
+fn no_package_depends_on_a_function() {
     let packages = packages();
     let functions = functions();
     for (name, (path, dependencies)) in &packages {
@@ -174,7 +174,7 @@ fn dependencies_of_the_local_stack_point_down() {
 }
 
 #[test]
-fn a_function_carries_ring_and_compiled_in_roots_and_no_other_tls() {
+fn functions_use_ring_with_compiled_in_roots_for_tls() {
     for function in functions() {
         let below = below(&function);
         assert!(below.contains("ring") && below.contains("webpki-roots"), "{function}");
@@ -186,7 +186,7 @@ fn a_function_carries_ring_and_compiled_in_roots_and_no_other_tls() {
             "h2",
             "aws-sdk-sso",
         ] {
-            assert!(!below.contains(unwanted), "{function} carries {unwanted}");
+            assert!(!below.contains(unwanted), "{function} depends on {unwanted}");
         }
     }
 }
@@ -212,7 +212,7 @@ fn no_two_functions_share_a_namespace() {
         assert_eq!(
             namespaces.insert(namespace, path.clone()),
             None,
-            "{path} shares its records with another"
+            "{path} and another function share a namespace"
         );
     }
     assert!(namespaces.len() >= 3);
@@ -228,7 +228,7 @@ fn resolved(arguments: &[&str]) -> BTreeSet<String> {
         .collect()
 }
 
-/// The same of the functions, built together with these.
+/// The same for the functions, built together with these packages.
 fn resolved_together(others: &[&str]) -> BTreeSet<String> {
     let packages = functions().into_iter().map(|function| format!("--package={function}"));
     let packages: Vec<_> = packages.collect();
@@ -237,12 +237,12 @@ fn resolved_together(others: &[&str]) -> BTreeSet<String> {
 }
 
 #[test]
-fn a_plain_build_is_of_the_functions_alone_and_resolves_to_what_each_asks_for_itself() {
+fn plain_build_compiles_functions_with_their_own_features() {
     let plain = resolved(&["--edges=normal,build"]);
     let functions = resolved_together(&[]);
     let foreign: Vec<_> = plain.symmetric_difference(&functions).collect();
-    assert!(foreign.is_empty(), "not the functions' own: {foreign:#?}");
-    // What a tool may ask for, and a function must not carry.
+    assert!(foreign.is_empty(), "not of the functions: {foreign:#?}");
+    // Features that a tool may use and a function must not have.
     let heavier =
         |line: &&String| line.starts_with("aws-config ") && (line.contains("sso") || line.contains("process"));
     assert_eq!(plain.iter().find(heavier), None);
@@ -253,7 +253,7 @@ fn a_plain_build_is_of_the_functions_alone_and_resolves_to_what_each_asks_for_it
 }
 
 #[test]
-fn building_the_functions_from_the_stack_or_a_test_compiles_no_dependency_twice() {
+fn stack_and_tests_compile_no_dependency_twice() {
     let everything = resolved(&["--workspace"]);
     let stack = resolved(&["--package=local", "--edges=normal,build"]);
     let built_by_the_stack = resolved_together(&["--package=local"]);
@@ -273,7 +273,7 @@ fn building_the_functions_from_the_stack_or_a_test_compiles_no_dependency_twice(
     let twice: Vec<_> = demo.difference(&everything).collect();
     assert!(
         twice.is_empty(),
-        "of the demo, resolved to other features in `cargo test --workspace`: {twice:#?}"
+        "dependencies of the demo, resolved to other features in `cargo test --workspace`: {twice:#?}"
     );
     let manifest = std::fs::read_to_string(format!("{ROOT}/Cargo.toml")).unwrap();
     let manifest: toml::Table = toml::from_str(&manifest).unwrap();
@@ -284,7 +284,7 @@ fn building_the_functions_from_the_stack_or_a_test_compiles_no_dependency_twice(
 }
 
 #[test]
-fn at_the_top_lie_only_what_the_readme_names_dotfiles_and_a_licence() {
+fn top_level_entries_are_the_listed_ones() {
     let allowed = [
         "Cargo.toml",
         "Cargo.lock",
@@ -303,7 +303,7 @@ fn at_the_top_lie_only_what_the_readme_names_dotfiles_and_a_licence() {
         .output();
     let names = match listed {
         Ok(listed) if listed.status.success() => String::from_utf8(listed.stdout).unwrap(),
-        // Not a checkout: what lies there, but for what cargo has put there.
+        // Not a checkout: the directory's entries without cargo's.
         _ => std::fs::read_dir(ROOT)
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap() + "\n")

@@ -1,4 +1,4 @@
-//! Work that is done, and messages that ask for it again.
+//! Done, and duplicates.
 
 use std::sync::Arc;
 
@@ -7,90 +7,92 @@ use emulator::dynamodb::FaultKind;
 use serde_json::Value;
 use testing::TestStack;
 
-use crate::stage::{self, ONE_BY_ONE, VISIBLE_SOON, counts, receives, script, starts};
+use crate::stack::{self, ONE_BY_ONE, VISIBLE_SOON, counts, receives, script, starts};
 
-/// Kills the function once its work is recorded as done, and before it hears of that.
-pub(super) fn kill_once_done(stage: &TestStack, operation: &str) {
-    let lambda = Arc::clone(stage.stack.lambda());
+/// Kills the function after its completion is recorded, and before the reply.
+pub(super) fn kill_after_completion(stack: &TestStack, operation: &str) {
+    let lambda = Arc::clone(stack.stack.lambda());
     let kill = move |_: &Value, answer: &Result<Value, ApiError>| {
         assert!(answer.is_ok() && lambda.kill("scripted") == 1);
     };
-    stage.inject(operation, Some("COMPLETED"), 1, FaultKind::AfterApply(Box::new(kill)));
+    stack.inject(operation, Some("COMPLETED"), 1, FaultKind::AfterApply(Box::new(kill)));
 }
 
 #[tokio::test]
-async fn done_is_recorded_took_effect_and_is_deleted() {
+async fn done_message_is_recorded_and_deleted() {
     for handler in ["claiming", "one-step"] {
-        let stage = stage::set(handler, &[]).await;
-        let message = stage.send("work", &script(["count"])).await;
-        stage.until_settled(&["work"]).await;
-        assert!(stage.is_completed("scripted", &message), "{handler}");
-        assert_eq!((counts(&stage), receives(&stage, &message)), (vec!["1".to_owned()], 1));
-        assert_eq!(stage.dead_letters("work"), [""; 0]);
+        let stack = stack::start(handler, &[]).await;
+        let message = stack.send("work", &script(["count"])).await;
+        stack.until_settled(&["work"]).await;
+        assert!(stack.is_completed("scripted", &message), "{handler}");
+        assert_eq!((counts(&stack), receives(&stack, &message)), (vec!["1".to_owned()], 1));
+        assert_eq!(stack.dead_letters("work"), [""; 0]);
     }
 }
 
+/// Promise 3.
 #[tokio::test]
-async fn delivered_again_after_it_was_done_it_is_deleted_and_does_not_run() {
-    let stage = stage::set("claiming", &VISIBLE_SOON).await;
-    kill_once_done(&stage, "TransactWriteItems");
-    let message = stage.send("work", &script(["count"])).await;
-    stage.until_settled(&["work"]).await;
+async fn redelivered_after_done_it_is_deleted_without_a_run() {
+    let stack = stack::start("claiming", &VISIBLE_SOON).await;
+    kill_after_completion(&stack, "TransactWriteItems");
+    let message = stack.send("work", &script(["count"])).await;
+    stack.until_settled(&["work"]).await;
     assert_eq!(
-        (starts(&stage, &message).len(), counts(&stage)),
+        (starts(&stack, &message).len(), counts(&stack)),
         (1, vec!["1".to_owned()])
     );
-    assert_eq!(receives(&stage, &message), 2);
+    assert_eq!(receives(&stack, &message), 2);
 }
 
+/// Promise 6.
 #[tokio::test]
-async fn delivered_again_after_it_was_done_in_one_step_it_runs_and_its_writes_are_discarded() {
-    let stage = stage::set("one-step", &VISIBLE_SOON).await;
-    kill_once_done(&stage, "TransactWriteItems");
-    let message = stage.send("work", &script(["count"])).await;
-    stage.until_settled(&["work"]).await;
+async fn redelivered_in_one_step_mode_its_writes_are_discarded() {
+    let stack = stack::start("one-step", &VISIBLE_SOON).await;
+    kill_after_completion(&stack, "TransactWriteItems");
+    let message = stack.send("work", &script(["count"])).await;
+    stack.until_settled(&["work"]).await;
     assert_eq!(
-        (starts(&stage, &message).len(), counts(&stage)),
+        (starts(&stack, &message).len(), counts(&stack)),
         (2, vec!["1".to_owned()])
     );
 }
 
 #[tokio::test]
-async fn twice_in_one_batch_it_is_worked_once_and_both_copies_are_deleted() {
-    let stage = stage::set("claiming", &[]).await;
-    stage.stack.sqs().deliver_twice("work", 1);
-    let message = stage.send("work", &script(["count"])).await;
-    stage.until_settled(&["work"]).await;
-    assert_eq!(receives(&stage, &message), 2, "one receive a copy");
+async fn twice_in_one_batch_it_runs_once_and_both_are_deleted() {
+    let stack = stack::start("claiming", &[]).await;
+    stack.stack.sqs().deliver_twice("work", 1);
+    let message = stack.send("work", &script(["count"])).await;
+    stack.until_settled(&["work"]).await;
+    assert_eq!(receives(&stack, &message), 2, "one receive per copy");
     assert_eq!(
-        (starts(&stage, &message).len(), counts(&stage)),
+        (starts(&stack, &message).len(), counts(&stack)),
         (1, vec!["1".to_owned()])
     );
 }
 
 #[tokio::test]
-async fn sent_again_under_its_key_it_is_a_duplicate() {
-    let stage = stage::set("claiming", &[]).await;
-    let message = stage.send("work", &script(["count"])).await;
-    stage.until_settled(&["work"]).await;
-    // As from a dead-letter queue, when the work was done after all.
+async fn message_sent_again_with_its_key_is_a_duplicate() {
+    let stack = stack::start("claiming", &[]).await;
+    let message = stack.send("work", &script(["count"])).await;
+    stack.until_settled(&["work"]).await;
+    // For example a dead letter whose work was done by a later attempt.
     let key = [("IdempotencyKey", message.as_str())];
-    let again = stage.send_with_attributes("work", &script(["count"]), &key).await;
-    stage.until_settled(&["work"]).await;
+    let again = stack.send_with_attributes("work", &script(["count"]), &key).await;
+    stack.until_settled(&["work"]).await;
     assert_ne!(again, message);
     assert_eq!(
-        (starts(&stage, &again).len(), counts(&stage)),
+        (starts(&stack, &again).len(), counts(&stack)),
         (0, vec!["1".to_owned()])
     );
-    assert_eq!(stage.dead_letters("work"), [""; 0]);
+    assert_eq!(stack.dead_letters("work"), [""; 0]);
 }
 
 #[tokio::test]
-async fn natural_work_runs_at_every_delivery_and_leaves_no_record() {
-    let stage = stage::set("natural", &[ONE_BY_ONE]).await;
-    stage.stack.sqs().deliver_twice("work", 1);
-    let message = stage.send("work", &script(["done"])).await;
-    stage.until_settled(&["work"]).await;
-    assert_eq!((starts(&stage, &message).len(), receives(&stage, &message)), (2, 2));
-    assert!(stage.stack.dynamodb().scan("idempotency").is_empty());
+async fn natural_mode_runs_at_every_delivery_without_a_record() {
+    let stack = stack::start("natural", &[ONE_BY_ONE]).await;
+    stack.stack.sqs().deliver_twice("work", 1);
+    let message = stack.send("work", &script(["done"])).await;
+    stack.until_settled(&["work"]).await;
+    assert_eq!((starts(&stack, &message).len(), receives(&stack, &message)), (2, 2));
+    assert!(stack.stack.dynamodb().scan("idempotency").is_empty());
 }

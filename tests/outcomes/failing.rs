@@ -1,22 +1,22 @@
-//! Work that was not done, and may be at a later delivery.
+//! Failures that are retried.
 
 use emulator::dynamodb::FaultKind;
 
-use crate::stage::{self, VISIBLE_SOON, counts, receives, runs, script, starts};
+use crate::stack::{self, VISIBLE_SOON, counts, receives, runs, script, starts};
 
 #[tokio::test]
-async fn after_each_retry_it_waits_longer() {
-    let stage = stage::set("claiming", &[("LongestRetryDelay", "4")]).await;
+async fn each_retry_delays_the_message_longer() {
+    let stack = stack::start("claiming", &[("LongestRetryDelay", "4")]).await;
     let mut messages = Vec::new();
     for _ in 0..20 {
-        messages.push(stage.send("work", &script(["retry", "retry", "retry", "done"])).await);
+        messages.push(stack.send("work", &script(["retry", "retry", "retry", "done"])).await);
     }
-    stage.until_settled(&["work"]).await;
-    // Of delays up to a bound, the longest of many tells the bound.
+    stack.until_settled(&["work"]).await;
+    // Delays are random up to a bound. The longest of many is close to the bound.
     let mut longest = [0; 3];
     for message in &messages {
-        let starts = starts(&stage, message);
-        assert_eq!((starts.len(), receives(&stage, message)), (4, 4), "{message}");
+        let starts = starts(&stack, message);
+        assert_eq!((starts.len(), receives(&stack, message)), (4, 4), "{message}");
         for (longest, pair) in longest.iter_mut().zip(starts.windows(2)) {
             *longest = (*longest).max(pair[1] - pair[0]);
         }
@@ -26,55 +26,57 @@ async fn after_each_retry_it_waits_longer() {
 }
 
 #[tokio::test]
-async fn a_retry_after_comes_again_at_its_time() {
-    let stage = stage::set("claiming", &[]).await;
-    let message = stage
+async fn retry_after_is_redelivered_at_its_time() {
+    let stack = stack::start("claiming", &[]).await;
+    let message = stack
         .send(
             "work",
             &script([serde_json::json!({ "retry-after": 3 }), "done".into()]),
         )
         .await;
-    stage.until_settled(&["work"]).await;
-    let starts = starts(&stage, &message);
+    stack.until_settled(&["work"]).await;
+    let starts = starts(&stack, &message);
     assert_eq!(starts.len(), 2);
     assert!(starts[1] - starts[0] >= 3000, "{starts:?}");
 }
 
 #[tokio::test]
-async fn a_panic_costs_its_message_alone_and_that_is_tried_again() {
-    let stage = stage::set("claiming", &[]).await;
-    let panicking = stage.send("work", &script(["panic", "count"])).await;
-    let other = stage.send("work", &script(["count"])).await;
-    stage.until_settled(&["work"]).await;
-    assert_eq!((starts(&stage, &panicking).len(), starts(&stage, &other).len()), (2, 1));
-    assert_eq!(counts(&stage), ["1", "1"]);
-    let processes = stage.events();
-    let ended = |event: &emulator::lambda::Event| matches!(event, emulator::lambda::Event::ProcessEnded { .. });
-    assert!(!processes.iter().any(ended), "the process lives on");
+async fn panic_fails_only_its_message_which_is_retried() {
+    let stack = stack::start("claiming", &[]).await;
+    let panicking = stack.send("work", &script(["panic", "count"])).await;
+    let other = stack.send("work", &script(["count"])).await;
+    stack.until_settled(&["work"]).await;
+    assert_eq!((starts(&stack, &panicking).len(), starts(&stack, &other).len()), (2, 1));
+    assert_eq!(counts(&stack), ["1", "1"]);
+    let processes = stack.events();
+    let is_end = |event: &emulator::lambda::Event| matches!(event, emulator::lambda::Event::ProcessEnded { .. });
+    assert!(!processes.iter().any(is_end), "the process survives");
 }
 
+/// Promise 7.
 #[tokio::test]
-async fn an_unreachable_ledger_lets_nothing_run_and_nothing_go() {
-    let stage = stage::set("claiming", &[]).await;
-    // Two deliveries, each with all the attempts of the client.
-    stage.inject("PutItem", Some("\"idempotency\""), 6, FaultKind::ServerError);
-    let message = stage.send("work", &script(["count"])).await;
-    stage.until_settled(&["work"]).await;
-    assert_eq!((receives(&stage, &message), runs(&stage).len()), (3, 1));
-    assert!(stage.is_completed("scripted", &message));
-    assert_eq!(counts(&stage), ["1"]);
+async fn unreachable_ledger_prevents_runs_and_acknowledgements() {
+    let stack = stack::start("claiming", &[]).await;
+    // Two deliveries, each with all attempts of the client.
+    stack.inject("PutItem", Some("\"idempotency\""), 6, FaultKind::ServerError);
+    let message = stack.send("work", &script(["count"])).await;
+    stack.until_settled(&["work"]).await;
+    assert_eq!((receives(&stack, &message), runs(&stack).len()), (3, 1));
+    assert!(stack.is_completed("scripted", &message));
+    assert_eq!(counts(&stack), ["1"]);
 }
 
+/// Promises 4 and 6.
 #[tokio::test]
-async fn a_completion_that_was_recorded_and_not_heard_of_is_a_duplicate_next_time() {
-    let stage = stage::set("claiming", &VISIBLE_SOON).await;
-    // All the attempts that the time allows.
-    stage.inject("TransactWriteItems", None, 3, FaultKind::LoseReply);
-    let message = stage.send("work", &script(["count"])).await;
-    stage.until_settled(&["work"]).await;
-    assert!(receives(&stage, &message) > 1);
+async fn completion_without_a_reply_is_a_duplicate_at_redelivery() {
+    let stack = stack::start("claiming", &VISIBLE_SOON).await;
+    // All attempts until the deadline.
+    stack.inject("TransactWriteItems", None, 3, FaultKind::LoseReply);
+    let message = stack.send("work", &script(["count"])).await;
+    stack.until_settled(&["work"]).await;
+    assert!(receives(&stack, &message) > 1);
     assert_eq!(
-        (starts(&stage, &message).len(), counts(&stage)),
+        (starts(&stack, &message).len(), counts(&stack)),
         (1, vec!["1".to_owned()])
     );
 }

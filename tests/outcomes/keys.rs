@@ -1,26 +1,27 @@
-//! What makes two messages the same work.
+//! Idempotency keys.
 
 use serde_json::{Value, json};
 
-use crate::stage::{self, dead_letters, runs, script, send_in_order, starts};
+use crate::stack::{self, dead_letters, runs, script, send_in_order, starts};
 
+/// Promise 8.
 #[tokio::test]
-async fn a_business_key_makes_two_messages_one_work_and_another_payload_an_error() {
-    let stage = stage::set("business", &[]).await;
-    let order = json!({ "key": "o-1", "deeds": ["done"] });
-    let first = stage.send("work", &order).await;
-    stage.until_settled(&["work"]).await;
-    stage.send("work", &order).await;
-    stage.until_settled(&["work"]).await;
-    assert!(dead_letters(&stage).is_empty());
-    let other = stage.send("work", &json!({ "key": "o-1", "deeds": ["count"] })).await;
-    stage.until_settled(&["work"]).await;
-    let worked: Vec<_> = runs(&stage).into_iter().map(|run| run.message).collect();
-    assert_eq!(worked, [first]);
-    assert!(stage.is_completed("scripted", "o-1"), "the record is as it was");
-    let letters = dead_letters(&stage);
-    assert_eq!(stage::original_ids(&letters), [&other]);
-    let reason = &letters[0].attributes["FailureReason"];
+async fn business_key_with_another_payload_is_an_error() {
+    let stack = stack::start("business", &[]).await;
+    let order = json!({ "key": "o-1", "actions": ["done"] });
+    let first = stack.send("work", &order).await;
+    stack.until_settled(&["work"]).await;
+    stack.send("work", &order).await;
+    stack.until_settled(&["work"]).await;
+    assert!(dead_letters(&stack).is_empty());
+    let other = stack.send("work", &json!({ "key": "o-1", "actions": ["count"] })).await;
+    stack.until_settled(&["work"]).await;
+    let processed: Vec<_> = runs(&stack).into_iter().map(|run| run.message).collect();
+    assert_eq!(processed, [first]);
+    assert!(stack.is_completed("scripted", "o-1"), "the record is unchanged");
+    let dead_letters = dead_letters(&stack);
+    assert_eq!(stack::original_ids(&dead_letters), [&other]);
+    let reason = &dead_letters[0].attributes["FailureReason"];
     assert!(
         reason.starts_with("its key was used for another payload") && reason.ends_with("\"o-1\""),
         "{reason}"
@@ -28,45 +29,48 @@ async fn a_business_key_makes_two_messages_one_work_and_another_payload_an_error
 }
 
 #[tokio::test]
-async fn a_missing_business_key_is_a_permanent_failure() {
-    let stage = stage::set("business", &[]).await;
-    let message = stage.send("work", &script(["done"])).await;
-    stage.until_settled(&["work"]).await;
-    assert_eq!(starts(&stage, &message).len(), 0);
-    let letters = dead_letters(&stage);
-    assert_eq!(stage::original_ids(&letters), [&message]);
-    assert!(letters[0].attributes["FailureReason"].contains("empty"), "{letters:?}");
+async fn missing_business_key_is_a_permanent_failure() {
+    let stack = stack::start("business", &[]).await;
+    let message = stack.send("work", &script(["done"])).await;
+    stack.until_settled(&["work"]).await;
+    assert_eq!(starts(&stack, &message).len(), 0);
+    let dead_letters = dead_letters(&stack);
+    assert_eq!(stack::original_ids(&dead_letters), [&message]);
+    assert!(
+        dead_letters[0].attributes["FailureReason"].contains("empty"),
+        "{dead_letters:?}"
+    );
 }
 
 #[tokio::test]
-async fn a_deduplication_id_tells_a_copy_that_the_queue_did_not() {
-    let stage = stage::set("deduplication", &[]).await;
-    let first = send_in_order(&stage, "a", "o-1", &script(["done"])).await;
-    stage.until_settled(&["work.fifo"]).await;
-    // This queue tells copies inside a group alone, as any queue does for five minutes alone.
-    let again = send_in_order(&stage, "b", "o-1", &script(["done"])).await;
-    stage.until_settled(&["work.fifo"]).await;
+async fn deduplication_id_recognises_a_copy_in_another_group() {
+    let stack = stack::start("deduplication", &[]).await;
+    let first = send_in_order(&stack, "a", "o-1", &script(["done"])).await;
+    stack.until_settled(&["work.fifo"]).await;
+    // This queue recognises copies within a message group only, and every queue for five minutes only.
+    let again = send_in_order(&stack, "b", "o-1", &script(["done"])).await;
+    stack.until_settled(&["work.fifo"]).await;
     assert_ne!(again, first);
-    assert_eq!((starts(&stage, &first).len(), starts(&stage, &again).len()), (1, 0));
-    assert!(stage.is_completed("scripted", "o-1"));
+    assert_eq!((starts(&stack, &first).len(), starts(&stack, &again).len()), (1, 0));
+    assert!(stack.is_completed("scripted", "o-1"));
 }
 
-/// Sends the body as two messages, one after the other, and says what the one run read in the envelope.
-async fn sent_twice(handler: &str, body: &Value, id: &str) -> String {
-    let stage = stage::set(handler, &[]).await;
+/// Sends the body as two messages, one after the other. Returns what the one run read in the envelope.
+async fn origin_of_one_run(handler: &str, body: &Value, id: &str) -> String {
+    let stack = stack::start(handler, &[]).await;
     for _ in 0..2 {
-        stage.send("work", body).await;
-        stage.until_settled(&["work"]).await;
+        stack.send("work", body).await;
+        stack.until_settled(&["work"]).await;
     }
-    assert!(dead_letters(&stage).is_empty());
-    assert!(stage.is_completed("scripted", id));
-    let runs = runs(&stage);
+    assert!(dead_letters(&stack).is_empty());
+    assert!(stack.is_completed("scripted", id));
+    let runs = runs(&stack);
     assert_eq!(runs.len(), 1, "{runs:?}");
     runs[0].origin.clone()
 }
 
 #[tokio::test]
-async fn a_notification_of_sns_in_two_messages_is_done_once_and_its_envelope_is_read() {
+async fn sns_notification_in_two_messages_is_done_once() {
     let notification = json!({
         "Type": "Notification",
         "MessageId": "n-1",
@@ -78,13 +82,13 @@ async fn a_notification_of_sns_in_two_messages_is_done_once_and_its_envelope_is_
         "MessageAttributes": { "tenant": { "Type": "String", "Value": "blue" } },
     });
     assert_eq!(
-        sent_twice("sns", &notification, "n-1").await,
+        origin_of_one_run("sns", &notification, "n-1").await,
         "n-1 arn:aws:sns:eu-west-1:123456789012:orders placed 2026-01-02T03:04:05.678Z blue"
     );
 }
 
 #[tokio::test]
-async fn an_event_of_eventbridge_in_two_messages_is_done_once_and_its_envelope_is_read() {
+async fn eventbridge_event_in_two_messages_is_done_once() {
     let event = json!({
         "version": "0",
         "id": "e-1",
@@ -97,20 +101,20 @@ async fn an_event_of_eventbridge_in_two_messages_is_done_once_and_its_envelope_i
         "detail": script(["done"]),
     });
     assert_eq!(
-        sent_twice("event-bridge", &event, "e-1").await,
+        origin_of_one_run("event-bridge", &event, "e-1").await,
         "e-1 com.example.shop Order Placed 2026-01-02T03:04:05Z 123456789012"
     );
 }
 
 #[tokio::test]
-async fn a_body_without_its_envelope_is_dead_lettered() {
-    let stage = stage::set("sns", &[]).await;
-    stage.send("work", &script(["done"])).await;
-    stage.until_settled(&["work"]).await;
-    let reason = &dead_letters(&stage)[0].attributes["FailureReason"];
+async fn body_without_its_envelope_is_dead_lettered() {
+    let stack = stack::start("sns", &[]).await;
+    stack.send("work", &script(["done"])).await;
+    stack.until_settled(&["work"]).await;
+    let reason = &dead_letters(&stack)[0].attributes["FailureReason"];
     assert!(
         reason.starts_with("malformed body: not an SNS notification"),
         "{reason}"
     );
-    assert!(runs(&stage).is_empty());
+    assert!(runs(&stack).is_empty());
 }

@@ -1,4 +1,4 @@
-//! Invocations that have less time than their messages want.
+//! Time budgets: the deadline of the invocation, and the timeout of a handler.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -9,23 +9,23 @@ use emulator::sqs::{Fault, FaultKind};
 use serde_json::Value;
 use testing::{TestStack, event, failures};
 
-use crate::stage::{self, batches, lease_end, receives, script, starts};
+use crate::stack::{self, batches, lease_end, receives, script, starts};
 
-/// More than the lanes that run side by side.
+/// More than the ten messages that run concurrently.
 const HANGING: usize = 12;
 
-/// How long each message is to be hidden before it comes again, in seconds, by its receipt handle.
-fn watch_delays(stage: &TestStack) -> Arc<Mutex<BTreeMap<String, u64>>> {
+/// The visibility timeout that was set for each message, in seconds, by receipt handle.
+fn watch_delays(stack: &TestStack) -> Arc<Mutex<BTreeMap<String, u64>>> {
     let delays = Arc::new(Mutex::new(BTreeMap::new()));
-    let noted = Arc::clone(&delays);
+    let recorded = Arc::clone(&delays);
     let hook = move |request: &Value, _: &Result<Value, ApiError>| {
         for entry in request["Entries"].as_array().unwrap() {
             let receipt = entry["ReceiptHandle"].as_str().unwrap().to_owned();
             let seconds = entry["VisibilityTimeout"].as_u64().unwrap();
-            noted.lock().unwrap().insert(receipt, seconds);
+            recorded.lock().unwrap().insert(receipt, seconds);
         }
     };
-    stage.stack.sqs().inject(Fault {
+    stack.stack.sqs().inject(Fault {
         operation: "ChangeMessageVisibilityBatch".to_owned(),
         containing: None,
         times: u32::MAX,
@@ -35,33 +35,36 @@ fn watch_delays(stage: &TestStack) -> Arc<Mutex<BTreeMap<String, u64>>> {
 }
 
 #[tokio::test]
-async fn out_of_time_what_runs_waits_for_its_lease_what_waits_starts_at_once_and_what_is_done_is_done() {
+async fn at_the_deadline_running_waits_for_lease_unstarted_does_not() {
     let batch = [("BatchSize", "20"), ("BatchWindow", "1")];
-    let stage = stage::set("claiming", &batch).await;
-    let done = stage.send("work", &script(["done"])).await;
+    let stack = stack::start("claiming", &batch).await;
+    let done = stack.send("work", &script(["done"])).await;
     let mut hanging = Vec::new();
     for _ in 0..HANGING {
-        hanging.push(stage.send("work", &script(["hang", "done"])).await);
+        hanging.push(stack.send("work", &script(["hang", "done"])).await);
     }
-    let delays = watch_delays(&stage);
-    stage.until("ten are cancelled", || !batches(&stage).is_empty()).await;
-    let first_end = hanging.iter().filter(|message| !starts(&stage, message).is_empty());
-    let first_end = first_end.map(|message| lease_end(&stage, message)).min().unwrap();
-    stage.until_settled(&["work"]).await;
+    let delays = watch_delays(&stack);
+    stack.until("ten are cancelled", || !batches(&stack).is_empty()).await;
+    let first_end = hanging.iter().filter(|message| !starts(&stack, message).is_empty());
+    let first_end = first_end.map(|message| lease_end(&stack, message)).min().unwrap();
+    stack.until_settled(&["work"]).await;
 
-    for batch in batches(&stage) {
-        assert_eq!(batch.whole_batch, None, "its answer came in time: {batch:?}");
+    for batch in batches(&stack) {
+        assert_eq!(batch.whole_batch, None, "the response was in time: {batch:?}");
     }
-    assert_eq!(receives(&stage, &done), 1);
+    assert_eq!(receives(&stack, &done), 1);
     let (cancelled, unstarted): (Vec<_>, Vec<_>) =
-        hanging.iter().partition(|message| starts(&stage, message).len() == 2);
+        hanging.iter().partition(|message| starts(&stack, message).len() == 2);
     assert_eq!((cancelled.len(), unstarted.len()), (10, HANGING - 10));
     for message in &cancelled {
-        assert!(starts(&stage, message)[1] > first_end, "one lease after the other");
-        assert_eq!(receives(&stage, message), 2, "one receive a lease");
+        assert!(
+            starts(&stack, message)[1] > first_end,
+            "the second run starts after the lease"
+        );
+        assert_eq!(receives(&stack, message), 2, "one receive per lease");
     }
     for message in &unstarted {
-        assert_eq!(receives(&stage, message), 2, "its key was free");
+        assert_eq!(receives(&stack, message), 2, "its key was not claimed");
     }
     let delays = delays.lock().unwrap();
     let at_once = delays.values().filter(|seconds| **seconds == 0).count();
@@ -69,34 +72,34 @@ async fn out_of_time_what_runs_waits_for_its_lease_what_waits_starts_at_once_and
 }
 
 #[tokio::test]
-async fn a_handlers_own_time_ends_before_the_batchs_and_costs_its_message_alone() {
-    let stage = stage::set("hurried", &[("FunctionTimeout", "60")]).await;
+async fn handler_timeout_fails_only_its_message() {
+    let stack = stack::start("short-timeout", &[("FunctionTimeout", "60")]).await;
     let messages = [("m-1", script(["hang"])), ("m-2", script(["done"]))];
-    let invocation = stage.invoke_with("scripted", event("work", &messages)).await;
+    let invocation = stack.invoke_with("scripted", event("work", &messages)).await;
     assert_eq!(failures(&invocation), ["m-1"]);
     assert!(
         invocation.duration < Duration::from_secs(40),
         "{:?}",
         invocation.duration
     );
-    assert!(stage.is_completed("scripted", "m-2"));
-    // Its effects may have happened: nobody else may start before.
-    assert!(lease_end(&stage, "m-1") > starts(&stage, "m-1")[0] + 40_000);
+    assert!(stack.is_completed("scripted", "m-2"));
+    // Its effects may have happened, so no other attempt may start before.
+    assert!(lease_end(&stack, "m-1") > starts(&stack, "m-1")[0] + 40_000);
 }
 
 #[tokio::test]
-async fn whose_time_was_up_is_told_when_a_handler_is_cancelled() {
-    for (handler, parameters, whose) in [
-        ("hurried", &[][..], "after its TIMEOUT of 5s"),
+async fn log_states_which_time_limit_cancelled_a_handler() {
+    for (handler, parameters, limit) in [
+        ("short-timeout", &[][..], "after its TIMEOUT of 5s"),
         ("claiming", &[("FunctionTimeout", "10")], "at the deadline"),
     ] {
-        let stage = stage::set(handler, parameters).await;
-        let invocation = stage
+        let stack = stack::start(handler, parameters).await;
+        let invocation = stack
             .invoke_with("scripted", event("work", &[("m-1", script(["hang"]))]))
             .await;
         assert_eq!(failures(&invocation), ["m-1"]);
-        let said = format!("failed: the handler was cancelled {whose}");
-        let is_said = || stage.log().iter().any(|line| line.contains(&said));
-        stage.until("the log says so", is_said).await;
+        let logged = format!("failed: the handler was cancelled {limit}");
+        let is_logged = || stack.log().iter().any(|line| line.contains(&logged));
+        stack.until("the failure is in the log", is_logged).await;
     }
 }

@@ -1,4 +1,4 @@
-//! A message that can never be worked, among a thousand that can.
+//! One permanent failure among a thousand messages.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,25 +7,25 @@ use emulator::dynamodb::FaultKind;
 use serde_json::Value;
 use testing::TestStack;
 
-use crate::stage::{self, receives, script, send_in_order};
+use crate::stack::{self, receives, script, send_in_order};
 
 const GROUPS: usize = 20;
 const MESSAGES: usize = 50;
 
-/// IDs of the messages whose work was recorded as done, in that order.
-fn watch(stage: &TestStack) -> Arc<Mutex<Vec<String>>> {
+/// IDs of the completed messages, in the order of their records.
+fn watch(stack: &TestStack) -> Arc<Mutex<Vec<String>>> {
     let done = Arc::new(Mutex::new(Vec::new()));
-    let noted = Arc::clone(&done);
+    let recorded = Arc::clone(&done);
     let hook = move |request: &Value, answer: &Result<Value, ApiError>| {
         if answer.is_ok() {
             let record = request["Item"]["id"]["S"].as_str().unwrap();
-            noted
+            recorded
                 .lock()
                 .unwrap()
                 .push(record.strip_prefix("scripted#").unwrap().to_owned());
         }
     };
-    stage.inject(
+    stack.inject(
         "PutItem",
         Some("COMPLETED"),
         u32::MAX,
@@ -35,34 +35,34 @@ fn watch(stage: &TestStack) -> Arc<Mutex<Vec<String>>> {
 }
 
 #[tokio::test]
-async fn a_poison_message_among_a_thousand_in_twenty_groups_delays_nobody() {
-    // A retry, or waiting for one, would last longer than everything else.
+async fn poison_message_delays_none_of_a_thousand_others() {
+    // A retry, or a wait for one, would outlast the test.
     let parameters = [("RetryDelay", "600"), ("LongestRetryDelay", "600")];
-    let stage = stage::set("one-step", &parameters).await;
-    let done = watch(&stage);
+    let stack = stack::start("one-step", &parameters).await;
+    let done = watch(&stack);
     let mut groups = vec![Vec::new(); GROUPS];
     let mut poison = String::new();
     for number in 0..MESSAGES {
         for (group, messages) in groups.iter_mut().enumerate() {
             let name = format!("group-{group:02}");
             if (group, number) == (0, MESSAGES / 3) {
-                poison = send_in_order(&stage, &name, "poison", &script(["permanent"])).await;
+                poison = send_in_order(&stack, &name, "poison", &script(["permanent"])).await;
             }
-            messages.push(send_in_order(&stage, &name, &format!("{group}-{number}"), &script(["done"])).await);
+            messages.push(send_in_order(&stack, &name, &format!("{group}-{number}"), &script(["done"])).await);
         }
     }
-    while !stage.is_settled(&["work.fifo"]) {
-        // However slow the machine, something has to happen.
+    while !stack.is_settled(&["work.fifo"]) {
+        // A slow machine may take long, but must make progress.
         let so_far = done.lock().unwrap().len();
-        let goes_on = || done.lock().unwrap().len() > so_far || stage.is_settled(&["work.fifo"]);
-        stage.until("another is done", goes_on).await;
+        let progress = || done.lock().unwrap().len() > so_far || stack.is_settled(&["work.fifo"]);
+        stack.until("another is done", progress).await;
     }
 
-    let letters = stage.stack.sqs().peek("work-dlq.fifo");
-    assert_eq!(stage::original_ids(&letters), [&poison]);
+    let dead_letters = stack.stack.sqs().peek("work-dlq.fifo");
+    assert_eq!(stack::original_ids(&dead_letters), [&poison]);
     assert!(
-        groups.iter().flatten().all(|message| receives(&stage, message) == 1),
-        "none was sent back to wait, not even behind the poison"
+        groups.iter().flatten().all(|message| receives(&stack, message) == 1),
+        "no message was returned to the queue, not even behind the poison"
     );
     let done = done.lock().unwrap();
     let mut ends = Vec::new();
@@ -81,6 +81,6 @@ async fn a_poison_message_among_a_thousand_in_twenty_groups_delays_nobody() {
         .unwrap();
     assert!(
         ends[1..].iter().all(|end| behind_the_poison < *end),
-        "its group went on while all others were at work, and did not wait for them to end: {behind_the_poison} {ends:?}"
+        "its group went on before the other groups ended: {behind_the_poison} {ends:?}"
     );
 }

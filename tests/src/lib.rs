@@ -1,4 +1,4 @@
-//! The pages of no single crate. Their Rust blocks are compiled and run as this crate's documentation tests.
+//! The pages that belong to no single crate. Their Rust blocks are documentation tests of this crate.
 #![doc = include_str!("../../README.md")]
 
 /// How to add a function and test its handler.

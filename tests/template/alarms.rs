@@ -1,4 +1,4 @@
-//! What rings, and what is shown.
+//! Alarms and the dashboard.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -19,7 +19,7 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
 }
 
-/// The properties of each alarm by its name, without its description and whom it tells.
+/// The properties of each alarm by name, without description and actions.
 fn alarms(deployment: &Deployment) -> BTreeMap<String, Value> {
     let of = |properties: &Value| {
         let mut rest = properties.as_object().unwrap().clone();
@@ -33,7 +33,7 @@ fn alarms(deployment: &Deployment) -> BTreeMap<String, Value> {
     alarms.map(|alarm| of(&alarm.properties)).collect()
 }
 
-/// The same of the alarms about a queue or function, as they have to be.
+/// The expected alarms of a queue or function, in the same form.
 fn about<const N: usize>(dimension: &str, of: &str, alarms: [(&str, Value); N]) -> [(String, Value); N] {
     alarms.map(|(name, mut alarm)| {
         alarm["Dimensions"] = json!([{"Name": dimension, "Value": of}]);
@@ -65,7 +65,7 @@ fn of_function(function: &str, oldest: &str) -> [(String, Value); 4] {
         "Namespace": "SqsConsumer", "MetricName": "OldestMessageAge", "Statistic": "Maximum",
         "Period": "300", "EvaluationPeriods": "3", "DatapointsToAlarm": "1", "Threshold": oldest,
     });
-    let lambdas = |name| {
+    let of_lambda = |name| {
         json!({
             "Namespace": "AWS/Lambda", "MetricName": name, "Statistic": "Sum",
             "Period": "300", "EvaluationPeriods": "3", "DatapointsToAlarm": "2", "Threshold": "0",
@@ -77,15 +77,14 @@ fn of_function(function: &str, oldest: &str) -> [(String, Value); 4] {
     });
     let alarms = [
         ("failing-messages", age),
-        ("errors", lambdas("Errors")),
-        ("throttles", lambdas("Throttles")),
+        ("errors", of_lambda("Errors")),
+        ("throttles", of_lambda("Throttles")),
         ("lost-leases", lost),
     ];
     about("FunctionName", function, alarms)
 }
 
-/// The dashboard's widgets, the names of queues and functions still to be filled in: it shows alarms as well, of which the
-/// local stack knows no ARNs.
+/// The widgets of the dashboard, with references instead of names: the local stack has no ARNs of alarms to fill in.
 fn widgets(deployment: &Deployment) -> Vec<Value> {
     let body = &deployment.resource("Dashboard").properties["DashboardBody"]["Fn::Sub"];
     let body: Value = serde_json::from_str(text(body)).unwrap();
@@ -107,7 +106,7 @@ fn shown(deployment: &Deployment) -> BTreeSet<Metric> {
 }
 
 #[test]
-fn every_function_and_its_queues_have_their_six_alarms() {
+fn every_function_has_six_alarms() {
     let deployment = Deployment::with("", &[("Prefix", "dev-"), ("OldestMessageAlarmSeconds", "777")]);
     let mut expected = BTreeMap::new();
     for mapping in &deployment.template.mappings {
@@ -128,17 +127,17 @@ fn every_function_and_its_queues_have_their_six_alarms() {
 }
 
 #[test]
-fn a_message_that_fails_is_received_again_before_its_alarm_falls_silent() {
+fn failing_message_is_redelivered_before_its_alarm_clears() {
     for deployment in Deployment::all() {
         for (name, alarm) in alarms(&deployment) {
             let is_failing = alarm["MetricName"] == "OldestMessageAge";
             let seconds = |value: &Value| text(value).parse::<u64>().unwrap();
-            let rings_for = seconds(&alarm["Period"]) * seconds(&alarm["EvaluationPeriods"]);
+            let lasts = seconds(&alarm["Period"]) * seconds(&alarm["EvaluationPeriods"]);
             for function in deployment.template.functions.iter().filter(|_| is_failing) {
-                let hidden = function.environment["RETRY_DELAY_LONGEST_SECONDS"]
+                let delay = function.environment["RETRY_DELAY_LONGEST_SECONDS"]
                     .parse::<u64>()
                     .unwrap();
-                assert!(hidden <= rings_for, "{name} of {}", deployment.stage);
+                assert!(delay <= lasts, "{name} of {}", deployment.stage);
             }
         }
     }
@@ -162,15 +161,15 @@ fn every_alarm_names_its_section_of_the_runbook() {
 }
 
 #[test]
-fn alarms_tell_the_topic_if_there_is_one() {
+fn alarms_notify_the_topic_if_one_is_set() {
     let topic = "arn:aws:sns:us-east-1:000000000000:on-call";
-    for (given, told) in [(topic, json!([topic])), ("", Value::Null)] {
+    for (given, notified) in [(topic, json!([topic])), ("", Value::Null)] {
         let deployment = Deployment::with("", &[("AlarmTopicArn", given)]);
         for alarm in deployment.of_kind("AWS::CloudWatch::Alarm") {
             let properties = &alarm.properties;
             assert_eq!(
                 (&properties["AlarmActions"], &properties["OKActions"]),
-                (&told, &told),
+                (&notified, &notified),
                 "{}",
                 alarm.logical_id
             );
@@ -179,7 +178,7 @@ fn alarms_tell_the_topic_if_there_is_one() {
 }
 
 #[test]
-fn the_dashboard_shows_every_alarm_and_of_each_function_outcomes_latency_age_and_dead_letters() {
+fn dashboard_shows_every_alarm_and_metrics_of_each_function() {
     let deployment = Deployment::default();
     let alarms = deployment.of_kind("AWS::CloudWatch::Alarm");
     let arns: BTreeSet<_> = alarms.map(|alarm| format!("${{{}.Arn}}", alarm.logical_id)).collect();
@@ -219,15 +218,15 @@ fn the_dashboard_shows_every_alarm_and_of_each_function_outcomes_latency_age_and
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_functions_write_the_metrics_that_alarms_and_dashboard_are_about() {
-    let stage = TestStack::start_all(&[]).await;
-    stage.send("orders", &json!("no order")).await;
+async fn functions_write_the_metrics_of_alarms_and_dashboard() {
+    let stack = TestStack::start_all(&[]).await;
+    stack.send("orders", &json!("no order")).await;
     let written = || {
-        let lines = stage.log().into_iter();
+        let lines = stack.log().into_iter();
         let mut lines = lines.filter_map(|line| serde_json::from_str::<Value>(&line).ok());
         lines.find_map(|line| Some(line["_aws"]["CloudWatchMetrics"].as_array()?[0].clone()))
     };
-    stage.until("metrics are written", || written().is_some()).await;
+    stack.until("metrics are written", || written().is_some()).await;
     let directive = written().unwrap();
     assert_eq!(directive["Dimensions"], json!([["FunctionName"]]));
     let names: BTreeSet<_> = directive["Metrics"]
@@ -245,5 +244,5 @@ async fn the_functions_write_the_metrics_that_alarms_and_dashboard_are_about() {
         assert_eq!(directive["Namespace"], namespace);
         assert!(names.contains(name.as_str()), "{name} is not among {names:?}");
     }
-    stage.stack.shutdown().await;
+    stack.stack.shutdown().await;
 }

@@ -1,13 +1,13 @@
-//! What a deployment must not lack, and no linter demands: of the template's defaults, and of each stage in samconfig.toml.
+//! Requirements of a deployment that no linter checks, for the template's defaults and for each stage in samconfig.toml.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is tests")]
 
 mod alarms;
 mod environment;
-mod kept;
 mod mappings;
 mod properties;
 mod queues;
+mod retention;
 mod roles;
 mod stages;
 
@@ -23,9 +23,9 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 struct Deployment {
     /// `dev`, `staging` or `prod`; empty for the template's defaults.
     stage: String,
-    /// What the local stack reads of it.
+    /// The parts that the local stack reads.
     template: Template,
-    /// All of it.
+    /// All resources.
     resources: Vec<Resource>,
 }
 
@@ -99,7 +99,7 @@ fn last(arn: &str) -> &str {
     arn.rsplit([':', '/']).next().unwrap_or_default()
 }
 
-/// One or a list, as IAM and CloudFormation take either.
+/// One value or a list, because IAM and CloudFormation accept both.
 fn each(one_or_list: &Value) -> Vec<&Value> {
     match one_or_list {
         Value::Array(items) => items.iter().collect(),

@@ -1,4 +1,4 @@
-//! How messages go from a queue to its function.
+//! Event source mappings.
 
 use sam::Template;
 use serde_json::Value;
@@ -16,7 +16,7 @@ fn events(deployment: &Deployment) -> Vec<(&str, &Value)> {
 }
 
 #[test]
-fn every_mapping_is_at_work_and_reports_batch_item_failures() {
+fn every_mapping_is_enabled_and_reports_batch_item_failures() {
     let template = Deployment::default().template;
     assert_eq!(template.mappings.len(), template.functions.len());
     for mapping in &template.mappings {
@@ -25,27 +25,35 @@ fn every_mapping_is_at_work_and_reports_batch_item_failures() {
             "without it, Lambda deletes {}'s failed messages",
             mapping.queue
         );
-        assert!(mapping.enabled, "nobody would take messages from {}", mapping.queue);
+        assert!(
+            mapping.enabled,
+            "no function would receive messages of {}",
+            mapping.queue
+        );
     }
 }
 
 #[test]
-fn every_queue_hides_a_message_for_six_times_its_functions_timeout_and_the_window() {
+fn visibility_timeout_is_six_function_timeouts_and_the_window() {
     for deployment in Deployment::all() {
         for mapping in &deployment.template.mappings {
             let mut functions = deployment.template.functions.iter();
             let function = functions.find(|function| function.name == mapping.function).unwrap();
-            let hidden: u64 = deployment.queue(&mapping.queue).attributes["VisibilityTimeout"]
+            let visibility_timeout: u64 = deployment.queue(&mapping.queue).attributes["VisibilityTimeout"]
                 .parse()
                 .unwrap();
             let least = (function.timeout * 6 + mapping.window).as_secs();
-            assert!(hidden >= least, "{}: {hidden} s < {least} s", mapping.queue);
+            assert!(
+                visibility_timeout >= least,
+                "{}: {visibility_timeout} s < {least} s",
+                mapping.queue
+            );
         }
     }
 }
 
 #[test]
-fn a_request_is_sent_three_times_before_its_invocations_time_is_up() {
+fn three_request_timeouts_fit_into_an_invocation() {
     for deployment in Deployment::all() {
         for function in &deployment.template.functions {
             let request: u64 = function.environment["REQUEST_TIMEOUT_SECONDS"].parse().unwrap();
@@ -60,7 +68,7 @@ fn a_request_is_sent_three_times_before_its_invocations_time_is_up() {
 }
 
 #[test]
-fn a_batch_of_more_than_ten_without_a_window_is_refused_and_a_fifo_queue_takes_neither() {
+fn batches_above_ten_need_a_window_and_a_standard_queue() {
     let read = |parameters| Template::read(&path(), &settings(parameters));
     let refusal = read(&[("BatchSize", "11")]).unwrap_err().to_string();
     assert!(refusal.contains("MaximumBatchingWindowInSeconds"), "{refusal}");
@@ -82,7 +90,7 @@ fn a_batch_of_more_than_ten_without_a_window_is_refused_and_a_fifo_queue_takes_n
 }
 
 #[test]
-fn every_mapping_has_a_bound_of_its_own_and_none_has_provisioned_pollers_beside_it() {
+fn every_mapping_has_its_own_maximum_concurrency() {
     let deployment = Deployment::default();
     for (function, event) in events(&deployment) {
         assert!(event["ScalingConfig"]["MaximumConcurrency"].is_string(), "{function}");
@@ -92,7 +100,7 @@ fn every_mapping_has_a_bound_of_its_own_and_none_has_provisioned_pollers_beside_
 }
 
 #[test]
-fn functions_that_feed_each_other_in_a_circle_are_stopped() {
+fn recursive_loops_are_terminated() {
     for function in Deployment::default().of_kind("AWS::Serverless::Function") {
         assert_eq!(
             function.properties["RecursiveLoop"], "Terminate",

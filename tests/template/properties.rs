@@ -1,4 +1,4 @@
-//! What resources may say, and what parameters and outputs are about.
+//! Properties of resources, parameters and outputs.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -83,8 +83,8 @@ const KNOWN: [(&str, &[&str]); 8] = [
 const DECIDE: &str = "decide which permissions it needs, whether every stage and every resource of its kind should have it, and \
                       what it costs; then add it here";
 
-/// Parameters with a value that nothing else has, and of what kind the resources are that take it: one for each function.
-const TAKEN: [(&str, &str, &str); 12] = [
+/// Parameters, each with a unique value and the kind of resource that takes it: one resource per function.
+const USED_BY: [(&str, &str, &str); 12] = [
     ("Architecture", "arm64", "AWS::Serverless::Function"),
     ("MemorySize", "517", "AWS::Serverless::Function"),
     ("FunctionTimeout", "17", "AWS::Serverless::Function"),
@@ -116,7 +116,7 @@ fn resources_have_known_properties_only() {
 }
 
 #[test]
-fn every_function_of_the_workspace_is_deployed_and_built_like_any_other() {
+fn every_function_of_the_workspace_is_built_and_deployed() {
     let folder = Path::new(ROOT).join("functions");
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
     let folders = entries.filter(|entry| entry.path().is_dir());
@@ -138,7 +138,7 @@ fn every_function_of_the_workspace_is_deployed_and_built_like_any_other() {
 #[test]
 fn every_function_takes_the_parameters() {
     let functions = Deployment::default().template.functions.len();
-    for (parameter, value, kind) in TAKEN {
+    for (parameter, value, kind) in USED_BY {
         let deployment = Deployment::with("", &[(parameter, value)]);
         let takes = |properties: &Value| properties.to_string().contains(&format!("\"{value}\""));
         let taken = deployment.of_kind(kind).filter(|resource| takes(&resource.properties));
@@ -147,7 +147,7 @@ fn every_function_takes_the_parameters() {
 }
 
 #[test]
-fn no_parameter_takes_a_resource_away() {
+fn no_parameter_removes_a_resource() {
     let names = |parameters: &[(&str, &str)]| {
         let resources = Deployment::with("", parameters).resources.into_iter();
         resources.map(|resource| resource.logical_id).collect::<Vec<_>>()
@@ -159,24 +159,24 @@ fn no_parameter_takes_a_resource_away() {
 }
 
 #[test]
-fn parameters_refuse_what_would_do_harm() {
+fn parameters_refuse_harmful_values() {
     for (parameter, harmful) in [
-        // The metrics would be dropped.
+        // Metrics would not be logged.
         ("LogLevel", "WARN"),
-        // The log would end before the dead letters that it explains.
+        // Logs would expire before the dead letters that they explain.
         ("LogRetentionDays", "7"),
-        // Names would run together, and those of one stage could be another's.
+        // Without a separator, names of one stage could equal those of another.
         ("Prefix", "prod"),
         ("NotificationUrl", "notifications.example.com"),
     ] {
         let refusal = Template::read(&path(), &settings(&[(parameter, harmful)])).unwrap_err();
-        let place = format!("Parameters.{parameter}:");
-        assert!(refusal.to_string().contains(&place), "{refusal}");
+        let path_in_template = format!("Parameters.{parameter}:");
+        assert!(refusal.to_string().contains(&path_in_template), "{refusal}");
     }
 }
 
 #[test]
-fn tables_are_paid_by_request_and_functions_run_where_they_are_built_for() {
+fn tables_bill_per_request_and_functions_use_provided_al2023() {
     let deployment = Deployment::default();
     for (kind, property, value) in [
         ("AWS::DynamoDB::Table", "BillingMode", "PAY_PER_REQUEST"),
@@ -189,7 +189,7 @@ fn tables_are_paid_by_request_and_functions_run_where_they_are_built_for() {
 }
 
 #[test]
-fn every_output_is_of_what_its_name_says() {
+fn outputs_match_their_names() {
     let deployment = Deployment::with("", &[("Prefix", "dev-")]);
     let mut expected = BTreeMap::new();
     for mapping in &deployment.template.mappings {

@@ -1,4 +1,4 @@
-//! Queues, and where their dead letters go.
+//! Queues and dead-letter queues.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,9 +15,9 @@ fn retention(queue: &Queue) -> Duration {
     Duration::from_secs(queue.attributes["MessageRetentionPeriod"].parse().unwrap())
 }
 
-/// The mean time between the first and the last receive of a message that fails: each delay is random, up to a bound that
-/// doubles with each receive.
-fn patience(function: &Function, receives: u32) -> Duration {
+/// The mean time between the first and the last receive of a failing message. Each delay is random, up to a bound that doubles
+/// with each receive.
+fn mean_time_of_receives(function: &Function, receives: u32) -> Duration {
     let seconds = |name: &str| {
         let seconds = function.environment.get(name)?;
         Some(Duration::from_secs(seconds.parse().unwrap()))
@@ -29,7 +29,7 @@ fn patience(function: &Function, receives: u32) -> Duration {
 }
 
 #[test]
-fn somebody_is_told_of_an_outage_of_half_an_hour_and_no_message_is_given_up() {
+fn outage_of_half_an_hour_alarms_and_dead_letters_no_message() {
     for deployment in Deployment::all() {
         for mapping in &deployment.template.mappings {
             let queue = deployment.queue(&mapping.queue);
@@ -37,9 +37,9 @@ fn somebody_is_told_of_an_outage_of_half_an_hour_and_no_message_is_given_up() {
             let receives = policy["maxReceiveCount"].as_u64().unwrap().try_into().unwrap();
             let mut functions = deployment.template.functions.iter();
             let function = functions.find(|function| function.name == mapping.function).unwrap();
-            let patience = patience(function, receives);
-            // With less, it would be more than one in a thousand.
-            assert!(patience >= Duration::from_mins(65), "{}: {patience:?}", queue.name);
+            let mean = mean_time_of_receives(function, receives);
+            // With a shorter mean, more than one message in a thousand would be dead-lettered.
+            assert!(mean >= Duration::from_mins(65), "{}: {mean:?}", queue.name);
         }
         for alarm in deployment.of_kind("AWS::CloudWatch::Alarm") {
             let threshold: u64 = alarm.properties["Threshold"].as_str().unwrap().parse().unwrap();
@@ -49,7 +49,7 @@ fn somebody_is_told_of_an_outage_of_half_an_hour_and_no_message_is_given_up() {
 }
 
 #[test]
-fn a_dead_letter_queue_takes_messages_of_its_own_queue_alone() {
+fn dead_letter_queue_accepts_only_its_source_queue() {
     let deployment = Deployment::with("", &[("Prefix", "dev-")]);
     let sources: BTreeSet<_> = deployment
         .template
@@ -70,12 +70,12 @@ fn a_dead_letter_queue_takes_messages_of_its_own_queue_alone() {
 }
 
 #[test]
-fn messages_wait_as_long_as_the_readme_says_and_none_outlives_the_record_of_its_work() {
+fn records_outlive_messages_and_retention_matches_the_readme() {
     let deployment = Deployment::default();
     for mapping in &deployment.template.mappings {
         let queue = deployment.queue(&mapping.queue);
         let dead_letters = deployment.queue(&deployment.dead_letter_queue(&queue.name));
-        // On a standard queue a moved message keeps the time when it was sent; on a FIFO queue it is as if sent anew.
+        // On a standard queue a moved message keeps its sent time. On a FIFO queue the time starts again.
         let (days, longest) = match queue.name.ends_with(".fifo") {
             true => (10, retention(queue) + retention(dead_letters)),
             false => (14, retention(dead_letters)),
@@ -87,7 +87,7 @@ fn messages_wait_as_long_as_the_readme_says_and_none_outlives_the_record_of_its_
 }
 
 #[test]
-fn groups_of_a_fifo_queue_share_neither_deduplication_nor_throughput() {
+fn fifo_deduplication_and_throughput_are_per_message_group() {
     let deployment = Deployment::default();
     let fifo = |queue: &&str| queue.ends_with(".fifo");
     for queue in deployment
@@ -111,7 +111,7 @@ fn every_queue_is_encrypted() {
 }
 
 #[test]
-fn every_queue_refuses_what_does_not_come_over_tls_and_lets_nobody_in() {
+fn queue_policies_only_deny_requests_without_tls() {
     let deployment = Deployment::default();
     let mut protected = BTreeSet::new();
     for policy in deployment.of_kind("AWS::SQS::QueuePolicy") {

@@ -1,4 +1,4 @@
-//! What the functions may do: what they do, and nothing else.
+//! Each role allows the requests of its function, and no others.
 
 use std::collections::BTreeSet;
 
@@ -8,11 +8,11 @@ use testing::TestStack;
 
 use crate::{Deployment, each, last};
 
-/// What Lambda's poller asks of a queue, in the name of its function
+/// The actions that Lambda's poller needs on a queue
 /// ([permissions](https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html#events-sqs-permissions)).
-const POLLERS: [&str; 3] = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
+const POLLER: [&str; 3] = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
 
-/// What Lambda's log and X-Ray take.
+/// The actions that Lambda's logs and X-Ray need.
 const LOGS: [&str; 2] = ["logs:CreateLogStream", "logs:PutLogEvents"];
 const XRAYS: [&str; 2] = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"];
 
@@ -23,8 +23,8 @@ fn permission(action: &str, resource: &str) -> Permission {
     (action.to_owned(), resource.to_owned())
 }
 
-/// Everything that a function's role allows. The log group, which the local stack does not create, is known by the
-/// function's logical ID.
+/// All permissions of the role of a function. The log group, which the local stack does not create, appears as the logical ID
+/// of the function.
 fn allowed(deployment: &Deployment, function: &str) -> BTreeSet<Permission> {
     let role = &deployment.resource(&format!("{function}Role")).properties;
     let policies = each(&role["Policies"]);
@@ -33,8 +33,8 @@ fn allowed(deployment: &Deployment, function: &str) -> BTreeSet<Permission> {
         .flat_map(|policy| each(&policy["PolicyDocument"]["Statement"]));
     let mut allowed = BTreeSet::new();
     for statement in statements {
-        let says: Vec<_> = statement.as_object().unwrap().keys().collect();
-        assert_eq!(says, ["Action", "Effect", "Resource"], "of {function}: {statement}");
+        let keys: Vec<_> = statement.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["Action", "Effect", "Resource"], "of {function}: {statement}");
         assert_eq!(statement["Effect"], "Allow");
         for action in each(&statement["Action"]) {
             let action = action.as_str().unwrap();
@@ -46,7 +46,7 @@ fn allowed(deployment: &Deployment, function: &str) -> BTreeSet<Permission> {
     allowed
 }
 
-/// The last part of what is allowed: of an ARN in the stack's region and account, and of the service that the action is of.
+/// The last part of the ARN, which must be in the region and account of the stack and of the service of the action.
 fn named<'a>(action: &str, resource: &'a Value) -> &'a str {
     if let Some(group) = resource["Fn::GetAtt"].as_str() {
         return group.strip_suffix("Logs.Arn").unwrap();
@@ -56,8 +56,8 @@ fn named<'a>(action: &str, resource: &'a Value) -> &'a str {
         return resource;
     }
     let service = action.split(':').next().unwrap();
-    let here = format!("arn:aws:{service}:us-east-1:000000000000:");
-    assert!(resource.starts_with(&here), "{action} on {resource}");
+    let prefix = format!("arn:aws:{service}:us-east-1:000000000000:");
+    assert!(resource.starts_with(&prefix), "{action} on {resource}");
     last(resource)
 }
 
@@ -65,49 +65,48 @@ fn on(actions: &[&str], resource: &str) -> BTreeSet<Permission> {
     actions.iter().map(|action| permission(action, resource)).collect()
 }
 
-/// Work of all kinds for all functions: done, dead-lettered, and put off.
-async fn put_to_work(stage: &TestStack) {
+/// Has each function process messages that are done, dead-lettered and delayed.
+async fn process_messages(stack: &TestStack) {
     let stock = json!({"TableName": "stock", "Item": {"id": {"S": "tea"}, "stock": {"N": "9"}}});
-    stage.stack.dynamodb().call("PutItem", stock);
-    // As often as the client tries for the three messages that there are: then they go back, and their visibility timeouts
-    // are changed.
+    stack.stack.dynamodb().call("PutItem", stock);
+    // All attempts for the three valid messages: they are returned to the queue, with a new visibility timeout.
     for (operation, namespace) in [
         ("TransactWriteItems", "place-order#"),
         ("TransactWriteItems", "reserve-stock#"),
         ("PutItem", "send-notification#"),
     ] {
-        stage.inject(operation, Some(namespace), 9, FaultKind::Throttle);
+        stack.inject(operation, Some(namespace), 9, FaultKind::Throttle);
     }
     let items = json!([{"sku": "tea", "quantity": 1, "price": 7}]);
     let order = json!({"id": "o-1", "customer": "ada", "items": items, "amount": 7});
     let notification = json!({"to": "ada@example.com", "subject": "s", "text": "t"});
     let reservation = json!({"sku": "tea", "quantity": 1, "order": "o-1"});
     for body in [&order, &json!("no order")] {
-        stage.send("orders", body).await;
+        stack.send("orders", body).await;
     }
     for body in [&notification, &json!("no notification")] {
-        stage.send("notifications", body).await;
+        stack.send("notifications", body).await;
     }
     for body in [&reservation, &json!("no reservation")] {
-        stage.send_in_group("reservations.fifo", "tea", body).await;
+        stack.send_in_group("reservations.fifo", "tea", body).await;
     }
-    stage
+    stack
         .until_settled(&["orders", "notifications", "reservations.fifo"])
         .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_allows_what_its_function_asks_for_and_its_poller_log_and_traces_need() {
-    let stage = TestStack::start_all(&[("FunctionTimeout", "2"), ("VisibilityTimeout", "12")]).await;
-    put_to_work(&stage).await;
-    let calls = stage.stack.calls();
+async fn role_allows_exactly_the_requests_of_its_function() {
+    let stack = TestStack::start_all(&[("FunctionTimeout", "2"), ("VisibilityTimeout", "12")]).await;
+    process_messages(&stack).await;
+    let calls = stack.stack.calls();
     let deployment = Deployment::default();
     for mapping in &deployment.template.mappings {
         let mut functions = deployment.template.functions.iter();
         let function = functions.find(|function| function.name == mapping.function).unwrap();
-        let asked = calls.iter().filter(|call| call.function == function.name);
-        let mut needed: BTreeSet<_> = asked.map(|call| permission(&call.action, &call.resource)).collect();
-        needed.extend(on(&POLLERS, &mapping.queue));
+        let requests = calls.iter().filter(|call| call.function == function.name);
+        let mut needed: BTreeSet<_> = requests.map(|call| permission(&call.action, &call.resource)).collect();
+        needed.extend(on(&POLLER, &mapping.queue));
         needed.extend(on(&LOGS, &function.logical_id));
         needed.extend(on(&XRAYS, "*"));
         assert_eq!(
@@ -117,11 +116,11 @@ async fn a_role_allows_what_its_function_asks_for_and_its_poller_log_and_traces_
             function.name
         );
     }
-    stage.stack.shutdown().await;
+    stack.stack.shutdown().await;
 }
 
 #[test]
-fn no_action_is_a_wildcard_and_no_resource_but_that_of_x_ray() {
+fn no_action_and_only_the_x_ray_resource_is_a_wildcard() {
     let deployment = Deployment::default();
     for function in &deployment.template.functions {
         for (action, resource) in allowed(&deployment, &function.logical_id) {
@@ -137,7 +136,7 @@ fn no_action_is_a_wildcard_and_no_resource_but_that_of_x_ray() {
 }
 
 #[test]
-fn without_tracing_nothing_is_allowed_of_x_ray() {
+fn without_tracing_no_x_ray_action_is_allowed() {
     let deployment = Deployment::with("", &[("Tracing", "PassThrough")]);
     for function in &deployment.template.functions {
         let mut allowed = allowed(&deployment, &function.logical_id).into_iter();
@@ -150,7 +149,7 @@ fn without_tracing_nothing_is_allowed_of_x_ray() {
 }
 
 #[test]
-fn every_function_has_a_role_of_its_own_that_lambda_alone_takes_on_and_no_policy_of_others() {
+fn every_function_has_its_own_role_that_only_lambda_assumes() {
     let deployment = Deployment::default();
     let functions: Vec<_> = deployment.of_kind("AWS::Serverless::Function").collect();
     assert_eq!(deployment.of_kind("AWS::IAM::Role").count(), functions.len());

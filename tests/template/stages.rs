@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::{Deployment, ROOT, last, section};
 
-/// Names and values of a stage's parameters, in its order.
+/// Names and values of the parameters of a stage, in order.
 type Parameters = Vec<(String, String)>;
 
 fn config() -> toml::Table {
@@ -13,7 +13,7 @@ fn config() -> toml::Table {
     toml::from_str(&config).unwrap()
 }
 
-/// What `sam deploy` is told of each stage.
+/// The parameters of `sam deploy` for each stage.
 fn deployments() -> BTreeMap<String, toml::Table> {
     let deployment = |(stage, config): (String, toml::Value)| {
         let deployment = config.get("deploy")?.get("parameters")?.as_table()?;
@@ -26,7 +26,7 @@ pub(crate) fn all() -> BTreeMap<String, Parameters> {
     let parameters = |(stage, deployment): (String, toml::Table)| {
         let pairs = deployment["parameter_overrides"].as_array().unwrap().iter();
         let pairs = pairs.map(|pair| pair.as_str().unwrap().split_once('=').unwrap());
-        // SAM takes an empty value in quotes only.
+        // SAM accepts an empty value only in quotes.
         let parameters = pairs.map(|(name, value)| (name.to_owned(), value.trim_matches('"').to_owned()));
         (stage, parameters.collect())
     };
@@ -41,7 +41,7 @@ fn differences(one: &Parameters, other: &Parameters) -> Vec<String> {
 }
 
 #[test]
-fn the_stages_are_dev_staging_and_prod_and_share_no_name() {
+fn stages_are_dev_staging_and_prod_and_share_no_name() {
     let stages = all();
     assert_eq!(stages.keys().collect::<Vec<_>>(), ["dev", "prod", "staging"]);
     for deployment in Deployment::all() {
@@ -61,7 +61,7 @@ fn the_stages_are_dev_staging_and_prod_and_share_no_name() {
 }
 
 #[test]
-fn what_is_said_for_every_stage_is_how_to_build_and_that_validation_lints() {
+fn defaults_of_all_stages_only_configure_build_and_lint() {
     let config = config();
     let default = config["default"].as_table().unwrap();
     let expected = toml::toml! {
@@ -72,7 +72,7 @@ fn what_is_said_for_every_stage_is_how_to_build_and_that_validation_lints() {
 }
 
 #[test]
-fn a_stage_is_deployed_as_its_own_stack_and_prod_once_somebody_has_confirmed_it() {
+fn each_stage_is_its_own_stack_and_prod_needs_confirmation() {
     for (stage, mut deployment) in deployments() {
         deployment.remove("parameter_overrides");
         let mut expected = toml::toml! {
@@ -91,20 +91,20 @@ fn a_stage_is_deployed_as_its_own_stack_and_prod_once_somebody_has_confirmed_it(
 }
 
 #[test]
-fn every_stage_names_every_parameter_in_the_templates_order() {
+fn every_stage_sets_every_parameter_in_template_order() {
     let parameters = section("Parameters", &[]);
     let names: Vec<_> = parameters.iter().map(|(name, _)| name).collect();
     for (stage, parameters) in all() {
         let named: Vec<_> = parameters.iter().map(|(name, _)| name).collect();
         assert_eq!(
             named, names,
-            "of {stage}; what a stage does not name, `sam deploy` leaves as it was when the stack was made"
+            "{stage}: `sam deploy` keeps the old value of a parameter that a stage does not set"
         );
     }
 }
 
 #[test]
-fn staging_is_as_prod_and_each_stage_has_a_receiver_of_its_own() {
+fn staging_equals_prod_and_each_stage_has_its_own_receiver() {
     let stages = all();
     let own = ["Prefix", "NotificationUrl", "LogRetentionDays", "AlarmTopicArn"];
     let differences = differences(&stages["staging"], &stages["prod"]);

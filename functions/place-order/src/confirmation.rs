@@ -1,11 +1,11 @@
-//! What the customer is told.
+//! The confirmation that the customer gets.
 
 use idempotency::OutgoingMessage;
 use serde::Serialize;
 
 use crate::Order;
 
-/// A notification, as the queue's consumer reads it.
+/// A notification as the consumer of the queue reads it.
 #[derive(Serialize)]
 struct Confirmation<'a> {
     to: &'a str,
@@ -13,8 +13,8 @@ struct Confirmation<'a> {
     text: String,
 }
 
-/// The confirmation of an order. It has the order's key, and not the message's: an order that its producer sends twice is
-/// confirmed once.
+/// The confirmation of an order. Its key is that of the order, not of the message: an order that is sent twice is confirmed
+/// once.
 pub(crate) fn of(order: &Order, queue_url: &str) -> Result<OutgoingMessage, serde_json::Error> {
     let Order {
         id, customer, amount, ..
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_confirmation_tells_the_customer_the_order_and_its_amount() {
+    fn confirmation_states_the_order_and_its_amount() {
         let order = Order {
             id: "o-1".to_owned(),
             customer: "ada@example.com".to_owned(),

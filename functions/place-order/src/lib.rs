@@ -1,8 +1,8 @@
-//! Takes orders: each is inserted, added to its customer's running total, and confirmed, exactly once.
+//! Places orders: stores each order, adds it to the total of its customer, and sends a confirmation, exactly once.
 //!
-//! The total is the point. Adding is not idempotent by itself, so a total is right only if the effect of each message
-//! happens once, however often it is delivered. Order, total and the record that the message is done are therefore
-//! committed in one transaction. The confirmation is kept in that record, and sent once it is there.
+//! Adding is not idempotent by itself: the total is right only if each message has its effect once, however often it is
+//! delivered. Therefore one transaction commits the order, the total and the completed record. The confirmation is stored in
+//! that record, and sent after the commit.
 
 mod confirmation;
 mod order;
@@ -23,7 +23,7 @@ pub struct PlaceOrder {
 }
 
 impl PlaceOrder {
-    /// A handler that writes to these tables, and sends confirmations to the queue of this URL.
+    /// A handler that writes to these tables and sends confirmations to the queue with this URL.
     pub fn new(tables: Tables, notifications_queue: impl Into<String>) -> Self {
         Self {
             tables,
@@ -31,7 +31,7 @@ impl PlaceOrder {
         }
     }
 
-    /// The same, tables named by `ORDERS_TABLE` and `CUSTOMERS_TABLE`, the queue by `NOTIFICATIONS_QUEUE_URL`.
+    /// The same, with the tables in `ORDERS_TABLE` and `CUSTOMERS_TABLE` and the queue in `NOTIFICATIONS_QUEUE_URL`.
     ///
     /// # Errors
     ///
@@ -49,7 +49,7 @@ impl Handler for PlaceOrder {
     type Message = Order;
     type Write = DynamoDbWrite;
     const NAMESPACE: &'static str = "place-order";
-    // Its only effects are its writes and its message.
+    // The only effects are writes and a message, so no claim is needed.
     const MODE: Mode = Mode::OneStep;
 
     async fn handle(&self, order: Order, _: &Delivery) -> Result<Completion<DynamoDbWrite>, Failure> {

@@ -1,4 +1,4 @@
-//! Lambda function `place-order`: see the library beside it.
+//! Lambda function `place-order`. The handler is in the library of this package.
 
 use std::process::ExitCode;
 

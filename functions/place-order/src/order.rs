@@ -1,17 +1,17 @@
-//! What is ordered, and whether it can be true.
+//! Orders and their validation.
 
 use serde::{Deserialize, Serialize};
 
 /// An order. Money is in minor units (cents).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
-    /// The producer's name for it: an order that is sent twice is one order.
+    /// The ID that the producer chose. Two messages with the same ID are one order.
     pub id: String,
-    /// Whose running total it is added to.
+    /// The customer whose total it is added to.
     pub customer: String,
-    /// What is ordered.
+    /// The lines of the order; at least one.
     pub items: Vec<Line>,
-    /// The sum of the lines.
+    /// The sum of the lines, in minor units.
     pub amount: i64,
 }
 
@@ -20,69 +20,69 @@ pub struct Order {
 pub struct Line {
     /// What is ordered (stock keeping unit).
     pub sku: String,
-    /// How many; at least one.
+    /// Number of units; at least one.
     pub quantity: i64,
-    /// What one of them costs, in minor units; at least zero.
+    /// Price per unit in minor units; at least zero.
     pub price: i64,
 }
 
-/// Why an order can never be placed.
+/// Why an order can never be placed. The failure is permanent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidOrder {
-    /// Without both it can't be recorded, or confirmed.
+    /// ID or customer is blank or too long for a partition key.
     #[error("order {id:?}: id and customer must not be blank, and have at most {MAX_KEY_BYTES} bytes")]
     Name {
         /// The order's ID.
         id: String,
     },
-    /// Nothing is ordered.
+    /// The order has no lines.
     #[error("order {id} has no items")]
     Empty {
         /// The order's ID.
         id: String,
     },
-    /// Less than one of something is ordered.
+    /// A quantity is less than one.
     #[error("order {id}: quantity of {sku} is {quantity}, must be positive")]
     Quantity {
         /// The order's ID.
         id: String,
-        /// The line's.
+        /// The SKU of the line.
         sku: String,
-        /// The line's.
+        /// The quantity of the line.
         quantity: i64,
     },
-    /// Something costs less than nothing.
+    /// A price is negative.
     #[error("order {id}: price of {sku} is {price}, must not be negative")]
     Price {
         /// The order's ID.
         id: String,
-        /// The line's.
+        /// The SKU of the line.
         sku: String,
-        /// The line's, in minor units.
+        /// The price of the line, in minor units.
         price: i64,
     },
-    /// The producer's sum is not ours.
+    /// The stated amount is not the sum of the lines.
     #[error("order {id} does not add up: amount is {amount}, its lines make {sum}")]
     Sum {
         /// The order's ID.
         id: String,
-        /// What the producer says, in minor units.
+        /// The stated amount, in minor units.
         amount: i64,
-        /// What the lines make, in minor units: too much for 64 bits, perhaps.
+        /// The sum of the lines, in minor units. It can exceed 64 bits.
         sum: i128,
     },
 }
 
-/// ID and customer are partition keys
+/// The limit of a partition key, because ID and customer are such keys
 /// ([Constraints](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html)).
 const MAX_KEY_BYTES: usize = 2048;
 
 impl Order {
-    /// Whether the order makes sense.
+    /// Validates the order.
     ///
     /// # Errors
     ///
-    /// [`InvalidOrder`] names the order and what is wrong with it; it will never be right.
+    /// [`InvalidOrder`] states the order and the violated rule.
     pub fn check(&self) -> Result<(), InvalidOrder> {
         let id = || self.id.clone();
         if [&self.id, &self.customer]
@@ -120,8 +120,8 @@ impl Order {
         }
     }
 
-    /// The sum of the lines. A line makes less than 2^126, and no message has room for more than 2^16 lines of that kind,
-    /// but saturating is cheaper than proving it.
+    /// The sum of the lines. A line is less than 2^126 and no message holds more than 2^16 lines, so it cannot overflow;
+    /// saturating is cheaper than proving that.
     fn sum(&self) -> i128 {
         let lines = self
             .items
@@ -150,12 +150,12 @@ mod tests {
     }
 
     #[test]
-    fn an_order_that_adds_up_is_fine() {
+    fn order_that_adds_up_is_valid() {
         assert_eq!(order().check(), Ok(()));
     }
 
     #[test]
-    fn a_wrong_sum_names_the_order_and_both_sums() {
+    fn error_about_a_wrong_sum_states_both_sums() {
         let error = Order { amount: 701, ..order() }.check().unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused_with_its_reason() {
+    fn invalid_orders_are_refused_with_a_reason() {
         let with_line = |quantity, price| {
             let items = vec![Line {
                 sku: "tea".to_owned(),
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_beyond_64_bits_are_compared_and_not_wrapped() {
+    fn sums_beyond_64_bits_do_not_wrap() {
         let line = Line {
             sku: "gold".to_owned(),
             quantity: i64::MAX,

@@ -1,4 +1,4 @@
-//! What an order means for the tables.
+//! The writes of an order.
 
 use std::collections::HashMap;
 
@@ -8,20 +8,20 @@ use idempotency::{DynamoDbWrite, Item, Refusal};
 
 use crate::{Line, Order};
 
-/// Names of the tables that orders are written to; the partition key of each is the string `id`.
+/// Names of the tables that orders are written to. The partition key of each is the string `id`.
 #[derive(Debug, Clone)]
 pub struct Tables {
-    /// One item an order.
+    /// One item per order.
     pub orders: String,
-    /// One item a customer, with the running `total` of their orders in minor units.
+    /// One item per customer, with the `total` of their orders in minor units.
     pub customers: String,
 }
 
 impl Tables {
-    /// Inserts the order, if its ID is new.
+    /// Inserts the order if its ID is new.
     ///
-    /// The same order under the ID is the same order, sent twice by its producer: done before. Another one is an error
-    /// that no repetition mends.
+    /// If the same order exists, the producer sent it twice, and it is already done. Another order with this ID is a
+    /// permanent failure.
     pub(crate) fn insert(&self, order: &Order) -> Result<DynamoDbWrite, BuildError> {
         let item = item(order);
         let put = Put::builder()
@@ -29,15 +29,17 @@ impl Tables {
             .set_item(Some(item.clone()))
             .condition_expression("attribute_not_exists(id)")
             .build()?;
-        let taken = format!("order {} was placed before with other content", order.id);
-        Ok(DynamoDbWrite::put(put).if_refused(move |there| match there {
-            // It may have more attributes by now, such as a state.
-            Some(there) if item.iter().all(|(name, value)| there.get(name) == Some(value)) => Refusal::AlreadyDone,
-            _ => Refusal::Permanent(taken.clone()),
+        let id_taken = format!("order {} was placed before with other content", order.id);
+        Ok(DynamoDbWrite::put(put).if_refused(move |existing| match existing {
+            // Other attributes may have been added since, such as a state.
+            Some(existing) if item.iter().all(|(name, value)| existing.get(name) == Some(value)) => {
+                Refusal::AlreadyDone
+            }
+            _ => Refusal::Permanent(id_taken.clone()),
         }))
     }
 
-    /// Adds the order's amount to its customer's total.
+    /// Adds the amount of the order to the total of its customer.
     pub(crate) fn add_to_total(&self, order: &Order) -> Result<DynamoDbWrite, BuildError> {
         let update = Update::builder()
             .table_name(&self.customers)

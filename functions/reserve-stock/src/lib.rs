@@ -1,8 +1,8 @@
-//! Reserves stock: what an order needs of a SKU is taken from its stock, exactly once and never below zero.
+//! Reserves stock: subtracts the quantity that an order needs from the stock of a SKU, exactly once and never below zero.
 //!
-//! The order of messages is the point: whoever asks first is served first. So they come from a FIFO queue, grouped by SKU: one
-//! SKU's reservations are made in order, those of different SKUs side by side. The condition that stock suffices is part
-//! of the same transaction as the record that the message is done, so it holds whoever else writes to the table.
+//! The first request for a SKU is served first. Messages therefore come from a FIFO queue whose message group is the SKU:
+//! reservations of one SKU are made in order, those of different SKUs concurrently. One transaction checks that the stock
+//! suffices and commits the completed record, so the condition holds even if others write to the table.
 
 mod reservation;
 mod table;
@@ -21,12 +21,12 @@ pub struct ReserveStock {
 }
 
 impl ReserveStock {
-    /// A handler that takes from this table.
+    /// A handler that reserves from this table.
     pub fn new(table: Table) -> Self {
         Self { table }
     }
 
-    /// The same, the table named by `STOCK_TABLE`.
+    /// The same, with the table in `STOCK_TABLE`.
     ///
     /// # Errors
     ///
@@ -42,16 +42,16 @@ impl Handler for ReserveStock {
     type Message = Reservation;
     type Write = DynamoDbWrite;
     const NAMESPACE: &'static str = "reserve-stock";
-    // Its only effect is its write.
+    // The only effect is a write, so no claim is needed.
     const MODE: Mode = Mode::OneStep;
 
-    /// What an order needs of a SKU is one reservation, however many messages its producer makes of it.
+    /// One key per SKU and order: messages that repeat a reservation are duplicates.
     fn key(&self, reservation: &Reservation, _: &Received) -> IdempotencyKey {
         IdempotencyKey::business(format!("{:?} for order {:?}", reservation.sku, reservation.order))
     }
 
     async fn handle(&self, reservation: Reservation, _: &Delivery) -> Result<Completion<DynamoDbWrite>, Failure> {
         reservation.check().map_err(Failure::permanent)?;
-        Ok(Completion::new().write(self.table.take(&reservation)?))
+        Ok(Completion::new().write(self.table.reserve(&reservation)?))
     }
 }

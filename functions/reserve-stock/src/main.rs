@@ -1,4 +1,4 @@
-//! Lambda function `reserve-stock`: see the library beside it.
+//! Lambda function `reserve-stock`. The handler is in the library of this package.
 
 use std::process::ExitCode;
 

@@ -1,51 +1,51 @@
-//! What is reserved, and whether it can be.
+//! Reservations and their validation.
 
 use serde::{Deserialize, Serialize};
 
-/// A reservation. Its message's group is its SKU.
+/// A reservation. The message group of its message is the SKU.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reservation {
-    /// What is reserved (stock keeping unit).
+    /// The reserved item (stock keeping unit).
     pub sku: String,
-    /// How many; at least one.
+    /// Number of units; at least one.
     pub quantity: i64,
-    /// The ID of the order that they are for.
+    /// The ID of the order that needs them.
     pub order: String,
 }
 
-/// Why a reservation can never be made, whatever is in stock.
+/// Why a reservation is invalid, whatever is in stock. The failure is permanent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidReservation {
-    /// It does not say of what, or what for.
+    /// SKU or order is empty or too long for a partition key.
     #[error("reservation of {sku:?} for order {order:?}: both must have 1 to {MAX_NAME_BYTES} bytes")]
     Name {
-        /// The reservation's.
+        /// The SKU of the reservation.
         sku: String,
-        /// The reservation's.
+        /// The order of the reservation.
         order: String,
     },
-    /// Less than one is reserved.
+    /// The quantity is less than one.
     #[error("reservation of {sku} for order {order}: quantity is {quantity}, must be positive")]
     Quantity {
-        /// The reservation's.
+        /// The SKU of the reservation.
         sku: String,
-        /// The reservation's.
+        /// The order of the reservation.
         order: String,
-        /// The reservation's.
+        /// The quantity of the reservation.
         quantity: i64,
     },
 }
 
-/// The SKU is a partition key, and so is an order's ID elsewhere
+/// The limit of a partition key. The SKU is one here; the ID of the order is one in the table of orders
 /// ([Constraints](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html)).
 const MAX_NAME_BYTES: usize = 2048;
 
 impl Reservation {
-    /// Whether the reservation makes sense.
+    /// Validates the reservation.
     ///
     /// # Errors
     ///
-    /// [`InvalidReservation`] names the reservation and what is wrong with it; it will never be right.
+    /// [`InvalidReservation`] states the reservation and the violated rule.
     pub fn check(&self) -> Result<(), InvalidReservation> {
         let (sku, order) = (self.sku.clone(), self.order.clone());
         let is_name = |name: &String| (1..=MAX_NAME_BYTES).contains(&name.len());
@@ -78,12 +78,12 @@ mod tests {
     }
 
     #[test]
-    fn one_of_something_for_some_order_is_fine() {
+    fn reservation_of_one_is_valid() {
         assert_eq!(reservation().check(), Ok(()));
     }
 
     #[test]
-    fn less_than_one_is_refused_with_its_reason() {
+    fn quantity_below_one_is_refused_with_a_reason() {
         for quantity in [0, -1, i64::MIN] {
             let error = Reservation {
                 quantity,
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_2048_bytes_are_fine_and_longer_or_empty_ones_are_not() {
+    fn names_have_1_to_2048_bytes() {
         let is_name = |name: &str| named(name).map(|reservation| reservation.check().is_ok());
         assert_eq!(is_name(&"ü".repeat(1024)), [true; 2]);
         assert_eq!(is_name(&"ü".repeat(1025)), [false; 2]);

@@ -1,4 +1,4 @@
-//! What a reservation means for the table.
+//! The write of a reservation.
 
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{AttributeValue, Update};
@@ -6,18 +6,18 @@ use idempotency::{DynamoDbWrite, Item, Refusal};
 
 use crate::Reservation;
 
-/// Name of the table that is taken from; its partition key is the string `id`.
+/// Name of the stock table. Its partition key is the string `id`.
 #[derive(Debug, Clone)]
 pub struct Table {
-    /// One item a SKU, with its `stock`, a number.
+    /// One item per SKU, with the number `stock`.
     pub stock: String,
 }
 
 impl Table {
-    /// Takes the reserved quantity from its SKU's stock, if there is so much.
+    /// Subtracts the quantity from the stock of the SKU, if the stock suffices.
     ///
-    /// If not, it is refused for good: there may be more some day, but an order can't wait for that.
-    pub(crate) fn take(&self, reservation: &Reservation) -> Result<DynamoDbWrite, BuildError> {
+    /// Otherwise the failure is permanent: an order cannot wait until there is new stock.
+    pub(crate) fn reserve(&self, reservation: &Reservation) -> Result<DynamoDbWrite, BuildError> {
         let update = Update::builder()
             .table_name(&self.stock)
             .key("id", AttributeValue::S(reservation.sku.clone()))
@@ -26,19 +26,20 @@ impl Table {
             .expression_attribute_values(":quantity", AttributeValue::N(reservation.quantity.to_string()))
             .build()?;
         let reservation = reservation.clone();
-        Ok(DynamoDbWrite::update(update).if_refused(move |there| Refusal::Permanent(refused(&reservation, there))))
+        Ok(DynamoDbWrite::update(update)
+            .if_refused(move |existing| Refusal::Permanent(refused(&reservation, existing))))
     }
 }
 
-/// Names may be long, and a reason is cut: what can't be looked up comes first.
-fn refused(reservation: &Reservation, there: Option<&Item>) -> String {
+/// The reason of a refusal. A long reason is cut, so the quantities come before the names.
+fn refused(reservation: &Reservation, existing: Option<&Item>) -> String {
     let Reservation { sku, quantity, order } = reservation;
-    let there = match there.map(|item| item.get("stock")) {
+    let available = match existing.map(|item| item.get("stock")) {
         None => "no such SKU".to_owned(),
         Some(Some(AttributeValue::N(stock))) => format!("{stock} in stock"),
-        Some(_) => "no stock stated".to_owned(),
+        Some(_) => "stock unknown".to_owned(),
     };
-    format!("{quantity} wanted, {there}: {sku} for order {order}")
+    format!("{quantity} requested, {available}: {sku} for order {order}")
 }
 
 #[cfg(test)]
@@ -46,22 +47,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_says_what_is_wanted_and_what_is_there() {
+    fn refusal_states_requested_and_available_quantity() {
         let reservation = Reservation {
             sku: "tea".to_owned(),
             quantity: 3,
             order: "o-1".to_owned(),
         };
-        let refused = |there: Option<AttributeValue>| {
-            let item = there.map(|stock| Item::from([("stock".to_owned(), stock)]));
+        let refused = |stock: Option<AttributeValue>| {
+            let item = stock.map(|stock| Item::from([("stock".to_owned(), stock)]));
             refused(&reservation, item.as_ref())
         };
         assert_eq!(
             refused(Some(AttributeValue::N("2".to_owned()))),
-            "3 wanted, 2 in stock: tea for order o-1"
+            "3 requested, 2 in stock: tea for order o-1"
         );
-        assert_eq!(refused(None), "3 wanted, no such SKU: tea for order o-1");
-        let nonsense = AttributeValue::S("many".to_owned());
-        assert_eq!(refused(Some(nonsense)), "3 wanted, no stock stated: tea for order o-1");
+        assert_eq!(refused(None), "3 requested, no such SKU: tea for order o-1");
+        let text = AttributeValue::S("many".to_owned());
+        assert_eq!(refused(Some(text)), "3 requested, stock unknown: tea for order o-1");
     }
 }

@@ -1,11 +1,11 @@
-//! Delivers notifications to an HTTP receiver.
+//! Sends notifications to an HTTP receiver.
 //!
 //! The call is an effect outside any transaction: if the process dies between the call and its record, the message is
-//! delivered again. So the key is claimed first, which keeps two attempts from running side by side, and every attempt
-//! carries the same `Idempotency-Key`, by which the receiver can tell a repetition.
+//! redelivered and the call is repeated. Therefore the key is claimed first, so that no two attempts run concurrently, and
+//! every attempt sends the same `Idempotency-Key`, by which the receiver recognises a repetition.
 
-mod answer;
 mod notification;
+mod response;
 
 pub use notification::Notification;
 
@@ -22,11 +22,11 @@ use http_body_util::{BodyExt, Limited};
 use idempotency::{Completion, NoWrites};
 use tokio::time::timeout;
 
-/// How long the receiver has for an answer.
+/// The receiver must answer within this time.
 const RECEIVER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Of a longer answer the rest is not read, and its connection is closed.
-const MAX_ANSWER_BYTES: usize = 64 * 1024;
+/// The rest of a longer response body is not read, and the connection is closed.
+const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
 /// [The Idempotency-Key HTTP Header Field](https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/).
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -39,7 +39,7 @@ pub struct SendNotification {
 }
 
 impl SendNotification {
-    /// A handler that posts to this receiver.
+    /// A handler that sends `POST` requests to this receiver.
     pub fn new(receiver: Uri) -> Self {
         Self {
             receiver,
@@ -47,11 +47,11 @@ impl SendNotification {
         }
     }
 
-    /// The same, the receiver's http or https URL given by `NOTIFICATION_URL`.
+    /// The same, with the http or https URL of the receiver in `NOTIFICATION_URL`.
     ///
     /// # Errors
     ///
-    /// [`SettingError`] if it is not set, or is no such URL.
+    /// [`SettingError`] if it is not set, or is not such a URL.
     pub fn from_env() -> Result<Self, SettingError> {
         const VARIABLE: &str = "NOTIFICATION_URL";
         let receiver: Uri = setting(VARIABLE)?
@@ -65,7 +65,8 @@ impl SendNotification {
 }
 
 impl SendNotification {
-    /// The receiver gave no answer. Of its URL host and port are named: user info, path and query may hold secrets.
+    /// The failure of a request without an answer. It states only host and port of the receiver: user info, path and query
+    /// may contain secrets.
     fn failure(&self, why: &str) -> Failure {
         let host = self.receiver.host().unwrap_or_default();
         let default = if self.receiver.scheme() == Some(&Scheme::HTTPS) {
@@ -94,13 +95,13 @@ impl Handler for SendNotification {
             Ok(Err(error)) if error.is_connect() => {
                 return Err(self.failure(&format!("can't be reached: {}", Chain(&error))));
             }
-            Ok(Err(error)) => return Err(self.failure(&format!("broke off: {}", Chain(&error)))),
-            Err(_) => return Err(self.failure(&format!("did not answer in {RECEIVER_TIMEOUT:?}"))),
+            Ok(Err(error)) => return Err(self.failure(&format!("sent no complete answer: {}", Chain(&error)))),
+            Err(_) => return Err(self.failure(&format!("did not answer within {RECEIVER_TIMEOUT:?}"))),
         };
         let (head, body) = response.into_parts();
-        // A connection whose answer was read to its end is used again. What it says is of no interest.
-        let _ = timeout(RECEIVER_TIMEOUT, Limited::new(body, MAX_ANSWER_BYTES).collect()).await;
-        answer::read(head.status, &head.headers)
+        // Read to its end, so that the connection can be reused. The content does not matter.
+        let _ = timeout(RECEIVER_TIMEOUT, Limited::new(body, MAX_RESPONSE_BYTES).collect()).await;
+        response::outcome(head.status, &head.headers)
     }
 }
 
@@ -109,14 +110,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_receiver_without_an_answer_is_named_by_host_and_port_alone() {
-        for (url, place) in [
+    fn failure_names_the_receiver_by_host_and_port_only() {
+        for (url, address) in [
             ("https://ada:secret@example.com/secret?token=secret", "example.com:443"),
             ("http://example.com", "example.com:80"),
             ("https://[::1]:8443/secret", "[::1]:8443"),
         ] {
             let failure = SendNotification::new(url.parse().unwrap()).failure("is silent");
-            assert_eq!(failure.to_string(), format!("the receiver {place} is silent"));
+            assert_eq!(failure.to_string(), format!("the receiver {address} is silent"));
             assert!(!failure.is_permanent());
         }
     }

@@ -1,4 +1,4 @@
-//! Lambda function `send-notification`: see the library beside it.
+//! Lambda function `send-notification`. The handler is in the library of this package.
 
 use std::process::ExitCode;
 

@@ -1,23 +1,23 @@
-//! What is to be said, and to whom.
+//! Notifications and their validation.
 
 use serde::{Deserialize, Serialize};
 
-/// A notification, posted to the receiver as it is.
+/// A notification. It is posted to the receiver unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notification {
-    /// Whom it is for: whatever the receiver understands, such as an e-mail address.
+    /// The recipient, in a form that the receiver understands, such as an e-mail address.
     pub to: String,
-    /// What it is about.
+    /// The subject.
     pub subject: String,
-    /// What it says.
+    /// The text.
     pub text: String,
 }
 
 impl Notification {
-    /// Whether it can be delivered at all.
+    /// Validates the notification. The error is a reason for a permanent failure.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         match self.to.trim() {
-            "" => Err("the notification is for nobody: `to` is empty"),
+            "" => Err("the notification has no recipient: `to` is empty"),
             _ => Ok(()),
         }
     }

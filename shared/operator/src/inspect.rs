@@ -1,4 +1,4 @@
-//! `operator inspect`: what the ledger knows of a key.
+//! `operator inspect`: the record of a key.
 
 use std::process::ExitCode;
 
@@ -11,14 +11,14 @@ use crate::{Outcome, RecordArgs, record};
 #[derive(Args)]
 pub(crate) struct InspectArgs {
     #[command(flatten)]
-    of: RecordArgs,
-    /// As JSON, every attribute as the table has it
+    record: RecordArgs,
+    /// Print JSON, with every attribute as stored in the table
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) async fn run(args: InspectArgs) -> Outcome {
-    let RecordArgs { key, table, endpoint } = args.of;
+    let RecordArgs { key, table, endpoint } = args.record;
     let ledger = table.ledger(&endpoint).await?;
     let Some(item) = ledger.item(&key).await? else {
         return Err(format!("there is no record {} in table {}", key.record_id(), table.name).into());

@@ -1,13 +1,13 @@
-//! The operators' command line.
+//! The operators' commands.
 
 mod confirm;
 mod dlq;
 mod endpoint;
+mod error;
 mod inspect;
 mod record;
 mod table;
 mod time;
-mod trouble;
 mod unlock;
 
 use std::process::ExitCode;
@@ -18,10 +18,10 @@ use idempotency::Key;
 use crate::endpoint::EndpointArgs;
 use crate::table::TableArgs;
 
-/// Look into the ledger, free a key, send dead letters back to where they came from.
+/// Inspect the ledger, unlock a key, list and redrive dead letters.
 ///
-/// Works on the stack or emulator that --endpoint-url or AWS_ENDPOINT_URL names, and else on AWS, with the
-/// credentials and the region that the AWS CLI would use.
+/// Uses the stack or emulator that --endpoint-url or AWS_ENDPOINT_URL names. Otherwise uses AWS, with the credentials
+/// and the region of the AWS CLI.
 #[derive(Parser)]
 #[command(name = "operator", version, verbatim_doc_comment, after_help = EXIT_STATUS)]
 struct Cli {
@@ -30,27 +30,28 @@ struct Cli {
 }
 
 const EXIT_STATUS: &str = "\
-Exit status: 0 done, 1 something is wrong or not there, 2 wrong usage, 130 interrupted by Ctrl-C (143 by SIGTERM).";
+Exit status: 0 success, 1 failure or not found, 2 wrong usage, 130 interrupted by Ctrl-C (143 by SIGTERM).";
 
 #[derive(Subcommand)]
 enum Command {
-    /// Show what the ledger knows of a key
+    /// Show the record of a key
     ///
-    /// Exit status 1 if it knows nothing.
+    /// Exit status 1 if there is none.
     Inspect(inspect::InspectArgs),
-    /// Free a key: delete the claim of a holder who will not come back, or a REJECTED record
+    /// Unlock a key: delete the claim of a dead holder, or a REJECTED record
     ///
-    /// Its next message is worked at once. Without this a claimed key is free when its lease ends, and a rejected one
-    /// when its record expires, or when `dlq redrive` clears it, which does not know the keys that a function takes
-    /// from an envelope, a deduplication ID or its business. What is done is refused.
+    /// The next message with this key is then processed at once. Without this command, a claimed key is free when its
+    /// lease ends, and a rejected key when its record expires or when `dlq redrive` deletes the record. Unlock a key
+    /// that its dead letter does not state, such as one from an envelope, a deduplication ID or a handler. A COMPLETED
+    /// record is never deleted.
     #[command(verbatim_doc_comment)]
     Unlock(unlock::UnlockArgs),
-    /// See what is in a dead-letter queue, and send it back
+    /// List and redrive the messages of a dead-letter queue
     #[command(subcommand)]
     Dlq(dlq::DlqCommand),
 }
 
-/// Whose record.
+/// The record that a command is about.
 #[derive(Args)]
 pub(crate) struct RecordArgs {
     /// The record's ID: NAMESPACE#KEY, such as place-order#2e9b785d-6ad6-4b7a-9a27-3a2b0a1f5c11
@@ -64,24 +65,24 @@ pub(crate) struct RecordArgs {
 
 fn record_id(text: &str) -> Result<Key, String> {
     if !text.contains('#') {
-        return Err("the '#' is missing: KEY is NAMESPACE#KEY, such as place-order#MESSAGE-ID".to_owned());
+        return Err("the '#' is missing: write NAMESPACE#KEY, such as place-order#MESSAGE-ID".to_owned());
     }
-    Key::from_record_id(text).map_err(|why| format!("{why}; write it as NAMESPACE#KEY, such as place-order#MESSAGE-ID"))
+    Key::from_record_id(text).map_err(|why| format!("{why}: write NAMESPACE#KEY, such as place-order#MESSAGE-ID"))
 }
 
 pub(crate) type Outcome = Result<ExitCode, Box<dyn std::error::Error>>;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    let outcome = match Cli::parse().command {
         Command::Inspect(args) => inspect::run(args).await,
         Command::Unlock(args) => unlock::run(args).await,
         Command::Dlq(command) => dlq::run(command).await,
     };
-    match done {
+    match outcome {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {}", trouble::chain(&*error));
+            eprintln!("error: {}", error::chain(&*error));
             ExitCode::FAILURE
         }
     }

@@ -1,4 +1,4 @@
-//! A record for a person to read, or a program.
+//! A record as text and as JSON.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine;
@@ -9,7 +9,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::time;
 
-/// The attributes that are explained, in the order in which they are shown; others follow under their own names.
+/// The attributes with a label, in the order in which they are shown. Others follow under their own names.
 const KNOWN: [(&str, &str); 9] = [
     ("id", "record"),
     ("status", "status"),
@@ -22,7 +22,7 @@ const KNOWN: [(&str, &str); 9] = [
     ("outgoing", "outgoing"),
 ];
 
-/// A line for each attribute, and one for the token by which receivers know the work.
+/// A line for each attribute, and one for the idempotency token that receivers get.
 pub(crate) fn text(key: &Key, item: &Item, now: Timestamp) -> String {
     let known = KNOWN
         .iter()
@@ -33,7 +33,7 @@ pub(crate) fn text(key: &Key, item: &Item, now: Timestamp) -> String {
     let others = others
         .into_iter()
         .map(|(name, value)| (name.as_str(), name.as_str(), value));
-    let line = |label: &str, told: &str| format!("{label:<12} {told}");
+    let line = |label: &str, value: &str| format!("{label:<12} {value}");
     let lines = known.chain(others);
     let lines = lines.map(|(name, label, value)| line(&printable(label), &explained(name, value, now)));
     lines
@@ -47,27 +47,27 @@ fn explained(name: &str, value: &AttributeValue, now: Timestamp) -> String {
         let number: u64 = value.as_n().ok()?.parse().ok()?;
         Some(time::point(Timestamp::from_millis(number.checked_mul(factor)?), now))
     };
-    let told = match name {
+    let explained = match name {
         "in_progress_expiration" => millis(1),
         "expiration" => millis(1000),
         "status" => value.as_s().ok().and_then(|word| meaning(word)),
         "outgoing" => value.as_s().ok().and_then(|text| indented(text)),
         _ => None,
     };
-    told.unwrap_or_else(|| plain(value))
+    explained.unwrap_or_else(|| plain(value))
 }
 
 fn meaning(status: &str) -> Option<String> {
     let meaning = match status {
-        "INPROGRESS" => "somebody works on it, or died over it",
+        "INPROGRESS" => "its holder is processing it, or has died",
         "COMPLETED" => "done",
-        "REJECTED" => "it can never be done",
+        "REJECTED" => "failed permanently",
         _ => return None,
     };
     Some(format!("{status}: {meaning}"))
 }
 
-/// The messages to send, below each other.
+/// The outgoing messages as indented JSON.
 fn indented(outgoing: &str) -> Option<String> {
     let messages: Value = serde_json::from_str(outgoing).ok()?;
     let lines = format!("{messages:#}").replace('\n', "\n             ");
@@ -84,7 +84,7 @@ fn plain(value: &AttributeValue) -> String {
 /// Every attribute under its own name; binary values in Base64.
 pub(crate) fn json(item: &Item) -> Value {
     let attributes = item.iter().map(|(name, value)| (name.clone(), value_json(value)));
-    // In the order of their names, whatever order the map has.
+    // By name, because the order of a map is random.
     let mut attributes: Vec<_> = attributes.collect();
     attributes.sort_by(|(one, _), (other, _)| one.cmp(other));
     Value::Object(attributes.into_iter().collect())
@@ -105,12 +105,12 @@ fn value_json(value: &AttributeValue) -> Value {
             let entries = map.iter().map(|(name, value)| (name.clone(), value_json(value)));
             Value::Object(entries.collect::<Map<_, _>>())
         }
-        // Null, and what DynamoDB may yet invent.
+        // Null, and types that DynamoDB may add.
         _ => Value::Null,
     }
 }
 
-/// A number that JSON's readers would round stays text.
+/// A number that JSON readers would round stays text.
 fn number(digits: &str) -> Value {
     let whole = digits.parse::<i64>().map(Number::from).ok();
     whole.map_or_else(|| Value::String(digits.to_owned()), Value::Number)

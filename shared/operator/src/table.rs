@@ -7,10 +7,10 @@ use clap::builder::NonEmptyStringValueParser;
 use idempotency::DynamoDbStore;
 
 use crate::endpoint::EndpointArgs;
-use crate::trouble;
+use crate::error;
 
-/// Read to learn whether there is a table: nobody has this record.
-const NOBODYS: &str = "operator#is-there-a-table";
+/// A record that does not exist, read to check that the table exists.
+const PROBE_ID: &str = "operator#is-there-a-table";
 
 /// The ledger's table.
 #[derive(Args)]
@@ -27,25 +27,25 @@ pub(crate) struct TableArgs {
 }
 
 impl TableArgs {
-    /// The ledger in the table, which is there.
+    /// The ledger in the table. Checks that the table can be read, before a confirmation is requested and before dead
+    /// letters are received, because each of them would fail.
     ///
     /// # Errors
     ///
-    /// In one line why it can't be read: before a person is asked, and before any letter is received, of which each would
-    /// fail by itself.
+    /// One line: why the table cannot be read.
     pub(crate) async fn ledger(&self, endpoint: &EndpointArgs) -> Result<DynamoDbStore, String> {
         let dynamodb = endpoint.dynamodb().await?;
         let request = dynamodb.client.get_item().table_name(&self.name);
-        let read = request.key("id", AttributeValue::S(NOBODYS.to_owned())).send().await;
+        let read = request.key("id", AttributeValue::S(PROBE_ID.to_owned())).send().await;
         let name = &self.name;
         match read {
             Ok(_) => Ok(DynamoDbStore::new(dynamodb.client, name)),
             Err(error) => Err(match error.as_service_error() {
                 Some(GetItemError::ResourceNotFoundException(_)) => format!(
-                    "there is no table {name}: name the ledger's with --table, such as prod-idempotency, or with \
+                    "there is no table {name}: pass the ledger's table, such as prod-idempotency, with --table or \
                      IDEMPOTENCY_TABLE"
                 ),
-                _ => trouble::told(&format!("table {name}"), &error, &dynamodb.place),
+                _ => error::describe(&format!("table {name}"), &error, &dynamodb.endpoint),
             }),
         }
     }

@@ -1,11 +1,11 @@
-//! Points in time and lengths of it, for a person to read.
+//! Points in time and durations as text.
 
 use std::time::Duration;
 
 use aws_sdk_sqs::primitives::{DateTime, DateTimeFormat};
 use idempotency::Timestamp;
 
-/// A point in time, absolute and seen from `now`: `2026-01-02T03:04:05Z, in 3 min 20 s`.
+/// A point in time, absolute and relative to `now`: `2026-01-02T03:04:05Z, in 3 min 20 s`.
 pub(crate) fn point(at: Timestamp, now: Timestamp) -> String {
     let relative = match at >= now {
         true => format!("in {}", length(now.until(at))),
@@ -19,7 +19,7 @@ pub(crate) fn point(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// A length of time in its two largest units, the second rounded down.
+/// A duration in its two largest units, the second rounded down.
 pub(crate) fn length(time: Duration) -> String {
     let seconds = time.as_secs();
     let units = [("d", 86_400, 3600, "h"), ("h", 3600, 60, "min"), ("min", 60, 1, "s")];
@@ -40,8 +40,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_length_is_told_in_its_two_largest_units() {
-        for (seconds, told) in [
+    fn a_duration_has_its_two_largest_units() {
+        for (seconds, text) in [
             (0, "0 s"),
             (59, "59 s"),
             (60, "1 min"),
@@ -50,12 +50,12 @@ mod tests {
             (15 * 86_400 + 3_599, "15 d"),
             (90_000, "1 d 1 h"),
         ] {
-            assert_eq!(length(Duration::from_secs(seconds)), told);
+            assert_eq!(length(Duration::from_secs(seconds)), text);
         }
     }
 
     #[test]
-    fn a_point_in_time_is_told_absolutely_and_from_now() {
+    fn a_point_in_time_is_absolute_and_relative() {
         let at = Timestamp::from_millis(1_700_000_000_000);
         let minute = Duration::from_secs(60);
         assert_eq!(point(at, at.plus(minute)), "2023-11-14T22:13:20Z, 1 min ago");

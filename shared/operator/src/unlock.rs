@@ -1,4 +1,4 @@
-//! `operator unlock`: the end of a dead lease, or of a rejection.
+//! `operator unlock`: deletes the claim of a dead holder, or a rejection.
 
 use std::process::ExitCode;
 
@@ -12,19 +12,19 @@ use crate::{Outcome, RecordArgs, record, time};
 #[derive(Args)]
 pub(crate) struct UnlockArgs {
     #[command(flatten)]
-    of: RecordArgs,
-    /// Don't ask
+    record: RecordArgs,
+    /// Run without confirmation
     #[arg(long)]
     yes: bool,
 }
 
 pub(crate) async fn run(args: UnlockArgs) -> Outcome {
-    let RecordArgs { key, table, endpoint } = args.of;
+    let RecordArgs { key, table, endpoint } = args.record;
     let (id, name) = (key.record_id(), &table.name);
     let ledger = table.ledger(&endpoint).await?;
-    // What is shown and what is held against the table later are one and the same.
+    // One read for both: the record that is shown is the one that the deletion requires to be unchanged.
     let Some(item) = ledger.item(&key).await? else {
-        return Err(format!("there is no record {id} in table {name}: nothing locks it").into());
+        return Err(format!("there is no record {id} in table {name}: the key is not locked").into());
     };
     let seen = Record::from_item(&key, &item)?;
     let now = Timestamp::now();
@@ -33,18 +33,18 @@ pub(crate) async fn run(args: UnlockArgs) -> Outcome {
         Status::InProgress => eprintln!("{}", warning(&seen, now)),
         Status::Completed => {
             return Err(format!(
-                "{id} is COMPLETED, and not locked: without its record the work would be repeated; its outgoing messages, \
-                 if any are left, are sent with its next delivery"
+                "cannot unlock {id}: it is COMPLETED, and without its record the work would be repeated; outgoing messages \
+                 that are not sent yet are sent when its message is delivered again"
             )
             .into());
         }
-        Status::Rejected => eprintln!("warning: the next delivery under this key is worked again"),
+        Status::Rejected => eprintln!("warning: the next message with this key is processed again"),
     }
     if !confirmed(&format!("Unlock {id}?"), args.yes)? {
         return Err("nothing was changed".into());
     }
     if !ledger.delete_record(&key, &seen).await? {
-        return Err(format!("{id} has changed since it was shown, and was left as it is: look at it again").into());
+        return Err(format!("{id} has changed since it was shown and was not deleted: inspect it again").into());
     }
     say!("unlocked {id}");
     Ok(ExitCode::SUCCESS)
@@ -52,9 +52,9 @@ pub(crate) async fn run(args: UnlockArgs) -> Outcome {
 
 fn warning(seen: &Record, now: Timestamp) -> String {
     let lease = match seen.lease_end {
-        Some(end) if end > now => format!("its lease holds for another {}", time::length(now.until(end))),
-        Some(_) => "its lease is over, and the next message with this key takes it over without this".to_owned(),
-        None => "its lease has no end, but that of the record".to_owned(),
+        Some(end) if end > now => format!("its lease ends in {}", time::length(now.until(end))),
+        Some(_) => "its lease is over, so the next message with this key takes it over even without unlock".to_owned(),
+        None => "its record states no lease end, so the claim ends when the record expires".to_owned(),
     };
-    format!("warning: if its holder still works, its work is done twice; {lease}")
+    format!("warning: if the holder is still alive, the work is done twice; {lease}")
 }

@@ -1,5 +1,4 @@
-//! A function whose handler does what each message says, for the tests of outcomes: no function of the workspace has reason
-//! to do all of that.
+//! A function whose handler does what each message instructs, for the outcome tests. No sample function has all outcomes.
 
 use std::marker::PhantomData;
 use std::process::ExitCode;
@@ -21,7 +20,7 @@ async fn main() -> ExitCode {
         Ok("sns") => run::<Sns>().await,
         Ok("event-bridge") => run::<EventBridge>().await,
         Ok("holding") => run::<Holding>().await,
-        Ok("hurried") => run::<Hurried>().await,
+        Ok("short-timeout") => run::<ShortTimeout>().await,
         Ok("business") => run::<Business>().await,
         Ok("deduplication") => run::<Deduplication>().await,
         _ => run::<Claiming>().await,
@@ -36,36 +35,36 @@ async fn run<K: Kind>() -> ExitCode {
     lambda::run(|| Scripted::<K>::from_env(Client::new(&config?))).await
 }
 
-/// What the message asks for, delivery by delivery; the last goes for all that follow.
+/// One action per delivery. The last one applies to all further deliveries.
 #[derive(Deserialize)]
 struct Script {
-    /// The business key, for a handler that goes by one.
+    /// The business key, for a handler that uses one.
     #[serde(default)]
     key: String,
-    deeds: Vec<Deed>,
+    actions: Vec<Action>,
 }
 
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Deed {
+enum Action {
     Done,
-    /// Done, and counted under the message's idempotency token, in one transaction with its record.
+    /// Done, with a write that counts the idempotency token.
     Count,
-    /// Done after so many milliseconds.
+    /// Done after this many milliseconds.
     Take(u64),
-    /// Done once the test has put an item `released` among the counts.
+    /// Done after the test has put an item `released` into the table of counts.
     WhenReleased,
-    /// Done, and these scripts are sent to the same queue.
+    /// Done, with these scripts as outgoing messages to the same queue.
     Send(Vec<Value>),
     Retry,
-    /// After so many seconds.
+    /// Retry after this many seconds.
     RetryAfter(u64),
     Permanent,
     Panic,
     Hang,
 }
 
-/// What is special to one handler.
+/// The constants and the key of one kind of handler.
 trait Kind: Send + Sync + 'static {
     const MODE: Mode = Mode::ClaimThenComplete;
     const ENVELOPE: Envelope = Envelope::None;
@@ -100,16 +99,16 @@ impl Kind for EventBridge {
     const ENVELOPE: Envelope = Envelope::EventBridge;
 }
 
-/// In one step, so that each delivery of the message that holds the group shows as a run.
+/// In one step, so that each delivery of the message that holds its group is a run.
 struct Holding;
 impl Kind for Holding {
     const MODE: Mode = Mode::OneStep;
     const HOLD_GROUP: bool = true;
 }
 
-struct Hurried;
-impl Kind for Hurried {
-    // Enough for a message that does not hang, on a machine that stands still now and then.
+struct ShortTimeout;
+impl Kind for ShortTimeout {
+    // Enough for a message that does not hang, also on a busy machine.
     const TIMEOUT: Option<Duration> = Some(Duration::from_secs(5));
 }
 
@@ -149,10 +148,10 @@ impl<K: Kind> Handler for Scripted<K> {
     }
 
     async fn handle(&self, script: Script, delivery: &Delivery) -> Result<Completion<DynamoDbWrite>, Failure> {
-        self.note(delivery).await?;
+        self.record_run(delivery).await?;
         let before = usize::try_from(delivery.receive_count())?.saturating_sub(1);
-        let deed = script.deeds.get(before).or(script.deeds.last());
-        self.perform(deed.cloned().unwrap_or(Deed::Done), delivery).await
+        let action = script.actions.get(before).or(script.actions.last());
+        self.perform(action.cloned().unwrap_or(Action::Done), delivery).await
     }
 }
 
@@ -167,17 +166,22 @@ impl<K: Kind> Scripted<K> {
         })
     }
 
-    /// Lets the test know of this run, whatever becomes of it.
-    async fn note(&self, delivery: &Delivery) -> Result<(), Failure> {
+    /// Records this run for the test, whatever its outcome.
+    async fn record_run(&self, delivery: &Delivery) -> Result<(), Failure> {
         let now = Timestamp::now().millis();
         let receives = delivery.receive_count();
-        // Two copies may be at work in the same millisecond, in two processes.
+        // Two processes may start copies in the same millisecond.
         let process = std::process::id();
         let id = format!("{} {receives} {now} {process}", delivery.message_id());
         let origin = delivery.origin().map(|origin| {
-            let said = [origin.id(), origin.source(), origin.subject().unwrap_or_default()];
+            let fields = [origin.id(), origin.source(), origin.subject().unwrap_or_default()];
             let attribute = origin.attribute("tenant").or(origin.attribute("account"));
-            format!("{} {} {}", said.join(" "), origin.time(), attribute.unwrap_or_default())
+            format!(
+                "{} {} {}",
+                fields.join(" "),
+                origin.time(),
+                attribute.unwrap_or_default()
+            )
         });
         let put = self.client.put_item().table_name(&self.runs_table);
         put.item("id", AttributeValue::S(id))
@@ -189,23 +193,23 @@ impl<K: Kind> Scripted<K> {
         Ok(())
     }
 
-    async fn perform(&self, deed: Deed, delivery: &Delivery) -> Result<Completion<DynamoDbWrite>, Failure> {
-        match deed {
-            Deed::Done => {}
-            Deed::Count => return Ok(Completion::new().write(self.count(delivery)?)),
-            Deed::Take(millis) => tokio::time::sleep(Duration::from_millis(millis)).await,
-            Deed::WhenReleased => self.await_release().await?,
-            Deed::Send(scripts) => return self.send(&scripts),
-            Deed::Retry => return Err(Failure::retry("not today")),
-            Deed::RetryAfter(seconds) => return Err(Failure::retry_after(Duration::from_secs(seconds), "not yet")),
-            Deed::Permanent => return Err(Failure::permanent("not ever")),
-            Deed::Panic => {
-                #[expect(clippy::panic, reason = "the message asks for it")]
+    async fn perform(&self, action: Action, delivery: &Delivery) -> Result<Completion<DynamoDbWrite>, Failure> {
+        match action {
+            Action::Done => {}
+            Action::Count => return Ok(Completion::new().write(self.count(delivery)?)),
+            Action::Take(millis) => tokio::time::sleep(Duration::from_millis(millis)).await,
+            Action::WhenReleased => self.await_release().await?,
+            Action::Send(scripts) => return self.send(&scripts),
+            Action::Retry => return Err(Failure::retry("not today")),
+            Action::RetryAfter(seconds) => return Err(Failure::retry_after(Duration::from_secs(seconds), "not yet")),
+            Action::Permanent => return Err(Failure::permanent("not ever")),
+            Action::Panic => {
+                #[expect(clippy::panic, reason = "the message requests it")]
                 {
                     panic!("at the disco")
                 }
             }
-            Deed::Hang => std::future::pending().await,
+            Action::Hang => std::future::pending().await,
         }
         Ok(Completion::new())
     }

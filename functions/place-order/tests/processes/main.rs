@@ -1,4 +1,4 @@
-//! What place-order promises, checked on its real processes: started, fed, starved and killed by the local stack.
+//! The promises of place-order, tested on real processes that the local stack starts, invokes and kills.
 
 #![expect(clippy::unwrap_used, reason = "all of this is tests")]
 
@@ -9,5 +9,5 @@ mod kills;
 mod metrics;
 mod proxy;
 mod samples;
-mod stage;
+mod stack;
 mod start;

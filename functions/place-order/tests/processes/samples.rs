@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use testing::{UNHURRIED, failures, samples};
 
-use crate::stage::{self, orders, sums, totals};
+use crate::stack::{self, orders, sums, totals};
 
-/// Which of a sample's messages can never be worked.
+/// The messages of a sample that fail permanently.
 enum Failing {
     None,
     These(&'static [&'static str]),
-    /// One of two, the one that is committed last.
+    /// One of these, whichever is committed last.
     OneOf(&'static [&'static str]),
 }
 
@@ -60,35 +60,35 @@ impl Failing {
 }
 
 #[tokio::test]
-async fn every_sample_event_is_done_with_and_exactly_what_its_fact_forbids_is_dead_lettered() {
-    let stage = stage::set(&UNHURRIED).await;
+async fn sample_events_dead_letter_exactly_their_invalid_messages() {
+    let stack = stack::start(&UNHURRIED).await;
     let samples = samples("place-order");
     let expected: BTreeSet<_> = EXPECTED.iter().map(|(file, _)| (*file).to_owned()).collect();
     assert_eq!(samples.keys().cloned().collect::<BTreeSet<_>>(), expected);
     for (file, failing) in &EXPECTED {
-        let before = stage.dead_letters("orders").len();
-        let reported = failures(&stage.invoke_with("place-order", samples[*file].clone()).await);
+        let before = stack.dead_letters("orders").len();
+        let reported = failures(&stack.invoke_with("place-order", samples[*file].clone()).await);
         assert_eq!(reported, [""; 0], "{file}");
-        failing.check(&stage.dead_letters("orders")[before..], file);
+        failing.check(&stack.dead_letters("orders")[before..], file);
     }
-    assert_eq!(orders(&stage), orders_that_can_be_placed(&samples));
-    assert_eq!(totals(&stage), sums(&stage));
+    assert_eq!(orders(&stack), valid_orders(&samples));
+    assert_eq!(totals(&stack), sums(&stack));
 }
 
 #[tokio::test]
-async fn without_a_dead_letter_queue_exactly_the_messages_that_its_fact_forbids_are_reported_of_every_sample_event() {
-    let stage = stage::set_without_dead_letter_queue(&UNHURRIED).await;
+async fn without_dead_letter_queue_sample_events_report_failures() {
+    let stack = stack::start_without_dead_letter_queue(&UNHURRIED).await;
     let samples = samples("place-order");
     for (file, failing) in &EXPECTED {
-        let reported = failures(&stage.invoke_with("place-order", samples[*file].clone()).await);
+        let reported = failures(&stack.invoke_with("place-order", samples[*file].clone()).await);
         failing.check(&reported, file);
     }
-    assert_eq!(stage.dead_letters("orders"), [""; 0]);
-    assert_eq!(orders(&stage), orders_that_can_be_placed(&samples));
+    assert_eq!(stack.dead_letters("orders"), [""; 0]);
+    assert_eq!(orders(&stack), valid_orders(&samples));
 }
 
-/// IDs of all orders in the samples but those that make no sense, sorted.
-fn orders_that_can_be_placed(samples: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
+/// IDs of all valid orders in the samples, sorted.
+fn valid_orders(samples: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
     let mut orders = BTreeSet::new();
     for sample in samples.values() {
         let event: Value = serde_json::from_slice(sample).unwrap();

@@ -1,4 +1,4 @@
-//! What reserve-stock promises, checked on its real processes, which the local stack starts, feeds and kills.
+//! The promises of reserve-stock, tested on real processes that the local stack starts, invokes and kills.
 
 #![expect(clippy::unwrap_used, reason = "all of this is tests")]
 
@@ -6,5 +6,5 @@ mod effects;
 mod kills;
 mod order;
 mod samples;
-mod stage;
+mod stack;
 mod start;

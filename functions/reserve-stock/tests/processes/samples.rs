@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use testing::{UNHURRIED, failures, samples};
 
-use crate::stage::{self, stock};
+use crate::stack::{self, stock};
 
-/// Which of a sample's messages can never be worked, and how much it takes.
+/// The messages of a sample that fail permanently, and how much stock it uses.
 const EXPECTED: [(&str, &[&str], i64); 8] = [
     ("duplicate-in-one-batch.json", &[], 1),
     ("malformed-body.json", &["cff418c2-086e-48ff-8127-ba16f6934ada"], 0),
@@ -28,28 +28,32 @@ const SKUS: [&str; 6] = [
 ];
 
 #[tokio::test]
-async fn every_sample_event_is_done_with_and_exactly_what_its_fact_forbids_is_dead_lettered() {
-    let stage = stage::set(&SKUS.map(|sku| (sku, 100)), &UNHURRIED).await;
+async fn sample_events_dead_letter_exactly_their_invalid_messages() {
+    let stack = stack::start(&SKUS.map(|sku| (sku, 100)), &UNHURRIED).await;
     let samples = samples("reserve-stock");
     let expected: BTreeSet<_> = EXPECTED.iter().map(|(file, ..)| (*file).to_owned()).collect();
     assert_eq!(samples.keys().cloned().collect::<BTreeSet<_>>(), expected);
     for (file, failing, taken) in EXPECTED {
-        let left = || stock(&stage).values().sum::<i64>();
-        let (before, letters) = (left(), stage.dead_letters("reservations.fifo").len());
-        let reported = failures(&stage.invoke_with("reserve-stock", samples[file].clone()).await);
+        let left = || stock(&stack).values().sum::<i64>();
+        let (before, dead_letters) = (left(), stack.dead_letters("reservations.fifo").len());
+        let reported = failures(&stack.invoke_with("reserve-stock", samples[file].clone()).await);
         assert_eq!(reported, [""; 0], "{file}");
-        assert_eq!(stage.dead_letters("reservations.fifo")[letters..], *failing, "{file}");
+        assert_eq!(
+            stack.dead_letters("reservations.fifo")[dead_letters..],
+            *failing,
+            "{file}"
+        );
         assert_eq!(before - left(), taken, "{file}");
     }
 }
 
 #[tokio::test]
-async fn without_a_dead_letter_queue_exactly_the_messages_that_its_fact_forbids_are_reported_of_every_sample_event() {
-    let stage = stage::set_without_dead_letter_queue(&SKUS.map(|sku| (sku, 100)), &UNHURRIED).await;
+async fn without_dead_letter_queue_sample_events_report_failures() {
+    let stack = stack::start_without_dead_letter_queue(&SKUS.map(|sku| (sku, 100)), &UNHURRIED).await;
     let samples = samples("reserve-stock");
     for (file, failing, _) in EXPECTED {
-        let reported = failures(&stage.invoke_with("reserve-stock", samples[file].clone()).await);
+        let reported = failures(&stack.invoke_with("reserve-stock", samples[file].clone()).await);
         assert_eq!(reported, failing, "{file}");
     }
-    assert_eq!(stage.dead_letters("reservations.fifo"), [""; 0]);
+    assert_eq!(stack.dead_letters("reservations.fifo"), [""; 0]);
 }

@@ -1,4 +1,4 @@
-//! What send-notification promises, checked on its real processes, which the local stack starts, feeds and kills.
+//! The promises of send-notification, tested on real processes that the local stack starts, invokes and kills.
 
 #![expect(clippy::unwrap_used, reason = "all of this is tests")]
 
@@ -6,5 +6,5 @@ mod answers;
 mod interrupted;
 mod receiver;
 mod samples;
-mod stage;
+mod stack;
 mod start;

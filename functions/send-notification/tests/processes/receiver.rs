@@ -1,4 +1,4 @@
-//! A receiver that can fall silent: it reads a notification, and never answers.
+//! A receiver that can leave notifications unanswered.
 
 use std::sync::{Arc, Mutex};
 
@@ -31,15 +31,15 @@ pub(super) struct Receiver {
 }
 
 impl Receiver {
-    /// Falls silent at the first `times` posts to `to`, and accepts all others.
+    /// Never answers the first `times` posts to `to`, and accepts all others.
     pub(super) async fn silent(to: &'static str, times: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/notify?stage=test", listener.local_addr().unwrap());
         let posts = Arc::new(Mutex::new(Vec::new()));
-        let noted = Arc::clone(&posts);
+        let recorded = Arc::clone(&posts);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(serve(client, Arc::clone(&noted), to, times));
+                tokio::spawn(serve(client, Arc::clone(&recorded), to, times));
             }
         });
         Self { url, posts }
@@ -72,7 +72,7 @@ async fn serve(client: TcpStream, posts: Arc<Mutex<Vec<Post>>>, to: &str, times:
     }
 }
 
-/// The next request, unless the connection ends before.
+/// The next request; `None` if the connection ends.
 async fn read(client: &mut BufReader<TcpStream>) -> Option<Post> {
     let mut head = Vec::new();
     loop {

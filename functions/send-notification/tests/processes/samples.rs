@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use testing::{UNHURRIED, failures, samples};
 
-use crate::stage;
+use crate::stack;
 
-/// Which of a sample's messages can never be worked, and how many notifications it makes.
+/// The messages of a sample that fail permanently, and how many notifications it sends.
 const EXPECTED: [(&str, &[&str], usize); 6] = [
     ("duplicate-in-one-batch.json", &[], 1),
     ("malformed-body.json", &["1c288189-060c-4acb-9d21-56d56fa4a8c5"], 0),
@@ -17,31 +17,31 @@ const EXPECTED: [(&str, &[&str], usize); 6] = [
 ];
 
 #[tokio::test]
-async fn every_sample_event_is_done_with_and_exactly_what_its_fact_forbids_is_dead_lettered() {
-    let stage = stage::set(&UNHURRIED).await;
+async fn sample_events_dead_letter_exactly_their_invalid_messages() {
+    let stack = stack::start(&UNHURRIED).await;
     let samples = samples("send-notification");
     let expected: BTreeSet<_> = EXPECTED.iter().map(|(file, ..)| (*file).to_owned()).collect();
     assert_eq!(samples.keys().cloned().collect::<BTreeSet<_>>(), expected);
     let mut accepted = 0;
     for (file, failing, notifications) in EXPECTED {
-        let before = stage.dead_letters("notifications").len();
-        let reported = failures(&stage.invoke_with("send-notification", samples[file].clone()).await);
+        let before = stack.dead_letters("notifications").len();
+        let reported = failures(&stack.invoke_with("send-notification", samples[file].clone()).await);
         assert_eq!(reported, [""; 0], "{file}");
-        assert_eq!(stage.dead_letters("notifications")[before..], *failing, "{file}");
+        assert_eq!(stack.dead_letters("notifications")[before..], *failing, "{file}");
         accepted += notifications;
-        let received = stage.stack.receiver().notifications();
+        let received = stack.stack.receiver().notifications();
         assert_eq!(received.len(), accepted, "{file}");
         assert!(received.values().all(|notified| notified.requests == 1), "{file}");
     }
 }
 
 #[tokio::test]
-async fn without_a_dead_letter_queue_exactly_the_messages_that_its_fact_forbids_are_reported_of_every_sample_event() {
-    let stage = stage::set_without_dead_letter_queue(&UNHURRIED).await;
+async fn without_dead_letter_queue_sample_events_report_failures() {
+    let stack = stack::start_without_dead_letter_queue(&UNHURRIED).await;
     let samples = samples("send-notification");
     for (file, failing, _) in EXPECTED {
-        let reported = failures(&stage.invoke_with("send-notification", samples[file].clone()).await);
+        let reported = failures(&stack.invoke_with("send-notification", samples[file].clone()).await);
         assert_eq!(reported, failing, "{file}");
     }
-    assert_eq!(stage.dead_letters("notifications"), [""; 0]);
+    assert_eq!(stack.dead_letters("notifications"), [""; 0]);
 }

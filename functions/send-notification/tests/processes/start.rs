@@ -1,8 +1,8 @@
-//! What the function says when it can't start.
+//! Errors at the start of the function.
 
-use crate::stage::SEND_NOTIFICATION;
+use crate::stack::SEND_NOTIFICATION;
 
-/// The message of the one line that the function writes before it gives up.
+/// The message of the one line that the function logs before it exits.
 #[track_caller]
 fn last_words(url: Option<&str>) -> String {
     let settings = url.map(|url| ("NOTIFICATION_URL", url));
@@ -13,22 +13,25 @@ fn last_words(url: Option<&str>) -> String {
 }
 
 #[test]
-fn a_receiver_that_is_no_url_is_one_line_that_names_the_setting() {
+fn invalid_receiver_url_ends_the_start_with_one_line() {
     let variable = "environment variable NOTIFICATION_URL";
     assert_eq!(last_words(None), format!("{variable} is not set"));
     assert_eq!(last_words(Some("")), format!("{variable} is empty"));
     for url in ["ftp://example.com/", "example.com", "/notify"] {
-        let said = last_words(Some(url));
-        assert_eq!(said, format!("{variable} is not an http or https URL"), "{url}");
+        let message = last_words(Some(url));
+        assert_eq!(message, format!("{variable} is not an http or https URL"), "{url}");
     }
     for url in ["no url", "http://", "http:///notify"] {
-        let said = last_words(Some(url));
-        assert!(said.starts_with(&format!("{variable} is not a URL: ")), "{url}: {said}");
+        let message = last_words(Some(url));
+        assert!(
+            message.starts_with(&format!("{variable} is not a URL: ")),
+            "{url}: {message}"
+        );
     }
 }
 
 #[test]
-fn a_good_receiver_is_not_what_it_complains_of() {
+fn valid_receiver_url_is_accepted() {
     assert_eq!(
         last_words(Some("https://example.com/notify")),
         "environment variable IDEMPOTENCY_TABLE is not set"
@@ -36,7 +39,7 @@ fn a_good_receiver_is_not_what_it_complains_of() {
 }
 
 #[test]
-fn a_time_that_is_no_number_of_seconds_is_one_line_that_names_it() {
+fn invalid_seconds_end_the_start_with_one_line() {
     let others = [
         ("NOTIFICATION_URL", "https://example.com/notify"),
         ("IDEMPOTENCY_TABLE", "idempotency"),

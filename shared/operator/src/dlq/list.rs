@@ -1,4 +1,4 @@
-//! `operator dlq list`: what is in a dead-letter queue.
+//! `operator dlq list`: the messages of a dead-letter queue.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -10,27 +10,27 @@ use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyl
 use idempotency::Timestamp;
 use serde_json::{Value, json};
 
-use super::letter::DeadLetter;
+use super::dead_letter::DeadLetter;
 use super::queue::{Queue, State};
-use super::reading::Reading;
+use super::scan::Scan;
 use crate::endpoint::EndpointArgs;
 use crate::{Outcome, time};
 
-/// Why the count of a FIFO queue's messages may be more than are seen.
+/// Why a FIFO queue may have more messages than were seen.
 pub(super) const FIFO_CAVEAT: &str =
-    "Of a FIFO queue not all may be seen: while messages of a group are held, SQS gives out no more of it.";
+    "A FIFO queue may hold more than was seen: while messages of a group are in flight, SQS delivers no others of it.";
 
-/// This much of a body is shown.
+/// So many characters of a body are shown: enough to recognise it in one line.
 const BODY_CHARACTERS: usize = 80;
 
 #[derive(Args)]
 pub(crate) struct ListArgs {
     /// The dead-letter queue's name, or its URL
     queue: String,
-    /// Show the beginning of a body for each group, which may hold secrets
+    /// Show the beginning of one body per group; it may contain secrets
     #[arg(long)]
     show_body: bool,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -42,12 +42,12 @@ pub(crate) async fn run(args: ListArgs) -> Outcome {
     let state = queue.state().await?;
     warn(&queue, &state);
     let stop = StopFlag::listen()?;
-    let mut reading = Reading::of(&queue, &state, Duration::ZERO);
+    let mut scan = Scan::new(&queue, &state, Duration::ZERO);
     let mut groups = Groups::new();
-    let read = read(&mut reading, &stop, &mut groups, args.show_body).await;
-    let seen = reading.seen();
-    // First of all, and whatever has happened: others wait for these messages.
-    reading.give_back().await?;
+    let read = read(&mut scan, &stop, &mut groups, args.show_body).await;
+    let seen = scan.seen();
+    // Before anything else, also after an error: other consumers wait for these messages.
+    scan.release().await?;
     read?;
     if let Some(code) = stop.requested() {
         return Ok(code);
@@ -59,16 +59,17 @@ pub(crate) async fn run(args: ListArgs) -> Outcome {
         if !groups.is_empty() {
             say!("{}\n", table(&groups, args.show_body, now));
         }
-        say!("{}", sum(&queue, &state, seen));
+        say!("{}", summary(&queue, &state, seen));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// What to know before this queue is read.
+/// Warns about a queue that loses messages by being read.
 pub(super) fn warn(queue: &Queue, state: &State) {
-    if state.redrives {
+    if state.has_redrive_policy {
         eprintln!(
-            "warning: {} has a redrive policy of its own: to look is to receive, and what is received too often moves on",
+            "warning: {} has a redrive policy of its own: this command receives its messages, and SQS moves those that are \
+             received too often",
             queue.name()
         );
     }
@@ -90,18 +91,21 @@ struct Example {
     body: Option<String>,
 }
 
-async fn read(reading: &mut Reading<'_>, stop: &StopFlag, groups: &mut Groups, bodies: bool) -> Result<(), String> {
+async fn read(scan: &mut Scan<'_>, stop: &StopFlag, groups: &mut Groups, bodies: bool) -> Result<(), String> {
     while stop.requested().is_none() {
-        let letters = reading.next().await?;
-        if letters.is_empty() {
+        let dead_letters = scan.next().await?;
+        if dead_letters.is_empty() {
             break;
         }
-        for letter in letters {
-            let of = (letter.function().map(str::to_owned), letter.reason().to_owned());
-            let group = groups.entry(of).or_insert_with(|| Group::of(&letter, bodies));
+        for dead_letter in dead_letters {
+            let id = (
+                dead_letter.function().map(str::to_owned),
+                dead_letter.reason().to_owned(),
+            );
+            let group = groups.entry(id).or_insert_with(|| Group::of(&dead_letter, bodies));
             group.count += 1;
-            group.oldest = group.oldest.min(letter.sent);
-            group.newest = group.newest.max(letter.sent);
+            group.oldest = group.oldest.min(dead_letter.sent);
+            group.newest = group.newest.max(dead_letter.sent);
         }
     }
     Ok(())
@@ -160,14 +164,15 @@ fn table(groups: &Groups, bodies: bool, now: Timestamp) -> String {
     table.trim_fmt()
 }
 
-fn sum(queue: &Queue, state: &State, seen: usize) -> String {
+fn summary(queue: &Queue, state: &State, seen: usize) -> String {
     let (name, visible, in_flight) = (queue.name(), state.visible, state.in_flight);
-    let mut sum = format!("{name}: {seen} messages seen, of about {visible} there and {in_flight} that others hold");
+    let mut text =
+        format!("{name}: {seen} messages seen; at the start about {visible} visible and {in_flight} in flight");
     if queue.is_fifo() {
-        sum.push('\n');
-        sum.push_str(FIFO_CAVEAT);
+        text.push('\n');
+        text.push_str(FIFO_CAVEAT);
     }
-    sum
+    text
 }
 
 fn as_json(queue: &Queue, state: &State, seen: usize, groups: &Groups, now: Timestamp) -> Value {

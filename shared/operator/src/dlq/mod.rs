@@ -1,15 +1,15 @@
 //! `operator dlq`: dead-letter queues.
 
-mod chosen;
-mod course;
-mod letter;
+mod dead_letter;
+mod filter;
 mod list;
 mod queue;
-mod reading;
 mod redrive;
-mod send;
+mod route;
+mod run;
+mod scan;
 mod sent;
-mod sum;
+mod summary;
 
 use clap::Subcommand;
 
@@ -17,24 +17,24 @@ use crate::Outcome;
 
 #[derive(Subcommand)]
 pub(crate) enum DlqCommand {
-    /// Show what is in a dead-letter queue, by function and reason
+    /// List the messages of a dead-letter queue by function and reason
     ///
-    /// To look is to receive: while it looks, the messages are hidden from others, and each has been received once
-    /// more. They are visible again when it ends, by Ctrl-C too.
+    /// Listing receives the messages: they are invisible to others while the command runs, and the receive count of
+    /// each grows by one. They are visible again when it ends, also by Ctrl-C.
     #[command(verbatim_doc_comment)]
     List(list::ListArgs),
-    /// Send dead letters back to the queue they came from
+    /// Redrive dead letters to their source queue
     ///
-    /// For each, in this order:
-    ///   - if its record in the ledger says REJECTED, the record is deleted, or it would be rejected again;
-    ///   - it is sent, with what it is known by, so that a copy of it is recognised: its key in the attribute
-    ///     IdempotencyKey, or of one that SQS moved its ID in OriginalMessageId, and on a FIFO queue its
-    ///     deduplication ID in OriginalDeduplicationId;
-    ///   - it is deleted here.
+    /// For each dead letter, in this order:
+    ///   - if its record in the ledger is REJECTED, delete the record; otherwise it would be rejected again;
+    ///   - send the message with its identity, so that a copy is recognised: the key in the attribute IdempotencyKey;
+    ///     if SQS moved the message, its ID in OriginalMessageId; on a FIFO queue also its deduplication ID in
+    ///     OriginalDeduplicationId;
+    ///   - delete the dead letter.
     ///
-    /// Broken off in between, nothing is lost. What is rejected again meanwhile, or is a copy, is left: a run sends
-    /// the same work once. Exit status 1 if some that were chosen are still here, or may be: others hold all there is,
-    /// or of a FIFO queue not all is seen. And if nothing is chosen of what there is.
+    /// An interrupted run loses nothing. A run sends a key once: copies, and messages that are dead-lettered again
+    /// meanwhile, stay in the queue. Exit status 1 if selected messages remain or may remain (all are in flight, or a
+    /// FIFO queue was not seen completely), or if no message of the queue is selected.
     #[command(verbatim_doc_comment)]
     Redrive(redrive::RedriveArgs),
 }

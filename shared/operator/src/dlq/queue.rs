@@ -1,27 +1,27 @@
-//! A queue that is there.
+//! A queue that exists.
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::QueueAttributeName;
 
 use crate::endpoint::Service;
-use crate::trouble::told;
+use crate::error;
 
 pub(super) struct Queue {
     pub(super) client: Client,
     pub(super) url: String,
-    /// Where it is asked for.
-    place: String,
+    /// The endpoint, for error texts.
+    endpoint: String,
 }
 
-/// How a queue stands.
+/// The state of a queue.
 pub(super) struct State {
-    /// About how many messages it has that could be received.
+    /// Approximate number of messages that can be received.
     pub(super) visible: u64,
-    /// About how many somebody else holds.
+    /// Approximate number of messages in flight, received by others.
     pub(super) in_flight: u64,
-    /// It has a redrive policy of its own, by which messages that are received too often leave it.
-    pub(super) redrives: bool,
+    /// Whether it has a redrive policy of its own, by which SQS moves messages that are received too often.
+    pub(super) has_redrive_policy: bool,
 }
 
 impl Queue {
@@ -29,14 +29,14 @@ impl Queue {
     ///
     /// # Errors
     ///
-    /// In one line why it is not to be found.
+    /// One line: why it is not found.
     pub(super) async fn find(sqs: &Service<Client>, name: &str) -> Result<Self, String> {
         let url = match name.contains("://") {
             true => name.to_owned(),
             false => {
                 let found = sqs.client.get_queue_url().queue_name(name).send().await;
                 found
-                    .map_err(|error| trouble(name, &error, &sqs.place))?
+                    .map_err(|error| describe(name, &error, &sqs.endpoint))?
                     .queue_url
                     .unwrap_or_default()
             }
@@ -44,7 +44,7 @@ impl Queue {
         Ok(Self {
             client: sqs.client.clone(),
             url,
-            place: sqs.place.clone(),
+            endpoint: sqs.endpoint.clone(),
         })
     }
 
@@ -56,11 +56,11 @@ impl Queue {
         self.name().ends_with(".fifo")
     }
 
-    pub(super) fn trouble<E>(&self, error: &SdkError<E>) -> String
+    pub(super) fn describe<E>(&self, error: &SdkError<E>) -> String
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        trouble(self.name(), error, &self.place)
+        describe(self.name(), error, &self.endpoint)
     }
 
     pub(super) async fn state(&self) -> Result<State, String> {
@@ -68,13 +68,13 @@ impl Queue {
             QueueAttributeName::ApproximateNumberOfMessages,
             QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
         );
-        let asked = self.client.get_queue_attributes().queue_url(&self.url);
-        let asked = asked
+        let request = self.client.get_queue_attributes().queue_url(&self.url);
+        let request = request
             .attribute_names(visible.clone())
             .attribute_names(in_flight.clone());
-        let answer = asked.attribute_names(QueueAttributeName::RedrivePolicy).send().await;
-        let answer = answer.map_err(|error| self.trouble(&error))?;
-        let attributes = answer.attributes.unwrap_or_default();
+        let reply = request.attribute_names(QueueAttributeName::RedrivePolicy).send().await;
+        let reply = reply.map_err(|error| self.describe(&error))?;
+        let attributes = reply.attributes.unwrap_or_default();
         let count = |name| {
             attributes
                 .get(name)
@@ -84,7 +84,7 @@ impl Queue {
         Ok(State {
             visible: count(&visible),
             in_flight: count(&in_flight),
-            redrives: attributes.contains_key(&QueueAttributeName::RedrivePolicy),
+            has_redrive_policy: attributes.contains_key(&QueueAttributeName::RedrivePolicy),
         })
     }
 
@@ -92,42 +92,42 @@ impl Queue {
     ///
     /// # Errors
     ///
-    /// In one line what to do if it is not exactly one.
+    /// One line: none or several, and what to do.
     pub(super) async fn source(&self) -> Result<Self, String> {
         let request = self.client.list_dead_letter_source_queues().queue_url(&self.url);
         let mut pages = request.into_paginator().send();
         let mut urls = Vec::new();
         while let Some(page) = pages.next().await {
-            urls.extend(page.map_err(|error| self.trouble(&error))?.queue_urls);
+            urls.extend(page.map_err(|error| self.describe(&error))?.queue_urls);
         }
         let source = |url| Self {
             client: self.client.clone(),
             url,
-            place: self.place.clone(),
+            endpoint: self.endpoint.clone(),
         };
         let name = self.name();
         match urls.as_slice() {
             [url] => Ok(source(url.clone())),
             [] => Err(format!(
-                "{name} is the dead-letter queue of none: name the queue to send to with --to"
+                "{name} is not the dead-letter queue of any queue: pass the queue to send to with --to"
             )),
             several => {
                 let names: Vec<_> = several.iter().filter_map(|url| url.rsplit('/').next()).collect();
                 let names = names.join(", ");
                 Err(format!(
-                    "{name} is the dead-letter queue of several ({names}): name one of them with --to"
+                    "{name} is the dead-letter queue of several queues ({names}): choose one with --to"
                 ))
             }
         }
     }
 }
 
-fn trouble<E>(name: &str, error: &SdkError<E>, place: &str) -> String
+fn describe<E>(name: &str, error: &SdkError<E>, endpoint: &str) -> String
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     match error.code() {
         Some("QueueDoesNotExist" | "AWS.SimpleQueueService.NonExistentQueue") => format!("there is no queue {name}"),
-        _ => told(&format!("queue {name}"), error, place),
+        _ => error::describe(&format!("queue {name}"), error, endpoint),
     }
 }

@@ -1,35 +1,37 @@
-//! What a run has sent, to recognise what comes back of it.
+//! What a run has sent, to recognise it when it is dead-lettered again.
 
 use std::collections::HashSet;
 
-use super::letter::DeadLetter;
+use super::dead_letter::DeadLetter;
 
-/// Without it a run would not end while its messages are rejected again: each makes a new letter.
+/// Without it a run would not end while its messages are rejected again: each makes a new dead letter.
 #[derive(Default)]
 pub(super) struct Sent {
-    /// Keys, and message IDs, by the function that they are told of; message IDs are nobody's.
-    marks: HashSet<(Option<String>, String)>,
+    /// Keys with the function that rejected them, and message IDs without a function.
+    identities: HashSet<(Option<String>, String)>,
 }
 
 impl Sent {
-    /// To be told before it is sent: it may arrive although the reply is lost.
-    pub(super) fn add(&mut self, letter: &DeadLetter) {
-        let function = letter.function().map(str::to_owned);
-        self.marks.insert((function, letter.key().to_owned()));
+    /// Call it before the message is sent: it may arrive although the reply is lost.
+    pub(super) fn add(&mut self, dead_letter: &DeadLetter) {
+        let function = dead_letter.function().map(str::to_owned);
+        self.identities.insert((function, dead_letter.key().to_owned()));
     }
 
-    /// The message ID that one has now.
+    /// Adds the message ID that a sent message has now.
     pub(super) fn add_id(&mut self, id: String) {
-        self.marks.insert((None, id));
+        self.identities.insert((None, id));
     }
 
-    /// Whether the letter is a copy of one that was sent, or what has become of it.
-    pub(super) fn has(&self, letter: &DeadLetter) -> bool {
-        let has =
-            |function: Option<&str>, mark: &str| self.marks.contains(&(function.map(str::to_owned), mark.to_owned()));
-        has(letter.function(), letter.key())
-            || has(None, letter.key())
-            || has(None, &letter.id)
-            || letter.original_id().is_some_and(|id| has(None, id))
+    /// Whether the dead letter is a copy of a message that was sent, or that message dead-lettered again.
+    pub(super) fn has(&self, dead_letter: &DeadLetter) -> bool {
+        let has = |function: Option<&str>, identity: &str| {
+            let identity = (function.map(str::to_owned), identity.to_owned());
+            self.identities.contains(&identity)
+        };
+        has(dead_letter.function(), dead_letter.key())
+            || has(None, dead_letter.key())
+            || has(None, &dead_letter.id)
+            || dead_letter.original_id().is_some_and(|id| has(None, id))
     }
 }

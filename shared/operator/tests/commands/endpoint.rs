@@ -1,33 +1,33 @@
-//! Where the services are, and why there is no answer.
+//! Endpoints, credentials, and errors about both.
 
 use std::path::Path;
 
 use serde_json::json;
 
-use crate::stage::{DEAD, Done, ORDERS, Stage, done, operator};
+use crate::harness::{DEAD, Done, Harness, ORDERS, done, operator};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_flag_outweighs_whatever_the_environment_says() {
-    let (meant, other) = (Stage::start().await, Stage::start().await);
-    meant.record("k-1", "REJECTED", json!({}));
-    let here = meant.dead("k-1", "meant").await;
+async fn endpoint_url_option_takes_precedence_over_the_environment() {
+    let (chosen, other) = (Harness::start().await, Harness::start().await);
+    chosen.record("k-1", "REJECTED", json!({}));
+    let expected_id = chosen.dead("k-1", "meant").await;
     other.record("k-1", "COMPLETED", json!({}));
-    let there = other.dead("k-1", "other").await;
+    let other_id = other.dead("k-1", "other").await;
     for variables in [
         &["AWS_ENDPOINT_URL"][..],
         &["AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL_DYNAMODB"],
     ] {
-        for (arguments, told) in [
+        for (arguments, expected) in [
             (&["inspect", "place-order#k-1"][..], "REJECTED"),
             (&["dlq", "list", DEAD], "meant"),
-            (&["dlq", "redrive", DEAD, "--dry-run"], here.as_str()),
+            (&["dlq", "redrive", DEAD, "--dry-run"], expected_id.as_str()),
         ] {
             let mut operator = operator(arguments);
-            operator.args(["--endpoint-url", meant.stack.endpoint()]);
+            operator.args(["--endpoint-url", chosen.stack.endpoint()]);
             operator.envs(variables.iter().map(|variable| (variable, other.stack.endpoint())));
             let done = done(operator.spawn().unwrap()).await;
             assert!(
-                done.code == Some(0) && done.out.contains(told),
+                done.code == Some(0) && done.out.contains(expected),
                 "{variables:?}: {done:?}"
             );
         }
@@ -38,21 +38,21 @@ async fn the_flag_outweighs_whatever_the_environment_says() {
         DEAD,
         "--yes",
         "--endpoint-url",
-        meant.stack.endpoint(),
+        chosen.stack.endpoint(),
     ]);
     redrive.env("AWS_ENDPOINT_URL", other.stack.endpoint());
     let done = done(redrive.spawn().unwrap()).await;
     assert_eq!(done.code, Some(0), "{done:?}");
-    assert!(meant.ids(DEAD).is_empty() && meant.ids(ORDERS).len() == 1 && meant.statuses().is_empty());
+    assert!(chosen.ids(DEAD).is_empty() && chosen.ids(ORDERS).len() == 1 && chosen.statuses().is_empty());
     assert_eq!(
-        (other.stack.sqs().deliveries(&there), other.ids(DEAD)),
-        (0, vec![there])
+        (other.stack.sqs().deliveries(&other_id), other.ids(DEAD)),
+        (0, vec![other_id])
     );
     assert!(other.ids(ORDERS).is_empty() && other.statuses().len() == 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_an_endpoint_it_is_aws_and_asks_for_a_region() {
+async fn without_an_endpoint_aws_is_used_and_a_region_is_required() {
     let done = done(operator(&["inspect", "n#k"]).spawn().unwrap()).await;
     assert_eq!(done.code, Some(1));
     assert!(done.err.starts_with("error: no region: set AWS_REGION"), "{done:?}");
@@ -63,16 +63,18 @@ async fn region_and_credentials_of_a_profile_are_found() {
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("profile");
     std::fs::create_dir_all(&home).unwrap();
     let config = home.join("config");
-    // An endpoint that only a profile names, so that what arrives there came by the usual chain.
-    let stage = Stage::start().await;
+    // Only the profile names the endpoint: a request that arrives there was configured by the usual chain.
+    let harness = Harness::start().await;
     let text = format!(
-        "[profile desk]\nregion = us-east-1\nendpoint_url = {}\ncredential_process = {}\n",
-        stage.stack.endpoint(),
+        "[profile workstation]\nregion = us-east-1\nendpoint_url = {}\ncredential_process = {}\n",
+        harness.stack.endpoint(),
         r#"echo '{"Version":1,"AccessKeyId":"a","SecretAccessKey":"s"}'"#
     );
     std::fs::write(&config, text).unwrap();
     let mut operator = operator(&["inspect", "n#k"]);
-    operator.env("AWS_CONFIG_FILE", &config).env("AWS_PROFILE", "desk");
+    operator
+        .env("AWS_CONFIG_FILE", &config)
+        .env("AWS_PROFILE", "workstation");
     let done = done(operator.spawn().unwrap()).await;
     assert!(
         done.err
@@ -82,7 +84,7 @@ async fn region_and_credentials_of_a_profile_are_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_wrong_with_an_endpoint_is_told_in_one_line() {
+async fn error_names_the_variable_with_an_invalid_endpoint() {
     let mut wrong = operator(&["inspect", "n#k"]);
     wrong.env("AWS_ENDPOINT_URL", "localhost");
     let wrong = done(wrong.spawn().unwrap()).await;
@@ -95,54 +97,56 @@ async fn what_is_wrong_with_an_endpoint_is_told_in_one_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_nothing_listens_the_address_is_named_in_one_line() {
-    let nowhere = "http://127.0.0.1:1";
+async fn refused_connection_names_the_address_in_one_line() {
+    let unused = "http://127.0.0.1:1";
     for arguments in [
         &["dlq", "list", DEAD][..],
         &["dlq", "redrive", "http://127.0.0.1:1/000000000000/orders-dlq"],
         &["inspect", "n#k"],
     ] {
-        let mut asked = operator(&[arguments, &["--endpoint-url", nowhere]].concat());
-        let told = format!("error: no answer from {nowhere}: Connection refused");
-        is_one_line(&done(asked.spawn().unwrap()).await, &told);
+        let mut command = operator(&[arguments, &["--endpoint-url", unused]].concat());
+        let expected = format!("error: no answer from {unused}: Connection refused");
+        is_one_line(&done(command.spawn().unwrap()).await, &expected);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_credentials_it_is_told_in_one_line_how_to_get_some() {
+async fn without_credentials_one_line_states_how_to_sign_in() {
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("signed-out");
     std::fs::create_dir_all(&home).unwrap();
     let config = home.join("config");
     std::fs::write(
         &config,
-        "[profile desk]\nregion = eu-west-1\ncredential_process = false\n",
+        "[profile workstation]\nregion = eu-west-1\ncredential_process = false\n",
     )
     .unwrap();
     for arguments in [&["dlq", "list", DEAD][..], &["inspect", "n#k"]] {
-        let mut nobody = operator(arguments);
-        nobody.env("AWS_REGION", "eu-west-1");
-        let told = "error: no credentials: sign in with `aws sso login`, or set AWS_PROFILE\n";
-        is_one_line(&done(nobody.spawn().unwrap()).await, told);
+        let mut no_profile = operator(arguments);
+        no_profile.env("AWS_REGION", "eu-west-1");
+        let expected = "error: no credentials: sign in with `aws sso login`, or set AWS_PROFILE\n";
+        is_one_line(&done(no_profile.spawn().unwrap()).await, expected);
 
         let mut signed_out = operator(arguments);
-        signed_out.env("AWS_CONFIG_FILE", &config).env("AWS_PROFILE", "desk");
-        let told = "error: no credentials of profile desk: sign in with `aws sso login --profile desk`, or set \
-                    AWS_PROFILE to another (";
-        is_one_line(&done(signed_out.spawn().unwrap()).await, told);
+        signed_out
+            .env("AWS_CONFIG_FILE", &config)
+            .env("AWS_PROFILE", "workstation");
+        let expected = "error: no credentials of profile workstation: sign in with `aws sso login --profile workstation`, \
+                        or set AWS_PROFILE to another (";
+        is_one_line(&done(signed_out.spawn().unwrap()).await, expected);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn settings_that_contradict_each_other_are_not_taken_for_a_lack_of_credentials() {
+async fn contradictory_settings_are_no_credentials_error() {
     let mut contradictory = operator(&["inspect", "n#k", "--endpoint-url", "http://127.0.0.1:1"]);
     contradictory.env("AWS_USE_FIPS_ENDPOINT", "true");
-    let told = "error: table idempotency: Invalid Configuration: FIPS and custom endpoint are not supported";
-    is_one_line(&done(contradictory.spawn().unwrap()).await, told);
+    let expected = "error: table idempotency: Invalid Configuration: FIPS and custom endpoint are not supported";
+    is_one_line(&done(contradictory.spawn().unwrap()).await, expected);
 }
 
-fn is_one_line(done: &Done, told: &str) {
+fn is_one_line(done: &Done, expected: &str) {
     assert!(
-        done.code == Some(1) && done.err.starts_with(told) && done.err.lines().count() == 1,
+        done.code == Some(1) && done.err.starts_with(expected) && done.err.lines().count() == 1,
         "{done:?}"
     );
 }

@@ -5,6 +5,7 @@
 mod again;
 mod endpoint;
 mod fifo;
+mod harness;
 mod interrupted;
 mod ledger;
 mod list;
@@ -12,5 +13,4 @@ mod nothing;
 mod permissions;
 mod proxy;
 mod redrive;
-mod stage;
 mod usage;

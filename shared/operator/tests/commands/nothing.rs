@@ -1,9 +1,9 @@
-//! A redrive that finds nothing of what was meant says so, and what there is instead.
+//! A redrive that selects no message, or finds no record, reports what exists instead.
 
 use serde_json::json;
 
-use crate::proxy::{Harm, harmed};
-use crate::stage::{DEAD, ORDERS, Stage, dead};
+use crate::harness::{DEAD, Harness, ORDERS, dead};
+use crate::proxy::{Injection, run_with};
 
 const REDRIVE: [&str; 4] = ["dlq", "redrive", DEAD, "--yes"];
 
@@ -12,92 +12,100 @@ fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_function_or_reason_that_no_message_has_is_told_with_what_there_is() {
-    let stage = Stage::start().await;
-    stage.dead("k-1", "wrong sum").await;
-    stage
+async fn filter_without_a_match_reports_what_the_queue_holds() {
+    let harness = Harness::start().await;
+    harness.dead("k-1", "wrong sum").await;
+    harness
         .send(DEAD, &dead("send-notification", "k-2", "no recipient"))
         .await;
     for n in 0..2 {
-        stage.send(DEAD, &json!({"MessageBody": n.to_string()})).await;
+        harness.send(DEAD, &json!({"MessageBody": n.to_string()})).await;
     }
     let of = |function| ["--function", function, "--reason", "recipient"];
-    for (chosen, told) in [
+    for (chosen, expected) in [
         (
             &["--function", "prod-place-order"][..],
-            "none of 4 is of function prod-place-order; there are: place-order, send-notification, and 2 that don't tell\n",
+            "none of 4 messages names function prod-place-order; the queue holds place-order, send-notification, and 2 \
+             without a function\n",
         ),
-        (&of("place-order"), "none of 1 has such a reason: "),
-        (&["--reason", "nonsense"], "none of 4 has such a reason: "),
+        (&of("place-order"), "none of 1 messages has a matching reason: "),
+        (&["--reason", "nonsense"], "none of 4 messages has a matching reason: "),
     ] {
         for dry_run in [&[][..], &["--dry-run"]] {
-            let done = stage.operator(&with(&[chosen, dry_run].concat())).await;
-            assert!(done.code == Some(1) && done.out.contains(told), "{chosen:?}: {done:?}");
+            let done = harness.operator(&with(&[chosen, dry_run].concat())).await;
+            assert!(
+                done.code == Some(1) && done.out.contains(expected),
+                "{chosen:?}: {done:?}"
+            );
         }
     }
-    assert!(stage.ids(DEAD).len() == 4 && stage.all_visible(DEAD));
-    let found = stage.said(&with(&of("send-notification"))).await;
+    assert!(harness.ids(DEAD).len() == 4 && harness.all_visible(DEAD));
+    let found = harness.succeed(&with(&of("send-notification"))).await;
     assert!(
-        !found.contains("none of 1 has") && !found.contains("is of function"),
+        !found.contains("none of 1 messages has a matching") && !found.contains("names function"),
         "{found}"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_any_message_there_is_nothing_to_say_of_a_function() {
-    let stage = Stage::start().await;
-    let said = stage.said(&with(&["--function", "place-order"])).await;
-    assert!(!said.contains("none of"), "{said}");
+async fn empty_queue_reports_no_missing_function() {
+    let harness = Harness::start().await;
+    let output = harness.succeed(&with(&["--function", "place-order"])).await;
+    assert!(!output.contains("none of"), "{output}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_namespace_without_any_of_the_records_is_told() {
-    let stage = Stage::start().await;
-    stage.dead("k-1", "wrong sum").await;
-    stage.record("k-1", "REJECTED", json!({}));
-    let moved = stage.moved("{}").await;
-    stage.record(&moved, "COMPLETED", json!({}));
-    // Perhaps rightly so: no failure.
-    let wrong = stage
-        .said(&with(&["--dry-run", "--namespace", "prod-place-order"]))
+async fn namespace_without_any_record_is_reported() {
+    let harness = Harness::start().await;
+    harness.dead("k-1", "wrong sum").await;
+    harness.record("k-1", "REJECTED", json!({}));
+    let moved = harness.moved("{}").await;
+    harness.record(&moved, "COMPLETED", json!({}));
+    // It may be correct, so it is no failure.
+    let wrong = harness
+        .succeed(&with(&["--dry-run", "--namespace", "prod-place-order"]))
         .await;
-    let told = "none of 1 that don't tell their function has a record in namespace prod-place-order of table idempotency; \
-                others tell: place-order; retries leave none: if nothing was rejected, all is well\n";
-    assert!(wrong.contains(told), "{wrong}");
-    let right = stage.said(&with(&["--namespace", "place-order"])).await;
+    let expected = "none of 1 messages without a function has a record in namespace prod-place-order of table idempotency: \
+                    check --namespace (other messages name place-order) and --table; expected if no message was rejected, \
+                    because a retry leaves no record\n";
+    assert!(wrong.contains(expected), "{wrong}");
+    let right = harness.succeed(&with(&["--namespace", "place-order"])).await;
     assert!(!right.contains("none of"), "{right}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_knows_of_no_rejection_is_told_and_one_that_knows_of_some_is_not() {
-    let stage = Stage::start().await;
+async fn table_is_reported_only_if_it_has_none_of_the_records() {
+    let harness = Harness::start().await;
     for key in ["k-1", "k-2"] {
-        stage.dead(key, "wrong sum").await;
+        harness.dead(key, "wrong sum").await;
     }
-    let said = stage.said(&with(&["--dry-run"])).await;
-    let told = "none of 2 that tell their function has a record in table idempotency; natural mode keeps none: if nothing \
-                else was rejected, or all was unlocked, all is well\n";
-    assert!(said.contains(told), "{said}");
-    stage.record("k-2", "COMPLETED", json!({}));
-    let said = stage.said(&REDRIVE).await;
-    assert!(!said.contains("none of"), "{said}");
+    let output = harness.succeed(&with(&["--dry-run"])).await;
+    let expected = "none of 2 messages with a function has a record in table idempotency: check --table; expected in natural \
+                    mode, which keeps no records, or if all rejected keys were unlocked\n";
+    assert!(output.contains(expected), "{output}");
+    harness.record("k-2", "COMPLETED", json!({}));
+    let output = harness.succeed(&REDRIVE).await;
+    assert!(!output.contains("none of"), "{output}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_killed_run_still_hides_is_told() {
-    let stage = Stage::start().await;
+async fn messages_in_flight_after_a_killed_run_are_reported() {
+    let harness = Harness::start().await;
     for n in 0..9 {
-        stage.dead(&format!("k-{n}"), "wrong sum").await;
+        harness.dead(&format!("k-{n}"), "wrong sum").await;
     }
-    let killed = harmed(&stage, "SendMessage", 1, Harm::KilledBefore, &REDRIVE).await;
+    let killed = run_with(&harness, "SendMessage", 1, Injection::KilledBefore, &REDRIVE).await;
     assert_eq!(killed.code, None, "{killed:?}");
-    let told = "9 more are held by others, or by a run that was broken off: seen again in two minutes and the time that it \
-                would have taken\n";
-    let next = stage.operator(&REDRIVE).await;
-    assert!(next.code == Some(1) && next.out.contains(told), "{next:?}");
-    assert!(stage.ids(ORDERS).is_empty() && stage.ids(DEAD).len() == 9);
-    // What can be had is redriven, and that is a success.
-    stage.dead("k-9", "wrong sum").await;
-    let said = stage.said(&REDRIVE).await;
-    assert!(said.contains("1 redriven to orders") && said.contains(told), "{said}");
+    let expected = "9 more are in flight, received by others or by an interrupted run: those of a run are visible again two \
+                    minutes after the time that it would have taken\n";
+    let next = harness.operator(&REDRIVE).await;
+    assert!(next.code == Some(1) && next.out.contains(expected), "{next:?}");
+    assert!(harness.ids(ORDERS).is_empty() && harness.ids(DEAD).len() == 9);
+    // The visible message is redriven, and that is a success.
+    harness.dead("k-9", "wrong sum").await;
+    let output = harness.succeed(&REDRIVE).await;
+    assert!(
+        output.contains("1 redriven to orders") && output.contains(expected),
+        "{output}"
+    );
 }

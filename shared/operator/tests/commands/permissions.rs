@@ -4,23 +4,23 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::stage::{DEAD, Stage, done, operator};
+use crate::harness::{DEAD, Harness, done, operator};
 
-/// The actions on each queue and table that a command asks for.
-async fn asked(stage: &Stage, arguments: &[&str]) -> BTreeSet<String> {
+/// The actions on each queue and table that a command requests.
+async fn requested(harness: &Harness, arguments: &[&str]) -> BTreeSet<String> {
     let mut operator = operator(arguments);
-    operator.env("AWS_ENDPOINT_URL", stage.stack.endpoint());
+    operator.env("AWS_ENDPOINT_URL", harness.stack.endpoint());
     for (name, value) in [
         ("AWS_ACCESS_KEY_ID", "any"),
         ("AWS_SECRET_ACCESS_KEY", "any"),
-        // By which the stack knows who asks.
+        // The stack records it as the caller.
         ("AWS_SESSION_TOKEN", &arguments.join(" ")),
     ] {
         operator.env(name, value);
     }
     let done = done(operator.spawn().unwrap()).await;
     assert_eq!(done.code, Some(0), "{done:?}");
-    let calls = stage.stack.calls().into_iter();
+    let calls = harness.stack.calls().into_iter();
     let calls = calls.filter(|call| call.function == arguments.join(" "));
     calls
         .map(|call| format!("{} {}", call.action, call.resource).trim().to_owned())
@@ -28,7 +28,7 @@ async fn asked(stage: &Stage, arguments: &[&str]) -> BTreeSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_command_needs_the_permissions_that_its_readme_lists() {
+async fn commands_need_exactly_the_permissions_in_the_readme() {
     let (_, listed) = include_str!("../../README.md")
         .split_once("commands need these permissions")
         .unwrap();
@@ -39,11 +39,11 @@ async fn a_command_needs_the_permissions_that_its_readme_lists() {
             .find_map(|line| line.strip_prefix(&format!("| `{command}` |")));
         actions(row.unwrap())
     };
-    let stage = Stage::start().await;
-    stage.record("k-0", "REJECTED", json!({}));
+    let harness = Harness::start().await;
+    harness.record("k-0", "REJECTED", json!({}));
     for key in ["k-1", "k-2"] {
-        stage.record(key, "REJECTED", json!({}));
-        stage.dead(key, "wrong sum").await;
+        harness.record(key, "REJECTED", json!({}));
+        harness.dead(key, "wrong sum").await;
     }
     let list = ["ChangeMessageVisibility", "GetQueueAttributes", "ReceiveMessage"];
     let list = list.map(|action| format!("sqs:{action} {DEAD}"));
@@ -72,7 +72,7 @@ async fn a_command_needs_the_permissions_that_its_readme_lists() {
             listed("unlock"),
         ),
         (&["dlq", "list", DEAD], list.clone(), listed("dlq list")),
-        // One is given back.
+        // One message is released.
         (
             &[
                 "dlq",
@@ -85,11 +85,11 @@ async fn a_command_needs_the_permissions_that_its_readme_lists() {
                 "place-order",
             ],
             redrive.collect(),
-            // "These", says its row, "and".
+            // The row refers to the one above it: "these and".
             &listed("dlq list") | &listed("dlq redrive"),
         ),
     ] {
-        assert_eq!(asked(&stage, arguments).await, needed, "{arguments:?}");
+        assert_eq!(requested(&harness, arguments).await, needed, "{arguments:?}");
         let needed = needed.iter().map(|call| call.split([':', ' ']).nth(1).unwrap());
         assert_eq!(listed, needed.map(str::to_owned).collect(), "{arguments:?}");
     }

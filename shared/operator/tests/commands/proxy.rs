@@ -1,4 +1,4 @@
-//! Stands before the stack's SQS, and does harm to the program at a chosen request.
+//! A proxy in front of the stack's SQS that injects a fault at a chosen request.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,95 +11,102 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::stage::{Done, Stage, done, operator, text};
+use crate::harness::{Done, Harness, done, operator, text};
 
 /// What happens at the chosen request.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Harm {
-    /// It is not done, and the program is killed.
+pub(crate) enum Injection {
+    /// The request is not processed, and the program is killed.
     KilledBefore,
-    /// It is done, and the program is killed before it learns of it.
+    /// The request is processed, and the program is killed before it gets the reply.
     KilledAfter,
-    /// It is done, and the program is interrupted as by Ctrl-C.
+    /// The request is processed, and the program is interrupted as by Ctrl-C.
     Interrupted,
-    /// It is refused.
+    /// The request is refused.
     Refused,
-    /// It is done, as are all before it, and what they sent is rejected at once by place-order, under this key or its own.
+    /// This request and those before it are processed, and place-order at once rejects what they sent, under this key or its
+    /// own.
     Rejected(Option<&'static str>),
-    /// It is done, as are all before it, and SQS moves what they sent.
+    /// This request and those before it are processed, and SQS moves what they sent.
     Moved,
 }
 
-/// The process to harm. Locked while it is started, so that no request comes before it is known.
-pub(crate) type Victim = Arc<Mutex<Option<Pid>>>;
+/// The process to signal. Locked while it starts, so that no request arrives before its ID is known.
+pub(crate) type ProcessId = Arc<Mutex<Option<Pid>>>;
 
-/// Starts the program, at this endpoint for SQS, and waits for its end.
-pub(crate) async fn run(stage: &Stage, sqs: &str, victim: &Victim, arguments: &[&str]) -> Done {
+/// Runs the program with this endpoint for SQS, and waits for its end.
+pub(crate) async fn run(harness: &Harness, sqs: &str, process: &ProcessId, arguments: &[&str]) -> Done {
     let mut operator = operator(arguments);
-    operator.env("AWS_ENDPOINT_URL", stage.stack.endpoint());
+    operator.env("AWS_ENDPOINT_URL", harness.stack.endpoint());
     operator.env("AWS_ENDPOINT_URL_SQS", sqs);
     let child = {
-        let mut victim = victim.lock().unwrap();
+        let mut process = process.lock().unwrap();
         let child = operator.spawn().unwrap();
-        *victim = Pid::from_raw(child.id().unwrap().try_into().unwrap());
+        *process = Pid::from_raw(child.id().unwrap().try_into().unwrap());
         child
     };
     done(child).await
 }
 
-/// Runs the program, and does it harm at the `nth` request, from 1, for this operation of SQS.
-pub(crate) async fn harmed(stage: &Stage, operation: &'static str, nth: u32, harm: Harm, arguments: &[&str]) -> Done {
-    let victim = Victim::default();
-    let (sqs, at) = (Arc::clone(stage.stack.sqs()), Arc::clone(&victim));
+/// Runs the program, and injects the fault at the `nth` request, from 1, for this operation of SQS.
+pub(crate) async fn run_with(
+    harness: &Harness,
+    operation: &'static str,
+    nth: u32,
+    injection: Injection,
+    arguments: &[&str],
+) -> Done {
+    let process = ProcessId::default();
+    let (sqs, at) = (Arc::clone(harness.stack.sqs()), Arc::clone(&process));
     let left = Arc::new(Mutex::new(nth));
     let serve = move |headers: HeaderMap, body: Bytes| async move {
-        let asked = headers["x-amz-target"]
+        let requested = headers["x-amz-target"]
             .to_str()
             .unwrap()
             .rsplit('.')
             .next()
             .unwrap()
             .to_owned();
-        let now = asked == operation && {
+        let now = requested == operation && {
             let mut left = left.lock().unwrap();
-            let all = matches!(harm, Harm::Rejected(_) | Harm::Moved);
+            let all = matches!(injection, Injection::Rejected(_) | Injection::Moved);
             let now = *left == 1 || (all && *left > 0);
             *left = left.saturating_sub(1);
             now
         };
-        serve(&sqs, &asked, &body, now.then_some(harm), &at).await
+        serve(&sqs, &requested, &body, now.then_some(injection), &at).await
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let router = Router::new().fallback(serve);
     let server = tokio::spawn(async move { axum::serve(listener, router).await });
-    let done = run(stage, &endpoint, &victim, arguments).await;
+    let done = run(harness, &endpoint, &process, arguments).await;
     server.abort();
     done
 }
 
-async fn serve(sqs: &Sqs, operation: &str, body: &[u8], harm: Option<Harm>, victim: &Victim) -> Response {
+async fn serve(sqs: &Sqs, operation: &str, body: &[u8], injection: Option<Injection>, process: &ProcessId) -> Response {
     let request: Value = serde_json::from_slice(body).unwrap();
-    match harm {
-        Some(Harm::KilledBefore) => {
-            signal(victim, Signal::KILL);
+    match injection {
+        Some(Injection::KilledBefore) => {
+            signal(process, Signal::KILL);
             std::future::pending().await
         }
-        Some(Harm::Refused) => {
+        Some(Injection::Refused) => {
             let refusal = r#"{"__type": "com.amazonaws.sqs#OverLimit", "message": "refused by the test"}"#;
             return (StatusCode::BAD_REQUEST, refusal).into_response();
         }
         _ => {}
     }
     let answer = sqs.call(operation, request.clone()).await.unwrap();
-    match harm {
-        Some(Harm::KilledAfter) => {
-            signal(victim, Signal::KILL);
+    match injection {
+        Some(Injection::KilledAfter) => {
+            signal(process, Signal::KILL);
             std::future::pending().await
         }
-        Some(Harm::Interrupted) => signal(victim, Signal::INT),
-        Some(Harm::Rejected(key)) => reject(sqs, request, &answer, key).await,
-        Some(Harm::Moved) => {
+        Some(Injection::Interrupted) => signal(process, Signal::INT),
+        Some(Injection::Rejected(key)) => reject(sqs, request, &answer, key).await,
+        Some(Injection::Moved) => {
             for _ in 0..2 {
                 let receive = json!({"QueueUrl": request["QueueUrl"], "VisibilityTimeout": 0});
                 sqs.call("ReceiveMessage", receive).await.unwrap();
@@ -110,7 +117,7 @@ async fn serve(sqs: &Sqs, operation: &str, body: &[u8], harm: Option<Harm>, vict
     answer.to_string().into_response()
 }
 
-/// Sends to the dead-letter queue what a function makes of the message that was sent.
+/// Sends the dead letter that a function would make of the message that was sent.
 async fn reject(sqs: &Sqs, mut message: Value, sent: &Value, key: Option<&str>) {
     let queue = message["QueueUrl"].as_str().unwrap().to_owned();
     message["QueueUrl"] = format!("{queue}-dlq").into();
@@ -125,6 +132,6 @@ async fn reject(sqs: &Sqs, mut message: Value, sent: &Value, key: Option<&str>) 
     sqs.call("SendMessage", message).await.unwrap();
 }
 
-pub(crate) fn signal(victim: &Victim, signal: Signal) {
-    kill_process(victim.lock().unwrap().unwrap(), signal).unwrap();
+pub(crate) fn signal(process: &ProcessId, signal: Signal) {
+    kill_process(process.lock().unwrap().unwrap(), signal).unwrap();
 }

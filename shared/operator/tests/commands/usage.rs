@@ -1,8 +1,8 @@
-//! Wrong usage, and help.
+//! Wrong usage and `--help`.
 
 use testing::commands;
 
-use crate::stage::{done, operator};
+use crate::harness::{done, operator};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_usage_exits_with_2() {
@@ -26,16 +26,13 @@ async fn wrong_usage_exits_with_2() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_without_its_namespace_is_told_what_is_missing() {
+async fn key_without_a_namespace_is_wrong_usage() {
     let done = done(operator(&["inspect", "nope"]).spawn().unwrap()).await;
-    assert!(
-        done.err.contains("the '#' is missing: KEY is NAMESPACE#KEY"),
-        "{done:?}"
-    );
+    assert!(done.err.contains("the '#' is missing: write NAMESPACE#KEY"), "{done:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rate_that_no_clock_can_keep_is_told_what_it_may_be() {
+async fn rate_out_of_range_names_the_range() {
     for rate in ["0", "10001"] {
         let done = done(
             operator(&["dlq", "redrive", "orders-dlq", "--rate", rate])
@@ -48,7 +45,7 @@ async fn a_rate_that_no_clock_can_keep_is_told_what_it_may_be() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn help_says_what_each_command_does_in_lines_that_fit() {
+async fn help_fits_in_120_columns() {
     for arguments in [
         &["--help"][..],
         &["inspect", "--help"],
@@ -65,11 +62,11 @@ async fn help_says_what_each_command_does_in_lines_that_fit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_command_on_a_page_parses() {
+async fn every_command_in_the_documentation_parses() {
     let commands = commands("operator");
     assert!(commands.len() >= 5, "{commands:?}");
     for command in commands {
-        // What is before --help is parsed, but not run.
+        // Arguments before --help are parsed, but the command does not run.
         let arguments: Vec<_> = command.iter().map(String::as_str).chain(["--help"]).collect();
         let done = done(operator(&arguments).spawn().unwrap()).await;
         assert_eq!(done.code, Some(0), "{command:?}: {done:?}");

@@ -1,4 +1,4 @@
-//! What outlives a mistake: tables, messages, and the log that explains them.
+//! Retention of tables, messages and logs.
 
 use std::collections::BTreeSet;
 
@@ -7,11 +7,11 @@ use serde_json::json;
 use crate::Deployment;
 
 #[test]
-fn queues_and_tables_stay_when_the_stack_is_deleted_or_they_are_replaced() {
+fn queues_and_tables_are_retained() {
     for resource in &Deployment::default().resources {
         let policies = [&resource.deletion_policy, &resource.update_replace_policy].map(Option::as_deref);
         if ["AWS::SQS::Queue", "AWS::DynamoDB::Table"].contains(&resource.kind.as_str()) {
-            // Not after a creation that failed: what it leaves would be in the way of the next.
+            // Not after a failed creation: remaining resources would block the next one.
             let kept = [Some("RetainExceptOnCreate"), Some("Retain")];
             assert_eq!(policies, kept, "{}", resource.logical_id);
         }
@@ -19,7 +19,7 @@ fn queues_and_tables_stay_when_the_stack_is_deleted_or_they_are_replaced() {
 }
 
 #[test]
-fn tables_can_be_restored_and_only_those_of_dev_can_be_deleted() {
+fn tables_can_be_restored_and_are_protected_except_in_dev() {
     for deployment in Deployment::all() {
         let protected = if deployment.stage == "dev" { "false" } else { "true" };
         for table in deployment.of_kind("AWS::DynamoDB::Table") {
@@ -27,7 +27,7 @@ fn tables_can_be_restored_and_only_those_of_dev_can_be_deleted() {
             assert_eq!(properties["DeletionProtectionEnabled"], protected, "{id}");
             let recovery = &properties["PointInTimeRecoverySpecification"];
             assert_eq!(recovery["PointInTimeRecoveryEnabled"], "true", "{id}");
-            // Without a word DynamoDB encrypts with a key of its own; saying so would be the way to another key.
+            // By default DynamoDB encrypts with a key of its own. This property is for other keys.
             assert!(properties["SSESpecification"].is_null(), "{id}");
             assert!(properties["ResourcePolicy"].is_null(), "{id}");
         }
@@ -35,7 +35,7 @@ fn tables_can_be_restored_and_only_those_of_dev_can_be_deleted() {
 }
 
 #[test]
-fn the_ledgers_records_expire_by_the_attribute_that_the_code_writes() {
+fn only_ledger_records_expire() {
     let deployment = Deployment::default();
     let tables: BTreeSet<_> = deployment
         .template
@@ -45,21 +45,21 @@ fn the_ledgers_records_expire_by_the_attribute_that_the_code_writes() {
         .collect();
     assert_eq!(tables.len(), 1, "all functions share the ledger: {tables:?}");
     for table in &deployment.template.tables {
-        // Nothing else expires: not an order.
+        // No other table expires, such as orders.
         let expires = tables.contains(&table.name).then_some("expiration");
         assert_eq!(table.time_to_live.as_deref(), expires, "{}", table.name);
     }
 }
 
 #[test]
-fn every_function_logs_json_to_a_group_of_its_own_that_outlives_its_dead_letters() {
+fn functions_log_json_for_longer_than_dead_letters_last() {
     for deployment in Deployment::all() {
         for function in &deployment.template.functions {
             let logging = &deployment.resource(&function.logical_id).properties["LoggingConfig"];
             let group = format!("{}Logs", function.logical_id);
             assert_eq!(logging["LogGroup"], json!({"Ref": group}));
             assert_eq!(logging["LogFormat"], "JSON");
-            // Lambda counts the line of metrics as INFO.
+            // The metrics line has level INFO.
             let level = logging["ApplicationLogLevel"].as_str().unwrap();
             assert!(["TRACE", "DEBUG", "INFO"].contains(&level), "{level}");
 

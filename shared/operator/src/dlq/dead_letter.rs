@@ -1,4 +1,4 @@
-//! A message in a dead-letter queue, and what is known of its failure.
+//! A message in a dead-letter queue, and what it states about its failure.
 
 use std::collections::HashMap;
 
@@ -8,10 +8,10 @@ use consumer::dead_letter::{
 };
 use idempotency::Timestamp;
 
-/// What only tells of the failure, and has no place in the message that is sent again.
-const OF_THE_FAILURE: [&str; 4] = [FAILURE_REASON, FAILED_FUNCTION, RECEIVE_COUNT, ORIGINAL_MESSAGE_ID];
+/// The attributes that describe the failure. The redriven message does not have them.
+const FAILURE_ATTRIBUTES: [&str; 4] = [FAILURE_REASON, FAILED_FUNCTION, RECEIVE_COUNT, ORIGINAL_MESSAGE_ID];
 
-/// The most that a message may have:
+/// A message has at most this many
 /// [message attributes](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html).
 const MAX_ATTRIBUTES: usize = 10;
 
@@ -28,7 +28,7 @@ pub(super) struct DeadLetter {
     deduplication_id: Option<String>,
     /// When it was sent, to this queue or to the one it was moved from.
     pub(super) sent: Option<Timestamp>,
-    /// SQS moved it here by a redrive policy.
+    /// Whether SQS moved it here by a redrive policy.
     moved: bool,
 }
 
@@ -49,20 +49,19 @@ impl DeadLetter {
         }
     }
 
-    /// What makes it the same work, within its namespace, as far as the letter tells. SQS keeps the message ID of what it
-    /// moves, which is the key there, unless its function goes by something else.
+    /// The idempotency key, without its namespace, as far as the message states it. SQS keeps the message ID of a message
+    /// that it moves. That ID is the key, unless the function uses another.
     pub(super) fn key(&self) -> &str {
         let key = self.text(IDEMPOTENCY_KEY).or_else(|| self.text(ORIGINAL_MESSAGE_ID));
         key.unwrap_or(&self.id)
     }
 
-    /// The ID of the message that it was before: of the one that a function rejected, or that SQS moved and somebody sent
-    /// back.
+    /// The ID of the message before it: the one that a function rejected, or that SQS moved and an operator redrove.
     pub(super) fn original_id(&self) -> Option<&str> {
         self.text(ORIGINAL_MESSAGE_ID)
     }
 
-    /// The namespace of the handler that gave up on it, if it says so.
+    /// The namespace of the handler that rejected it, if it names one.
     pub(super) fn function(&self) -> Option<&str> {
         self.text(FAILED_FUNCTION)
     }
@@ -80,14 +79,14 @@ impl DeadLetter {
         (!value.is_empty()).then_some(value)
     }
 
-    /// The attributes to send it again with: its own, and what functions know it by.
+    /// The attributes of the redriven message: its own, and its identity.
     ///
     /// # Errors
     ///
-    /// In one line why they don't fit.
+    /// One line: they are more than SQS allows.
     pub(super) fn attributes_to_send(&self) -> Result<Attributes, String> {
         let mut attributes = self.attributes.clone();
-        attributes.retain(|name, _| !OF_THE_FAILURE.contains(&name.as_str()));
+        attributes.retain(|name, _| !FAILURE_ATTRIBUTES.contains(&name.as_str()));
         let identity = self.identity();
         for (name, _) in &identity {
             attributes.remove(*name);
@@ -95,7 +94,7 @@ impl DeadLetter {
         if attributes.len() + identity.len() > MAX_ATTRIBUTES {
             let names: Vec<_> = identity.iter().map(|(name, _)| *name).collect();
             return Err(format!(
-                "its own {} attributes leave no room for {}, without which a copy of it would be worked again",
+                "its own {} attributes leave no room for {}, without which a copy would be processed again",
                 attributes.len(),
                 names.join(" and ")
             ));
@@ -107,8 +106,8 @@ impl DeadLetter {
         Ok(attributes)
     }
 
-    /// The attributes by which functions know it again. What does not state a key gets none: a key of ours would outweigh
-    /// the one that its envelope or its deduplication ID gives it, and done work would be repeated.
+    /// The attributes by which functions recognise it. A message that states no key gets none: a key of ours would take
+    /// precedence over the one in its envelope or its deduplication ID, and finished work would be repeated.
     fn identity(&self) -> Vec<(&'static str, &str)> {
         if let Some(key) = self.text(IDEMPOTENCY_KEY) {
             return vec![(IDEMPOTENCY_KEY, key)];

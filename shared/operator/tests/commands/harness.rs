@@ -1,4 +1,4 @@
-//! Queues and a ledger for operators to work on, without functions that would get in their way.
+//! A local stack without functions: queues and a ledger that only the commands change.
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -12,11 +12,11 @@ use tokio::process::{Child, Command};
 pub(crate) const ORDERS: &str = "orders";
 pub(crate) const DEAD: &str = "orders-dlq";
 
-pub(crate) struct Stage {
+pub(crate) struct Harness {
     pub(crate) stack: Stack,
 }
 
-/// What a command said, and how it ended.
+/// The output and the exit status of a command.
 #[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) code: Option<i32>,
@@ -24,7 +24,7 @@ pub(crate) struct Done {
     pub(crate) err: String,
 }
 
-/// The program, with nobody at the keyboard and nothing of this machine's configuration.
+/// The program, without a terminal and without this machine's configuration.
 pub(crate) fn operator(arguments: &[&str]) -> Command {
     let mut operator = Command::new(env!("CARGO_BIN_EXE_operator"));
     operator.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
@@ -34,8 +34,8 @@ pub(crate) fn operator(arguments: &[&str]) -> Command {
             operator.env_remove(variable);
         }
     }
-    let nowhere = concat!(env!("CARGO_TARGET_TMPDIR"), "/nowhere");
-    operator.env_remove("IDEMPOTENCY_TABLE").env("HOME", nowhere);
+    let no_home = concat!(env!("CARGO_TARGET_TMPDIR"), "/no-home");
+    operator.env_remove("IDEMPOTENCY_TABLE").env("HOME", no_home);
     operator.env("AWS_EC2_METADATA_DISABLED", "true");
     operator
 }
@@ -49,10 +49,10 @@ pub(crate) async fn done(child: Child) -> Done {
     }
 }
 
-impl Stage {
+impl Harness {
     pub(crate) async fn start() -> Self {
         let options = Options {
-            // A message that is received twice is moved.
+            // The second receive moves a message.
             parameters: BTreeMap::from([("MaxReceiveCount".to_owned(), "1".to_owned())]),
             binaries: Binaries::Only(BTreeMap::new()),
             ..Options::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml"))
@@ -69,8 +69,8 @@ impl Stage {
         done(operator.spawn().unwrap()).await
     }
 
-    /// A command that has to succeed.
-    pub(crate) async fn said(&self, arguments: &[&str]) -> String {
+    /// Runs a command that must succeed. Returns its output.
+    pub(crate) async fn succeed(&self, arguments: &[&str]) -> String {
         let done = self.operator(arguments).await;
         assert_eq!(done.code, Some(0), "{done:?}");
         done.out
@@ -102,7 +102,7 @@ impl Stage {
         }
     }
 
-    /// A message as functions send it to a dead-letter queue; gives back its ID.
+    /// Sends a dead letter as functions do. Returns its message ID.
     pub(crate) async fn dead(&self, key: &str, reason: &str) -> String {
         self.send(DEAD, &dead("place-order", key, reason)).await
     }
@@ -112,7 +112,7 @@ impl Stage {
         sent["MessageId"].as_str().unwrap().to_owned()
     }
 
-    /// A message that SQS itself moved to the dead-letter queue.
+    /// Has SQS itself move a message to the dead-letter queue. Returns its message ID.
     pub(crate) async fn moved(&self, body: &str) -> String {
         let id = self.send(ORDERS, &json!({"MessageBody": body})).await;
         self.moves(ORDERS).await;
@@ -120,7 +120,7 @@ impl Stage {
         id
     }
 
-    /// SQS moves whatever is in a queue.
+    /// Has SQS move all messages of a queue to its dead-letter queue.
     pub(crate) async fn moves(&self, queue: &str) {
         for _ in 0..2 {
             let request = json!({"VisibilityTimeout": 0, "MaxNumberOfMessages": 10});
@@ -139,7 +139,7 @@ impl Stage {
         self.stack.sqs().peek(queue).iter().all(visible)
     }
 
-    /// Takes everything out of a queue, with all its attributes, by what is in `IdempotencyKey`, or in
+    /// Receives up to ten messages with all attributes. Each is returned with its `IdempotencyKey`, or else its
     /// `OriginalMessageId`.
     pub(crate) async fn arrived(&self, queue: &str) -> Vec<(String, Value)> {
         let request = json!({
@@ -155,7 +155,7 @@ impl Stage {
         messages.into_iter().map(|message| (key(&message), message)).collect()
     }
 
-    /// Puts a record of place-order's with these attributes in DynamoDB's JSON.
+    /// Puts a record of place-order with these attributes in DynamoDB's JSON.
     pub(crate) fn record(&self, key: &str, status: &str, more: Value) {
         put(self.stack.dynamodb(), &record(key, status, more));
     }
@@ -193,7 +193,7 @@ pub(crate) fn text(value: &str) -> Value {
     json!({"DataType": "String", "StringValue": value})
 }
 
-/// A dead letter to send, as the functions make it.
+/// A dead letter as the functions send it.
 pub(crate) fn dead(function: &str, key: &str, reason: &str) -> Value {
     json!({
         "MessageBody": format!("body of {key}"),

@@ -1,4 +1,4 @@
-//! What the receiver's answer means for the message.
+//! What a response of the receiver means for the message.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,30 +7,35 @@ use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 use idempotency::Completion;
 
-/// 2xx is done; a 429 or 503 that says when comes again then; a 4xx that speaks of this attempt alone, and not of the
-/// notification, is a retry, as is everything that is no 4xx; another 4xx will never change.
-pub(crate) fn read(status: StatusCode, headers: &HeaderMap) -> Result<Completion, Failure> {
+/// The outcome of a message by status:
+///
+/// - 2xx: done.
+/// - 429 or 503 with `Retry-After`: retry after that time.
+/// - A 4xx that is about this attempt and not about the notification: retry.
+/// - Any other 4xx: permanent failure.
+/// - Everything else: retry.
+pub(crate) fn outcome(status: StatusCode, headers: &HeaderMap) -> Result<Completion, Failure> {
     let answer = format!("the receiver answered {status}");
     let busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
     match retry_after(headers, SystemTime::now()) {
         _ if status.is_success() => Ok(Completion::new()),
         Some(delay) if busy => Err(Failure::retry_after(delay, answer)),
-        _ if status.is_client_error() && !passing(status) => Err(Failure::permanent(answer)),
+        _ if status.is_client_error() && !is_transient(status) => Err(Failure::permanent(answer)),
         _ => Err(Failure::retry(answer)),
     }
 }
 
-/// Whether a 4xx may be another answer the next time. A 409 is what a receiver gives that is still at work on an earlier attempt
-/// under the same key
+/// Whether another attempt may get another answer. A receiver answers 409 while it processes an earlier attempt with the same
+/// key
 /// ([Idempotency-Key, section 2.7](https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header)).
-fn passing(status: StatusCode) -> bool {
+fn is_transient(status: StatusCode) -> bool {
     matches!(
         status,
         StatusCode::REQUEST_TIMEOUT | StatusCode::CONFLICT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
     )
 }
 
-/// `Retry-After` in either of its forms, seconds or a date
+/// `Retry-After` in either of its forms: seconds or a date
 /// ([RFC 9110, section 10.2.3](https://www.rfc-editor.org/rfc/rfc9110#field.retry-after)).
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
@@ -46,46 +51,46 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    fn answered(status: u16, retry_after: Option<&str>) -> Result<Completion, Failure> {
+    fn outcome_of(status: u16, retry_after: Option<&str>) -> Result<Completion, Failure> {
         let headers = retry_after.map(|value| (RETRY_AFTER, value.parse().unwrap()));
-        read(StatusCode::from_u16(status).unwrap(), &headers.into_iter().collect())
+        outcome(StatusCode::from_u16(status).unwrap(), &headers.into_iter().collect())
     }
 
     #[test]
     fn every_2xx_is_done() {
-        assert!(answered(200, None).is_ok() && answered(204, None).is_ok());
+        assert!(outcome_of(200, None).is_ok() && outcome_of(204, None).is_ok());
     }
 
     #[test]
-    fn a_busy_receiver_that_says_when_is_asked_again_then() {
+    fn busy_answer_with_retry_after_is_retried_at_that_time() {
         for status in [429, 503] {
             assert_eq!(
-                answered(status, Some("7")).unwrap_err().delay(),
+                outcome_of(status, Some("7")).unwrap_err().delay(),
                 Some(Duration::from_secs(7))
             );
         }
     }
 
     #[test]
-    fn a_busy_receiver_that_does_not_say_when_is_asked_again() {
+    fn busy_answer_without_retry_after_is_a_retry() {
         for (status, header) in [(429, None), (503, None), (503, Some("soon"))] {
-            let failure = answered(status, header).unwrap_err();
+            let failure = outcome_of(status, header).unwrap_err();
             assert_eq!((failure.is_permanent(), failure.delay()), (false, None));
         }
     }
 
     #[test]
-    fn other_4xx_are_permanent_and_all_else_is_a_retry() {
-        assert!(answered(400, None).unwrap_err().is_permanent());
-        assert!(answered(404, Some("7")).unwrap_err().is_permanent());
+    fn other_4xx_are_permanent_and_other_answers_are_retries() {
+        assert!(outcome_of(400, None).unwrap_err().is_permanent());
+        assert!(outcome_of(404, Some("7")).unwrap_err().is_permanent());
         for status in [302, 408, 409, 425, 500, 502] {
-            let failure = answered(status, Some("7")).unwrap_err();
+            let failure = outcome_of(status, Some("7")).unwrap_err();
             assert!(!failure.is_permanent() && failure.delay().is_none(), "{status}");
         }
     }
 
     #[test]
-    fn a_date_is_understood_and_one_that_has_passed_means_now() {
+    fn retry_after_is_a_date_or_seconds_and_never_negative() {
         let headers = |date: &str| HeaderMap::from_iter([(RETRY_AFTER, date.parse().unwrap())]);
         let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
         let later = retry_after(&headers("Sun, 06 Nov 1994 08:50:37 GMT"), now);

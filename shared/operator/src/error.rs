@@ -1,4 +1,4 @@
-//! What went wrong, in one line.
+//! Error texts, in one line.
 
 use std::env;
 use std::error::Error;
@@ -7,7 +7,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use cli::{causes, innermost};
 
-/// An error and what caused it. Of the SDK's errors only what lies at the bottom is of use to the reader.
+/// An error and its innermost cause. The SDK's errors state the reason only there.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     match error.source() {
         Some(cause) => format!("{error}: {}", innermost(cause)),
@@ -15,8 +15,9 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     }
 }
 
-/// What a service at this place says of `what`, such as `queue orders`, or why it was not asked, or gave no answer.
-pub(crate) fn told<E>(what: &str, error: &SdkError<E>, place: &str) -> String
+/// The error that the service at `endpoint` returned for `what`, such as `queue orders`; or why the request was not sent or
+/// not answered.
+pub(crate) fn describe<E>(what: &str, error: &SdkError<E>, endpoint: &str) -> String
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
@@ -25,17 +26,17 @@ where
         (SdkError::DispatchFailure(_), _) if causes(error).any(|cause| cause.is::<CredentialsError>()) => {
             no_credentials(&innermost(error).to_string())
         }
-        // Neither the network nor the time: nothing was sent, such as for settings that contradict each other.
+        // Neither network nor timeout: nothing was sent, for example because settings contradict each other.
         (SdkError::DispatchFailure(failure), _) if failure.is_other() => format!("{what}: {}", innermost(error)),
         (SdkError::DispatchFailure(_) | SdkError::TimeoutError(_), _) => {
-            format!("no answer from {place}: {}", innermost(error))
+            format!("no answer from {endpoint}: {}", innermost(error))
         }
         _ => format!("{what}: {}", chain(error)),
     }
 }
 
 fn no_credentials(why: &str) -> String {
-    // Of several places that were searched it says in several lines what none of them has.
+    // After a search in several places the reason has a line for each; none of them helps.
     let why = if why.contains('\n') {
         String::new()
     } else {

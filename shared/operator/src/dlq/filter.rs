@@ -1,0 +1,98 @@
+//! Which messages of a queue are selected, and what to report if none is.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+
+use cli::printable;
+
+use super::dead_letter::DeadLetter;
+
+/// Which messages are selected.
+#[derive(Args)]
+pub(super) struct Filter {
+    /// Only messages that this function rejected, given by its namespace
+    #[arg(long, value_name = "NAME")]
+    function: Option<String>,
+    /// Only messages whose reason contains this text
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// At most this many messages
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+}
+
+impl Filter {
+    /// Whether a selected message may be behind one that is not selected.
+    pub(super) fn skips_some(&self) -> bool {
+        self.function.is_some() || self.reason.is_some()
+    }
+
+    /// The highest number of messages.
+    pub(super) fn limit(&self) -> u64 {
+        self.limit.unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn selects(&self, dead_letter: &DeadLetter) -> bool {
+        let function = self.function.as_deref();
+        let reason = self.reason.as_deref();
+        function.is_none_or(|function| dead_letter.function() == Some(function))
+            && reason.is_none_or(|reason| dead_letter.reason().contains(reason))
+    }
+}
+
+/// Counts of the messages seen, selected or not.
+#[derive(Default)]
+pub(super) struct SeenCounts {
+    /// How many name each function.
+    functions: BTreeMap<String, u64>,
+    /// How many name none.
+    without_function: u64,
+    selected: u64,
+}
+
+impl SeenCounts {
+    pub(super) fn add(&mut self, dead_letter: &DeadLetter, selected: bool) {
+        match dead_letter.function() {
+            Some(function) => *self.functions.entry(function.to_owned()).or_default() += 1,
+            None => self.without_function += 1,
+        }
+        self.selected += u64::from(selected);
+    }
+
+    /// If messages were seen but none was selected: what the queue holds instead.
+    pub(super) fn none_selected(&self, filter: &Filter) -> Option<String> {
+        let all = self.functions.values().sum::<u64>() + self.without_function;
+        if all == 0 || self.selected > 0 {
+            return None;
+        }
+        let function = filter.function.as_deref();
+        let of_function = function.map_or(all, |function| {
+            self.functions.get(function).copied().unwrap_or_default()
+        });
+        Some(match function {
+            Some(function) if of_function == 0 => {
+                let function = printable(function);
+                format!(
+                    "none of {all} messages names function {function}; the queue holds {}",
+                    self.contents()
+                )
+            }
+            _ => format!("none of {of_function} messages has a matching reason: `operator dlq list` shows the reasons"),
+        })
+    }
+
+    /// The functions that messages name.
+    pub(super) fn functions(&self) -> String {
+        let names: Vec<_> = self.functions.keys().map(|name| printable(name)).collect();
+        names.join(", ")
+    }
+
+    fn contents(&self) -> String {
+        match (self.functions(), self.without_function) {
+            (functions, 0) => functions,
+            (functions, count) if functions.is_empty() => format!("{count} without a function"),
+            (functions, count) => format!("{functions}, and {count} without a function"),
+        }
+    }
+}

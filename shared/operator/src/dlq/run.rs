@@ -1,0 +1,152 @@
+//! One run through a dead-letter queue that redrives the selected messages.
+
+use std::collections::HashSet;
+
+use cli::{StopFlag, printable, say};
+use indicatif::ProgressBar;
+use tokio::time::Interval;
+
+use super::dead_letter::DeadLetter;
+use super::filter::Filter;
+use super::route::{RecordState, RedriveError, Route};
+use super::scan::Scan;
+use super::sent::Sent;
+use super::summary::{Coverage, Summary};
+
+/// One run through the queue.
+pub(super) struct Run<'a> {
+    route: Route<'a>,
+    filter: &'a Filter,
+    dry_run: bool,
+    pace: Option<Interval>,
+    /// Hidden without a terminal; then a line is printed for each message.
+    bar: ProgressBar,
+    /// Message groups of a FIFO queue that keep a message here: later ones must not overtake it.
+    blocked_groups: HashSet<String>,
+    sent: Sent,
+    summary: Summary,
+}
+
+impl<'a> Run<'a> {
+    /// Through about `visible` messages, one at each tick of `pace`.
+    pub(super) fn new(
+        route: Route<'a>,
+        filter: &'a Filter,
+        dry_run: bool,
+        pace: Option<Interval>,
+        visible: u64,
+    ) -> Self {
+        Self {
+            route,
+            filter,
+            dry_run,
+            pace,
+            bar: ProgressBar::new(visible.min(filter.limit())),
+            blocked_groups: HashSet::new(),
+            sent: Sent::default(),
+            summary: Summary::default(),
+        }
+    }
+
+    /// Goes on until all messages are seen, the limit is reached, or a stop is requested.
+    pub(super) async fn redrive_all(&mut self, scan: &mut Scan<'_>, stop: &StopFlag) -> Result<(), String> {
+        let limit = self.filter.limit();
+        while stop.requested().is_none() && self.summary.attempted() < limit {
+            let dead_letters = scan.next().await?;
+            if dead_letters.is_empty() {
+                break;
+            }
+            for dead_letter in &dead_letters {
+                let selected = self.filter.selects(dead_letter);
+                self.summary.seen.add(dead_letter, selected);
+                if !selected {
+                    continue;
+                }
+                if self.sent.has(dead_letter) {
+                    self.skip_repeated(dead_letter);
+                    continue;
+                }
+                if let Some(pace) = &mut self.pace {
+                    pace.tick().await;
+                }
+                if stop.requested().is_some() || self.summary.attempted() >= limit {
+                    break;
+                }
+                if self.redrive_one(dead_letter).await && !self.dry_run {
+                    scan.remove(dead_letter);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it was redriven.
+    async fn redrive_one(&mut self, dead_letter: &DeadLetter) -> bool {
+        let group = self.ordered_group(dead_letter);
+        let result = match group {
+            Some(group) if self.blocked_groups.contains(&group) => Err(RedriveError {
+                why: "an earlier message of its message group stays in the queue".to_owned(),
+                record: None,
+            }),
+            _ if self.dry_run => self.route.preview(dead_letter, &mut self.sent).await,
+            _ => self.route.redrive(dead_letter, &mut self.sent).await,
+        };
+        self.report(dead_letter, &result);
+        self.summary.add(dead_letter, &result);
+        if result.is_err() {
+            self.blocked_groups.extend(self.ordered_group(dead_letter));
+        }
+        result.is_ok()
+    }
+
+    /// A message that this run has already sent stays in the queue, in whatever form it is there again.
+    fn skip_repeated(&mut self, dead_letter: &DeadLetter) {
+        self.summary.repeated += 1;
+        self.blocked_groups.extend(self.ordered_group(dead_letter));
+        let key = printable(dead_letter.key());
+        self.print(
+            &format!("skipped {} (key {key}): already redriven in this run", dead_letter.id),
+            true,
+        );
+    }
+
+    /// The message group whose order must be kept.
+    fn ordered_group(&self, dead_letter: &DeadLetter) -> Option<String> {
+        dead_letter.group.clone().filter(|_| self.route.from.is_fifo())
+    }
+
+    /// Prints the summary. Returns whether the run succeeded: no selected message remains, seen or unseen.
+    pub(super) fn finish(&self, coverage: &Coverage) -> bool {
+        self.bar.finish_and_clear();
+        self.summary.print(&self.route, coverage, self.filter, self.dry_run);
+        // On a FIFO queue, selected messages may be behind others of their group.
+        let may_miss_selected =
+            self.route.from.is_fifo() && self.filter.skips_some() && self.summary.attempted() < self.filter.limit();
+        self.summary.is_success(coverage, self.filter) && (!may_miss_selected || self.summary.unseen(coverage) == 0)
+    }
+
+    fn report(&self, dead_letter: &DeadLetter, result: &Result<RecordState, RedriveError>) {
+        let (redriven, deleted) = match self.dry_run {
+            true => ("would redrive", "would delete"),
+            false => ("redriven", "deleted"),
+        };
+        let (id, key) = (&dead_letter.id, printable(dead_letter.key()));
+        let line = match result {
+            Ok(RecordState::Deleted) => format!("{redriven} {id} (key {key}), {deleted} its REJECTED record"),
+            Ok(RecordState::Unchecked) => format!("{redriven} {id} (key {key}), record not checked"),
+            Ok(RecordState::Kept | RecordState::Missing) => format!("{redriven} {id} (key {key})"),
+            Err(error) => format!("failed {id} (key {key}): {}", error.why),
+        };
+        self.bar.inc(1);
+        self.print(&line, result.is_err() || self.dry_run);
+    }
+
+    /// The progress bar, if there is one, stands for the lines about messages that were redriven.
+    fn print(&self, line: &str, even_with_bar: bool) {
+        match self.bar.is_hidden() {
+            true => say!("{line}"),
+            false if even_with_bar => self.bar.println(line),
+            false => {}
+        }
+    }
+}
