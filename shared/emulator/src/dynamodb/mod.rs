@@ -2,7 +2,7 @@
 //!
 //! The tables are those of [dynoxide](https://docs.rs/dynoxide-rs), in memory or in a file. What stands before them is
 //! independent of any store: [faults](Fault), and a count of requests. Three things differ from AWS by intent: a table is
-//! active at once, transactions conflict only by a fault, and nothing expires (TTL deletes days late on AWS, so
+//! active when it is first described, transactions conflict only by a fault, and nothing expires (TTL deletes days late on AWS, so
 //! no client may count on it).
 
 mod engine;
