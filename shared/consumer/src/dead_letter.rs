@@ -97,6 +97,27 @@ mod tests {
         crate::prepare::prepare(&Rejecting, incoming).0
     }
 
+    #[test]
+    fn attributes_keep_the_names_that_stored_dead_letters_have() {
+        let names = [
+            IDEMPOTENCY_KEY,
+            FAILURE_REASON,
+            FAILED_FUNCTION,
+            RECEIVE_COUNT,
+            ORIGINAL_MESSAGE_ID,
+            ORIGINAL_DEDUPLICATION_ID,
+        ];
+        let stored = [
+            "IdempotencyKey",
+            "FailureReason",
+            "FailedFunction",
+            "ReceiveCount",
+            "OriginalMessageId",
+            "OriginalDeduplicationId",
+        ];
+        assert_eq!(names, stored);
+    }
+
     fn names(dead_letter: &QueueMessage) -> Vec<&str> {
         dead_letter.attributes.keys().map(String::as_str).collect()
     }

@@ -3,12 +3,12 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
+    declared::Declared,
     error::Problem,
     log,
     model::Function,
     node::Node,
     properties::{Properties, Rules},
-    resources::Declared,
     scope::Scope,
 };
 

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod conditions;
+mod declared;
 mod deployed;
 mod error;
 mod function;

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::{
+    declared::Declared,
     error::Problem,
     model::{Function, Mapping, Queue},
     node::Node,
     properties::{Properties, Rules},
-    resources::Declared,
     scope::Scope,
 };
 

@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, ops::RangeInclusive};
 use serde_json::json;
 
 use super::{
+    declared::Declared,
     error::Problem,
     model::Queue,
     node::Node,
     properties::{Properties, Rules},
-    resources::Declared,
     scope::Scope,
 };
 

@@ -4,13 +4,13 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use super::{
     TemplateError, conditions,
+    declared::{Declared, Kind},
     error::Problem,
     function, globals,
     mapping::Known,
     model::{Function, Mapping, Queue, Settings, Table, Template},
     node::Node,
-    parameters, queue, redrive,
-    resources::{self, Declared, Kind},
+    parameters, queue, redrive, resources,
     scope::Scope,
     table, yaml,
 };

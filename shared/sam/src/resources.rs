@@ -1,29 +1,11 @@
-//! Which resources a template declares, what the local stack does about each type, and what they are called.
+//! Which resources a template declares, what the local stack does about each type, and their names.
 
 use super::{
+    declared::{Declared, Kind},
     error::Problem,
     node::Node,
     scope::{Resource, Scope},
 };
-
-/// The types that the local stack creates.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Kind {
-    Queue,
-    Table,
-    Function,
-    Mapping,
-}
-
-/// A resource that is to be created.
-pub(crate) struct Declared<'a> {
-    pub(crate) logical_id: &'a str,
-    /// What its service calls it; empty until [`name`] gives it.
-    pub(crate) name: String,
-    pub(crate) kind: Kind,
-    pub(crate) node: &'a Node,
-    pub(crate) properties: Node,
-}
 
 /// Types that change nothing one could observe on one machine.
 const WITHOUT_EFFECT: [&str; 15] = [

@@ -3,11 +3,11 @@
 use serde_json::{Value as Json, json};
 
 use super::{
+    declared::Declared,
     error::Problem,
     model::Table,
     node::Node,
     properties::{Properties, Rules},
-    resources::Declared,
     scope::Scope,
 };
 

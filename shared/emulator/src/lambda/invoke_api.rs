@@ -22,8 +22,8 @@ use uuid::Uuid;
 use super::{
     function::{Function, Reference},
     invocation::{Invocation, InvokeError},
+    json::json_body,
     observer::Event,
-    runtime_api::json_body,
     service::{Lambda, check_payload},
 };
 

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
-use super::{observer::Event, observer::Observer, service::lock};
+use super::{lock::lock, observer::Event, observer::Observer};
 
 /// How much of the log an answer carries: "the last 4 KB of the execution log", see
 /// [Invoke](https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html).

@@ -13,10 +13,13 @@ mod environment;
 mod function;
 mod invocation;
 mod invoke_api;
+mod json;
+mod lock;
 mod logs;
 mod mapping;
 mod observer;
 mod process;
+mod router;
 mod runtime_api;
 mod service;
 

@@ -22,9 +22,9 @@ pub(super) use self::life::Site;
 use super::{
     function::Function,
     invocation::Failure,
+    lock::lock,
     logs::Logs,
     observer::{Event, Observer},
-    service::lock,
 };
 
 /// One process of a function.

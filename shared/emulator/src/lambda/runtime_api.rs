@@ -16,11 +16,12 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{
     invocation::{Failure, RESPONSE_BYTES},
+    json::json_body,
     process::{Process, Refusal, Reply},
     service::Lambda,
 };
@@ -92,10 +93,6 @@ fn find(lambda: &Lambda, process: &str) -> Result<Arc<Process>, RuntimeError> {
 
 fn accepted() -> Response {
     (StatusCode::ACCEPTED, json_body(&json!({ "status": "OK" }))).into_response()
-}
-
-pub(super) fn json_body(value: &Value) -> impl IntoResponse + use<> {
-    ([("content-type", "application/json")], value.to_string())
 }
 
 /// The answer to a runtime that violates the protocol.

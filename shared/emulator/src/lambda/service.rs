@@ -3,32 +3,27 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use axum::{Router, body::Bytes, extract::DefaultBodyLimit};
+use axum::body::Bytes;
 use tokio::{process::Child, time::Instant};
 use uuid::Uuid;
 
 use super::{
     function::{Function, arn},
     invocation::{Failure, Invocation, InvokeError, REQUEST_BYTES},
-    invoke_api,
+    lock::lock,
     observer::{Event, Observer},
     process::{Process, Reply, Site},
-    runtime_api,
 };
 
 /// How long a process may take until its first request for work, see
 /// [Init phase](https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib).
 const INIT_LIMIT: Duration = Duration::from_secs(10);
-
-/// What is read of a request before it is refused: more than any limit, so that one slightly too large gets an answer
-/// instead of a broken connection.
-const READ_BYTES: usize = 32 * 1024 * 1024;
 
 /// The functions of the stack, and the processes that run them.
 pub struct Lambda {
@@ -78,14 +73,6 @@ impl Lambda {
             pool: Mutex::default(),
         }
     }
-
-    /// The Invoke API (`/2015-03-31/functions/…`) and, under `/_lambda/`, the Runtime API of each process.
-    pub fn router(self: &Arc<Self>) -> Router {
-        runtime_api::router(Arc::clone(self))
-            .merge(invoke_api::router(Arc::clone(self)))
-            .layer(DefaultBodyLimit::max(READ_BYTES))
-    }
-
     /// Invokes a function, in an idle process or a new one, and waits for the answer.
     ///
     /// A function that fails is an answer too, see [`Invocation::failed`]. Once begun, the invocation goes on even if this
@@ -246,9 +233,4 @@ pub(super) fn check_payload(payload: &[u8]) -> Result<(), InvokeError> {
     serde_json::from_slice::<serde::de::IgnoredAny>(payload)
         .map_err(|error| InvokeError::NotJson(error.to_string()))?;
     Ok(())
-}
-
-/// The value, even if a thread died while it held the lock: every update here is one assignment.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

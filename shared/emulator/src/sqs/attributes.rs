@@ -6,9 +6,9 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use md5::{Digest, Md5};
 use serde_json::{Map, Value, json};
 
+use super::characters::check_characters;
 use super::errors;
 use super::fields::Fields;
-use super::message::check_characters;
 use crate::ApiError;
 
 /// [Amazon SQS message attributes](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html).

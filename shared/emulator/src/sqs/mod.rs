@@ -7,6 +7,7 @@
 
 mod attributes;
 mod batch;
+mod characters;
 mod clock;
 mod deduplication;
 mod errors;
