@@ -119,6 +119,20 @@ fn no_package_depends_on_a_function() {
 }
 
 #[test]
+fn only_tests_and_the_demo_depend_on_test_support() {
+    for (name, (path, dependencies)) in packages() {
+        let support: Vec<_> = ["scripted", "testing"]
+            .into_iter()
+            .filter(|support| dependencies.contains(*support))
+            .collect();
+        assert!(
+            support.is_empty() || path.starts_with("tests"),
+            "{name} depends on {support:?}"
+        );
+    }
+}
+
+#[test]
 fn dependencies_point_from_functions_down_to_idempotency() {
     let packages = packages();
     let ours = |name: &str| -> Vec<&str> {
@@ -126,11 +140,12 @@ fn dependencies_point_from_functions_down_to_idempotency() {
         let ours = dependencies.iter().map(String::as_str);
         ours.filter(|name| packages.contains_key(*name)).collect()
     };
-    let rules: [(&str, &[&str]); 7] = [
+    let rules: [(&str, &[&str]); 8] = [
         ("aws", &[]),
         ("idempotency", &[]),
         ("consumer", &["idempotency"]),
         ("host", &["consumer", "idempotency"]),
+        ("scripted", &["consumer", "idempotency"]),
         ("sqs", &["aws", "consumer"]),
         ("lambda", &["aws", "consumer", "host", "idempotency", "sqs"]),
         ("operator", &["aws", "cli", "consumer", "idempotency"]),
