@@ -119,6 +119,20 @@ fn no_package_depends_on_a_function() {
 }
 
 #[test]
+fn only_tests_and_the_demo_depend_on_test_support() {
+    for (name, (path, dependencies)) in packages() {
+        let support: Vec<_> = ["scripted", "testing"]
+            .into_iter()
+            .filter(|support| dependencies.contains(*support))
+            .collect();
+        assert!(
+            support.is_empty() || path.starts_with("tests"),
+            "{name} depends on {support:?}"
+        );
+    }
+}
+
+#[test]
 fn dependencies_point_from_functions_down_to_idempotency() {
     let packages = packages();
     let ours = |name: &str| -> Vec<&str> {
@@ -126,11 +140,12 @@ fn dependencies_point_from_functions_down_to_idempotency() {
         let ours = dependencies.iter().map(String::as_str);
         ours.filter(|name| packages.contains_key(*name)).collect()
     };
-    let rules: [(&str, &[&str]); 7] = [
+    let rules: [(&str, &[&str]); 8] = [
         ("aws", &[]),
         ("idempotency", &[]),
         ("consumer", &["idempotency"]),
         ("host", &["consumer", "idempotency"]),
+        ("scripted", &["consumer", "idempotency"]),
         ("sqs", &["aws", "consumer", "idempotency"]),
         ("lambda", &["aws", "consumer", "host", "idempotency", "sqs"]),
         ("operator", &["aws", "cli", "consumer", "idempotency"]),
@@ -236,6 +251,15 @@ fn resolved_together(others: &[&str]) -> BTreeSet<String> {
     resolved(&packages.chain(["--edges=normal,build"]).collect::<Vec<_>>())
 }
 
+/// Packages that both have, with features that the other's does not have.
+fn with_other_features<'a>(one: &'a BTreeSet<String>, other: &'a BTreeSet<String>) -> Vec<&'a String> {
+    let package = |line: &str| line.split(" [").next().unwrap().to_owned();
+    let packages: BTreeSet<_> = other.iter().map(|line| package(line)).collect();
+    one.difference(other)
+        .filter(|line| packages.contains(&package(line)))
+        .collect()
+}
+
 #[test]
 fn plain_build_compiles_functions_with_their_own_features() {
     let plain = resolved(&["--edges=normal,build"]);
@@ -252,43 +276,26 @@ fn plain_build_compiles_functions_with_their_own_features() {
     }
 }
 
-/// Packages that are resolved to other features in one build than in another.
-fn compiled_twice(one: &BTreeSet<String>, other: &BTreeSet<String>) -> Vec<String> {
-    let name = |package: &String| package.split(" [").next().unwrap().to_owned();
-    let names: BTreeSet<_> = one.intersection(other).map(name).collect();
-    let others: BTreeSet<_> = other.iter().map(name).collect();
-    let differs = |package: &&String| !names.contains(&name(package)) && others.contains(&name(package));
-    one.difference(other).filter(differs).cloned().collect()
-}
-
 #[test]
 fn stack_and_tests_compile_no_dependency_twice() {
-    let everything = resolved(&["--workspace"]);
-    let build = "--edges=normal,build";
-    let stack = resolved(&["--package=local", build]);
-    let demo = resolved(&["--package=demo", build]);
-    let built_by_the_stack = resolved_together(&["--package=local"]);
-    for (build, other, what) in [
-        (&stack, &everything, "local alone and `cargo test --workspace`"),
-        (&demo, &everything, "the demo alone and `cargo test --workspace`"),
+    // In the order in which a newcomer runs them: each would compile again what another has compiled with other features.
+    let builds = [
         (
-            &built_by_the_stack,
-            &stack,
-            "the functions that the stack builds, and local alone",
+            "cargo run -p local",
+            resolved(&["--package=local", "--edges=normal,build"]),
         ),
         (
-            &built_by_the_stack,
-            &demo,
-            "the functions that the demo builds, and the demo",
+            "cargo run -p demo",
+            resolved(&["--package=demo", "--edges=normal,build"]),
         ),
-        (
-            &built_by_the_stack,
-            &everything,
-            "the functions that the stack builds, and `cargo test --workspace`",
-        ),
-    ] {
-        let twice = compiled_twice(build, other);
-        assert!(twice.is_empty(), "other features in {what}: {twice:#?}");
+        ("functions, built by the stack", resolved_together(&["--package=local"])),
+        ("cargo test --workspace", resolved(&["--workspace"])),
+    ];
+    for (name, one) in &builds {
+        for (other_name, other) in &builds {
+            let twice = with_other_features(one, other);
+            assert!(twice.is_empty(), "{name} and {other_name} differ: {twice:#?}");
+        }
     }
     let manifest = std::fs::read_to_string(format!("{ROOT}/Cargo.toml")).unwrap();
     let manifest: toml::Table = toml::from_str(&manifest).unwrap();

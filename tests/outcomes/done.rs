@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use emulator::ApiError;
 use emulator::dynamodb::FaultKind;
+use scripted::Action;
 use serde_json::Value;
 use testing::TestStack;
 
@@ -22,7 +23,7 @@ pub(super) fn kill_after_completion(stack: &TestStack, operation: &str) {
 async fn done_message_is_recorded_and_deleted() {
     for handler in ["claiming", "one-step"] {
         let stack = stack::start(handler, &[]).await;
-        let message = stack.send("work", &script(["count"])).await;
+        let message = stack.send("work", &script([Action::Write])).await;
         stack.until_settled(&["work"]).await;
         assert!(stack.is_completed("scripted", &message), "{handler}");
         assert_eq!((counts(&stack), receives(&stack, &message)), (vec!["1".to_owned()], 1));
@@ -35,7 +36,7 @@ async fn done_message_is_recorded_and_deleted() {
 async fn redelivered_after_done_it_is_deleted_without_a_run() {
     let stack = stack::start("claiming", &VISIBLE_SOON).await;
     kill_after_completion(&stack, "TransactWriteItems");
-    let message = stack.send("work", &script(["count"])).await;
+    let message = stack.send("work", &script([Action::Write])).await;
     stack.until_settled(&["work"]).await;
     assert_eq!(
         (starts(&stack, &message).len(), counts(&stack)),
@@ -49,7 +50,7 @@ async fn redelivered_after_done_it_is_deleted_without_a_run() {
 async fn redelivered_in_one_step_mode_its_writes_are_discarded() {
     let stack = stack::start("one-step", &VISIBLE_SOON).await;
     kill_after_completion(&stack, "TransactWriteItems");
-    let message = stack.send("work", &script(["count"])).await;
+    let message = stack.send("work", &script([Action::Write])).await;
     stack.until_settled(&["work"]).await;
     assert_eq!(
         (starts(&stack, &message).len(), counts(&stack)),
@@ -61,7 +62,7 @@ async fn redelivered_in_one_step_mode_its_writes_are_discarded() {
 async fn twice_in_one_batch_it_runs_once_and_both_are_deleted() {
     let stack = stack::start("claiming", &[]).await;
     stack.stack.sqs().deliver_twice("work", 1);
-    let message = stack.send("work", &script(["count"])).await;
+    let message = stack.send("work", &script([Action::Write])).await;
     stack.until_settled(&["work"]).await;
     assert_eq!(receives(&stack, &message), 2, "one receive per copy");
     assert_eq!(
@@ -73,11 +74,11 @@ async fn twice_in_one_batch_it_runs_once_and_both_are_deleted() {
 #[tokio::test]
 async fn message_sent_again_with_its_key_is_a_duplicate() {
     let stack = stack::start("claiming", &[]).await;
-    let message = stack.send("work", &script(["count"])).await;
+    let message = stack.send("work", &script([Action::Write])).await;
     stack.until_settled(&["work"]).await;
     // For example a dead letter whose work was done by a later attempt.
     let key = [("IdempotencyKey", message.as_str())];
-    let again = stack.send_with_attributes("work", &script(["count"]), &key).await;
+    let again = stack.send_with_attributes("work", &script([Action::Write]), &key).await;
     stack.until_settled(&["work"]).await;
     assert_ne!(again, message);
     assert_eq!(
@@ -91,7 +92,7 @@ async fn message_sent_again_with_its_key_is_a_duplicate() {
 async fn natural_mode_runs_at_every_delivery_without_a_record() {
     let stack = stack::start("natural", &[ONE_BY_ONE]).await;
     stack.stack.sqs().deliver_twice("work", 1);
-    let message = stack.send("work", &script(["done"])).await;
+    let message = stack.send("work", &script([Action::Done])).await;
     stack.until_settled(&["work"]).await;
     assert_eq!((starts(&stack, &message).len(), receives(&stack, &message)), (2, 2));
     assert!(stack.stack.dynamodb().scan("idempotency").is_empty());

@@ -1,6 +1,7 @@
 //! Failures that are retried.
 
 use emulator::dynamodb::FaultKind;
+use scripted::Action;
 
 use crate::stack::{self, VISIBLE_SOON, counts, receives, runs, script, starts};
 
@@ -9,7 +10,14 @@ async fn each_retry_delays_the_message_longer() {
     let stack = stack::start("claiming", &[("LongestRetryDelay", "4")]).await;
     let mut messages = Vec::new();
     for _ in 0..20 {
-        messages.push(stack.send("work", &script(["retry", "retry", "retry", "done"])).await);
+        messages.push(
+            stack
+                .send(
+                    "work",
+                    &script([Action::Retry, Action::Retry, Action::Retry, Action::Done]),
+                )
+                .await,
+        );
     }
     stack.until_settled(&["work"]).await;
     // Delays are random up to a bound. The longest of many is close to the bound.
@@ -28,12 +36,7 @@ async fn each_retry_delays_the_message_longer() {
 #[tokio::test]
 async fn retry_after_is_redelivered_at_its_time() {
     let stack = stack::start("claiming", &[]).await;
-    let message = stack
-        .send(
-            "work",
-            &script([serde_json::json!({ "retry-after": 3 }), "done".into()]),
-        )
-        .await;
+    let message = stack.send("work", &script([Action::RetryAfter(3), Action::Done])).await;
     stack.until_settled(&["work"]).await;
     let starts = starts(&stack, &message);
     assert_eq!(starts.len(), 2);
@@ -43,8 +46,8 @@ async fn retry_after_is_redelivered_at_its_time() {
 #[tokio::test]
 async fn panic_fails_only_its_message_which_is_retried() {
     let stack = stack::start("claiming", &[]).await;
-    let panicking = stack.send("work", &script(["panic", "count"])).await;
-    let other = stack.send("work", &script(["count"])).await;
+    let panicking = stack.send("work", &script([Action::Panic, Action::Write])).await;
+    let other = stack.send("work", &script([Action::Write])).await;
     stack.until_settled(&["work"]).await;
     assert_eq!((starts(&stack, &panicking).len(), starts(&stack, &other).len()), (2, 1));
     assert_eq!(counts(&stack), ["1", "1"]);
@@ -59,7 +62,7 @@ async fn unreachable_ledger_prevents_runs_and_acknowledgements() {
     let stack = stack::start("claiming", &[]).await;
     // Two deliveries, each with all attempts of the client.
     stack.inject("PutItem", Some("\"idempotency\""), 6, FaultKind::ServerError);
-    let message = stack.send("work", &script(["count"])).await;
+    let message = stack.send("work", &script([Action::Write])).await;
     stack.until_settled(&["work"]).await;
     assert_eq!((receives(&stack, &message), runs(&stack).len()), (3, 1));
     assert!(stack.is_completed("scripted", &message));
@@ -72,7 +75,7 @@ async fn completion_without_a_reply_is_a_duplicate_at_redelivery() {
     let stack = stack::start("claiming", &VISIBLE_SOON).await;
     // All attempts until the deadline.
     stack.inject("TransactWriteItems", None, 3, FaultKind::LoseReply);
-    let message = stack.send("work", &script(["count"])).await;
+    let message = stack.send("work", &script([Action::Write])).await;
     stack.until_settled(&["work"]).await;
     assert!(receives(&stack, &message) > 1);
     assert_eq!(

@@ -1,17 +1,17 @@
 //! Message groups of a FIFO queue.
 
-use serde_json::json;
+use scripted::Action;
 
 use crate::stack::{
-    self, lease_end, receives, release_after_another_is_in_progress, runs, script, send_in_order, starts,
+    self, keyed, lease_end, receives, release_after_another_is_in_progress, runs, script, send_in_order, starts,
 };
 
 #[tokio::test]
 async fn retry_blocks_its_group_and_no_other() {
     let stack = stack::start("claiming", &[]).await;
-    let failing = send_in_order(&stack, "a", "1", &script([json!({ "retry-after": 2 }), "done".into()])).await;
-    let behind = send_in_order(&stack, "a", "2", &script(["done"])).await;
-    let other = send_in_order(&stack, "b", "3", &script(["done"])).await;
+    let failing = send_in_order(&stack, "a", "1", &script([Action::RetryAfter(2), Action::Done])).await;
+    let behind = send_in_order(&stack, "a", "2", &script([Action::Done])).await;
+    let other = send_in_order(&stack, "b", "3", &script([Action::Done])).await;
     stack.until_settled(&["work.fifo"]).await;
     let order: Vec<_> = runs(&stack).into_iter().map(|run| run.message).collect();
     let of_group: Vec<_> = order.iter().filter(|message| **message != other).collect();
@@ -23,12 +23,12 @@ async fn retry_blocks_its_group_and_no_other() {
 #[tokio::test]
 async fn group_waits_for_a_lease_and_goes_on_after_a_duplicate() {
     let stack = stack::start("business", &[("FunctionTimeout", "10")]).await;
-    let order = json!({ "key": "o-1", "actions": ["when-released"] });
+    let order = keyed("o-1", Action::WhenReleased);
     let holder = [("m-1", "b", order.clone())];
     let group = async {
         stack.until("it is in progress", || !runs(&stack).is_empty()).await;
         let again = send_in_order(&stack, "a", "1", &order).await;
-        let behind = send_in_order(&stack, "a", "2", &json!({ "key": "o-2", "actions": ["done"] })).await;
+        let behind = send_in_order(&stack, "a", "2", &keyed("o-2", Action::Done)).await;
         let lease_end = lease_end(&stack, "o-1");
         release_after_another_is_in_progress(&stack).await;
         (again, behind, lease_end)
@@ -43,8 +43,8 @@ async fn group_waits_for_a_lease_and_goes_on_after_a_duplicate() {
 #[tokio::test]
 async fn group_goes_on_after_a_permanent_failure() {
     let stack = stack::start("claiming", &[]).await;
-    let poison = send_in_order(&stack, "a", "1", &script(["permanent"])).await;
-    let behind = send_in_order(&stack, "a", "2", &script(["done"])).await;
+    let poison = send_in_order(&stack, "a", "1", &script([Action::Permanent])).await;
+    let behind = send_in_order(&stack, "a", "2", &script([Action::Done])).await;
     stack.until_settled(&["work.fifo"]).await;
     let dead_letters = stack.stack.sqs().peek("work-dlq.fifo");
     assert_eq!(stack::original_ids(&dead_letters), [&poison]);
@@ -56,12 +56,12 @@ async fn group_goes_on_after_a_permanent_failure() {
 #[tokio::test]
 async fn held_group_waits_until_the_redrive_policy_moves_a_message() {
     let stack = stack::start("holding", &[("MaxReceiveCount", "3")]).await;
-    let poison = send_in_order(&stack, "a", "1", &script(["permanent"])).await;
+    let poison = send_in_order(&stack, "a", "1", &script([Action::Permanent])).await;
     stack
         .until("it has failed", || !starts(&stack, &poison).is_empty())
         .await;
     // Sent only now: messages that are received together have the same receive count.
-    let behind = send_in_order(&stack, "a", "2", &script(["done"])).await;
+    let behind = send_in_order(&stack, "a", "2", &script([Action::Done])).await;
     stack.until_settled(&["work.fifo"]).await;
     assert_eq!(stack.dead_letters("work.fifo"), [poison.as_str()], "moved, not sent");
     let order: Vec<_> = runs(&stack).into_iter().map(|run| run.message).collect();

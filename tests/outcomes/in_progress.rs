@@ -5,6 +5,7 @@ use std::sync::Arc;
 use emulator::ApiError;
 use emulator::dynamodb::FaultKind;
 use emulator::lambda::Event;
+use scripted::Action;
 use serde_json::{Value, json};
 
 use crate::stack::{
@@ -16,7 +17,7 @@ use crate::stack::{
 async fn in_progress_message_waits_for_the_lease_with_one_receive() {
     let stack = stack::start("claiming", &[("FunctionTimeout", "10"), ONE_BY_ONE]).await;
     stack.stack.sqs().deliver_twice("work", 1);
-    let message = stack.send("work", &script(["when-released"])).await;
+    let message = stack.send("work", &script([Action::WhenReleased])).await;
     release_after_another_is_in_progress(&stack).await;
     stack.until_settled(&["work"]).await;
     assert_eq!(starts(&stack, &message).len(), 1);
@@ -34,7 +35,7 @@ async fn killed_handler_runs_again_after_the_lease_ends() {
     let lambda = Arc::clone(stack.stack.lambda());
     let kill = move |_: &Value, _: &Result<Value, ApiError>| assert_eq!(lambda.kill("scripted"), 1);
     stack.inject("PutItem", Some("\"runs\""), 1, FaultKind::AfterApply(Box::new(kill)));
-    let message = stack.send("work", &script(["hang", "count"])).await;
+    let message = stack.send("work", &script([Action::Hang, Action::Write])).await;
     let is_kill = |event: &Event| matches!(event, Event::InvocationKilled { .. });
     stack.until("it is killed", || stack.events().iter().any(is_kill)).await;
     let end = lease_end(&stack, &message);
@@ -53,9 +54,7 @@ async fn copy_of_a_slow_message_is_not_dead_lettered() {
     let shorter = json!({ "QueueUrl": "work", "Attributes": { "VisibilityTimeout": "3" } });
     stack.stack.sqs().call("SetQueueAttributes", shorter).await.unwrap();
     stack.stack.sqs().deliver_twice("work", 1);
-    let message = stack
-        .send("work", &script([json!({ "take": 10_000 }), "count".into()]))
-        .await;
+    let message = stack.send("work", &script([Action::Take(10_000), Action::Write])).await;
     stack.until_settled(&["work"]).await;
     assert_eq!(stack.dead_letters("work"), [""; 0]);
     assert!(stack.is_completed("scripted", &message));

@@ -1,20 +1,21 @@
 //! Idempotency keys.
 
+use scripted::Action;
 use serde_json::{Value, json};
 
-use crate::stack::{self, dead_letters, runs, script, send_in_order, starts};
+use crate::stack::{self, dead_letters, keyed, runs, script, send_in_order, starts};
 
 /// Promise 8.
 #[tokio::test]
 async fn business_key_with_another_payload_is_an_error() {
     let stack = stack::start("business", &[]).await;
-    let order = json!({ "key": "o-1", "actions": ["done"] });
+    let order = keyed("o-1", Action::Done);
     let first = stack.send("work", &order).await;
     stack.until_settled(&["work"]).await;
     stack.send("work", &order).await;
     stack.until_settled(&["work"]).await;
     assert!(dead_letters(&stack).is_empty());
-    let other = stack.send("work", &json!({ "key": "o-1", "actions": ["count"] })).await;
+    let other = stack.send("work", &keyed("o-1", Action::Write)).await;
     stack.until_settled(&["work"]).await;
     let processed: Vec<_> = runs(&stack).into_iter().map(|run| run.message).collect();
     assert_eq!(processed, [first]);
@@ -31,7 +32,7 @@ async fn business_key_with_another_payload_is_an_error() {
 #[tokio::test]
 async fn missing_business_key_is_a_permanent_failure() {
     let stack = stack::start("business", &[]).await;
-    let message = stack.send("work", &script(["done"])).await;
+    let message = stack.send("work", &script([Action::Done])).await;
     stack.until_settled(&["work"]).await;
     assert_eq!(starts(&stack, &message).len(), 0);
     let dead_letters = dead_letters(&stack);
@@ -45,10 +46,10 @@ async fn missing_business_key_is_a_permanent_failure() {
 #[tokio::test]
 async fn deduplication_id_recognises_a_copy_in_another_group() {
     let stack = stack::start("deduplication", &[]).await;
-    let first = send_in_order(&stack, "a", "o-1", &script(["done"])).await;
+    let first = send_in_order(&stack, "a", "o-1", &script([Action::Done])).await;
     stack.until_settled(&["work.fifo"]).await;
     // This queue recognises copies within a message group only, and every queue for five minutes only.
-    let again = send_in_order(&stack, "b", "o-1", &script(["done"])).await;
+    let again = send_in_order(&stack, "b", "o-1", &script([Action::Done])).await;
     stack.until_settled(&["work.fifo"]).await;
     assert_ne!(again, first);
     assert_eq!((starts(&stack, &first).len(), starts(&stack, &again).len()), (1, 0));
@@ -76,7 +77,7 @@ async fn sns_notification_in_two_messages_is_done_once() {
         "MessageId": "n-1",
         "TopicArn": "arn:aws:sns:eu-west-1:123456789012:orders",
         "Subject": "placed",
-        "Message": script(["done"]).to_string(),
+        "Message": script([Action::Done]).to_string(),
         "Timestamp": "2026-01-02T03:04:05.678Z",
         "SignatureVersion": "1",
         "MessageAttributes": { "tenant": { "Type": "String", "Value": "blue" } },
@@ -98,7 +99,7 @@ async fn eventbridge_event_in_two_messages_is_done_once() {
         "time": "2026-01-02T03:04:05Z",
         "region": "eu-west-1",
         "resources": [],
-        "detail": script(["done"]),
+        "detail": script([Action::Done]),
     });
     assert_eq!(
         origin_of_one_run("event-bridge", &event, "e-1").await,
@@ -109,7 +110,7 @@ async fn eventbridge_event_in_two_messages_is_done_once() {
 #[tokio::test]
 async fn body_without_its_envelope_is_dead_lettered() {
     let stack = stack::start("sns", &[]).await;
-    stack.send("work", &script(["done"])).await;
+    stack.send("work", &script([Action::Done])).await;
     stack.until_settled(&["work"]).await;
     let reason = &dead_letters(&stack)[0].attributes["FailureReason"];
     assert!(

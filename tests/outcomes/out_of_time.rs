@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use emulator::ApiError;
 use emulator::sqs::{Fault, FaultKind};
+use scripted::Action;
 use serde_json::Value;
 use testing::{TestStack, event, failures};
 
@@ -38,10 +39,10 @@ fn watch_delays(stack: &TestStack) -> Arc<Mutex<BTreeMap<String, u64>>> {
 async fn at_the_deadline_running_waits_for_lease_unstarted_does_not() {
     let batch = [("BatchSize", "20"), ("BatchWindow", "1")];
     let stack = stack::start("claiming", &batch).await;
-    let done = stack.send("work", &script(["done"])).await;
+    let done = stack.send("work", &script([Action::Done])).await;
     let mut hanging = Vec::new();
     for _ in 0..HANGING {
-        hanging.push(stack.send("work", &script(["hang", "done"])).await);
+        hanging.push(stack.send("work", &script([Action::Hang, Action::Done])).await);
     }
     let delays = watch_delays(&stack);
     stack.until("ten are cancelled", || !batches(&stack).is_empty()).await;
@@ -74,7 +75,7 @@ async fn at_the_deadline_running_waits_for_lease_unstarted_does_not() {
 #[tokio::test]
 async fn handler_timeout_fails_only_its_message() {
     let stack = stack::start("short-timeout", &[("FunctionTimeout", "60")]).await;
-    let messages = [("m-1", script(["hang"])), ("m-2", script(["done"]))];
+    let messages = [("m-1", script([Action::Hang])), ("m-2", script([Action::Done]))];
     let invocation = stack.invoke_with("scripted", event("work", &messages)).await;
     assert_eq!(failures(&invocation), ["m-1"]);
     assert!(
@@ -95,7 +96,7 @@ async fn log_states_which_time_limit_cancelled_a_handler() {
     ] {
         let stack = stack::start(handler, parameters).await;
         let invocation = stack
-            .invoke_with("scripted", event("work", &[("m-1", script(["hang"]))]))
+            .invoke_with("scripted", event("work", &[("m-1", script([Action::Hang]))]))
             .await;
         assert_eq!(failures(&invocation), ["m-1"]);
         let logged = format!("failed: the handler was cancelled {limit}");

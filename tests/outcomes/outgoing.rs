@@ -1,13 +1,13 @@
 //! Outgoing messages.
 
-use serde_json::json;
+use scripted::Action;
 
 use crate::done::kill_after_completion;
 use crate::stack::{self, VISIBLE_SOON, batches, counts, receives, runs, script, send_in_order, starts};
 
 /// A script that sends two messages with one effect each to its own queue.
 fn sends_two() -> serde_json::Value {
-    script([json!({ "send": [script(["count"]), script(["count"])] })])
+    script([Action::Send])
 }
 
 /// Promise 5.

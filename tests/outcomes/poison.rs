@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use emulator::ApiError;
 use emulator::dynamodb::FaultKind;
+use scripted::Action;
 use serde_json::Value;
 use testing::TestStack;
 
@@ -46,9 +47,9 @@ async fn poison_message_delays_none_of_a_thousand_others() {
         for (group, messages) in groups.iter_mut().enumerate() {
             let name = format!("group-{group:02}");
             if (group, number) == (0, MESSAGES / 3) {
-                poison = send_in_order(&stack, &name, "poison", &script(["permanent"])).await;
+                poison = send_in_order(&stack, &name, "poison", &script([Action::Permanent])).await;
             }
-            messages.push(send_in_order(&stack, &name, &format!("{group}-{number}"), &script(["done"])).await);
+            messages.push(send_in_order(&stack, &name, &format!("{group}-{number}"), &script([Action::Done])).await);
         }
     }
     while !stack.is_settled(&["work.fifo"]) {

@@ -1,6 +1,7 @@
 //! Permanent failures.
 
-use serde_json::{Value, json};
+use scripted::Action;
+use serde_json::Value;
 use testing::Record;
 
 use crate::stack::{self, dead_letters, receives, script, starts};
@@ -11,7 +12,7 @@ async fn permanent_failure_is_dead_lettered_with_its_attributes() {
     for handler in ["claiming", "one-step", "natural"] {
         let stack = stack::start(handler, &[]).await;
         let attributes = [("tenant", "blue")];
-        let body = script(["permanent"]);
+        let body = script([Action::Permanent]);
         let message = stack.send_with_attributes("work", &body, &attributes).await;
         stack.until_settled(&["work"]).await;
         assert_eq!(
@@ -43,7 +44,7 @@ async fn permanent_failure_is_dead_lettered_with_its_attributes() {
 async fn malformed_body_is_dead_lettered_without_quoting_it() {
     let stack = stack::start("claiming", &[]).await;
     let malformed = stack.send("work", &Value::from("4111 1111 1111 1111")).await;
-    let other = stack.send("work", &script(["done"])).await;
+    let other = stack.send("work", &script([Action::Done])).await;
     stack.until_settled(&["work"]).await;
     assert!(stack.is_completed("scripted", &other));
     assert_eq!((receives(&stack, &malformed), starts(&stack, &malformed).len()), (1, 0));
@@ -63,7 +64,7 @@ async fn malformed_body_is_dead_lettered_without_quoting_it() {
 async fn without_dead_letter_queue_the_redrive_policy_moves_it() {
     let parameters = [("DeadLetters", "by-policy"), ("MaxReceiveCount", "2")];
     let stack = stack::start("claiming", &parameters).await;
-    let message = stack.send("work", &script(["permanent"])).await;
+    let message = stack.send("work", &script([Action::Permanent])).await;
     stack.until_settled(&["work"]).await;
     assert_eq!(
         stack.dead_letters("work"),
@@ -77,10 +78,12 @@ async fn without_dead_letter_queue_the_redrive_policy_moves_it() {
 #[tokio::test]
 async fn rejected_key_is_dead_lettered_again_without_a_run() {
     let stack = stack::start("claiming", &[]).await;
-    let message = stack.send("work", &script(["permanent"])).await;
+    let message = stack.send("work", &script([Action::Permanent])).await;
     stack.until_settled(&["work"]).await;
     let key = [("IdempotencyKey", message.as_str())];
-    let again = stack.send_with_attributes("work", &script(["permanent"]), &key).await;
+    let again = stack
+        .send_with_attributes("work", &script([Action::Permanent]), &key)
+        .await;
     stack.until_settled(&["work"]).await;
     assert_eq!(starts(&stack, &again).len(), 0);
     let dead_letters = dead_letters(&stack);
@@ -97,7 +100,7 @@ async fn rejected_key_is_dead_lettered_again_without_a_run() {
 #[tokio::test]
 async fn redrive_policy_moves_a_retried_message_and_its_key_is_free() {
     let stack = stack::start("claiming", &[("MaxReceiveCount", "2")]).await;
-    let message = stack.send("work", &json!({ "actions": ["retry"] })).await;
+    let message = stack.send("work", &script([Action::Retry])).await;
     stack.until_settled(&["work"]).await;
     assert_eq!(stack.dead_letters("work"), [message.as_str()]);
     assert_eq!(

@@ -2,6 +2,7 @@
 
 use emulator::lambda::Event;
 use emulator::sqs::QueuedMessage;
+use scripted::{Action, Script};
 use serde_json::{Value, json};
 use testing::{TestStack, text};
 
@@ -24,8 +25,13 @@ pub(super) async fn start(handler: &str, parameters: &[(&str, &str)]) -> TestSta
 }
 
 /// The body of a message with these actions, one per delivery.
-pub(super) fn script(actions: impl Into<Value>) -> Value {
-    json!({ "actions": actions.into() })
+pub(super) fn script(actions: impl IntoIterator<Item = Action>) -> Value {
+    json!(Script::new(actions))
+}
+
+/// The body of a message with this business key and this action at every delivery.
+pub(super) fn keyed(key: &str, action: Action) -> Value {
+    json!(Script::new([action]).with_key(key))
 }
 
 /// Sends a message to a group of the FIFO queue. Returns its ID.

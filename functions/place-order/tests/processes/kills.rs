@@ -64,6 +64,7 @@ async fn kill_at_random(lambda: Arc<Lambda>, mut dice: Dice, kills: usize) {
 
 /// Promises 5 and 6.
 #[tokio::test]
+#[ignore = "hundreds of kills: .ci/chaos runs it"]
 async fn killed_at_any_time_it_commits_and_confirms_each_order_once() {
     for seed in [1, 2] {
         let stack = stack::start(&[("BatchSize", "3"), ("MaximumConcurrency", "4")]).await;

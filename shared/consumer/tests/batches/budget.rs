@@ -1,14 +1,13 @@
 //! The time budget of a batch, and the `TIMEOUT` of a message. Time is paused.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use consumer::{Budget, CONCURRENCY, Delivery, Failure, Handler, Mode, Services};
-use idempotency::{Completion, Fault, Status};
+use consumer::{Budget, CONCURRENCY, Mode, Services};
+use idempotency::{Fault, Status};
 use tokio::time::Instant;
 
 use crate::common::{
-    Action, Claiming, Effect, FIFO, NOW, OneStep, actions, batch, body, failed, failed_within, key, perform, processed,
+    Action, Claiming, FIFO, Kind, NOW, OneStep, Scripted, actions, batch, body, failed, failed_within, key, processed,
     ten_seconds,
 };
 
@@ -16,9 +15,9 @@ use crate::common::{
 async fn a_handler_that_hangs_is_cancelled_before_the_deadline() {
     let (handler, services, started) = (Claiming::new(), Services::in_memory(), Instant::now());
     let batch = actions([
-        ("m-1", Action::Succeed),
+        ("m-1", Action::Done),
         ("m-2", Action::Hang),
-        ("m-3", Action::TakeASecond),
+        ("m-3", Action::Take(1000)),
     ]);
     assert_eq!(failed(&handler, &services, batch).await, ["m-2"]);
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
@@ -44,11 +43,11 @@ async fn messages_not_started_in_time_stay_with_free_keys() {
     let messages = hanging
         .iter()
         .map(|id| (&**id, Action::Hang))
-        .chain(late.iter().map(|id| (&**id, Action::Succeed)));
+        .chain(late.iter().map(|id| (&**id, Action::Done)));
 
     let reported = failed(&handler, &services, actions(messages)).await;
     assert_eq!(reported, [hanging.clone(), late.clone()].concat());
-    assert_eq!(handler.handled(), hanging);
+    assert_eq!(handler.effects.handled(), hanging);
     assert!(late.iter().all(|id| services.store().record(&key(id)).is_none()));
 }
 
@@ -59,11 +58,11 @@ async fn without_time_no_message_is_started() {
         &Budget::new(NOW, NOW),
         &handler,
         &services,
-        actions([("m-1", Action::Succeed)]),
+        actions([("m-1", Action::Done)]),
     )
     .await;
     assert_eq!(reported, ["m-1"]);
-    assert!(handler.handled().is_empty() && services.store().requests() == 0);
+    assert!(handler.effects.handled().is_empty() && services.store().requests() == 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -71,7 +70,7 @@ async fn a_request_to_the_ledger_that_hangs_fails_one_message() {
     for hanging in [Status::InProgress, Status::Completed] {
         let (services, started) = (Services::in_memory(), Instant::now());
         services.store().inject(Fault::Hangs(Some(hanging)));
-        let batch = actions([("m-1", Action::Succeed), ("m-2", Action::Succeed)]);
+        let batch = actions([("m-1", Action::Done), ("m-2", Action::Done)]);
         assert_eq!(failed(&Claiming::new(), &services, batch).await, ["m-1"]);
         assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     }
@@ -95,23 +94,15 @@ async fn conflicts_without_end_are_retried_until_the_deadline() {
 
 /// Has a `TIMEOUT` of two seconds per message.
 struct Limited;
-
-impl Handler for Limited {
-    type Message = Action;
-    type Write = Effect;
-    const NAMESPACE: &'static str = "scripted";
+impl Kind for Limited {
     const TIMEOUT: Option<Duration> = Some(Duration::from_secs(2));
-
-    async fn handle(&self, action: Action, _: &Delivery) -> Result<Completion<Effect>, Failure> {
-        perform(action).await
-    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_message_that_exceeds_its_timeout_is_cancelled_alone() {
     let (services, started) = (Services::in_memory(), Instant::now());
-    let batch = actions([("m-1", Action::Hang), ("m-2", Action::TakeASecond)]);
-    let processed = processed(&ten_seconds(), &Arc::new(Limited), &services, batch).await;
+    let batch = actions([("m-1", Action::Hang), ("m-2", Action::Take(1000))]);
+    let processed = processed(&ten_seconds(), &Scripted::<Limited>::new(), &services, batch).await;
     assert_eq!(processed.failed, ["m-1"]);
     assert_eq!(started.elapsed().as_secs(), 2);
     // Its effect may have happened: no other attempt starts before the lease has ended.
@@ -124,9 +115,9 @@ async fn a_message_that_exceeds_its_timeout_is_cancelled_alone() {
 #[tokio::test(start_paused = true)]
 async fn each_message_of_a_group_has_the_whole_timeout() {
     let (services, started) = (Services::in_memory(), Instant::now());
-    let messages = ["a-1", "a-2", "a-3"].map(|id| (id, "a", body(Action::TakeASecond)));
+    let messages = ["a-1", "a-2", "a-3"].map(|id| (id, "a", body(Action::Take(1000))));
     assert!(
-        failed(&Arc::new(Limited), &services, batch(FIFO, messages))
+        failed(&Scripted::<Limited>::new(), &services, batch(FIFO, messages))
             .await
             .is_empty()
     );
@@ -136,20 +127,14 @@ async fn each_message_of_a_group_has_the_whole_timeout() {
 #[tokio::test(start_paused = true)]
 async fn a_timeout_does_not_extend_the_budget() {
     struct Unlimited;
-    impl Handler for Unlimited {
-        type Message = Action;
-        type Write = Effect;
-        const NAMESPACE: &'static str = "scripted";
+    impl Kind for Unlimited {
         const MODE: Mode = Mode::OneStep;
         const TIMEOUT: Option<Duration> = Some(Duration::MAX);
-        async fn handle(&self, action: Action, _: &Delivery) -> Result<Completion<Effect>, Failure> {
-            perform(action).await
-        }
     }
     let services = Services::in_memory();
     let batch = actions([("m-1", Action::Hang)]);
     let started = Instant::now();
-    let processed = processed(&ten_seconds(), &Arc::new(Unlimited), &services, batch).await;
+    let processed = processed(&ten_seconds(), &Scripted::<Unlimited>::new(), &services, batch).await;
     assert_eq!(processed.failed, ["m-1"]);
     // It was cancelled in time for its delay to be set.
     assert!(started.elapsed() < Duration::from_secs(9));

@@ -1,6 +1,6 @@
 //! Batches of messages for a scripted handler, and what their processing results in.
 
-mod scripted;
+mod in_memory;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -12,7 +12,8 @@ use consumer::{
 use idempotency::{Key, MemoryStore, Status, Timestamp};
 use tokio::time::Instant;
 
-pub(crate) use scripted::{Action, Claiming, Effect, LABELS, MAIL, Natural, OneStep, Panicking, Scripted, perform};
+pub(crate) use in_memory::{Claiming, Effect, InMemory, LABELS, MAIL, Natural, OneStep, Scripted, perform};
+pub(crate) use scripted::{Action, Kind, Panicking, Script, kind};
 
 /// The bodies of the messages sent to a queue, in order.
 pub(crate) fn bodies(services: &Memory, queue: &str) -> Vec<String> {
@@ -111,7 +112,7 @@ pub(crate) fn actions<'a>(messages: impl IntoIterator<Item = (&'a str, Action)>)
 }
 
 pub(crate) fn body(action: Action) -> String {
-    serde_json::to_string(&action).unwrap()
+    serde_json::to_string(&Script::new([action])).unwrap()
 }
 
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);

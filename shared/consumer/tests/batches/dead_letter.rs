@@ -1,14 +1,14 @@
 //! Rejected messages: recorded, then sent to the dead-letter queue, then acknowledged.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use consumer::dead_letter::{FAILURE_REASON, IDEMPOTENCY_KEY, ORIGINAL_MESSAGE_ID};
-use consumer::{Attribute, Delivery, Failure, Handler, QueueFault, QueueMessage, Services};
-use idempotency::{Completion, Fault, Status};
+use consumer::{Attribute, Handler, QueueFault, QueueMessage, Services};
+use idempotency::{Fault, Status};
 
 use crate::common::{
-    Action, Batch, Claiming, DLQ, Effect, FIFO, Message, Natural, OneStep, STANDARD, actions, batch, batch_of, bodies,
-    body, failed, perform, reason, status, with_dead_letter_queue,
+    Action, Batch, Claiming, DLQ, Effect, FIFO, Kind, Message, Natural, OneStep, STANDARD, Scripted, actions, batch,
+    batch_of, bodies, body, failed, reason, status, with_dead_letter_queue,
 };
 
 fn text<'a>(dead_letter: &'a QueueMessage, attribute: &str) -> &'a str {
@@ -19,7 +19,7 @@ fn text<'a>(dead_letter: &'a QueueMessage, attribute: &str) -> &'a str {
 async fn a_rejected_message_is_recorded_sent_and_acknowledged() {
     async fn is_dead_lettered<H: Handler<Write = Effect>>(handler: Arc<H>) {
         let services = with_dead_letter_queue();
-        let batch = actions([("m-1", Action::Permanent), ("m-2", Action::Succeed)]);
+        let batch = actions([("m-1", Action::Permanent), ("m-2", Action::Done)]);
         assert!(failed(&handler, &services, batch).await.is_empty());
         assert_eq!(status(&services, "m-1"), Some(Status::Rejected));
         let [dead_letter] = services.queues().sent(DLQ).try_into().unwrap();
@@ -74,7 +74,7 @@ async fn a_rejection_whose_reply_is_lost_is_sent_by_a_redelivery() {
     let permanent = || actions([("m-1", Action::Permanent)]);
     assert_eq!(failed(&handler, &services, permanent()).await, ["m-1"]);
     assert!(failed(&handler, &services, permanent()).await.is_empty());
-    assert_eq!(handler.handled(), ["m-1"]);
+    assert_eq!(handler.effects.handled(), ["m-1"]);
     assert_eq!(bodies(&services, DLQ).len(), 1);
 }
 
@@ -92,7 +92,7 @@ async fn a_dead_letter_not_sent_is_sent_by_a_redelivery() {
         // The record is put before the dead letter is sent.
         assert_eq!(reason(&services, "m-1").as_deref(), Some("not ever"));
         assert!(failed(&handler, &services, permanent()).await.is_empty());
-        assert_eq!(handler.handled(), ["m-1"]);
+        assert_eq!(handler.effects.handled(), ["m-1"]);
         let dead_letters = services.queues().sent(DLQ);
         assert_eq!(dead_letters.len(), copies, "{fault:?}");
         assert!(
@@ -231,9 +231,9 @@ async fn a_dead_letter_keeps_group_trace_and_attributes() {
 fn group() -> Batch {
     let messages = [
         ("a-1", "a", body(Action::Permanent)),
-        ("a-2", "a", body(Action::Succeed)),
+        ("a-2", "a", body(Action::Done)),
         ("a-3", "a", "{".to_owned()),
-        ("a-4", "a", body(Action::Succeed)),
+        ("a-4", "a", body(Action::Done)),
     ];
     batch(FIFO, messages)
 }
@@ -242,7 +242,7 @@ fn group() -> Batch {
 async fn a_group_goes_on_after_a_dead_letter() {
     let (handler, services) = (Claiming::new(), with_dead_letter_queue());
     assert!(failed(&handler, &services, group()).await.is_empty());
-    assert_eq!(handler.handled(), ["a-1", "a-2", "a-4"]);
+    assert_eq!(handler.effects.handled(), ["a-1", "a-2", "a-4"]);
     assert_eq!(bodies(&services, DLQ), [body(Action::Permanent), "{".to_owned()]);
 }
 
@@ -251,45 +251,32 @@ async fn a_group_waits_for_a_dead_letter_that_was_not_sent() {
     let (handler, services) = (Claiming::new(), with_dead_letter_queue());
     services.queues().inject(QueueFault::NotSent);
     assert_eq!(failed(&handler, &services, group()).await, ["a-1", "a-2", "a-3", "a-4"]);
-    assert_eq!(handler.handled(), ["a-1"]);
+    assert_eq!(handler.effects.handled(), ["a-1"]);
 }
 
 /// Holds a group behind a rejected message.
-#[derive(Default)]
-struct Holding(Mutex<Vec<String>>);
-
-impl Handler for Holding {
-    type Message = Action;
-    type Write = Effect;
-    const NAMESPACE: &'static str = "scripted";
+struct Holding;
+impl Kind for Holding {
     const HOLD_GROUP: bool = true;
-
-    async fn handle(&self, action: Action, delivery: &Delivery) -> Result<Completion<Effect>, Failure> {
-        self.0.lock().unwrap().push(delivery.message_id().to_owned());
-        perform(action).await
-    }
 }
 
 #[tokio::test]
 async fn a_handler_can_hold_the_group_of_a_rejected_message() {
-    let (handler, services) = (Arc::<Holding>::default(), with_dead_letter_queue());
+    let (handler, services) = (Scripted::<Holding>::new(), with_dead_letter_queue());
     for _ in 0..2 {
         assert_eq!(failed(&handler, &services, group()).await, ["a-1", "a-2", "a-3", "a-4"]);
     }
-    assert_eq!(*handler.0.lock().unwrap(), ["a-1"]);
+    assert_eq!(handler.effects.handled(), ["a-1"]);
     assert_eq!(status(&services, "a-1"), Some(Status::Rejected));
     assert!(services.queues().sent(DLQ).is_empty());
 }
 
 #[tokio::test]
 async fn a_standard_queue_has_no_group_to_hold() {
-    let (handler, services) = (Arc::<Holding>::default(), with_dead_letter_queue());
+    let (handler, services) = (Scripted::<Holding>::new(), with_dead_letter_queue());
     let batch = batch(
         STANDARD,
-        [
-            ("m-1", "a", body(Action::Permanent)),
-            ("m-2", "a", body(Action::Succeed)),
-        ],
+        [("m-1", "a", body(Action::Permanent)), ("m-2", "a", body(Action::Done))],
     );
     assert!(failed(&handler, &services, batch).await.is_empty());
     assert_eq!(bodies(&services, DLQ).len(), 1);

@@ -8,8 +8,8 @@ use idempotency::{Answer, Change, Fault, Key, MemoryStore, Record, Status, Store
 use tokio::time::Instant;
 
 use crate::common::{
-    Action, Batch, Claiming, DLQ, Effect, FIFO, Natural, OneStep, Queue, STANDARD, Scripted, actions, batch, body,
-    failed, processed, ten_seconds, within,
+    Action, Batch, Claiming, DLQ, Effect, FIFO, Kind, Natural, OneStep, Queue, STANDARD, Scripted, actions, batch,
+    body, failed, kind, processed, ten_seconds, within,
 };
 
 /// A ledger and queues that never answer.
@@ -71,7 +71,7 @@ const TOTALS: [Duration; 9] = [
 /// More messages of each kind than are processed concurrently, in groups.
 fn everything(queue: Queue) -> (Batch, usize) {
     let kinds = [
-        Some(Action::Succeed),
+        Some(Action::Done),
         Some(Action::Hang),
         Some(Action::Retry),
         Some(Action::Permanent),
@@ -97,16 +97,16 @@ fn everything(queue: Queue) -> (Batch, usize) {
 }
 
 /// How many messages stay in the queue; fails if the verdicts take the whole time.
-async fn remaining<const MODE: char, S: Store<Write = Effect>, Q: Queues>(
+async fn remaining<K: Kind, S: Store<Write = Effect>, Q: Queues>(
     services: &Services<S, Q>,
     batch: Batch,
     total: Duration,
 ) -> usize {
     let started = Instant::now();
-    let handler = Scripted::<MODE>::new();
+    let handler = Scripted::<K>::new();
     let report = process_batch(&handler, services, batch.messages, batch.ordered, &within(total)).await;
     let elapsed = started.elapsed();
-    assert!(elapsed < total, "mode {MODE}: {elapsed:?} of {total:?}");
+    assert!(elapsed < total, "{:?}: {elapsed:?} of {total:?}", K::MODE);
     let stays = |verdict: &&Verdict| !verdict.is_acknowledged();
     report.verdicts.iter().filter(stays).count()
 }
@@ -117,10 +117,16 @@ async fn verdicts_are_in_time_though_ledger_and_queues_hang() {
         for queue in [STANDARD, FIFO] {
             let services = Services::new(Hanging, Hanging).with_dead_letter_queue(DLQ);
             let (batch, count) = everything(queue);
-            assert_eq!(remaining::<'c', _, _>(&services, batch.clone(), total).await, count);
-            assert_eq!(remaining::<'o', _, _>(&services, batch.clone(), total).await, count);
+            assert_eq!(
+                remaining::<kind::Claiming, _, _>(&services, batch.clone(), total).await,
+                count
+            );
+            assert_eq!(
+                remaining::<kind::OneStep, _, _>(&services, batch.clone(), total).await,
+                count
+            );
             // Natural mode needs no ledger.
-            assert!(remaining::<'n', _, _>(&services, batch, total).await > count / 2);
+            assert!(remaining::<kind::Natural, _, _>(&services, batch, total).await > count / 2);
         }
     }
 }
@@ -131,9 +137,9 @@ async fn verdicts_are_in_time_though_queues_hang() {
         for queue in [STANDARD, FIFO] {
             let services = || Services::new(MemoryStore::new(), Hanging).with_dead_letter_queue(DLQ);
             let (batch, _) = everything(queue);
-            remaining::<'c', _, _>(&services(), batch.clone(), total).await;
-            remaining::<'o', _, _>(&services(), batch.clone(), total).await;
-            remaining::<'n', _, _>(&services(), batch, total).await;
+            remaining::<kind::Claiming, _, _>(&services(), batch.clone(), total).await;
+            remaining::<kind::OneStep, _, _>(&services(), batch.clone(), total).await;
+            remaining::<kind::Natural, _, _>(&services(), batch, total).await;
         }
     }
 }
@@ -144,8 +150,11 @@ async fn verdicts_are_in_time_though_every_transaction_conflicts() {
         for queue in [STANDARD, FIFO] {
             let services = Services::new(Conflicting, Hanging).with_dead_letter_queue(DLQ);
             let (batch, count) = everything(queue);
-            assert_eq!(remaining::<'c', _, _>(&services, batch.clone(), total).await, count);
-            assert_eq!(remaining::<'o', _, _>(&services, batch, total).await, count);
+            assert_eq!(
+                remaining::<kind::Claiming, _, _>(&services, batch.clone(), total).await,
+                count
+            );
+            assert_eq!(remaining::<kind::OneStep, _, _>(&services, batch, total).await, count);
         }
     }
 }
@@ -172,7 +181,7 @@ async fn a_message_whose_outgoing_messages_hang_stays() {
     async fn stays<H: Handler<Write = Effect>>(handler: Arc<H>) {
         let services = Services::in_memory();
         services.queues().inject(QueueFault::SendHangs);
-        let batch = actions([("m-1", Action::Send), ("m-2", Action::Succeed)]);
+        let batch = actions([("m-1", Action::Send), ("m-2", Action::Done)]);
         assert_eq!(failed(&handler, &services, batch).await, ["m-1"]);
     }
     stays(Claiming::new()).await;
@@ -184,7 +193,7 @@ async fn a_message_whose_outgoing_messages_hang_stays() {
 async fn a_ledger_that_hangs_leaves_time_for_the_delays() {
     let services = Services::in_memory();
     services.store().inject(Fault::Hangs(Some(Status::Completed)));
-    let (batch, started) = (actions([("m-1", Action::Succeed)]), Instant::now());
+    let (batch, started) = (actions([("m-1", Action::Done)]), Instant::now());
     let processed = processed(&ten_seconds(), &Claiming::new(), &services, batch).await;
     assert_eq!(processed.failed, ["m-1"]);
     assert!(started.elapsed() <= Duration::from_secs(9));

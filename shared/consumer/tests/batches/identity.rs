@@ -10,7 +10,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::common::{
-    Action, Batch, DLQ, Effect, FIFO, Memory, Message, NOW, STANDARD, batch_of, failed, perform, with_dead_letter_queue,
+    Action, Batch, DLQ, Effect, FIFO, InMemory, Memory, Message, NOW, STANDARD, Script, batch_of, failed,
+    with_dead_letter_queue,
 };
 
 /// States its kind of key, and its action.
@@ -38,7 +39,7 @@ enum By {
 
 #[derive(Default)]
 pub(crate) struct Keyed<const ONE_STEP: bool> {
-    handled: Mutex<Vec<String>>,
+    effects: InMemory,
 }
 
 impl<const ONE_STEP: bool> Handler for Keyed<ONE_STEP> {
@@ -62,8 +63,7 @@ impl<const ONE_STEP: bool> Handler for Keyed<ONE_STEP> {
     }
 
     async fn handle(&self, order: Order, delivery: &Delivery) -> Result<Completion<Effect>, Failure> {
-        self.handled.lock().unwrap().push(delivery.message_id().to_owned());
-        perform(order.action).await
+        scripted::run(&Script::new([order.action]), &self.effects, delivery).await
     }
 }
 
@@ -73,14 +73,14 @@ impl<const ONE_STEP: bool> Keyed<ONE_STEP> {
     }
 
     pub(crate) fn handled(&self) -> Vec<String> {
-        self.handled.lock().unwrap().clone()
+        self.effects.handled()
     }
 }
 
 type Claiming = Keyed<false>;
 
 fn order(by: &str) -> Value {
-    json!({"by": by, "id": "o-1", "amount": 7, "action": "Write"})
+    json!({"by": by, "id": "o-1", "amount": 7, "action": "write"})
 }
 
 fn one(id: &str, order: &Value) -> Batch {
@@ -153,7 +153,7 @@ async fn an_empty_attribute_is_no_key() {
 #[tokio::test]
 async fn a_key_attribute_with_another_payload_is_rejected() {
     for other in [
-        json!({"by": "Message", "action": "Succeed"}).to_string(),
+        json!({"by": "Message", "action": "done"}).to_string(),
         "{".to_owned(),
         "{}".to_owned(),
     ] {
@@ -193,9 +193,9 @@ async fn a_message_without_the_stated_key_is_rejected_under_its_own() {
             order("DeduplicationId"),
             "the message has no deduplication ID; is its queue FIFO?",
         ),
-        (json!({"by": "Id", "action": "Succeed"}), "the idempotency key is empty"),
+        (json!({"by": "Id", "action": "done"}), "the idempotency key is empty"),
         (
-            json!({"by": "IdAndAmount", "id": "", "action": "Succeed"}),
+            json!({"by": "IdAndAmount", "id": "", "action": "done"}),
             "the idempotency key is empty",
         ),
     ] {
@@ -223,7 +223,7 @@ async fn a_payload_without_a_fingerprint_is_rejected() {
 async fn two_messages_of_one_business_key_are_the_same_work() {
     async fn runs<const ONE_STEP: bool>() -> Vec<String> {
         let (handler, services) = (Keyed::<ONE_STEP>::new(), Services::in_memory());
-        let same_in_another_order = r#" {"action": "Write", "amount": 7, "id": "o-1", "by": "Id"}"#;
+        let same_in_another_order = r#" {"action": "write", "amount": 7, "id": "o-1", "by": "Id"}"#;
         for body in [order("Id").to_string(), same_in_another_order.to_owned()] {
             let id = format!("m-{}", body.len());
             assert!(
@@ -248,7 +248,7 @@ async fn two_messages_of_one_business_key_are_the_same_work() {
 async fn a_business_key_with_another_payload_is_rejected() {
     async fn is_rejected<const ONE_STEP: bool>(key: &str) {
         let (handler, services) = (Keyed::<ONE_STEP>::new(), with_dead_letter_queue());
-        let [first, second] = [7, 8].map(|amount| json!({"by": "Id", "id": key, "amount": amount, "action": "Write"}));
+        let [first, second] = [7, 8].map(|amount| json!({"by": "Id", "id": key, "amount": amount, "action": "write"}));
         assert!(failed(&handler, &services, one("m-1", &first)).await.is_empty());
         assert!(failed(&handler, &services, one("m-2", &second)).await.is_empty());
         assert_eq!(services.store().committed().len(), 1);
@@ -282,7 +282,7 @@ async fn another_payload_is_rejected_while_one_is_in_progress() {
 async fn only_the_stated_part_distinguishes_payloads() {
     let (handler, services) = (Claiming::new(), with_dead_letter_queue());
     let noted =
-        |amount, note| json!({"by": "IdAndAmount", "id": "o-1", "amount": amount, "note": note, "action": "Succeed"});
+        |amount, note| json!({"by": "IdAndAmount", "id": "o-1", "amount": amount, "note": note, "action": "done"});
     for (id, body) in [
         ("m-1", noted(7, "soon")),
         ("m-2", noted(7, "please")),

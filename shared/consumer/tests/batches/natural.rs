@@ -12,7 +12,7 @@ use crate::common::{
 async fn natural_mode_sends_no_request_to_the_ledger() {
     let services = with_dead_letter_queue();
     let batch = actions([
-        ("m-1", Action::Succeed),
+        ("m-1", Action::Done),
         ("m-2", Action::Retry),
         ("m-3", Action::Permanent),
         ("m-4", Action::Panic),
@@ -20,7 +20,7 @@ async fn natural_mode_sends_no_request_to_the_ledger() {
         ("m-6", Action::WriteAndSend),
         ("m-7", Action::Hang),
         ("m-8", Action::PanicInDecoding(Panicking)),
-        ("m-9", Action::RetryInAMinute),
+        ("m-9", Action::RetryAfter(60)),
     ]);
     let reported = failed(&Natural::new(), &services, batch).await;
     assert_eq!(reported, ["m-2", "m-4", "m-6", "m-7", "m-8", "m-9"]);
@@ -31,10 +31,10 @@ async fn natural_mode_sends_no_request_to_the_ledger() {
 async fn a_natural_handler_runs_at_every_delivery_once_a_batch() {
     let (handler, services) = (Natural::new(), Services::in_memory());
     for _ in 0..2 {
-        let batch = actions([("m-1", Action::Succeed), ("m-1", Action::Succeed)]);
+        let batch = actions([("m-1", Action::Done), ("m-1", Action::Done)]);
         assert!(failed(&handler, &services, batch).await.is_empty());
     }
-    assert_eq!(handler.handled(), ["m-1", "m-1"]);
+    assert_eq!(handler.effects.handled(), ["m-1", "m-1"]);
 }
 
 #[tokio::test]
@@ -103,7 +103,7 @@ async fn a_dead_letter_not_sent_is_sent_after_another_run() {
             .await
             .is_empty()
     );
-    assert_eq!(handler.handled(), ["m-1", "m-1"]);
+    assert_eq!(handler.effects.handled(), ["m-1", "m-1"]);
     let [dead_letter] = services.queues().sent(DLQ).try_into().unwrap();
     assert_eq!(
         dead_letter.attributes[FAILURE_REASON].string_value.as_deref(),
@@ -124,11 +124,11 @@ async fn a_completion_that_can_not_be_sent_is_dead_lettered() {
 async fn a_group_is_processed_in_order_and_waits_for_a_failure() {
     let (handler, services) = (Natural::new(), with_dead_letter_queue());
     let messages = [
-        ("a-1", "a", body(Action::Succeed)),
+        ("a-1", "a", body(Action::Done)),
         ("a-2", "a", body(Action::Permanent)),
         ("a-3", "a", body(Action::Retry)),
-        ("a-4", "a", body(Action::Succeed)),
+        ("a-4", "a", body(Action::Done)),
     ];
     assert_eq!(failed(&handler, &services, batch(FIFO, messages)).await, ["a-3", "a-4"]);
-    assert_eq!(handler.handled(), ["a-1", "a-2", "a-3"]);
+    assert_eq!(handler.effects.handled(), ["a-1", "a-2", "a-3"]);
 }

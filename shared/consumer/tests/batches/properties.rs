@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
 use crate::common::{
-    Action, Batch, DLQ, FIFO, LABELS, MAIL, Memory, NOW, Queue, STANDARD, Scripted, batch, body, failed_within, key,
-    with_dead_letter_queue,
+    Action, Batch, DLQ, FIFO, Kind, LABELS, MAIL, Memory, NOW, Queue, STANDARD, Scripted, batch, body, failed_within,
+    key, kind, with_dead_letter_queue,
 };
 
 #[derive(Debug, Clone)]
@@ -46,7 +46,7 @@ struct Case {
 /// Few IDs, so that some messages are in the batch twice; few groups, so that they have several messages.
 fn messages() -> impl Strategy<Value = Vec<Message>> {
     let action = prop_oneof![
-        8 => Just(Some(Action::Succeed)),
+        8 => Just(Some(Action::Done)),
         2 => Just(Some(Action::Write)),
         2 => Just(Some(Action::Send)),
         2 => Just(Some(Action::WriteAndSend)),
@@ -55,7 +55,7 @@ fn messages() -> impl Strategy<Value = Vec<Message>> {
         2 => Just(Some(Action::Permanent)),
         1 => Just(Some(Action::Panic)),
         1 => Just(Some(Action::Hang)),
-        1 => Just(Some(Action::TakeASecond)),
+        1 => Just(Some(Action::Take(1000))),
         1 => Just(None),
     ];
     let messages = prop::collection::vec((0..3_usize, action), 1..12);
@@ -136,12 +136,12 @@ impl Case {
     /// Delivers the batch, and then the messages that stay, `times` times in all.
     fn deliver(&self, times: usize) -> Ran {
         match self.one_step {
-            true => self.deliver_in_mode::<'o'>(times),
-            false => self.deliver_in_mode::<'c'>(times),
+            true => self.deliver_to::<kind::OneStep>(times),
+            false => self.deliver_to::<kind::Claiming>(times),
         }
     }
 
-    fn deliver_in_mode<const MODE: char>(&self, times: usize) -> Ran {
+    fn deliver_to<K: Kind>(&self, times: usize) -> Ran {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
@@ -158,7 +158,7 @@ impl Case {
         for delivery in 0..times {
             // All earlier leases have ended.
             let now = NOW.plus(Duration::from_secs(60) * u32::try_from(delivery).unwrap());
-            let handler = Scripted::<MODE>::new();
+            let handler = Scripted::<K>::new();
             let batch = self.batch(reported.last());
             // Inside the runtime, where time is paused.
             let delivered = async {
@@ -166,7 +166,7 @@ impl Case {
                 failed_within(&budget, &handler, &services, batch).await
             };
             reported.push(runtime.block_on(delivered));
-            handled.push(handler.handled());
+            handled.push(handler.effects.handled());
         }
         Ran {
             reported,
@@ -299,7 +299,7 @@ proptest! {
     #[test]
     fn redeliveries_settle_all_messages_and_commit_writes_once(mut case in case()) {
         let failing = case.messages.iter_mut().filter(|message| !message.settles());
-        failing.for_each(|message| message.action = Some(Action::Succeed));
+        failing.for_each(|message| message.action = Some(Action::Done));
         // One delivery for each fault, and one without.
         let deliveries = case.ledger_faults.len() + case.queue_faults.len() + 1;
         let Ran { reported, services, .. } = case.deliver(deliveries);

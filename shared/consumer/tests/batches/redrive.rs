@@ -1,37 +1,13 @@
 //! Redriven messages keep their identity.
 
-use std::sync::Arc;
-
 use consumer::dead_letter::{IDEMPOTENCY_KEY, ORIGINAL_DEDUPLICATION_ID, ORIGINAL_MESSAGE_ID};
-use consumer::{Delivery, Envelope, Failure, Handler, IdempotencyKey, Received};
-use idempotency::{Completion, Key, Status};
+use idempotency::{Key, Status};
 use serde_json::json;
 
 use crate::common::{
-    Action, Batch, DLQ, Effect, FIFO, Memory, Message, Queue, STANDARD, batch_of, body, failed, perform,
+    Action, Batch, DLQ, FIFO, Kind, Memory, Message, Queue, STANDARD, Scripted, batch_of, body, failed, kind,
     with_dead_letter_queue,
 };
-
-/// With `SNS`, unwraps notifications; otherwise, its key is the deduplication ID.
-struct Wrapped<const SNS: bool>;
-
-impl<const SNS: bool> Handler for Wrapped<SNS> {
-    type Message = Action;
-    type Write = Effect;
-    const NAMESPACE: &'static str = "scripted";
-    const ENVELOPE: Envelope = if SNS { Envelope::Sns } else { Envelope::None };
-
-    fn key(&self, _: &Action, _: &Received) -> IdempotencyKey {
-        match SNS {
-            true => IdempotencyKey::of_message(),
-            false => IdempotencyKey::deduplication_id(),
-        }
-    }
-
-    async fn handle(&self, action: Action, _: &Delivery) -> Result<Completion<Effect>, Failure> {
-        perform(action).await
-    }
-}
 
 fn notification(id: &str, action: Action) -> String {
     json!({
@@ -49,12 +25,8 @@ fn one(queue: Queue, message: Message) -> Batch {
 }
 
 /// Processes the batches in order and returns how many writes were committed.
-async fn committed<H: Handler<Write = Effect>>(
-    handler: H,
-    services: &Memory,
-    batches: impl IntoIterator<Item = Batch>,
-) -> usize {
-    let handler = Arc::new(handler);
+async fn committed<K: Kind>(services: &Memory, batches: impl IntoIterator<Item = Batch>) -> usize {
+    let handler = Scripted::<K>::new();
     for batch in batches {
         assert!(failed(&handler, services, batch).await.is_empty());
     }
@@ -76,10 +48,7 @@ async fn a_redriven_message_is_recognised_by_its_original_id() {
             Message::new("m-2", body(Action::Write)).attribute(ORIGINAL_MESSAGE_ID, "m-1"),
         ),
     ];
-    assert_eq!(
-        committed(crate::common::Scripted::<'c'>::default(), &services, batches).await,
-        1
-    );
+    assert_eq!(committed::<kind::Claiming>(&services, batches).await, 1);
 }
 
 #[tokio::test]
@@ -93,7 +62,7 @@ async fn the_envelopes_id_has_priority_over_the_original_id() {
             Message::new("m-2", wrapped()).attribute(ORIGINAL_MESSAGE_ID, "m-1"),
         ),
     ];
-    assert_eq!(committed(Wrapped::<true>, &services, batches).await, 1);
+    assert_eq!(committed::<kind::Sns>(&services, batches).await, 1);
     assert!(is_completed(&services, "n-1"));
 }
 
@@ -109,7 +78,7 @@ async fn a_deduplication_id_survives_a_redrive() {
         one(FIFO, message("m-2", "d-2").attribute(ORIGINAL_DEDUPLICATION_ID, "d-1")),
         one(FIFO, message("m-3", "d-3").attribute(IDEMPOTENCY_KEY, "d-1")),
     ];
-    assert_eq!(committed(Wrapped::<false>, &services, batches).await, 1);
+    assert_eq!(committed::<kind::Deduplication>(&services, batches).await, 1);
     assert!(is_completed(&services, "d-1"));
 }
 
@@ -118,8 +87,8 @@ async fn another_payload_under_an_envelopes_id_is_rejected() {
     let services = with_dead_letter_queue();
     let batches = [
         one(STANDARD, Message::new("m-1", notification("n-1", Action::Write))),
-        one(STANDARD, Message::new("m-2", notification("n-1", Action::Succeed))),
+        one(STANDARD, Message::new("m-2", notification("n-1", Action::Done))),
     ];
-    assert_eq!(committed(Wrapped::<true>, &services, batches).await, 1);
+    assert_eq!(committed::<kind::Sns>(&services, batches).await, 1);
     assert_eq!(services.queues().sent(DLQ).len(), 1);
 }

@@ -27,11 +27,11 @@ async fn twice<const ONE_STEP: bool>(
 #[tokio::test]
 async fn in_one_batch_the_second_message_of_a_key_is_a_duplicate() {
     for queue in [STANDARD, FIFO] {
-        let (reported, handled, services) = twice::<false>(queue, ["Write", "Write"], [7, 7]).await;
+        let (reported, handled, services) = twice::<false>(queue, ["write", "write"], [7, 7]).await;
         assert_eq!((reported, handled), (vec![], vec!["m-1".to_owned()]));
         assert_eq!(services.store().committed().len(), 1);
 
-        let (reported, _, services) = twice::<true>(queue, ["Write", "Write"], [7, 7]).await;
+        let (reported, _, services) = twice::<true>(queue, ["write", "write"], [7, 7]).await;
         assert!(reported.is_empty());
         assert_eq!(services.store().committed().len(), 1);
     }
@@ -40,7 +40,7 @@ async fn in_one_batch_the_second_message_of_a_key_is_a_duplicate() {
 #[tokio::test]
 async fn in_one_batch_each_message_of_a_key_has_a_dead_letter() {
     for queue in [STANDARD, FIFO] {
-        let (reported, handled, services) = twice::<false>(queue, ["Permanent", "Succeed"], [7, 7]).await;
+        let (reported, handled, services) = twice::<false>(queue, ["permanent", "done"], [7, 7]).await;
         assert_eq!((reported, handled), (vec![], vec!["m-1".to_owned()]));
         assert_eq!(
             reasons(&services),
@@ -52,11 +52,11 @@ async fn in_one_batch_each_message_of_a_key_has_a_dead_letter() {
 #[tokio::test]
 async fn in_one_batch_a_second_payload_of_a_key_is_rejected() {
     for queue in [STANDARD, FIFO] {
-        let (reported, handled, services) = twice::<false>(queue, ["Write", "Write"], [7, 8]).await;
+        let (reported, handled, services) = twice::<false>(queue, ["write", "write"], [7, 8]).await;
         assert_eq!((reported, handled), (vec![], vec!["m-1".to_owned()]));
         assert_eq!(reasons(&services).len(), 1);
 
-        let (reported, _, services) = twice::<true>(queue, ["Write", "Write"], [7, 8]).await;
+        let (reported, _, services) = twice::<true>(queue, ["write", "write"], [7, 8]).await;
         assert!(reported.is_empty());
         assert_eq!((services.store().committed().len(), reasons(&services).len()), (1, 1));
     }
@@ -65,7 +65,7 @@ async fn in_one_batch_a_second_payload_of_a_key_is_rejected() {
 #[tokio::test]
 async fn in_one_batch_the_second_message_waits_for_a_retry() {
     for queue in [STANDARD, FIFO] {
-        let (reported, handled, services) = twice::<false>(queue, ["Retry", "Succeed"], [7, 7]).await;
+        let (reported, handled, services) = twice::<false>(queue, ["retry", "done"], [7, 7]).await;
         assert_eq!(
             (reported, handled),
             (vec!["m-1".to_owned(), "m-2".to_owned()], vec!["m-1".to_owned()])

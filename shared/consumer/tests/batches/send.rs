@@ -10,8 +10,8 @@ use consumer::{
 use idempotency::{Attempt, Claim, Completion, Fault, MemoryStore, OutgoingMessage, Status};
 
 use crate::common::{
-    Action, Claiming, DLQ, Effect, FIFO, LABELS, MAIL, Memory, Message, NOW, OneStep, STANDARD, actions, batch,
-    batch_of, bodies, body, failed, key, reason, status, ten_seconds, with_dead_letter_queue,
+    Action, Claiming, DLQ, Effect, FIFO, LABELS, MAIL, Memory, Message, NOW, OneStep, STANDARD, Script, actions, batch,
+    batch_of, bodies, body, failed, key, perform, reason, status, ten_seconds, with_dead_letter_queue,
 };
 
 fn keys(services: &Memory, queue: &str) -> Vec<String> {
@@ -131,7 +131,7 @@ async fn messages_that_are_not_sent_are_sent_by_a_redelivery() {
     async fn are_sent<H: Handler<Write = Effect>>(handler: Arc<H>, fault: QueueFault) {
         let services = Services::in_memory();
         services.queues().inject(fault);
-        let batch = || actions([("m-1", Action::WriteAndSend), ("m-2", Action::Succeed)]);
+        let batch = || actions([("m-1", Action::WriteAndSend), ("m-2", Action::Done)]);
         assert_eq!(failed(&handler, &services, batch()).await, ["m-1"], "{fault:?}");
         assert_eq!(status(&services, "m-1"), Some(Status::Completed));
         assert!(services.queues().sent(LABELS).is_empty(), "order is kept");
@@ -155,7 +155,7 @@ async fn a_duplicate_stays_until_its_messages_are_sent() {
     services.queues().inject(QueueFault::NotSent);
     assert_eq!(failed(&handler, &services, batch()).await, ["m-1"]);
     assert!(failed(&handler, &services, batch()).await.is_empty());
-    assert_eq!(handler.handled(), ["m-1"]);
+    assert_eq!(handler.effects.handled(), ["m-1"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -193,16 +193,16 @@ async fn messages_of_a_lost_reply_are_sent_by_a_redelivery() {
 struct TakenOver(Arc<Memory>);
 
 impl Handler for TakenOver {
-    type Message = Action;
+    type Message = Script;
     type Write = Effect;
     const NAMESPACE: &'static str = "scripted";
 
-    async fn handle(&self, action: Action, delivery: &Delivery) -> Result<Completion<Effect>, Failure> {
+    async fn handle(&self, script: Script, delivery: &Delivery) -> Result<Completion<Effect>, Failure> {
         let later = NOW.plus(std::time::Duration::from_secs(60));
         let other = Attempt::new(key(delivery.message_id()), later, later);
         let claim = self.0.ledger().claim(&other).await?;
         assert!(matches!(claim, Claim::Granted(_)));
-        crate::common::perform(action).await
+        perform(&script, delivery).await
     }
 }
 
@@ -284,7 +284,7 @@ async fn a_group_waits_for_outgoing_messages_of_its_first_message() {
         )
     };
     assert_eq!(failed(&handler, &services, batch()).await, ["a-1", "a-2"]);
-    assert_eq!(handler.handled(), ["a-1"]);
+    assert_eq!(handler.effects.handled(), ["a-1"]);
     assert!(failed(&handler, &services, batch()).await.is_empty());
     assert_eq!(keys(&services, LABELS), ["scripted#a-1/1", "scripted#a-2/1"]);
 }

@@ -7,8 +7,8 @@ use consumer::{Budget, Delivery, Failure, Handler, Services, Summary, process_ba
 use idempotency::{Attempt, Claim, Completion, Fault, Status, Timestamp};
 
 use crate::common::{
-    Action, Batch, Claiming, Effect, FIFO, Memory, Message, NOW, OneStep, STANDARD, actions, batch, batch_of, body,
-    key, ten_seconds, with_dead_letter_queue,
+    Action, Batch, Claiming, Effect, FIFO, Memory, Message, NOW, OneStep, STANDARD, Script, actions, batch, batch_of,
+    body, key, perform, ten_seconds, with_dead_letter_queue,
 };
 
 async fn summary<H: Handler<Write = Effect>>(handler: &Arc<H>, services: &Memory, batch: Batch) -> Summary {
@@ -24,20 +24,20 @@ fn after(seconds: u64) -> idempotency::Timestamp {
 #[tokio::test(start_paused = true)]
 async fn each_message_counts_once_by_its_outcome() {
     let (handler, services) = (Claiming::new(), with_dead_letter_queue());
-    summary(&handler, &services, actions([("duplicate", Action::Succeed)])).await;
+    summary(&handler, &services, actions([("duplicate", Action::Done)])).await;
     let other = Attempt::new(key("in progress"), NOW, after(60));
     assert!(matches!(
         services.ledger().claim(&other).await.unwrap(),
         Claim::Granted(_)
     ));
     let messages = [
-        ("done", "a", Action::Succeed),
-        ("duplicate", "b", Action::Succeed),
-        ("in progress", "c", Action::Succeed),
+        ("done", "a", Action::Done),
+        ("duplicate", "b", Action::Done),
+        ("in progress", "c", Action::Done),
         ("rejected", "d", Action::Permanent),
         ("failed", "d", Action::Retry),
-        ("not started", "d", Action::Succeed),
-        ("done", "a", Action::Succeed),
+        ("not started", "d", Action::Done),
+        ("done", "a", Action::Done),
         ("cancelled", "e", Action::Hang),
         ("panicked", "f", Action::Panic),
     ];
@@ -77,15 +77,15 @@ async fn the_summary_of_an_empty_batch_is_all_zeros() {
 struct TakenOver(Arc<Memory>);
 
 impl Handler for TakenOver {
-    type Message = Action;
+    type Message = Script;
     type Write = Effect;
     const NAMESPACE: &'static str = "scripted";
 
-    async fn handle(&self, action: Action, delivery: &Delivery) -> Result<Completion<Effect>, Failure> {
+    async fn handle(&self, script: Script, delivery: &Delivery) -> Result<Completion<Effect>, Failure> {
         let other = Attempt::new(key(delivery.message_id()), after(60), after(90));
         let claim = self.0.ledger().claim(&other).await?;
         assert!(matches!(claim, Claim::Granted(_)));
-        crate::common::perform(action).await
+        perform(&script, delivery).await
     }
 }
 
@@ -94,7 +94,7 @@ async fn every_lost_lease_is_counted() {
     let services = Arc::new(with_dead_letter_queue());
     let handler = Arc::new(TakenOver(Arc::clone(&services)));
     let batch = actions([
-        ("m-1", Action::Succeed),
+        ("m-1", Action::Done),
         ("m-2", Action::Retry),
         ("m-3", Action::Permanent),
         ("m-4", Action::Write),
@@ -106,7 +106,7 @@ async fn every_lost_lease_is_counted() {
 #[tokio::test(start_paused = true)]
 async fn handler_time_is_summed_over_concurrent_messages() {
     let ids: Vec<_> = (0..5).map(|n| n.to_string()).collect();
-    let batch = actions(ids.iter().map(|id| (&**id, Action::TakeASecond)));
+    let batch = actions(ids.iter().map(|id| (&**id, Action::Take(1000))));
     let counted = summary(&Claiming::new(), &Services::in_memory(), batch).await;
     assert_eq!(counted.handler_time, Duration::from_secs(5));
     assert_eq!(counted.ledger_time, Duration::ZERO);
@@ -128,7 +128,7 @@ async fn ledger_time_includes_requests_that_hang() {
     async fn waited<H: Handler<Write = Effect>>(handler: Arc<H>, hangs: Status) -> Duration {
         let services = Services::in_memory();
         services.store().inject(Fault::Hangs(Some(hangs)));
-        let counted = summary(&handler, &services, actions([("m-1", Action::Succeed)])).await;
+        let counted = summary(&handler, &services, actions([("m-1", Action::Done)])).await;
         assert_eq!(counted.handler_time, Duration::ZERO);
         counted.ledger_time
     }
@@ -145,9 +145,9 @@ async fn the_oldest_message_age_is_taken_at_the_end_of_the_batch() {
         Message::new(id, body(action)).sent_at(sent_at)
     };
     let messages = [
-        message("m-1", 5, Action::Succeed),
-        message("m-2", 90, Action::TakeASecond),
-        Message::new("m-3", body(Action::Succeed)),
+        message("m-1", 5, Action::Done),
+        message("m-2", 90, Action::Take(1000)),
+        Message::new("m-3", body(Action::Done)),
     ];
     let counted = summary(&handler, &services, batch_of(STANDARD, messages)).await;
     assert_eq!(counted.oldest_message_age, Some(Duration::from_secs(91)));
@@ -156,9 +156,9 @@ async fn the_oldest_message_age_is_taken_at_the_end_of_the_batch() {
 #[tokio::test(start_paused = true)]
 async fn an_unreported_age_is_unknown_and_a_negative_one_is_zero() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
-    let counted = summary(&handler, &services, actions([("m-1", Action::Succeed)])).await;
+    let counted = summary(&handler, &services, actions([("m-1", Action::Done)])).await;
     assert_eq!(counted.oldest_message_age, None);
-    let early = Message::new("m-2", body(Action::Succeed)).sent_at(after(60));
+    let early = Message::new("m-2", body(Action::Done)).sent_at(after(60));
     let counted = summary(&handler, &services, batch_of(STANDARD, [early])).await;
     assert_eq!(counted.oldest_message_age, Some(Duration::ZERO));
 }
@@ -166,7 +166,7 @@ async fn an_unreported_age_is_unknown_and_a_negative_one_is_zero() {
 #[tokio::test(start_paused = true)]
 async fn messages_without_time_count_as_not_started() {
     let no_time = Budget::new(NOW, NOW);
-    let batch = actions([("m-1", Action::Succeed), ("m-2", Action::Succeed)]);
+    let batch = actions([("m-1", Action::Done), ("m-2", Action::Done)]);
     let report = process_batch(
         &Claiming::new(),
         &Services::in_memory(),

@@ -39,7 +39,7 @@ fn seconds<const N: usize>(expected: [(&str, u64); N]) -> BTreeMap<String, u64> 
 async fn an_acknowledged_message_has_no_delay() {
     let services = with_dead_letter_queue();
     for _ in 0..2 {
-        let batch = actions([("done", Action::Succeed), ("rejected", Action::Permanent)]);
+        let batch = actions([("done", Action::Done), ("rejected", Action::Permanent)]);
         let Processed { failed, hidden } = stays(&Claiming::new(), &services, batch).await;
         assert!(failed.is_empty() && hidden.is_empty());
     }
@@ -78,7 +78,7 @@ async fn the_default_first_bound_is_the_whole_budget() {
 async fn retry_after_is_kept_in_every_mode() {
     async fn is_kept<H: Handler<Write = Effect>>(handler: Arc<H>) {
         assert_eq!(
-            delay(&handler, &Services::in_memory(), Action::RetryInAMinute).await,
+            delay(&handler, &Services::in_memory(), Action::RetryAfter(60)).await,
             60
         );
     }
@@ -92,8 +92,8 @@ async fn retry_after_counts_from_the_failure() {
     let batch = batch(
         FIFO,
         [
-            ("m-1", "a", body(Action::RetryInAMinute)),
-            ("m-2", "b", body(Action::TakeASecond)),
+            ("m-1", "a", body(Action::RetryAfter(60))),
+            ("m-2", "b", body(Action::Take(1000))),
         ],
     );
     // It fails a second before the batch ends.
@@ -107,7 +107,7 @@ async fn a_message_in_progress_waits_for_the_end_of_the_lease() {
     for lease in [100, 15 * 24 * 60 * 60] {
         let services = Services::in_memory();
         claimed_by_another(&services, "m-1", lease).await;
-        let seconds = delay(&Claiming::new(), &services, Action::Succeed).await;
+        let seconds = delay(&Claiming::new(), &services, Action::Done).await;
         assert!((lease..=lease + 1).contains(&seconds), "{seconds}");
     }
 }
@@ -126,7 +126,7 @@ async fn a_cancelled_message_waits_for_the_end_of_its_own_lease() {
 async fn a_message_that_was_not_started_is_redelivered_at_once() {
     let services = Services::in_memory();
     let no_time = Budget::new(NOW, NOW);
-    let batch = actions([("m-1", Action::Succeed)]);
+    let batch = actions([("m-1", Action::Done)]);
     assert_eq!(
         processed(&no_time, &Claiming::new(), &services, batch).await.failed,
         ["m-1"]
@@ -134,7 +134,7 @@ async fn a_message_that_was_not_started_is_redelivered_at_once() {
 
     let hanging: Vec<_> = (0..10).map(|n| n.to_string()).collect();
     let hanging = hanging.iter().map(|id| (&**id, Action::Hang));
-    let batch = actions(hanging.chain([("late", Action::Succeed)]));
+    let batch = actions(hanging.chain([("late", Action::Done)]));
     let processed = stays(&Claiming::new(), &services, batch).await;
     assert_eq!(processed.hidden["late"], 0);
 }
@@ -149,11 +149,11 @@ async fn a_rejected_message_without_a_dead_letter_has_a_retry_delay() {
 async fn the_rest_of_a_group_has_the_delay_of_the_first_failure() {
     let services = Services::in_memory();
     claimed_by_another(&services, "b-2", 100).await;
-    let succeed = |id, group| (id, group, body(Action::Succeed));
+    let succeed = |id, group| (id, group, body(Action::Done));
     let messages = [
         succeed("a-1", "a"),
         succeed("b-1", "b"),
-        ("a-2", "a", body(Action::RetryInAMinute)),
+        ("a-2", "a", body(Action::RetryAfter(60))),
         succeed("b-2", "b"),
         succeed("a-3", "a"),
         ("a-4", "a", body(Action::Retry)),
@@ -172,8 +172,8 @@ async fn a_dead_letter_does_not_delay_its_group() {
     let services = with_dead_letter_queue();
     let messages = [
         ("a-1", "a", body(Action::Permanent)),
-        ("a-2", "a", body(Action::RetryInAMinute)),
-        ("a-3", "a", body(Action::Succeed)),
+        ("a-2", "a", body(Action::RetryAfter(60))),
+        ("a-3", "a", body(Action::Done)),
     ];
     let Processed { failed, hidden } = stays(&Claiming::new(), &services, batch(FIFO, messages)).await;
     assert_eq!(failed, ["a-2", "a-3"]);
@@ -189,6 +189,6 @@ async fn a_key_that_was_not_released_delays_until_its_lease_ends() {
     let record = services.store().record(&key("m-1")).unwrap();
     assert_eq!(record.status, Status::InProgress);
     // The next delivery finds it in progress, and waits for the end of the lease.
-    let seconds = delay(&Claiming::new(), &services, Action::Succeed).await;
+    let seconds = delay(&Claiming::new(), &services, Action::Done).await;
     assert!((11..=12).contains(&seconds), "{seconds}");
 }

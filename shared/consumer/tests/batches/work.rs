@@ -14,10 +14,10 @@ async fn only_failed_messages_stay_in_the_order_of_the_batch() {
     let services = Services::in_memory();
     let batch = actions([
         ("m-1", Action::Retry),
-        ("m-2", Action::Succeed),
+        ("m-2", Action::Done),
         ("m-3", Action::Panic),
         ("m-4", Action::Permanent),
-        ("m-5", Action::Succeed),
+        ("m-5", Action::Done),
     ]);
     assert_eq!(
         failed(&Claiming::new(), &services, batch.clone()).await,
@@ -34,12 +34,12 @@ async fn a_message_processed_before_is_acknowledged_without_a_run() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
     for _ in 0..3 {
         assert!(
-            failed(&handler, &services, actions([("m-1", Action::Succeed)]))
+            failed(&handler, &services, actions([("m-1", Action::Done)]))
                 .await
                 .is_empty()
         );
     }
-    assert_eq!(handler.handled(), ["m-1"]);
+    assert_eq!(handler.effects.handled(), ["m-1"]);
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn a_failed_message_leaves_its_key_free() {
         assert_eq!(failed(&handler, &services, actions([("m-1", action)])).await, ["m-1"]);
         assert_eq!(status(&services, "m-1"), None);
         assert!(
-            failed(&handler, &services, actions([("m-1", Action::Succeed)]))
+            failed(&handler, &services, actions([("m-1", Action::Done)]))
                 .await
                 .is_empty()
         );
@@ -78,7 +78,7 @@ async fn a_rejected_message_is_not_handled_again() {
             ["m-1"]
         );
     }
-    assert_eq!(handler.handled(), ["m-1"]);
+    assert_eq!(handler.effects.handled(), ["m-1"]);
     assert_eq!(
         services.store().record(&key("m-1")).unwrap().reason.as_deref(),
         Some("not ever")
@@ -100,12 +100,9 @@ async fn a_permanent_failure_is_recorded_in_one_step_mode_too() {
 #[tokio::test]
 async fn a_malformed_body_rejects_its_own_message() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
-    let batch = batch(
-        STANDARD,
-        [("m-1", "", "{".to_owned()), ("m-2", "", body(Action::Succeed))],
-    );
+    let batch = batch(STANDARD, [("m-1", "", "{".to_owned()), ("m-2", "", body(Action::Done))]);
     assert_eq!(failed(&handler, &services, batch).await, ["m-1"]);
-    assert_eq!(handler.handled(), ["m-2"]);
+    assert_eq!(handler.effects.handled(), ["m-2"]);
     let reason = services.store().record(&key("m-1")).unwrap().reason.unwrap();
     assert!(reason.starts_with("malformed body: unexpected end of JSON"), "{reason}");
 }
@@ -120,10 +117,10 @@ async fn a_message_in_progress_stays_and_is_not_handled() {
         .unwrap();
     assert!(matches!(claim, Claim::Granted(_)));
     assert_eq!(
-        failed(&handler, &services, actions([("m-1", Action::Succeed)])).await,
+        failed(&handler, &services, actions([("m-1", Action::Done)])).await,
         ["m-1"]
     );
-    assert!(handler.handled().is_empty());
+    assert!(handler.effects.handled().is_empty());
 }
 
 fn ten_seconds_later() -> idempotency::Timestamp {
@@ -134,9 +131,9 @@ fn ten_seconds_later() -> idempotency::Timestamp {
 async fn without_a_claim_no_handler_runs() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
     services.store().inject(Fault::Unreachable(Some(Status::InProgress)));
-    let batch = actions([("m-1", Action::Write), ("m-2", Action::Succeed)]);
+    let batch = actions([("m-1", Action::Write), ("m-2", Action::Done)]);
     assert_eq!(failed(&handler, &services, batch).await, ["m-1"]);
-    assert_eq!(handler.handled(), ["m-2"]);
+    assert_eq!(handler.effects.handled(), ["m-2"]);
     assert!(services.store().committed().is_empty());
 }
 
@@ -155,7 +152,10 @@ async fn a_completion_without_a_reply_is_not_acknowledged() {
             .await
             .is_empty()
     );
-    assert_eq!((handler.handled().len(), services.store().committed().len()), (1, 1));
+    assert_eq!(
+        (handler.effects.handled().len(), services.store().committed().len()),
+        (1, 1)
+    );
 }
 
 #[tokio::test]
@@ -246,7 +246,7 @@ async fn a_panic_outside_the_handler_fails_its_own_message_only() {
     async fn only_one_fails<H: Handler<Write = Effect>>(handler: std::sync::Arc<H>, action: Action) {
         let services = Services::in_memory();
         services.store().inject(Fault::WriteRefused { write: 0, found: None });
-        let batch = actions([("m-1", Action::Succeed), ("m-2", action), ("m-3", Action::Succeed)]);
+        let batch = actions([("m-1", Action::Done), ("m-2", action), ("m-3", Action::Done)]);
         assert_eq!(failed(&handler, &services, batch).await, ["m-2"]);
     }
     for action in [Action::PanicInDecoding(Panicking), Action::PanicInRefusal] {
@@ -260,7 +260,7 @@ async fn a_conflict_of_a_claim_or_rejection_is_retried() {
     let services = Services::in_memory();
     (0..3).for_each(|_| services.store().inject(Fault::RecordConflict));
     assert!(
-        failed(&Claiming::new(), &services, actions([("m-1", Action::Succeed)]))
+        failed(&Claiming::new(), &services, actions([("m-1", Action::Done)]))
             .await
             .is_empty()
     );
@@ -274,11 +274,11 @@ async fn a_conflict_of_a_claim_or_rejection_is_retried() {
 
 #[tokio::test]
 async fn a_message_twice_in_one_batch_is_processed_once() {
-    for (action, stays) in [(Action::Succeed, vec![]), (Action::Retry, vec!["m-1"])] {
+    for (action, stays) in [(Action::Done, vec![]), (Action::Retry, vec!["m-1"])] {
         let handler = Claiming::new();
-        let batch = actions([("m-1", action), ("m-2", Action::Succeed), ("m-1", action)]);
+        let batch = actions([("m-1", action), ("m-2", Action::Done), ("m-1", action)]);
         assert_eq!(failed(&handler, &Services::in_memory(), batch).await, stays);
-        assert_eq!(handler.handled().iter().filter(|id| *id == "m-1").count(), 1);
+        assert_eq!(handler.effects.handled().iter().filter(|id| *id == "m-1").count(), 1);
     }
 }
 
@@ -286,8 +286,8 @@ async fn a_message_twice_in_one_batch_is_processed_once() {
 async fn one_message_has_the_verdict_that_it_has_in_a_batch() {
     let (handler, services) = (Claiming::new(), with_dead_letter_queue());
     let count: [(_, _, fn(Summary) -> u32); 4] = [
-        ("done", Action::Succeed, |summary| summary.done),
-        ("done", Action::Succeed, |summary| summary.duplicate),
+        ("done", Action::Done, |summary| summary.done),
+        ("done", Action::Done, |summary| summary.duplicate),
         ("rejected", Action::Permanent, |summary| summary.rejected),
         ("failed", Action::Retry, |summary| summary.failed),
     ];
@@ -324,7 +324,7 @@ async fn a_record_is_kept_as_long_as_is_configured() {
         let retention = std::time::Duration::from_secs(days * 24 * 60 * 60);
         let services = Services::in_memory().with_retention(retention);
         assert!(
-            failed(&handler, &services, actions([("m-1", Action::Succeed)]))
+            failed(&handler, &services, actions([("m-1", Action::Done)]))
                 .await
                 .is_empty()
         );

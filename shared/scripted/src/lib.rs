@@ -1,0 +1,11 @@
+#![doc = include_str!("../README.md")]
+
+mod action;
+mod effects;
+mod handler;
+pub mod kind;
+
+pub use action::{Action, Panicking, Script};
+pub use effects::{Effects, Refused};
+pub use handler::{Scripted, run};
+pub use kind::Kind;
