@@ -56,7 +56,7 @@ impl Budget {
     }
 
     /// The time of day. It is one reading of the system clock plus the time elapsed since, so it never runs backwards.
-    pub(crate) fn now(&self) -> Timestamp {
+    pub fn now(&self) -> Timestamp {
         self.started_at.plus(self.started.elapsed())
     }
 

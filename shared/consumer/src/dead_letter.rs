@@ -67,7 +67,11 @@ pub(crate) fn of(namespace: &str, message: &Message, reason: &str, limits: &Limi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Incoming, MessageId};
+    use crate::{Incoming, MemoryQueues, MessageId, Queues};
+
+    fn limits() -> Limits {
+        MemoryQueues::new().limits("dlq")
+    }
 
     struct Rejecting;
 
@@ -124,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_dead_letter_is_the_message_with_reason_and_origin() {
-        let dead_letter = of("place-order", &message("{}", 1), "never", &Limits::default()).unwrap();
+        let dead_letter = of("place-order", &message("{}", 1), "never", &limits()).unwrap();
         let text = |name: &str| dead_letter.attributes[name].string_value.as_deref().unwrap();
         assert_eq!((dead_letter.body.as_str(), text("a0")), ("{}", "v"));
         assert_eq!(
@@ -144,18 +148,18 @@ mod tests {
 
     #[test]
     fn the_last_attributes_are_left_out_beyond_ten() {
-        let eight = of("n", &message("{}", 8), "never", &Limits::default()).unwrap();
+        let eight = of("n", &message("{}", 8), "never", &limits()).unwrap();
         assert_eq!(names(&eight)[..2], [FAILURE_REASON, IDEMPOTENCY_KEY]);
         assert_eq!(eight.attributes.len(), 10);
-        assert_eq!(of("n", &message("{}", 9), "never", &Limits::default()), None);
+        assert_eq!(of("n", &message("{}", 9), "never", &limits()), None);
     }
 
     #[test]
     fn near_the_size_limit_the_reason_is_cut() {
-        let without = of("n", &message("x", 0), "?", &Limits::default()).unwrap().bytes() - 2;
-        let fits = |body: usize| of("n", &message(&"x".repeat(body), 0), "a long reason", &Limits::default());
+        let without = of("n", &message("x", 0), "?", &limits()).unwrap().bytes() - 2;
+        let fits = |body: usize| of("n", &message(&"x".repeat(body), 0), "a long reason", &limits());
         let reason = |dead_letter: QueueMessage| dead_letter.attributes[FAILURE_REASON].string_value.clone().unwrap();
-        let full = Limits::default().message_bytes - without;
+        let full = limits().message_bytes - without;
         assert_eq!(reason(fits(full - 6).unwrap()), "a long");
         assert_eq!(reason(fits(full - 1).unwrap()), "a");
         assert_eq!(fits(full), None);
@@ -163,7 +167,7 @@ mod tests {
 
     #[test]
     fn characters_that_sqs_refuses_are_replaced_in_a_reason() {
-        let dead_letter = of("n", &message("{}", 0), "bad\u{0}byte", &Limits::default()).unwrap();
+        let dead_letter = of("n", &message("{}", 0), "bad\u{0}byte", &limits()).unwrap();
         assert_eq!(
             dead_letter.attributes[FAILURE_REASON].string_value.as_deref(),
             Some("bad\u{fffd}byte")

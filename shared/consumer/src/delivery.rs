@@ -67,6 +67,16 @@ pub struct Delivery {
     pub(crate) key_text: String,
 }
 
+impl From<Incoming> for Received {
+    /// The message as it is without an envelope.
+    fn from(incoming: Incoming) -> Self {
+        Self {
+            incoming: Arc::new(incoming),
+            origin: None,
+        }
+    }
+}
+
 impl Delivery {
     /// A value for an `Idempotency-Key` header: 64 hexadecimal digits, the same at every attempt at this work.
     ///

@@ -98,12 +98,12 @@ struct Notification<'a> {
     #[serde(borrow)]
     message: Cow<'a, str>,
     timestamp: String,
-    message_attributes: Option<BTreeMap<String, Attribute>>,
+    message_attributes: Option<BTreeMap<String, SnsAttribute>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Attribute {
+struct SnsAttribute {
     value: String,
 }
 

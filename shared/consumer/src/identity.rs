@@ -4,8 +4,8 @@ use idempotency::{Key, fingerprint};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::Received;
 use crate::dead_letter::{IDEMPOTENCY_KEY, ORIGINAL_DEDUPLICATION_ID, ORIGINAL_MESSAGE_ID};
-use crate::{Handler, Received};
 
 /// Where the key of a message's work comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,33 +70,34 @@ pub(crate) struct Identity {
 }
 
 /// The identity that the handler states.
-pub(crate) fn stated<H: Handler>(
+pub(crate) fn stated(
+    namespace: &str,
     stated: IdempotencyKey,
     received: &Received,
     content: &str,
 ) -> Result<Identity, String> {
     match stated.0 {
-        Source::Message => Ok(own::<H>(received, content)),
+        Source::Message => Ok(own(namespace, received, content)),
         Source::DeduplicationId => {
             // The redrive gave the message another deduplication ID.
             let original = || attribute(received, ORIGINAL_DEDUPLICATION_ID).or(received.deduplication_id());
             let text = carried(received)
                 .or_else(original)
                 .ok_or("the message has no deduplication ID; is its queue FIFO?")?;
-            identity::<H>(text, Some(payload_fingerprint(content)))
+            identity(namespace, text, Some(payload_fingerprint(content)))
         }
         Source::Business { key, fingerprint } => {
             let fingerprint = fingerprint.unwrap_or_else(|| Ok(payload_fingerprint(content)));
             let fingerprint =
                 fingerprint.map_err(|why| format!("the fingerprint of the payload can't be computed: {why}"))?;
-            identity::<H>(&key, Some(fingerprint))
+            identity(namespace, &key, Some(fingerprint))
         }
     }
 }
 
 /// The message's own identity, which it has even if it can't be decoded.
 #[expect(clippy::expect_used, reason = "its message says why it can't happen")]
-pub(crate) fn own<H: Handler>(received: &Received, content: &str) -> Identity {
+pub(crate) fn own(namespace: &str, received: &Received, content: &str) -> Identity {
     let origin = received.origin().map(|origin| origin.id());
     let text = (carried(received).or(origin))
         .or(attribute(received, ORIGINAL_MESSAGE_ID))
@@ -104,18 +105,12 @@ pub(crate) fn own<H: Handler>(received: &Received, content: &str) -> Identity {
     // A key that the queue did not make may be used for another payload.
     let foreign = carried(received).is_some() || origin.is_some();
     let fingerprint = foreign.then(|| payload_fingerprint(content));
-    identity::<H>(text, fingerprint).expect("an ID is not empty, and the namespace is checked at compile time")
+    identity(namespace, text, fingerprint).expect("an ID is not empty, and the namespace is checked at compile time")
 }
 
-fn identity<H: Handler>(text: &str, fingerprint: Option<String>) -> Result<Identity, String> {
-    const {
-        assert!(
-            Key::is_namespace(H::NAMESPACE),
-            "NAMESPACE must have 1 to 255 bytes and no '#'"
-        )
-    };
+fn identity(namespace: &str, text: &str, fingerprint: Option<String>) -> Result<Identity, String> {
     Ok(Identity {
-        key: Key::new(H::NAMESPACE, text).map_err(|why| why.to_string())?,
+        key: Key::new(namespace, text).map_err(|why| why.to_string())?,
         text: text.to_owned(),
         fingerprint,
     })

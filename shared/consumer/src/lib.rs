@@ -18,6 +18,7 @@ mod process;
 #[cfg(test)]
 #[path = "../tests/fixtures/published.rs"]
 mod published;
+mod queue_message;
 mod queues;
 mod send;
 mod services;
@@ -35,7 +36,8 @@ pub use identity::IdempotencyKey;
 pub use incoming::{Attribute, Incoming, MessageId};
 pub use limits::Limits;
 pub use process::{CONCURRENCY, Report, process_batch, process_one};
-pub use queues::{MemoryQueues, QueueError, QueueFault, QueueMessage, Queues};
+pub use queue_message::QueueMessage;
+pub use queues::{MemoryQueues, QueueError, QueueFault, Queues};
 pub use services::{RetryDelays, Services};
 pub use summary::Summary;
 pub use verdict::Verdict;

@@ -2,11 +2,7 @@
 
 use crate::{Attribute, QueueMessage};
 
-/// What one queue accepts as a message.
-///
-/// The default is what a standard queue of Amazon SQS accepts
-/// ([SendMessage](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html),
-/// [message quotas](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html)).
+/// What one queue accepts as a message. Each crate of a queue states its own.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Body and attributes together, in bytes.
@@ -25,20 +21,6 @@ pub struct Limits {
     pub group: fn(&str) -> bool,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            message_bytes: 1024 * 1024,
-            attributes: 10,
-            empty_body: false,
-            ordered: false,
-            character: is_xml,
-            attribute_name: is_name,
-            group: is_group,
-        }
-    }
-}
-
 /// Why a queue would refuse a message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unsendable {
@@ -52,7 +34,7 @@ pub(crate) enum Unsendable {
     Attributes { has: usize, most: usize },
     #[error("body and attributes take {has} bytes of at most {most}")]
     Size { has: usize, most: usize },
-    #[error("it names no message group, or one that the queue does not accept")]
+    #[error("it needs a message group with a name that the queue accepts")]
     Group,
 }
 
@@ -108,38 +90,4 @@ impl Limits {
         };
         text.chars().map(replaced).collect()
     }
-}
-
-impl QueueMessage {
-    /// The size that queues count: the body, and each attribute's name, type and value, in bytes.
-    pub fn bytes(&self) -> usize {
-        let attribute = |(name, value): (&String, &Attribute)| {
-            let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-            let binary = value.binary_value.as_ref().map_or(0, Vec::len);
-            name.len() + text(&value.data_type) + text(&value.string_value) + binary
-        };
-        self.body.len() + self.attributes.iter().map(attribute).sum::<usize>()
-    }
-}
-
-/// The characters of XML 1.0.
-fn is_xml(character: char) -> bool {
-    matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
-}
-
-fn is_name(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    (1..=256).contains(&name.len())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
-        && !lower.starts_with("aws.")
-        && !lower.starts_with("amazon.")
-        && !name.starts_with('.')
-        && !name.ends_with('.')
-        && !name.contains("..")
-}
-
-fn is_group(group: &str) -> bool {
-    (1..=128).contains(&group.len()) && group.bytes().all(|byte| byte.is_ascii_graphic())
 }

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use idempotency::{InvalidKey, Key};
+
 use crate::delivery::{self, Message};
 use crate::envelope::{self, Unwrapped};
 use crate::identity::{self, Identity};
@@ -19,6 +21,12 @@ pub(crate) struct Prepared<M> {
 
 /// Decodes a message and decides its key. A panic fails this message only.
 pub(crate) fn prepare<H: Handler>(handler: &H, incoming: Incoming) -> (Message, Prepared<H::Message>) {
+    const {
+        assert!(
+            Key::is_namespace(H::NAMESPACE),
+            "NAMESPACE must have 1 to 255 bytes and no '#'"
+        )
+    };
     let span = delivery::span(&incoming);
     let incoming = Arc::new(incoming);
     let (content, origin, malformed) = unwrap::<H>(&incoming.body);
@@ -31,7 +39,7 @@ pub(crate) fn prepare<H: Handler>(handler: &H, incoming: Incoming) -> (Message, 
         None => decode(handler, &received, &content),
     };
     let decoded = span.in_scope(|| catch_unwind(AssertUnwindSafe(decode)));
-    let failed = |failure| (identity::own::<H>(&received, &content), Err(failure));
+    let failed = |failure| (identity::own(H::NAMESPACE, &received, &content), Err(failure));
     let (identity, content) = match decoded {
         Ok(Ok((identity, content))) => (identity, Ok(content)),
         Ok(Err(why)) => failed(Failure::permanent(why)),
@@ -58,7 +66,27 @@ fn unwrap<H: Handler>(body: &str) -> (Cow<'_, str>, Option<crate::Origin>, Optio
 fn decode<H: Handler>(handler: &H, received: &Received, content: &str) -> Result<(Identity, H::Message), String> {
     let message = body::decode(content)?;
     let stated = handler.key(&message, received);
-    Ok((identity::stated::<H>(stated, received, content)?, message))
+    Ok((identity::stated(H::NAMESPACE, stated, received, content)?, message))
+}
+
+impl Delivery {
+    /// The delivery of a message under its own key, for a test that calls a handler directly.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKey`] if the namespace is invalid.
+    pub fn new(namespace: &str, incoming: Incoming) -> Result<Self, InvalidKey> {
+        if !Key::is_namespace(namespace) {
+            return Err(InvalidKey::Namespace);
+        }
+        let received = Received::from(incoming);
+        let Identity { key, text, .. } = identity::own(namespace, &received, &received.incoming.body);
+        Ok(Self {
+            received,
+            key,
+            key_text: text,
+        })
+    }
 }
 
 /// The failure of a message whose handler panicked.

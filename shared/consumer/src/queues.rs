@@ -1,11 +1,11 @@
 //! The queues that messages are sent to.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::error::Error;
 use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::{Attribute, Limits};
+use crate::{Limits, QueueMessage};
 
 /// The queues that outgoing messages and dead letters are sent to: implemented by a crate for each kind of queue, and
 /// [in memory](MemoryQueues) for tests.
@@ -21,21 +21,6 @@ pub trait Queues: Send + Sync + 'static {
 
     /// What a queue accepts as a message.
     fn limits(&self, queue: &str) -> Limits;
-}
-
-/// A message to send.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QueueMessage {
-    /// The body.
-    pub body: String,
-    /// The message attributes.
-    pub attributes: BTreeMap<String, Attribute>,
-    /// The message group, which ordered queues require.
-    pub group: Option<String>,
-    /// By this a FIFO queue recognises a copy for five minutes. Other queues ignore it.
-    pub deduplication_id: Option<String>,
-    /// The trace, in the format of `AWSTraceHeader`: the receiver continues it.
-    pub trace_header: Option<String>,
 }
 
 /// A request to a queue failed, or its result is unknown.
@@ -94,7 +79,7 @@ impl MemoryQueues {
     }
 
     /// Takes the first of these faults that was injected.
-    fn strike(&self, faults: &[QueueFault]) -> Option<QueueFault> {
+    fn take_fault(&self, faults: &[QueueFault]) -> Option<QueueFault> {
         let mut state = self.state();
         let at = state.faults.iter().position(|fault| faults.contains(fault))?;
         Some(state.faults.remove(at))
@@ -103,7 +88,7 @@ impl MemoryQueues {
 
 impl Queues for MemoryQueues {
     async fn send(&self, queue_url: &str, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
-        let fault = self.strike(&[QueueFault::NotSent, QueueFault::ReplyLost, QueueFault::SendHangs]);
+        let fault = self.take_fault(&[QueueFault::NotSent, QueueFault::ReplyLost, QueueFault::SendHangs]);
         if !matches!(fault, Some(QueueFault::NotSent | QueueFault::SendHangs)) {
             self.state()
                 .sent
@@ -114,11 +99,16 @@ impl Queues for MemoryQueues {
         answer(queue_url, fault).await
     }
 
-    /// Those of SQS. A queue is ordered if its name ends with `.fifo`.
+    /// 1 MiB, ten attributes, a body, no control characters. A queue is ordered if its name ends with `.fifo`.
     fn limits(&self, queue: &str) -> Limits {
         Limits {
+            message_bytes: 1024 * 1024,
+            attributes: 10,
+            empty_body: false,
             ordered: queue.ends_with(".fifo"),
-            ..Limits::default()
+            character: |character| !character.is_control() || matches!(character, '\t' | '\n' | '\r'),
+            attribute_name: |name| !name.is_empty(),
+            group: |group| !group.is_empty(),
         }
     }
 }

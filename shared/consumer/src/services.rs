@@ -66,9 +66,13 @@ impl<S: Store, Q: Queues> Services<S, Q> {
 }
 
 impl<W: Write + Clone> Services<MemoryStore<W>, MemoryQueues> {
-    /// Ledger and queues in memory, with the same semantics: for tests without a network.
+    /// Ledger and queues in memory, with the same semantics: for tests without a network. A record has at most 400 KB, as
+    /// in DynamoDB.
     pub fn in_memory() -> Self {
-        Self::new(MemoryStore::new(), MemoryQueues::new())
+        Self::new(
+            MemoryStore::new().with_max_record_bytes(400 * 1024),
+            MemoryQueues::new(),
+        )
     }
 }
 

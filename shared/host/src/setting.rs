@@ -3,6 +3,8 @@
 use std::env;
 use std::time::Duration;
 
+use consumer::RetryDelays;
+
 /// A setting is missing or invalid. The function does not start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("environment variable {variable} {problem}")]
@@ -53,19 +55,41 @@ pub fn setting(variable: &'static str) -> Result<String, SettingError> {
 /// # Errors
 ///
 /// [`SettingError`] if it is not a whole number.
-pub fn seconds(variable: &'static str) -> Result<Option<Duration>, SettingError> {
+fn seconds(variable: &'static str) -> Result<Option<Duration>, SettingError> {
     let seconds = optional_setting(variable)?.map(|value| value.parse().map(Duration::from_secs));
     seconds
         .transpose()
         .map_err(|_| SettingError::wrong(variable, "is not a whole number of seconds"))
 }
 
-/// The value of `RECORD_RETENTION_DAYS`: how long a record is kept, in days. It must be longer than a message can stay in its
-/// queues, dead-letter queue included; `None` if it is not set.
+/// The values of `RETRY_DELAY_SECONDS` and `RETRY_DELAY_LONGEST_SECONDS`, which bound the delay of a message that is retried.
 ///
 /// # Errors
 ///
-/// [`SettingError`] if it is not a whole number from 1 to 3650.
+/// [`SettingError`] if one of them is not a whole number of seconds.
+pub fn retry_delays() -> Result<RetryDelays, SettingError> {
+    let default = RetryDelays::default();
+    Ok(RetryDelays {
+        first: seconds("RETRY_DELAY_SECONDS")?.or(default.first),
+        longest: seconds("RETRY_DELAY_LONGEST_SECONDS")?.unwrap_or(default.longest),
+    })
+}
+
+/// The value of `DEAD_LETTER_QUEUE_URL`: the queue of messages that can never be processed; `None` if it is not set.
+///
+/// # Errors
+///
+/// [`SettingError`] if it is not Unicode.
+pub fn dead_letter_queue() -> Result<Option<String>, SettingError> {
+    optional_setting("DEAD_LETTER_QUEUE_URL")
+}
+
+/// The value of `RECORD_RETENTION_DAYS`: how long a record is kept, in days. At least 15: a message can stay 14 days in its
+/// queue, and its work would be repeated if the record was gone by then. `None` if it is not set.
+///
+/// # Errors
+///
+/// [`SettingError`] if it is not a whole number from 15 to 3650.
 pub fn record_retention() -> Result<Option<Duration>, SettingError> {
     const VARIABLE: &str = "RECORD_RETENTION_DAYS";
     let days = optional_setting(VARIABLE)?.map(|value| retention(VARIABLE, &value));
@@ -74,10 +98,10 @@ pub fn record_retention() -> Result<Option<Duration>, SettingError> {
 
 fn retention(variable: &'static str, value: &str) -> Result<Duration, SettingError> {
     match value.parse::<u64>() {
-        Ok(days @ 1..=3650) => Ok(Duration::from_secs(days * 24 * 60 * 60)),
+        Ok(days @ 15..=3650) => Ok(Duration::from_secs(days * 24 * 60 * 60)),
         _ => Err(SettingError::wrong(
             variable,
-            "is not a whole number of days from 1 to 3650",
+            "is not a whole number of days from 15 to 3650",
         )),
     }
 }
@@ -123,12 +147,12 @@ mod tests {
 
     #[test]
     fn a_retention_is_a_whole_number_of_days() {
-        assert_eq!(retention("R", "1"), Ok(Duration::from_secs(86_400)));
+        assert_eq!(retention("R", "15"), Ok(Duration::from_secs(15 * 86_400)));
         assert_eq!(retention("R", "3650"), Ok(Duration::from_secs(3650 * 86_400)));
-        for wrong in ["0", "3651", "-1", "1.5", "a week", " 1"] {
+        for wrong in ["0", "14", "3651", "-1", "1.5", "a week", " 1"] {
             assert_eq!(
                 retention("R", wrong).unwrap_err().to_string(),
-                "environment variable R is not a whole number of days from 1 to 3650"
+                "environment variable R is not a whole number of days from 15 to 3650"
             );
         }
     }

@@ -49,6 +49,7 @@ pub(crate) fn delays(
 
 /// Changes visibility timeouts. Where that fails, the message is redelivered after the queue's own visibility timeout.
 pub(crate) async fn change_all<F>(
+    queue_arn: &str,
     changes: Vec<VisibilityChange>,
     end: Instant,
     change_visibility: impl Fn(Vec<VisibilityChange>) -> F,
@@ -62,7 +63,9 @@ pub(crate) async fn change_all<F>(
         .filter_map(|answer| async { answer.err() })
         .collect::<Vec<_>>();
     match timeout_at(end, answers).await {
-        Err(_) => tracing::warn!("retry delays were not confirmed before the deadline: {FALLBACK}"),
+        Err(_) => {
+            tracing::warn!("retry delays were not confirmed before the deadline by queue {queue_arn}: {FALLBACK}")
+        }
         // One line for all requests that failed: they have one cause.
         Ok(errors) => {
             if let Some(error) = errors.first() {
@@ -162,7 +165,7 @@ mod tests {
                 changed.lock().unwrap().extend(changes);
                 Ok(())
             };
-            change_all(changes(25), started + Duration::from_secs(1), change_visibility).await;
+            change_all("q", changes(25), started + Duration::from_secs(1), change_visibility).await;
             assert_eq!(changed.lock().unwrap().len(), 15);
             assert!(started.elapsed() <= Duration::from_secs(1), "{:?}", started.elapsed());
         }
@@ -189,7 +192,7 @@ mod tests {
                 why: "injected".into(),
             })
         };
-        change_all(changes(25), Instant::now() + Duration::from_secs(1), refuse).await;
+        change_all("q", changes(25), Instant::now() + Duration::from_secs(1), refuse).await;
         let [line] = <[String; 1]>::try_from(lines.0.lock().unwrap().clone()).unwrap();
         for part in [
             "WARN",
@@ -205,6 +208,6 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn without_messages_that_stay_nothing_is_requested() {
         let change_visibility = async |_: Vec<VisibilityChange>| unreachable!("no message stays");
-        change_all(Vec::new(), Instant::now(), change_visibility).await;
+        change_all("q", Vec::new(), Instant::now(), change_visibility).await;
     }
 }

@@ -3,6 +3,7 @@
 mod answer;
 mod event;
 mod invocation;
+mod process;
 mod run;
 
 pub use run::run;

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsBatchResponse;
-use consumer::{Chain, Handler, RetryDelays, Services, Summary, process_batch};
-use host::{SettingError, optional_setting, record_retention, request_timeout, seconds, setting};
-use idempotency::{DEFAULT_RETENTION, DynamoDbStore, InvalidKey, Key, Store, StoreError, StoreFor, Timestamp};
+use consumer::{Chain, Handler, Services};
+use host::{SettingError, dead_letter_queue, record_retention, request_timeout, retry_delays, setting};
+use idempotency::{DEFAULT_RETENTION, DynamoDbStore, Key, Store, StoreError, StoreFor, Timestamp};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use sqs::Sqs;
 use tokio::time::timeout;
 use tracing::Instrument;
 
-use crate::answer;
 use crate::event::{Event, Records};
 use crate::invocation::Invocation;
+use crate::process::process;
 
 /// Runs a handler as a Lambda function, until Lambda ends the process.
 ///
@@ -38,8 +38,6 @@ where
 enum StartError {
     #[error(transparent)]
     Setting(#[from] SettingError),
-    #[error("NAMESPACE {0:?} of the handler is invalid")]
-    Namespace(&'static str, #[source] InvalidKey),
     #[error("environment variable {TABLE}: table {0} can't be used")]
     Table(String, #[source] StoreError),
     #[error("the Lambda runtime ended")]
@@ -48,12 +46,6 @@ enum StartError {
 
 /// The setting that names the ledger's table.
 const TABLE: &str = "IDEMPOTENCY_TABLE";
-
-/// The setting that names the dead-letter queue, by its URL.
-const DEAD_LETTER_QUEUE: &str = "DEAD_LETTER_QUEUE_URL";
-/// The settings that bound the delay before a retry, in seconds.
-const RETRY_DELAY: &str = "RETRY_DELAY_SECONDS";
-const LONGEST_RETRY_DELAY: &str = "RETRY_DELAY_LONGEST_SECONDS";
 
 /// How long opening the first connection may take: half of what Lambda gives a function to start.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>
@@ -79,7 +71,7 @@ where
     SET_BY_LAMBDA
         .into_iter()
         .try_for_each(|variable| setting(variable).map(drop))?;
-    let dead_letter_queue = optional_setting(DEAD_LETTER_QUEUE)?;
+    let dead_letter_queue = dead_letter_queue()?;
     let retry_delays = retry_delays()?;
     let retention = record_retention()?.unwrap_or(DEFAULT_RETENTION);
     let config = aws::sdk_config(request_timeout()?).await;
@@ -98,19 +90,12 @@ where
         .map_err(StartError::Runtime)
 }
 
-fn retry_delays() -> Result<RetryDelays, SettingError> {
-    let default = RetryDelays::default();
-    Ok(RetryDelays {
-        first: seconds(RETRY_DELAY)?.or(default.first),
-        longest: seconds(LONGEST_RETRY_DELAY)?.unwrap_or(default.longest),
-    })
-}
-
 /// Opens the first connection, and checks that the table accepts requests. A table that does not answer now may answer
 /// later. One that refuses is missing or not permitted: the function does not start.
+#[expect(clippy::expect_used, reason = "its message says why it can't happen")]
 async fn connect<H: Handler>(store: &DynamoDbStore, table: String) -> Result<(), StartError> {
-    let key = Key::new(H::NAMESPACE, "connection opened at start, never recorded")
-        .map_err(|why| StartError::Namespace(H::NAMESPACE, why))?;
+    let key = Key::new(H::NAMESPACE, "connection opened at start, never recorded");
+    let key = key.expect("the namespace is checked at compile time, and the key is not empty");
     let connected = timeout(LONGEST_CONNECT, store.connect(&key)).await;
     match connected.unwrap_or_else(|_| Err(StoreError::NoAnswer("deadline exceeded".into()))) {
         Err(refused @ StoreError::Refused(_)) => return Err(StartError::Table(table, refused)),
@@ -130,29 +115,13 @@ async fn serve<H: Handler, S: Store<Write = H::Write>>(
     let records = event.and_then(Records::of).map_err(unusable)?;
     // At the highest level: its ID is on every line, at any log level.
     let span = tracing::error_span!("invocation", requestId = context.request_id);
-    let (response, summary) = process(handler, services, records, &invocation).instrument(span).await;
+    let queue_arn = records.queue_arn.clone();
+    let change_visibility = |changes| services.queues().change_visibility(&queue_arn, changes);
+    let processed = process(handler, services, records, &invocation, change_visibility);
+    let (response, summary) = processed.instrument(span).await;
     let function = &context.env_config.function_name;
     host::print(host::metrics_line(function, Timestamp::now(), &summary));
     Ok(response)
-}
-
-async fn process<H: Handler, S: Store<Write = H::Write>>(
-    handler: &Arc<H>,
-    services: &Services<S, Sqs>,
-    records: Records,
-    invocation: &Invocation,
-) -> (SqsBatchResponse, Summary) {
-    let ids = answer::ids(&records.messages);
-    let ordered = records.ordered();
-    let report = process_batch(handler, services, records.messages, ordered, &invocation.budget).await;
-    let delays = answer::delays(Timestamp::now(), records.receipt_handles, &report.verdicts);
-    let queue = &records.queue_arn;
-    answer::change_all(delays, invocation.delays_end, |changes| {
-        services.queues().change_visibility(queue, changes)
-    })
-    .await;
-    let verdicts = ids.iter().map(String::as_str).zip(report.verdicts);
-    (answer::response(verdicts), report.summary)
 }
 
 /// The failure of an invocation whose event is not from a queue. Without an error type here, the runtime would report the

@@ -10,6 +10,8 @@ use aws_sdk_sqs::types::{
 };
 use consumer::{Attribute, Limits, QueueError, QueueMessage, Queues};
 
+use crate::limits::{is_fifo, limits};
+
 /// Entries per batch request
 /// ([quotas](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html)).
 pub const MAX_ENTRIES: usize = 10;
@@ -39,10 +41,7 @@ impl Queues for Sqs {
     }
 
     fn limits(&self, queue_url: &str) -> Limits {
-        Limits {
-            ordered: is_fifo(queue_url),
-            ..Limits::default()
-        }
+        limits(queue_url)
     }
 }
 
@@ -60,11 +59,6 @@ impl Sqs {
         let sent = request.send().await.map_err(service_error)?;
         refused(&sent.failed)
     }
-}
-
-/// Only its name states whether a queue is FIFO.
-fn is_fifo(queue_url: &str) -> bool {
-    queue_url.ends_with(".fifo")
 }
 
 /// Splits messages, in order, so that each part fits a request.

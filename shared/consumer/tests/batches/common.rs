@@ -122,7 +122,7 @@ pub(crate) fn ten_seconds() -> Budget {
     within(Duration::from_secs(10))
 }
 
-/// A budget of this time, a tenth of it reserved, as Lambda does.
+/// A budget of this time, a tenth of it reserved.
 pub(crate) fn within(total: Duration) -> Budget {
     Budget::new(NOW, NOW.plus(total)).with_reserved(total / 10)
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use consumer::{Handler, Limits, QueueError, QueueFault, QueueMessage, Queues, Services, Verdict, process_batch};
+use consumer::{
+    Handler, Limits, MemoryQueues, QueueError, QueueFault, QueueMessage, Queues, Services, Verdict, process_batch,
+};
 use idempotency::{Answer, Change, Fault, Key, MemoryStore, Record, Status, Store, StoreError, TooLarge};
 use tokio::time::Instant;
 
@@ -32,8 +34,8 @@ impl Queues for Hanging {
         std::future::pending().await
     }
 
-    fn limits(&self, _: &str) -> Limits {
-        Limits::default()
+    fn limits(&self, queue: &str) -> Limits {
+        MemoryQueues::new().limits(queue)
     }
 }
 

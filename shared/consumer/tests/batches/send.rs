@@ -327,7 +327,7 @@ impl Queues for Small {
         Limits {
             message_bytes: 100,
             attributes: if queue == DLQ { 3 } else { 1 },
-            ..Limits::default()
+            ..MemoryQueues::new().limits(queue)
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The outcomes of messages, in both modes with a ledger.
 
 use consumer::Services;
-use consumer::{Handler, MessageId, Summary, Verdict, process_one};
-use idempotency::{Attempt, Claim, Fault, Status};
+use consumer::{Delivery, Handler, MessageId, Summary, Verdict, process_one};
+use idempotency::{Attempt, Claim, Fault, InvalidKey, Status};
 
 use crate::common::{
     Action, Claiming, Effect, Message, NOW, OneStep, Panicking, STANDARD, actions, batch, body, failed, key, status,
@@ -335,4 +335,14 @@ async fn a_record_is_kept_as_long_as_is_configured() {
         kept(Claiming::new(), days).await;
         kept(OneStep::new(), days).await;
     }
+}
+
+#[tokio::test]
+async fn a_test_can_call_a_handler_directly() {
+    let Message(message) = Message::new("m-1", body(Action::Done));
+    let delivery = Delivery::new("scripted", message).unwrap();
+    assert_eq!((delivery.message_id(), delivery.receive_count()), ("m-1", 1));
+    assert_eq!(delivery.idempotency_token(), key("m-1").token());
+    let invalid = Message::new("m-1", "").0;
+    assert_eq!(Delivery::new("a#b", invalid).unwrap_err(), InvalidKey::Namespace);
 }

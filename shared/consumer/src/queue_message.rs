@@ -1,0 +1,32 @@
+//! A message as it is sent to a queue.
+
+use std::collections::BTreeMap;
+
+use crate::Attribute;
+
+/// A message to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueMessage {
+    /// The body.
+    pub body: String,
+    /// The message attributes.
+    pub attributes: BTreeMap<String, Attribute>,
+    /// The message group, which ordered queues require.
+    pub group: Option<String>,
+    /// By this a FIFO queue recognises a copy for five minutes. Other queues ignore it.
+    pub deduplication_id: Option<String>,
+    /// The trace, in the format of `AWSTraceHeader`: the receiver continues it.
+    pub trace_header: Option<String>,
+}
+
+impl QueueMessage {
+    /// The size that queues count: the body, and each attribute's name, type and value, in bytes.
+    pub fn bytes(&self) -> usize {
+        let attribute = |(name, value): (&String, &Attribute)| {
+            let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+            let binary = value.binary_value.as_ref().map_or(0, Vec::len);
+            name.len() + text(&value.data_type) + text(&value.string_value) + binary
+        };
+        self.body.len() + self.attributes.iter().map(attribute).sum::<usize>()
+    }
+}
