@@ -19,14 +19,10 @@ use testing::{TestStack, text};
 const QUEUES: [&str; 2] = ["orders", "notifications"];
 const FUNCTIONS: [&str; 2] = ["place-order", "send-notification"];
 
-/// For tests that count deliveries: each has enough time.
-const UNHURRIED: [(&str, &str); 1] = [("LongestRetryDelay", "1")];
-
 /// As fast as possible: interrupted messages are redelivered after a second.
-const PARAMETERS: [(&str, &str); 5] = [
+const PARAMETERS: [(&str, &str); 4] = [
     ("FunctionTimeout", "1"),
     ("VisibilityTimeout", "1"),
-    ("LongestRetryDelay", "1"),
     ("BatchSize", "2"),
     ("MaximumConcurrency", "6"),
 ];
@@ -140,7 +136,7 @@ fn check_totals(stack: &TestStack, orders: usize, context: &str) {
 /// Promise 5.
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_between_commit_and_send_it_confirms_at_redelivery() {
-    let stack = TestStack::start_all(&UNHURRIED).await;
+    let stack = TestStack::start_all(&[]).await;
     let kill = kill_after(stack.stack.lambda(), "place-order");
     stack.inject("TransactWriteItems", None, 1, dynamodb::FaultKind::AfterApply(kill));
     let sent = watch_confirmations(&stack, || {});
@@ -153,7 +149,7 @@ async fn killed_between_commit_and_send_it_confirms_at_redelivery() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_between_send_and_delete_one_confirmation_is_posted() {
-    let stack = TestStack::start_all(&UNHURRIED).await;
+    let stack = TestStack::start_all(&[]).await;
     let kill = kill_after(stack.stack.lambda(), "place-order");
     inject(&stack, "SendMessageBatch", 1, sqs::FaultKind::AfterApply(kill));
     let sent_again = watch_confirmations(&stack, || {});
@@ -166,7 +162,7 @@ async fn killed_between_send_and_delete_one_confirmation_is_posted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn order_sent_twice_is_confirmed_once() {
-    let stack = TestStack::start_all(&UNHURRIED).await;
+    let stack = TestStack::start_all(&[]).await;
     let sent = watch_confirmations(&stack, || {});
     for _ in 0..2 {
         stack.send("orders", &order(0)).await;

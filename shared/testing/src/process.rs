@@ -16,8 +16,20 @@ pub async fn programs(names: &[String]) -> BTreeMap<String, PathBuf> {
     built.unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// The one line, JSON, that a program writes before it exits because its environment, which is this and nothing else, lacks
-/// something.
+/// What Lambda sets for each function, and the setting that all functions share.
+pub const ENVIRONMENT: [(&str, &str); 8] = [
+    ("AWS_ACCESS_KEY_ID", "local"),
+    ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+    ("AWS_LAMBDA_FUNCTION_NAME", "test"),
+    ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+    ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1"),
+    ("AWS_REGION", "us-east-1"),
+    ("AWS_SECRET_ACCESS_KEY", "local"),
+    ("IDEMPOTENCY_TABLE", "idempotency"),
+];
+
+/// The one line of JSON that a program writes before it exits, because its environment lacks a setting or has an invalid
+/// one. It has these variables and no others.
 #[track_caller]
 pub fn last_words<N, V>(program: impl AsRef<Path>, environment: impl IntoIterator<Item = (N, V)>) -> Value
 where

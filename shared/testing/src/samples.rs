@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use crate::workspace;
+use crate::{TestStack, failures, workspace};
 
 /// The sample events of a function, by the names of their files.
 pub fn samples(function: &str) -> BTreeMap<String, Vec<u8>> {
@@ -17,4 +17,38 @@ pub fn samples(function: &str) -> BTreeMap<String, Vec<u8>> {
         )
     };
     files.map(read).collect()
+}
+
+/// Asserts that these are the names of all sample events of a function.
+#[track_caller]
+pub fn assert_all_samples<'a>(function: &str, files: impl IntoIterator<Item = &'a str>) {
+    let existing: Vec<_> = samples(function).into_keys().collect();
+    let mut files: Vec<_> = files.into_iter().collect();
+    files.sort_unstable();
+    assert_eq!(files, existing, "the sample events of {function}");
+}
+
+/// What became of the messages of a sample event.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Sampled {
+    /// The IDs that the function reports as failed.
+    pub reported: Vec<String>,
+    /// The IDs of its new dead letters.
+    pub dead_lettered: Vec<String>,
+}
+
+impl TestStack {
+    /// Invokes a function with one of its sample events, as `local invoke` does.
+    pub async fn invoke_sample(&self, function: &str, file: &str) -> Sampled {
+        let event = samples(function).remove(file);
+        let event = event.unwrap_or_else(|| panic!("{function} has no sample event {file}"));
+        let queue = self.queue_of(function);
+        let before = self.dead_letters(queue).len();
+        let reported = failures(&self.invoke_with(function, event).await);
+        let dead_lettered = self.dead_letters(queue).split_off(before);
+        Sampled {
+            reported,
+            dead_lettered,
+        }
+    }
 }

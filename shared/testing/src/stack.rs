@@ -18,16 +18,20 @@ use uuid::Uuid;
 
 use crate::{Message, PATIENCE, event, failures, workspace};
 
-/// Time enough on a busy machine, redelivery soon after, and no redrive unless a test sets it otherwise.
+/// Enough time on a busy machine, redelivery soon after, and no redrive.
 ///
-/// A busy machine may let an answer wait for seconds, and a test that counts requests or deliveries must not see it as a
-/// request that got none.
-const PARAMETERS: [(&str, &str); 4] = [
+/// On a busy machine a reply may take seconds. A test that counts requests or deliveries must not see a late reply as a lost
+/// one.
+const PARAMETERS: [(&str, &str); 5] = [
     ("FunctionTimeout", "5"),
+    ("LongestRetryDelay", "1"),
     ("RequestTimeout", "10"),
     ("VisibilityTimeout", "5"),
     ("MaxReceiveCount", "1000"),
 ];
+
+/// Begins the line that sets the dead-letter queue in the environment of a function.
+const DEAD_LETTER_QUEUE: &str = "DEAD_LETTER_QUEUE_URL:";
 
 /// A stack of one test's own: the template's queues and tables, and the functions that the test is about.
 pub struct TestStack {
@@ -62,15 +66,16 @@ impl Record {
 }
 
 impl TestStack {
-    /// With these functions, each by its name and the path of its program; the template's others don't run.
+    /// Starts a stack with these functions, each by its name and the path of its program. Other functions of the template
+    /// do not run.
     ///
-    /// Unless `parameters` change it, an invocation may take five seconds, a message whose process dies is redelivered
-    /// five seconds after it was received, none is dead-lettered for its receives, and a request may go without an answer for ten.
+    /// Unless `parameters` say otherwise, an invocation may take five seconds, and a request ten. A message is redelivered
+    /// one second after it failed, or five seconds after its process was killed, without end.
     pub async fn start(functions: &[(&str, &str)], parameters: &[(&str, &str)]) -> Self {
         Self::start_from(workspace().join("template.yaml"), functions, parameters).await
     }
 
-    /// The same, with what another template names; it has those four parameters, too.
+    /// The same from another template, which has those five parameters as well.
     pub async fn start_from(
         template: impl Into<PathBuf>,
         functions: &[(&str, &str)],
@@ -79,22 +84,38 @@ impl TestStack {
         Self::launch(template.into(), only(functions), parameters).await
     }
 
-    /// The same, with one piece of the template, such as a line, written otherwise.
+    /// The same, with one piece of the template replaced, such as a line.
     pub async fn start_edited(
         functions: &[(&str, &str)],
-        (piece, instead): (&str, &str),
+        (piece, replacement): (&str, &str),
         parameters: &[(&str, &str)],
     ) -> Self {
-        let template = fs::read_to_string(workspace().join("template.yaml")).expect("the template can be read");
+        let template = template();
         assert!(template.contains(piece), "the template has no {piece}");
+        Self::start_from_text(&template.replace(piece, replacement), functions, parameters).await
+    }
+
+    /// The same, with functions that have no dead-letter queue configured.
+    pub async fn start_without_dead_letter_queues(functions: &[(&str, &str)], parameters: &[(&str, &str)]) -> Self {
+        let template = template();
+        let sets_one = |line: &&str| line.trim_start().starts_with(DEAD_LETTER_QUEUE);
+        assert!(
+            template.lines().any(|line| sets_one(&line)),
+            "no line {DEAD_LETTER_QUEUE}"
+        );
+        let lines: Vec<_> = template.lines().filter(|line| !sets_one(line)).collect();
+        Self::start_from_text(&lines.join("\n"), functions, parameters).await
+    }
+
+    async fn start_from_text(template: &str, functions: &[(&str, &str)], parameters: &[(&str, &str)]) -> Self {
         let path = std::env::temp_dir().join(format!("{}.yaml", Uuid::new_v4()));
-        fs::write(&path, template.replace(piece, instead)).expect("a temporary file can be written");
+        fs::write(&path, template).expect("a temporary file can be written");
         let stack = Self::launch(path.clone(), only(functions), parameters).await;
         fs::remove_file(path).expect("a temporary file can be removed");
         stack
     }
 
-    /// With all functions that the template names, which cargo builds.
+    /// Starts a stack with all functions of the template, which cargo builds.
     pub async fn start_all(parameters: &[(&str, &str)]) -> Self {
         let template = workspace().join("template.yaml");
         Self::launch(template, Binaries::Build, parameters).await
@@ -131,7 +152,7 @@ impl TestStack {
         invoked.unwrap_or_else(|error| panic!("{function} can't be invoked: {error}"))
     }
 
-    fn queue_of(&self, function: &str) -> &str {
+    pub(crate) fn queue_of(&self, function: &str) -> &str {
         let mut mappings = self.stack.template().mappings.iter();
         let mapping = mappings.find(|mapping| mapping.function == function);
         &mapping
@@ -238,6 +259,10 @@ impl TestStack {
         let of_operation = requests.into_iter().find(|(name, _)| name == operation);
         of_operation.map_or(0, |(_, count)| count)
     }
+}
+
+fn template() -> String {
+    fs::read_to_string(workspace().join("template.yaml")).expect("the template can be read")
 }
 
 fn only(functions: &[(&str, &str)]) -> Binaries {

@@ -99,8 +99,7 @@ async fn order_with_a_wrong_sum_is_dead_lettered_at_first_receive() {
 
 #[tokio::test]
 async fn without_dead_letter_queue_the_redrive_policy_moves_orders() {
-    let parameters = [("MaxReceiveCount", "2"), ("LongestRetryDelay", "1")];
-    let stack = stack::start_without_dead_letter_queue(&parameters).await;
+    let stack = stack::start_without_dead_letter_queue(&[("MaxReceiveCount", "2")]).await;
     let mut wrong = order("o-1", "ada", 700);
     wrong["amount"] = json!(701);
     let bad = stack.send("orders", &wrong).await;

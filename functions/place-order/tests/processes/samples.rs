@@ -1,9 +1,9 @@
 //! The sample events, each invoked as `local invoke` does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
-use testing::{UNHURRIED, failures, samples};
+use testing::{UNHURRIED, assert_all_samples, samples};
 
 use crate::stack::{self, orders, sums, totals};
 
@@ -62,35 +62,31 @@ impl Failing {
 #[tokio::test]
 async fn sample_events_dead_letter_exactly_their_invalid_messages() {
     let stack = stack::start(&UNHURRIED).await;
-    let samples = samples("place-order");
-    let expected: BTreeSet<_> = EXPECTED.iter().map(|(file, _)| (*file).to_owned()).collect();
-    assert_eq!(samples.keys().cloned().collect::<BTreeSet<_>>(), expected);
+    assert_all_samples("place-order", EXPECTED.iter().map(|(file, _)| *file));
     for (file, failing) in &EXPECTED {
-        let before = stack.dead_letters("orders").len();
-        let reported = failures(&stack.invoke_with("place-order", samples[*file].clone()).await);
-        assert_eq!(reported, [""; 0], "{file}");
-        failing.check(&stack.dead_letters("orders")[before..], file);
+        let sampled = stack.invoke_sample("place-order", file).await;
+        assert_eq!(sampled.reported, [""; 0], "{file}");
+        failing.check(&sampled.dead_lettered, file);
     }
-    assert_eq!(orders(&stack), valid_orders(&samples));
+    assert_eq!(orders(&stack), valid_orders());
     assert_eq!(totals(&stack), sums(&stack));
 }
 
 #[tokio::test]
 async fn without_dead_letter_queue_sample_events_report_failures() {
     let stack = stack::start_without_dead_letter_queue(&UNHURRIED).await;
-    let samples = samples("place-order");
     for (file, failing) in &EXPECTED {
-        let reported = failures(&stack.invoke_with("place-order", samples[*file].clone()).await);
-        failing.check(&reported, file);
+        let sampled = stack.invoke_sample("place-order", file).await;
+        failing.check(&sampled.reported, file);
+        assert_eq!(sampled.dead_lettered, [""; 0], "{file}");
     }
-    assert_eq!(stack.dead_letters("orders"), [""; 0]);
-    assert_eq!(orders(&stack), valid_orders(&samples));
+    assert_eq!(orders(&stack), valid_orders());
 }
 
 /// IDs of all valid orders in the samples, sorted.
-fn valid_orders(samples: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
+fn valid_orders() -> Vec<String> {
     let mut orders = BTreeSet::new();
-    for sample in samples.values() {
+    for sample in samples("place-order").values() {
         let event: Value = serde_json::from_slice(sample).unwrap();
         for record in event["Records"].as_array().unwrap() {
             let order = serde_json::from_str::<place_order::Order>(record["body"].as_str().unwrap());

@@ -10,8 +10,7 @@ pub(super) const PLACE_ORDER: (&str, &str) = ("place-order", env!("CARGO_BIN_EXE
 
 /// Starts a stack. Confirmations stay in their queue, because no other function runs.
 pub(super) async fn start(parameters: &[(&str, &str)]) -> TestStack {
-    let parameters = [&[("LongestRetryDelay", "1")], parameters].concat();
-    TestStack::start(&[PLACE_ORDER], &parameters).await
+    TestStack::start(&[PLACE_ORDER], parameters).await
 }
 
 /// The same, with one line of the template replaced.
@@ -19,12 +18,9 @@ pub(super) async fn start_edited(line: (&str, &str), parameters: &[(&str, &str)]
     TestStack::start_edited(&[PLACE_ORDER], line, parameters).await
 }
 
-/// Sets the dead-letter queue in the environment of the function.
-const DEAD_LETTER_QUEUE: &str = "          DEAD_LETTER_QUEUE_URL: !Ref OrdersDeadLetterQueue\n";
-
 /// Starts a stack whose function has no dead-letter queue configured.
 pub(super) async fn start_without_dead_letter_queue(parameters: &[(&str, &str)]) -> TestStack {
-    start_edited((DEAD_LETTER_QUEUE, ""), parameters).await
+    TestStack::start_without_dead_letter_queues(&[PLACE_ORDER], parameters).await
 }
 
 /// A valid order with one line.

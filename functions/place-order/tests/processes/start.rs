@@ -2,35 +2,29 @@
 
 use emulator::dynamodb::FaultKind;
 use serde_json::Value;
-use testing::{UNHURRIED, event, failures, last_words};
+use testing::{ENVIRONMENT, UNHURRIED, event, failures, last_words};
 
 use crate::stack::{self, PLACE_ORDER, order, orders};
 
-/// All settings that the function needs to start.
-const ENVIRONMENT: [(&str, &str); 11] = [
+/// The settings of this function.
+const SETTINGS: [(&str, &str); 3] = [
     ("ORDERS_TABLE", "orders"),
     ("CUSTOMERS_TABLE", "customers"),
     (
         "NOTIFICATIONS_QUEUE_URL",
         "http://127.0.0.1:1/000000000000/notifications",
     ),
-    ("IDEMPOTENCY_TABLE", "idempotency"),
-    ("AWS_REGION", "us-east-1"),
-    ("AWS_ACCESS_KEY_ID", "local"),
-    ("AWS_SECRET_ACCESS_KEY", "local"),
-    ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1"),
-    ("AWS_LAMBDA_FUNCTION_NAME", "place-order"),
-    ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
-    ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
 ];
+
+/// All that the function needs to start.
+fn environment() -> impl Iterator<Item = (&'static str, &'static str)> {
+    SETTINGS.into_iter().chain(ENVIRONMENT)
+}
 
 #[test]
 fn missing_setting_ends_the_start_with_one_line() {
-    for (missing, _) in ENVIRONMENT {
-        let line = last_words(
-            PLACE_ORDER.1,
-            ENVIRONMENT.into_iter().filter(|(name, _)| *name != missing),
-        );
+    for (missing, _) in environment() {
+        let line = last_words(PLACE_ORDER.1, environment().filter(|(name, _)| *name != missing));
         assert_eq!(line["message"], format!("environment variable {missing} is not set"));
         assert_eq!(line["level"], "ERROR");
     }
@@ -38,7 +32,7 @@ fn missing_setting_ends_the_start_with_one_line() {
 
 #[test]
 fn empty_setting_ends_the_start_with_one_line() {
-    let emptied = ENVIRONMENT.map(|(name, value)| (name, if name == "ORDERS_TABLE" { "" } else { value }));
+    let emptied = environment().map(|(name, value)| (name, if name == "ORDERS_TABLE" { "" } else { value }));
     let line = last_words(PLACE_ORDER.1, emptied);
     assert_eq!(line["message"], "environment variable ORDERS_TABLE is empty");
 }

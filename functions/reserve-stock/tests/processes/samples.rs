@@ -1,8 +1,6 @@
 //! The sample events, each invoked as `local invoke` does.
 
-use std::collections::BTreeSet;
-
-use testing::{UNHURRIED, failures, samples};
+use testing::{UNHURRIED, assert_all_samples};
 
 use crate::stack::{self, stock};
 
@@ -30,19 +28,13 @@ const SKUS: [&str; 6] = [
 #[tokio::test]
 async fn sample_events_dead_letter_exactly_their_invalid_messages() {
     let stack = stack::start(&SKUS.map(|sku| (sku, 100)), &UNHURRIED).await;
-    let samples = samples("reserve-stock");
-    let expected: BTreeSet<_> = EXPECTED.iter().map(|(file, ..)| (*file).to_owned()).collect();
-    assert_eq!(samples.keys().cloned().collect::<BTreeSet<_>>(), expected);
+    assert_all_samples("reserve-stock", EXPECTED.map(|(file, ..)| file));
     for (file, failing, taken) in EXPECTED {
         let left = || stock(&stack).values().sum::<i64>();
-        let (before, dead_letters) = (left(), stack.dead_letters("reservations.fifo").len());
-        let reported = failures(&stack.invoke_with("reserve-stock", samples[file].clone()).await);
-        assert_eq!(reported, [""; 0], "{file}");
-        assert_eq!(
-            stack.dead_letters("reservations.fifo")[dead_letters..],
-            *failing,
-            "{file}"
-        );
+        let before = left();
+        let sampled = stack.invoke_sample("reserve-stock", file).await;
+        assert_eq!(sampled.reported, [""; 0], "{file}");
+        assert_eq!(sampled.dead_lettered, failing, "{file}");
         assert_eq!(before - left(), taken, "{file}");
     }
 }
@@ -50,10 +42,9 @@ async fn sample_events_dead_letter_exactly_their_invalid_messages() {
 #[tokio::test]
 async fn without_dead_letter_queue_sample_events_report_failures() {
     let stack = stack::start_without_dead_letter_queue(&SKUS.map(|sku| (sku, 100)), &UNHURRIED).await;
-    let samples = samples("reserve-stock");
     for (file, failing, _) in EXPECTED {
-        let reported = failures(&stack.invoke_with("reserve-stock", samples[file].clone()).await);
-        assert_eq!(reported, failing, "{file}");
+        let sampled = stack.invoke_sample("reserve-stock", file).await;
+        assert_eq!(sampled.reported, failing, "{file}");
+        assert_eq!(sampled.dead_lettered, [""; 0], "{file}");
     }
-    assert_eq!(stack.dead_letters("reservations.fifo"), [""; 0]);
 }

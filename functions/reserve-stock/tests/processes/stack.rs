@@ -13,22 +13,13 @@ pub(super) const RESERVE_STOCK: (&str, &str) = ("reserve-stock", env!("CARGO_BIN
 
 /// Starts a stack with this stock of each SKU.
 pub(super) async fn start(stock: &[(&str, i64)], parameters: &[(&str, &str)]) -> TestStack {
-    with_stock(
-        stock,
-        TestStack::start(&[RESERVE_STOCK], &with_short_delays(parameters)).await,
-    )
+    with_stock(stock, TestStack::start(&[RESERVE_STOCK], parameters).await)
 }
 
 /// The same, but the function has no dead-letter queue configured.
 pub(super) async fn start_without_dead_letter_queue(stock: &[(&str, i64)], parameters: &[(&str, &str)]) -> TestStack {
-    let line = "          DEAD_LETTER_QUEUE_URL: !Ref ReservationsDeadLetterQueue\n";
-    let stack = TestStack::start_edited(&[RESERVE_STOCK], (line, ""), &with_short_delays(parameters)).await;
+    let stack = TestStack::start_without_dead_letter_queues(&[RESERVE_STOCK], parameters).await;
     with_stock(stock, stack)
-}
-
-/// Bounds all retry delays at one second.
-fn with_short_delays<'a>(parameters: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
-    [&[("LongestRetryDelay", "1")], parameters].concat()
 }
 
 fn with_stock(stock: &[(&str, i64)], stack: TestStack) -> TestStack {

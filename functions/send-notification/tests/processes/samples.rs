@@ -1,8 +1,6 @@
 //! The sample events, each invoked as `local invoke` does.
 
-use std::collections::BTreeSet;
-
-use testing::{UNHURRIED, failures, samples};
+use testing::{UNHURRIED, assert_all_samples};
 
 use crate::stack;
 
@@ -19,15 +17,12 @@ const EXPECTED: [(&str, &[&str], usize); 6] = [
 #[tokio::test]
 async fn sample_events_dead_letter_exactly_their_invalid_messages() {
     let stack = stack::start(&UNHURRIED).await;
-    let samples = samples("send-notification");
-    let expected: BTreeSet<_> = EXPECTED.iter().map(|(file, ..)| (*file).to_owned()).collect();
-    assert_eq!(samples.keys().cloned().collect::<BTreeSet<_>>(), expected);
+    assert_all_samples("send-notification", EXPECTED.map(|(file, ..)| file));
     let mut accepted = 0;
     for (file, failing, notifications) in EXPECTED {
-        let before = stack.dead_letters("notifications").len();
-        let reported = failures(&stack.invoke_with("send-notification", samples[file].clone()).await);
-        assert_eq!(reported, [""; 0], "{file}");
-        assert_eq!(stack.dead_letters("notifications")[before..], *failing, "{file}");
+        let sampled = stack.invoke_sample("send-notification", file).await;
+        assert_eq!(sampled.reported, [""; 0], "{file}");
+        assert_eq!(sampled.dead_lettered, failing, "{file}");
         accepted += notifications;
         let received = stack.stack.receiver().notifications();
         assert_eq!(received.len(), accepted, "{file}");
@@ -38,10 +33,9 @@ async fn sample_events_dead_letter_exactly_their_invalid_messages() {
 #[tokio::test]
 async fn without_dead_letter_queue_sample_events_report_failures() {
     let stack = stack::start_without_dead_letter_queue(&UNHURRIED).await;
-    let samples = samples("send-notification");
     for (file, failing, _) in EXPECTED {
-        let reported = failures(&stack.invoke_with("send-notification", samples[file].clone()).await);
-        assert_eq!(reported, failing, "{file}");
+        let sampled = stack.invoke_sample("send-notification", file).await;
+        assert_eq!(sampled.reported, failing, "{file}");
+        assert_eq!(sampled.dead_lettered, [""; 0], "{file}");
     }
-    assert_eq!(stack.dead_letters("notifications"), [""; 0]);
 }

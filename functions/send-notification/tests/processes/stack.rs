@@ -10,18 +10,12 @@ pub(super) const SEND_NOTIFICATION: (&str, &str) = ("send-notification", env!("C
 
 /// Starts a stack.
 pub(super) async fn start(parameters: &[(&str, &str)]) -> TestStack {
-    TestStack::start(&[SEND_NOTIFICATION], &with_short_delays(parameters)).await
+    TestStack::start(&[SEND_NOTIFICATION], parameters).await
 }
 
 /// Starts a stack whose function has no dead-letter queue configured.
 pub(super) async fn start_without_dead_letter_queue(parameters: &[(&str, &str)]) -> TestStack {
-    let line = "          DEAD_LETTER_QUEUE_URL: !Ref NotificationsDeadLetterQueue\n";
-    TestStack::start_edited(&[SEND_NOTIFICATION], (line, ""), &with_short_delays(parameters)).await
-}
-
-/// Bounds all retry delays at one second.
-fn with_short_delays<'a>(parameters: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
-    [&[("LongestRetryDelay", "1")], parameters].concat()
+    TestStack::start_without_dead_letter_queues(&[SEND_NOTIFICATION], parameters).await
 }
 
 /// The `Idempotency-Key` of a message, the same at every attempt.

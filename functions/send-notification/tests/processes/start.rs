@@ -1,5 +1,7 @@
 //! Errors at the start of the function.
 
+use testing::ENVIRONMENT;
+
 use crate::stack::SEND_NOTIFICATION;
 
 /// The message of the one line that the function logs before it exits.
@@ -40,20 +42,9 @@ fn valid_receiver_url_is_accepted() {
 
 #[test]
 fn invalid_seconds_end_the_start_with_one_line() {
-    let others = [
-        ("NOTIFICATION_URL", "https://example.com/notify"),
-        ("IDEMPOTENCY_TABLE", "idempotency"),
-        ("AWS_REGION", "us-east-1"),
-        ("AWS_ACCESS_KEY_ID", "local"),
-        ("AWS_SECRET_ACCESS_KEY", "local"),
-        ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1"),
-        ("AWS_LAMBDA_FUNCTION_NAME", "send-notification"),
-        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
-    ];
     let last_line = |variable, wrong| {
-        let environment = others.into_iter().chain([(variable, wrong)]);
-        testing::last_words(SEND_NOTIFICATION.1, environment)
+        let settings = [("NOTIFICATION_URL", "https://example.com/notify"), (variable, wrong)];
+        testing::last_words(SEND_NOTIFICATION.1, ENVIRONMENT.into_iter().chain(settings))
     };
     for variable in [
         "RETRY_DELAY_SECONDS",

@@ -1,54 +1,10 @@
-//! The sample events are what Lambda sends, and each shows the fact in its name.
+//! Each sample event shows the fact in its name, and no other.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "all of this file is a test"
-)]
+use std::collections::{BTreeMap, BTreeSet};
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write,
-    fs,
-    path::{Path, PathBuf},
-};
-
-use md5::{Digest, Md5};
 use serde_json::Value;
-use uuid::Uuid;
 
-const FUNCTIONS: [&str; 3] = ["place-order", "send-notification", "reserve-stock"];
-
-fn events() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../events")
-}
-
-/// Every sample event, by its path below `events/`.
-fn files() -> BTreeMap<String, Value> {
-    let mut files = BTreeMap::new();
-    for function in FUNCTIONS {
-        for entry in fs::read_dir(events().join(function)).unwrap() {
-            let path = entry.unwrap().path();
-            let name = format!("{function}/{}", path.file_name().unwrap().to_str().unwrap());
-            let event =
-                serde_json::from_slice(&fs::read(&path).unwrap()).unwrap_or_else(|error| panic!("{name}: {error}"));
-            files.insert(name, event);
-        }
-    }
-    files
-}
-
-fn records(event: &Value) -> &[Value] {
-    event["Records"].as_array().expect("an event has Records")
-}
-
-/// Every record with the file it is in.
-fn all_records(files: &BTreeMap<String, Value>) -> impl Iterator<Item = (&str, &Value)> {
-    files
-        .iter()
-        .flat_map(|(name, event)| records(event).iter().map(move |record| (name.as_str(), record)))
-}
+use crate::{FUNCTIONS, all_records, files, records};
 
 fn of(file: &str) -> Vec<Value> {
     records(&files()[file]).to_vec()
@@ -88,78 +44,6 @@ fn is_acceptable(order: &Value) -> bool {
 }
 
 #[test]
-fn every_record_has_the_fields_that_lambda_sends() {
-    let files = files();
-    for (file, record) in all_records(&files) {
-        for field in [
-            "messageId",
-            "receiptHandle",
-            "body",
-            "md5OfBody",
-            "eventSource",
-            "eventSourceARN",
-            "awsRegion",
-        ] {
-            assert!(
-                record[field].as_str().is_some_and(|text| !text.is_empty()),
-                "{file}: {field}"
-            );
-        }
-        assert_eq!(record["eventSource"], "aws:sqs", "{file}");
-        assert!(record["messageAttributes"].is_object(), "{file}");
-        assert!(record["attributes"]["SenderId"].is_string(), "{file}");
-    }
-}
-
-#[test]
-fn counts_and_times_are_numbers_in_strings() {
-    let files = files();
-    for (file, record) in all_records(&files) {
-        let number = |name: &str| {
-            record["attributes"][name]
-                .as_str()
-                .unwrap_or_default()
-                .parse::<u64>()
-                .ok()
-        };
-        assert!(number("ApproximateReceiveCount") >= Some(1), "{file}");
-        assert!(
-            number("SentTimestamp") > Some(1_600_000_000_000),
-            "{file}: milliseconds"
-        );
-        assert!(
-            number("ApproximateFirstReceiveTimestamp") >= number("SentTimestamp"),
-            "{file}"
-        );
-    }
-}
-
-#[test]
-fn every_md5_matches_its_body() {
-    let files = files();
-    for (file, record) in all_records(&files) {
-        let digest = Md5::digest(record["body"].as_str().unwrap());
-        let hex = digest.iter().fold(String::new(), |mut hex, byte| {
-            write!(hex, "{byte:02x}").unwrap();
-            hex
-        });
-        assert_eq!(record["md5OfBody"], hex, "{file}");
-    }
-}
-
-#[test]
-fn message_ids_are_uuids_that_no_two_files_share() {
-    let files = files();
-    let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
-    for (file, record) in all_records(&files) {
-        let id = record["messageId"].as_str().unwrap();
-        assert!(Uuid::try_parse(id).is_ok(), "{file}: {id}");
-        let first = *seen.entry(id).or_insert(file);
-        assert_eq!(first, file, "{id} is in both");
-    }
-}
-
-#[test]
 fn no_two_files_share_an_order() {
     let files = files();
     let mut seen: BTreeMap<String, &str> = BTreeMap::new();
@@ -168,54 +52,6 @@ fn no_two_files_share_an_order() {
         let first = *seen.entry(order["id"].to_string()).or_insert(file);
         assert_eq!(first, file, "{} is in both", order["id"]);
     }
-}
-
-#[test]
-fn every_record_has_its_own_receipt_handle() {
-    let files = files();
-    let handles: BTreeSet<_> = all_records(&files)
-        .map(|(_, record)| record["receiptHandle"].as_str())
-        .collect();
-    assert_eq!(handles.len(), all_records(&files).count());
-}
-
-#[test]
-fn every_event_is_from_the_queue_of_its_function() {
-    let files = files();
-    for (file, record) in all_records(&files) {
-        let queue = match file.split('/').next().unwrap() {
-            "place-order" => "orders",
-            "reserve-stock" => "reservations",
-            _ => "notifications",
-        };
-        let arn = record["eventSourceARN"].as_str().unwrap();
-        let name = arn.strip_prefix("arn:aws:sqs:us-east-1:000000000000:").unwrap();
-        assert_eq!(name.strip_suffix(".fifo").unwrap_or(name), queue, "{file}");
-        assert_eq!(record["awsRegion"], "us-east-1", "{file}");
-    }
-}
-
-#[test]
-fn only_fifo_messages_have_a_sequence_number() {
-    let files = files();
-    for (file, record) in all_records(&files) {
-        let fifo = record["eventSourceARN"].as_str().unwrap().ends_with(".fifo");
-        for attribute in ["SequenceNumber", "MessageGroupId", "MessageDeduplicationId"] {
-            assert_eq!(record["attributes"][attribute].is_string(), fifo, "{file}: {attribute}");
-        }
-    }
-}
-
-#[test]
-fn readme_lists_exactly_the_existing_files() {
-    let readme = fs::read_to_string(events().join("README.md")).unwrap();
-    let listed: Vec<_> = readme
-        .lines()
-        .filter_map(|line| line.strip_prefix("- `")?.split_once("`: "))
-        .collect();
-    let names: BTreeSet<_> = listed.iter().map(|(name, _)| (*name).to_owned()).collect();
-    assert_eq!(names, files().into_keys().collect());
-    assert_eq!(names.len(), listed.len(), "a file is listed twice");
 }
 
 #[test]

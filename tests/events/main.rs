@@ -1,0 +1,57 @@
+//! The sample events: they are what Lambda sends, and each shows the fact in its name.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "all of this is tests"
+)]
+
+mod facts;
+mod fields;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde_json::Value;
+use testing::{pages, samples};
+
+const FUNCTIONS: [&str; 3] = ["place-order", "send-notification", "reserve-stock"];
+
+/// Every sample event, by its path below `events/`.
+fn files() -> BTreeMap<String, Value> {
+    let mut files = BTreeMap::new();
+    for function in FUNCTIONS {
+        for (name, event) in samples(function) {
+            let name = format!("{function}/{name}");
+            let event = serde_json::from_slice(&event).unwrap_or_else(|error| panic!("{name}: {error}"));
+            files.insert(name, event);
+        }
+    }
+    files
+}
+
+fn records(event: &Value) -> &[Value] {
+    event["Records"].as_array().expect("an event has Records")
+}
+
+/// Every record with the file it is in.
+fn all_records(files: &BTreeMap<String, Value>) -> impl Iterator<Item = (&str, &Value)> {
+    files
+        .iter()
+        .flat_map(|(name, event)| records(event).iter().map(move |record| (name.as_str(), record)))
+}
+
+#[test]
+fn readme_lists_exactly_the_existing_files() {
+    let mut pages = pages().into_iter();
+    let readme = pages.find(|page| page.path == Path::new("events/README.md")).unwrap();
+    let listed: Vec<_> = readme
+        .text
+        .lines()
+        .filter_map(|line| line.strip_prefix("- `")?.split_once("`: "))
+        .collect();
+    let names: BTreeSet<_> = listed.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(names, files().into_keys().collect());
+    assert_eq!(names.len(), listed.len(), "a file is listed twice");
+}
