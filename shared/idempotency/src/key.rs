@@ -59,7 +59,7 @@ impl Key {
             }
             position += 1;
         }
-        0 < bytes.len() && bytes.len() <= 255
+        !bytes.is_empty() && bytes.len() <= 255
     }
 
     /// The ID of this key's record: `namespace#key`, the key hashed if the ID would exceed DynamoDB's limit for a

@@ -1,5 +1,7 @@
 //! Events that AWS documents and that others published, decoded without loss.
 
+#![allow(clippy::unwrap_used, reason = "all of this is tests")]
+
 #[path = "../../consumer/tests/fixtures/published.rs"]
 mod published;
 

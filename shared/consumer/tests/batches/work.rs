@@ -285,13 +285,14 @@ async fn a_message_twice_in_one_batch_is_processed_once() {
 #[tokio::test]
 async fn one_message_has_the_verdict_that_it_has_in_a_batch() {
     let (handler, services) = (Claiming::new(), with_dead_letter_queue());
-    let count: [(_, _, fn(Summary) -> u32); 4] = [
+    type Count = fn(Summary) -> u32;
+    let cases: [(_, _, Count); 4] = [
         ("done", Action::Done, |summary| summary.done),
         ("done", Action::Done, |summary| summary.duplicate),
         ("rejected", Action::Permanent, |summary| summary.rejected),
         ("failed", Action::Retry, |summary| summary.failed),
     ];
-    for (id, action, count) in count {
+    for (id, action, count) in cases {
         let Message(message) = Message::new(id, body(action));
         let (verdict, counted) = process_one(&handler, &services, message, false, &ten_seconds()).await;
         match id {
