@@ -96,7 +96,7 @@ async fn serve(State(services): State<Services>, headers: HeaderMap, body: Bytes
         }
         Some(("DynamoDB_20120810", operation)) => {
             note("dynamodb", operation);
-            reply(services.dynamodb.call(operation, request))
+            reply(services.dynamodb.serve(operation, request).await)
         }
         _ => refusal(&unknown_target(target)),
     }

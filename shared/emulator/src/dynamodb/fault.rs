@@ -1,6 +1,7 @@
 //! What can go wrong with a request to a table.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -19,6 +20,8 @@ pub enum FaultKind {
     Conflict,
     /// `InternalServerError`, HTTP status 500; nothing is applied.
     ServerError,
+    /// The request is applied this much later. A client that stops waiting for it may send it again before that.
+    Delay(Duration),
     /// The request never arrives: nothing is applied, and no answer comes.
     LoseRequest,
     /// The request is done, but its answer, whatever it is, never comes.
@@ -34,6 +37,7 @@ impl fmt::Debug for FaultKind {
             Self::Throttle => "Throttle",
             Self::Conflict => "Conflict",
             Self::ServerError => "ServerError",
+            Self::Delay(_) => "Delay",
             Self::LoseRequest => "LoseRequest",
             Self::LoseReply => "LoseReply",
             Self::AfterApply(_) => "AfterApply",
@@ -45,6 +49,7 @@ impl fmt::Debug for FaultKind {
 #[derive(Debug, Clone)]
 pub(super) enum Strike {
     Refuse(Refusal),
+    Delay(Duration),
     LoseRequest,
     LoseReply,
     AfterApply(Hook),
@@ -63,6 +68,7 @@ impl From<FaultKind> for Strike {
             FaultKind::Throttle => Self::Refuse(Refusal::Throttle),
             FaultKind::Conflict => Self::Refuse(Refusal::Conflict),
             FaultKind::ServerError => Self::Refuse(Refusal::ServerError),
+            FaultKind::Delay(delay) => Self::Delay(delay),
             FaultKind::LoseRequest => Self::LoseRequest,
             FaultKind::LoseReply => Self::LoseReply,
             FaultKind::AfterApply(hook) => Self::AfterApply(Hook::new(hook)),

@@ -68,20 +68,40 @@ impl DynamoDb {
     }
 
     /// Serves one request. `operation` is what follows the dot in `X-Amz-Target: DynamoDB_20120810.PutItem`.
+    ///
+    /// A [`FaultKind::Delay`] does not delay it: that takes a server.
     pub fn call(&self, operation: &str, request: Value) -> Reply {
+        let strike = self.strike(operation, &request);
+        self.apply(strike, operation, &request)
+    }
+
+    /// Serves one request, after the time of a [`FaultKind::Delay`].
+    pub(crate) async fn serve(&self, operation: &str, request: Value) -> Reply {
+        let strike = self.strike(operation, &request);
+        if let Some(Strike::Delay(delay)) = strike {
+            tokio::time::sleep(delay).await;
+        }
+        self.apply(strike, operation, &request)
+    }
+
+    /// Counts the request, and takes the fault that matches it.
+    fn strike(&self, operation: &str, request: &Value) -> Option<Strike> {
         *lock(&self.requests).entry(operation.to_owned()).or_default() += 1;
-        let strike = lock(&self.faults).strike(operation, &request);
+        lock(&self.faults).strike(operation, request)
+    }
+
+    fn apply(&self, strike: Option<Strike>, operation: &str, request: &Value) -> Reply {
         match strike {
-            None => Reply::Answer(self.engine.apply(operation, &request)),
-            Some(Strike::Refuse(refusal)) => Reply::Answer(Err(refusal.error(operation, &request))),
+            None | Some(Strike::Delay(_)) => Reply::Answer(self.engine.apply(operation, request)),
+            Some(Strike::Refuse(refusal)) => Reply::Answer(Err(refusal.error(operation, request))),
             Some(Strike::LoseRequest) => Reply::Lost,
             Some(Strike::LoseReply) => {
-                let _lost = self.engine.apply(operation, &request);
+                let _lost = self.engine.apply(operation, request);
                 Reply::Lost
             }
             Some(Strike::AfterApply(hook)) => {
-                let answer = self.engine.apply(operation, &request);
-                hook.run(&request, &answer);
+                let answer = self.engine.apply(operation, request);
+                hook.run(request, &answer);
                 Reply::Answer(answer)
             }
         }

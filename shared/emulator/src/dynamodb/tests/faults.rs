@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use super::super::{Fault, FaultKind};
 use super::*;
@@ -131,4 +132,20 @@ fn every_request_is_counted_whatever_its_result() {
             ("Query".to_owned(), 1)
         ]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delayed_request_is_applied_after_its_delay() {
+    let store = store();
+    let delay = Duration::from_secs(5);
+    store.inject(fault("PutItem", 1, FaultKind::Delay(delay)));
+    let started = tokio::time::Instant::now();
+    let mut delayed = std::pin::pin!(store.serve("PutItem", put_request("a")));
+    let waited = tokio::time::timeout(delay / 2, &mut delayed).await;
+    assert!(waited.is_err() && get(&store, "a") == Value::Null);
+    // A client that sends it again is served first.
+    let again = store.serve("PutItem", put_request("b")).await;
+    assert!(matches!(again, Reply::Answer(Ok(_))) && get(&store, "b") == key("b"));
+    assert!(matches!(delayed.await, Reply::Answer(Ok(_))) && get(&store, "a") == key("a"));
+    assert_eq!(started.elapsed(), delay);
 }
