@@ -37,37 +37,18 @@ mod tests {
     use std::sync::Mutex;
     use std::time::Duration;
 
-    use consumer::{Delivery, Failure, Incoming, Limits, MemoryQueues, MessageId, QueueMessage};
-    use idempotency::{Answer, Change, Completion, Key, NoWrites, Record, StoreError, Timestamp, TooLarge};
+    use consumer::{Delivery, Failure, Incoming, MessageId};
+    use idempotency::{Completion, NoWrites, Timestamp};
+    use scripted::Hanging;
     use tokio::time::Instant;
 
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-    /// A store and queues that never answer.
-    struct Hanging;
-
-    impl Store for Hanging {
-        type Write = NoWrites;
-
-        async fn change(&self, _: Change<'_, NoWrites>) -> Result<Answer, StoreError> {
-            std::future::pending().await
-        }
-
-        fn check(&self, _: &Key, _: &Record, _: &[NoWrites]) -> Result<(), TooLarge> {
-            Ok(())
-        }
-    }
-
-    impl Queues for Hanging {
-        async fn send(&self, _: &str, _: Vec<QueueMessage>) -> Result<(), QueueError> {
-            std::future::pending().await
-        }
-
-        fn limits(&self, queue: &str) -> Limits {
-            MemoryQueues::new().limits(queue)
-        }
+    /// A ledger and queues that never answer.
+    fn hanging() -> Hanging<NoWrites> {
+        Hanging::default()
     }
 
     struct Waiting;
@@ -102,7 +83,7 @@ mod tests {
     async fn a_hanging_ledger_leaves_time_for_delays_and_response() {
         for seconds in [1, 3, 10, 30, 900] {
             let total = Duration::from_secs(seconds);
-            let (services, started) = (Services::new(Hanging, Hanging), Instant::now());
+            let (services, started) = (Services::new(hanging(), hanging()), Instant::now());
             let invocation = Invocation::new(NOW, NOW.plus(total));
             let requested = Mutex::new(Vec::new());
             let change_visibility = async |changes: Vec<VisibilityChange>| {
@@ -125,7 +106,7 @@ mod tests {
     async fn hanging_delays_leave_time_for_the_response() {
         for seconds in [1, 3, 10, 30, 900] {
             let total = Duration::from_secs(seconds);
-            let (services, started) = (Services::new(Hanging, Hanging), Instant::now());
+            let (services, started) = (Services::new(hanging(), hanging()), Instant::now());
             let invocation = Invocation::new(NOW, NOW.plus(total));
             let hang = async |_: Vec<VisibilityChange>| std::future::pending().await;
             let (response, summary) = process(&Arc::new(Waiting), &services, records(25), &invocation, hang).await;

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use consumer::{
-    Handler, Limits, MemoryQueues, QueueError, QueueFault, QueueMessage, Queues, Services, Verdict, process_batch,
-};
+use consumer::{Handler, QueueFault, Queues, Services, Verdict, process_batch};
 use idempotency::{Answer, Change, Fault, Key, MemoryStore, Record, Status, Store, StoreError, TooLarge};
+use scripted::Hanging;
 use tokio::time::Instant;
 
 use crate::common::{
@@ -15,28 +14,8 @@ use crate::common::{
 };
 
 /// A ledger and queues that never answer.
-struct Hanging;
-
-impl Store for Hanging {
-    type Write = Effect;
-
-    async fn change(&self, _: Change<'_, Effect>) -> Result<Answer, StoreError> {
-        std::future::pending().await
-    }
-
-    fn check(&self, _: &Key, _: &Record, _: &[Effect]) -> Result<(), TooLarge> {
-        Ok(())
-    }
-}
-
-impl Queues for Hanging {
-    async fn send(&self, _: &str, _: Vec<QueueMessage>) -> Result<(), QueueError> {
-        std::future::pending().await
-    }
-
-    fn limits(&self, queue: &str) -> Limits {
-        MemoryQueues::new().limits(queue)
-    }
+fn hanging() -> Hanging<Effect> {
+    Hanging::default()
 }
 
 /// A ledger whose completions conflict with other transactions, always.
@@ -117,7 +96,7 @@ async fn remaining<K: Kind, S: Store<Write = Effect>, Q: Queues>(
 async fn verdicts_are_in_time_though_ledger_and_queues_hang() {
     for total in TOTALS {
         for queue in [STANDARD, FIFO] {
-            let services = Services::new(Hanging, Hanging).with_dead_letter_queue(DLQ);
+            let services = Services::new(hanging(), hanging()).with_dead_letter_queue(DLQ);
             let (batch, count) = everything(queue);
             assert_eq!(
                 remaining::<kind::Claiming, _, _>(&services, batch.clone(), total).await,
@@ -137,7 +116,7 @@ async fn verdicts_are_in_time_though_ledger_and_queues_hang() {
 async fn verdicts_are_in_time_though_queues_hang() {
     for total in TOTALS {
         for queue in [STANDARD, FIFO] {
-            let services = || Services::new(MemoryStore::new(), Hanging).with_dead_letter_queue(DLQ);
+            let services = || Services::new(MemoryStore::new(), hanging()).with_dead_letter_queue(DLQ);
             let (batch, _) = everything(queue);
             remaining::<kind::Claiming, _, _>(&services(), batch.clone(), total).await;
             remaining::<kind::OneStep, _, _>(&services(), batch.clone(), total).await;
@@ -150,7 +129,7 @@ async fn verdicts_are_in_time_though_queues_hang() {
 async fn verdicts_are_in_time_though_every_transaction_conflicts() {
     for total in TOTALS {
         for queue in [STANDARD, FIFO] {
-            let services = Services::new(Conflicting, Hanging).with_dead_letter_queue(DLQ);
+            let services = Services::new(Conflicting, hanging()).with_dead_letter_queue(DLQ);
             let (batch, count) = everything(queue);
             assert_eq!(
                 remaining::<kind::Claiming, _, _>(&services, batch.clone(), total).await,
