@@ -65,8 +65,8 @@ pub async fn build(directory: &Path, binaries: &[String]) -> Result<BTreeMap<Str
     for (binary, package) in &packages {
         cargo.args(["--package", package, "--bin", binary]);
     }
-    // Together with this package, whose dependencies include the functions': alone, they would be resolved to other
-    // features, and the AWS SDK be compiled a second time.
+    // Together with this package: alone, the functions' dependencies would be resolved to other features than those that
+    // are compiled already, and the AWS SDK would be compiled a second time.
     if workspace.has(env!("CARGO_PKG_NAME")) {
         cargo.args(["--package", env!("CARGO_PKG_NAME")]);
     }
