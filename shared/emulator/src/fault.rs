@@ -10,11 +10,11 @@ use crate::ApiError;
 /// Something that goes wrong with the next requests it matches.
 #[derive(Debug)]
 pub struct Fault<Kind> {
-    /// The operation it strikes, such as `PutItem`.
+    /// The operation it affects, such as `PutItem`.
     pub operation: String,
-    /// It strikes only requests whose JSON text contains this, such as a key; `None`: any.
+    /// It affects only requests whose JSON text contains this, such as a key; `None`: any.
     pub containing: Option<String>,
-    /// How many requests it strikes before it is used up.
+    /// How many requests it affects before it is used up.
     pub times: u32,
     /// What happens to them.
     pub kind: Kind,
@@ -23,48 +23,48 @@ pub struct Fault<Kind> {
 /// Gets the request and its answer.
 pub type AfterApply = Box<dyn FnMut(&Value, &Result<Value, ApiError>) + Send>;
 
-/// The faults that are not used up yet, in the order of their injection; each does `Strike` to a request.
+/// The faults that are not used up yet, in the order of their injection; each has an `Effect` on a request.
 #[derive(Debug)]
-pub(crate) struct Faults<Strike>(Vec<Armed<Strike>>);
+pub(crate) struct Faults<Effect>(Vec<Armed<Effect>>);
 
 #[derive(Debug)]
-struct Armed<Strike> {
+struct Armed<Effect> {
     operation: String,
     containing: Option<String>,
     left: u32,
-    strike: Strike,
+    effect: Effect,
 }
 
 /// What runs after a request. It is shared, so that it can run while no lock is held.
 #[derive(Clone)]
 pub(crate) struct Hook(Arc<Mutex<AfterApply>>);
 
-impl<Strike: Clone> Faults<Strike> {
-    pub(crate) fn inject<Kind: Into<Strike>>(&mut self, fault: Fault<Kind>) {
+impl<Effect: Clone> Faults<Effect> {
+    pub(crate) fn inject<Kind: Into<Effect>>(&mut self, fault: Fault<Kind>) {
         self.0.push(Armed {
             operation: fault.operation,
             containing: fault.containing,
             left: fault.times,
-            strike: fault.kind.into(),
+            effect: fault.kind.into(),
         });
     }
 
-    /// What strikes this request, if anything does: the first fault that matches.
-    pub(crate) fn strike(&mut self, operation: &str, request: &Value) -> Option<Strike> {
+    /// The effect on this request: that of the first fault that matches, if one does.
+    pub(crate) fn take_effect(&mut self, operation: &str, request: &Value) -> Option<Effect> {
         self.0.retain(|fault| fault.left > 0);
         let fault = self.0.iter_mut().find(|fault| fault.matches(operation, request))?;
         fault.left -= 1;
-        Some(fault.strike.clone())
+        Some(fault.effect.clone())
     }
 }
 
-impl<Strike> Default for Faults<Strike> {
+impl<Effect> Default for Faults<Effect> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
-impl<Strike> Armed<Strike> {
+impl<Effect> Armed<Effect> {
     fn matches(&self, operation: &str, request: &Value) -> bool {
         let contained = |text: &String| request.to_string().contains(text);
         self.operation == operation && self.containing.as_ref().is_none_or(contained)

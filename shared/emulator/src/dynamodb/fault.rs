@@ -11,7 +11,7 @@ use crate::fault::{self, AfterApply, Hook};
 /// Something that goes wrong with the next requests it matches.
 pub type Fault = fault::Fault<FaultKind>;
 
-/// What happens to a request that a [`Fault`] strikes.
+/// What happens to a request that a [`Fault`] affects.
 pub enum FaultKind {
     /// `ProvisionedThroughputExceededException`; nothing is applied.
     Throttle,
@@ -47,7 +47,7 @@ impl fmt::Debug for FaultKind {
 
 /// A fault's effect on one request.
 #[derive(Debug, Clone)]
-pub(super) enum Strike {
+pub(super) enum Effect {
     Refuse(Refusal),
     Delay(Duration),
     LoseRequest,
@@ -62,7 +62,7 @@ pub(super) enum Refusal {
     ServerError,
 }
 
-impl From<FaultKind> for Strike {
+impl From<FaultKind> for Effect {
     fn from(kind: FaultKind) -> Self {
         match kind {
             FaultKind::Throttle => Self::Refuse(Refusal::Throttle),

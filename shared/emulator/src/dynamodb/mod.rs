@@ -23,7 +23,7 @@ use crate::fault::Faults;
 pub use crate::api::Reply;
 pub use crate::fault::AfterApply;
 use engine::Engine;
-use fault::Strike;
+use fault::Effect;
 pub use fault::{Fault, FaultKind};
 
 /// The tables can't be opened: the file is locked, damaged, of a newer version, or can't be written.
@@ -35,7 +35,7 @@ pub struct OpenError(String);
 pub struct DynamoDb {
     region: String,
     engine: Engine,
-    faults: Mutex<Faults<Strike>>,
+    faults: Mutex<Faults<Effect>>,
     requests: Mutex<BTreeMap<String, u64>>,
 }
 
@@ -71,35 +71,35 @@ impl DynamoDb {
     ///
     /// A [`FaultKind::Delay`] does not delay it: that takes a server.
     pub fn call(&self, operation: &str, request: Value) -> Reply {
-        let strike = self.strike(operation, &request);
-        self.apply(strike, operation, &request)
+        let effect = self.take_effect(operation, &request);
+        self.apply(effect, operation, &request)
     }
 
     /// Serves one request, after the time of a [`FaultKind::Delay`].
     pub(crate) async fn serve(&self, operation: &str, request: Value) -> Reply {
-        let strike = self.strike(operation, &request);
-        if let Some(Strike::Delay(delay)) = strike {
+        let effect = self.take_effect(operation, &request);
+        if let Some(Effect::Delay(delay)) = effect {
             tokio::time::sleep(delay).await;
         }
-        self.apply(strike, operation, &request)
+        self.apply(effect, operation, &request)
     }
 
     /// Counts the request, and takes the fault that matches it.
-    fn strike(&self, operation: &str, request: &Value) -> Option<Strike> {
+    fn take_effect(&self, operation: &str, request: &Value) -> Option<Effect> {
         *lock(&self.requests).entry(operation.to_owned()).or_default() += 1;
-        lock(&self.faults).strike(operation, request)
+        lock(&self.faults).take_effect(operation, request)
     }
 
-    fn apply(&self, strike: Option<Strike>, operation: &str, request: &Value) -> Reply {
-        match strike {
-            None | Some(Strike::Delay(_)) => Reply::Answer(self.engine.apply(operation, request)),
-            Some(Strike::Refuse(refusal)) => Reply::Answer(Err(refusal.error(operation, request))),
-            Some(Strike::LoseRequest) => Reply::Lost,
-            Some(Strike::LoseReply) => {
+    fn apply(&self, effect: Option<Effect>, operation: &str, request: &Value) -> Reply {
+        match effect {
+            None | Some(Effect::Delay(_)) => Reply::Answer(self.engine.apply(operation, request)),
+            Some(Effect::Refuse(refusal)) => Reply::Answer(Err(refusal.error(operation, request))),
+            Some(Effect::LoseRequest) => Reply::Lost,
+            Some(Effect::LoseReply) => {
                 let _lost = self.engine.apply(operation, request);
                 Reply::Lost
             }
-            Some(Strike::AfterApply(hook)) => {
+            Some(Effect::AfterApply(hook)) => {
                 let answer = self.engine.apply(operation, request);
                 hook.run(request, &answer);
                 Reply::Answer(answer)
@@ -107,7 +107,7 @@ impl DynamoDb {
         }
     }
 
-    /// Makes something go wrong with requests to come. Of several faults that match, the first injected strikes.
+    /// Makes something go wrong with requests to come. Of several faults that match, the first injected counts.
     pub fn inject(&self, fault: Fault) {
         lock(&self.faults).inject(fault);
     }

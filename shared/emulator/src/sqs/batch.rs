@@ -16,7 +16,7 @@ pub(crate) struct Entry<'a> {
     pub(crate) fields: Fields<'a>,
 }
 
-/// The entries of a request, if it can be worked entry by entry at all. `kind` is what the API calls one of them.
+/// The entries of a request that can be processed entry by entry. `kind` is the API's name for an entry.
 pub(crate) fn entries<'a>(request: &Fields<'a>, kind: &str) -> Result<Vec<Entry<'a>>, ApiError> {
     let objects = request.objects("Entries")?;
     if objects.is_empty() {

@@ -7,7 +7,7 @@ use crate::fault::{self, AfterApply, Hook};
 /// Something that goes wrong with the next requests it matches.
 pub type Fault = fault::Fault<FaultKind>;
 
-/// What happens to a request that a [`Fault`] strikes.
+/// What happens to a request that a [`Fault`] affects.
 pub enum FaultKind {
     /// The request never arrives: nothing is applied, and no answer comes.
     LoseRequest,
@@ -30,13 +30,13 @@ impl fmt::Debug for FaultKind {
 
 /// A fault's effect on one request.
 #[derive(Debug, Clone)]
-pub(super) enum Strike {
+pub(super) enum Effect {
     LoseRequest,
     LoseReply,
     AfterApply(Hook),
 }
 
-impl From<FaultKind> for Strike {
+impl From<FaultKind> for Effect {
     fn from(kind: FaultKind) -> Self {
         match kind {
             FaultKind::LoseRequest => Self::LoseRequest,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use super::fault::{Fault, Strike};
+use super::fault::{Effect, Fault};
 use super::fields::Fields;
 use super::message::QueuedMessage;
 use super::operations;
@@ -22,7 +22,7 @@ pub struct Sqs {
     world: Mutex<World>,
     /// Notified after anything that could have made a message visible, for receivers that wait.
     changed: Notify,
-    faults: Mutex<Faults<Strike>>,
+    faults: Mutex<Faults<Effect>>,
 }
 
 impl Sqs {
@@ -35,17 +35,17 @@ impl Sqs {
         }
     }
 
-    /// Serves one request that comes over the network: answers as [`call`](Self::call) does, unless a fault strikes it.
+    /// Serves one request that comes over the network: answers as [`call`](Self::call) does, unless a fault affects it.
     pub async fn serve(&self, operation: &str, request: Value) -> Reply {
-        let strike = lock(&self.faults).strike(operation, &request);
-        match strike {
+        let effect = lock(&self.faults).take_effect(operation, &request);
+        match effect {
             None => Reply::Answer(self.call(operation, request).await),
-            Some(Strike::LoseRequest) => Reply::Lost,
-            Some(Strike::LoseReply) => {
+            Some(Effect::LoseRequest) => Reply::Lost,
+            Some(Effect::LoseReply) => {
                 let _lost = self.call(operation, request).await;
                 Reply::Lost
             }
-            Some(Strike::AfterApply(hook)) => {
+            Some(Effect::AfterApply(hook)) => {
                 let answer = self.call(operation, request.clone()).await;
                 hook.run(&request, &answer);
                 Reply::Answer(answer)
@@ -54,7 +54,7 @@ impl Sqs {
     }
 
     /// Makes something go wrong with requests to come over the network. Of several faults that match, the first injected
-    /// strikes.
+    /// counts.
     pub fn inject(&self, fault: Fault) {
         lock(&self.faults).inject(fault);
     }

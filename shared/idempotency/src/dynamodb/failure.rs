@@ -44,7 +44,8 @@ pub(super) fn tables(table: &str, writes: &[DynamoDbWrite]) -> String {
     format!("{word} {}", names.join(", "))
 }
 
-/// DynamoDB's own code and message, without the SDK's layers around them.
+/// DynamoDB's own code and message, without the SDK's layers around them. The crate `aws` does the same for clients; a store
+/// depends on no other crate of the workspace.
 fn described<E>(error: SdkError<E>) -> Cause
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,

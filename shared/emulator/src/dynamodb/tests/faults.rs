@@ -73,7 +73,7 @@ fn a_lost_request_changes_nothing_a_lost_reply_does() {
 }
 
 #[test]
-fn a_fault_strikes_only_matching_requests() {
+fn a_fault_affects_only_matching_requests() {
     let store = store();
     let target = Fault {
         containing: Some("\"b\"".to_owned()),
@@ -90,7 +90,7 @@ fn a_fault_strikes_only_matching_requests() {
 }
 
 #[test]
-fn a_fault_for_zero_requests_never_strikes() {
+fn a_fault_for_zero_requests_affects_none() {
     let store = store();
     store.inject(fault("PutItem", 0, FaultKind::LoseRequest));
     put(&store, key("a"));

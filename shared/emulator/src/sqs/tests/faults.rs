@@ -35,7 +35,7 @@ async fn a_lost_request_changes_nothing_a_lost_reply_does() {
 }
 
 #[tokio::test]
-async fn a_fault_strikes_only_matching_network_requests() {
+async fn a_fault_affects_only_matching_network_requests() {
     let client = Client::standard().await;
     inject(&client, Some("\"b\""), 1, FaultKind::LoseRequest);
     client.send("b").await;
