@@ -115,9 +115,17 @@ impl Clients {
         };
         let ttl = TimeToLiveSpecification::builder()
             .attribute_name(attribute)
-            .enabled(true)
-            .build();
-        let ttl = ttl.map_err(|error| invalid(error.to_string()))?;
+            .enabled(true);
+        let ttl = ttl.build().map_err(|error| invalid(error.to_string()))?;
+        self.set_time_to_live(table, ttl, endpoint).await
+    }
+
+    async fn set_time_to_live(
+        &self,
+        table: &Table,
+        ttl: TimeToLiveSpecification,
+        endpoint: &str,
+    ) -> Result<(), CreateError> {
         let set = self
             .dynamodb
             .update_time_to_live()

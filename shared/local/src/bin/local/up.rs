@@ -112,6 +112,28 @@ fn introduction(stack: &Stack, services: Option<&str>, data: Option<&Path>, samp
     if let Some(services) = services {
         lines.push(format!("  SQS and DynamoDB are those at {services}"));
     }
+    lines.extend(resources(template));
+    if let Some(data) = data {
+        lines.push(format!("  tables are kept in {}, queues in memory", data.display()));
+    }
+    lines.push("\nFor boto3, the AWS CLI and SDKs:\n".to_owned());
+    let exports = exports(stack, services).into_iter();
+    lines.extend(exports.map(|(name, value)| format!("  export {name}={value}")));
+    lines
+        .push("\nVersion 1 of the AWS CLI ignores the first for sqs; add --endpoint-url $AWS_ENDPOINT_URL.".to_owned());
+    if let Some((queue, sample)) = sample(template, samples) {
+        lines.push(format!(
+            "\nTo send a message:\n\n  cargo run -p local -- send {queue} {}",
+            sample.display()
+        ));
+    }
+    lines.push("\nEach batch is a line below. Ctrl-C stops.\n".to_owned());
+    lines.join("\n")
+}
+
+/// A line for each resource, and warnings.
+fn resources(template: &Template) -> Vec<String> {
+    let mut lines = Vec::new();
     for mapping in &template.mappings {
         lines.push(format!("  queue {} -> function {}", mapping.queue, mapping.function));
         if !mapping.report_batch_item_failures {
@@ -129,22 +151,7 @@ fn introduction(stack: &Stack, services: Option<&str>, data: Option<&Path>, samp
     for table in &template.tables {
         lines.push(format!("  table {}", table.name));
     }
-    if let Some(data) = data {
-        lines.push(format!("  tables are kept in {}, queues in memory", data.display()));
-    }
-    lines.push("\nFor boto3, the AWS CLI and SDKs:\n".to_owned());
-    let exports = exports(stack, services).into_iter();
-    lines.extend(exports.map(|(name, value)| format!("  export {name}={value}")));
     lines
-        .push("\nVersion 1 of the AWS CLI ignores the first for sqs; add --endpoint-url $AWS_ENDPOINT_URL.".to_owned());
-    if let Some((queue, sample)) = sample(template, samples) {
-        lines.push(format!(
-            "\nTo send a message:\n\n  cargo run -p local -- send {queue} {}",
-            sample.display()
-        ));
-    }
-    lines.push("\nEach batch is a line below. Ctrl-C stops.\n".to_owned());
-    lines.join("\n")
 }
 
 /// A queue, and a message that its function takes: the samples of a function are named after its binary, whatever its name.
