@@ -1,73 +1,99 @@
-//! Dead letters: rejected messages, as they are sent to the dead-letter queue.
+//! Dead letters: rejected messages, as they are sent to the dead-letter queue, and as an operator sends them again.
+//!
+//! A message that is sent again has the attributes that its producer set, and up to two of ours. The names of ours begin
+//! with `Consumer.` and are reserved. Every other name is the producer's.
 
-use crate::delivery::Message;
-use crate::{Attribute, Limits, QueueMessage};
+mod format;
+pub(crate) mod old;
+mod pack;
 
-/// Message attribute: the key of the message's work, without the namespace.
+use crate::delivery::{Message, Received};
+use crate::{Limits, QueueMessage};
+
+pub use format::{Malformed, Original, Rejection};
+pub use pack::{Unpacked, pack};
+
+/// Message attribute: the key of the message's work, without the namespace, as the producer states it.
 ///
-/// Keep it when you send the message again, because the new message has another ID. It is the key unless the handler states
-/// another one.
+/// Outgoing messages have it. It is the key unless the handler states another one.
 pub const IDEMPOTENCY_KEY: &str = "IdempotencyKey";
-/// Message attribute: why the message can never be processed.
-pub const FAILURE_REASON: &str = "FailureReason";
-/// Message attribute: the namespace of the handler that rejected the message.
-pub const FAILED_FUNCTION: &str = "FailedFunction";
-/// Message attribute, a number: how often the message was received.
-pub const RECEIVE_COUNT: &str = "ReceiveCount";
-/// Message attribute: the message ID in the message's own queue.
-pub const ORIGINAL_MESSAGE_ID: &str = "OriginalMessageId";
-
-/// Message attribute of a redriven message: its original deduplication ID. The redrive gives it another one, but a handler may
-/// use the original as its key.
-pub const ORIGINAL_DEDUPLICATION_ID: &str = "OriginalDeduplicationId";
+/// Message attribute: an [`Original`] as JSON text.
+///
+/// Keep it when you send the message again, because the new message has another ID.
+pub const ORIGINAL: &str = "Consumer.Original";
+/// Message attribute: a [`Rejection`] as JSON text. Leave it out when you send the message again.
+pub const FAILURE: &str = "Consumer.Failure";
 
 /// The dead letter of a message: the message with all its attributes, and ours.
 ///
-/// If the queue's limits leave no room for all of ours, the least important are left out, and near the size limit the reason
-/// is cut. `None`: not even key and reason fit, so only the queue's own redrive policy can move the message without loss.
+/// Near the size limit the reason is cut. `None`: not even one character of it fits, or the queue does not accept the
+/// message itself, so only the queue's own redrive policy can move the message without loss.
 pub(crate) fn of(namespace: &str, message: &Message, reason: &str, limits: &Limits) -> Option<QueueMessage> {
     let delivery = &message.delivery;
+    let mut rejection = Rejection {
+        reason: "?".to_owned(),
+        function: namespace.to_owned(),
+        receive_count: delivery.receive_count(),
+    };
+    let attributes = delivery.incoming.attributes.clone();
     let mut dead_letter = QueueMessage {
         body: delivery.incoming.body.clone(),
-        attributes: delivery.incoming.attributes.clone(),
+        attributes: pack(
+            attributes,
+            original(delivery, delivery.key_text()),
+            Some(&rejection),
+            limits,
+        ),
         group: delivery.group().map(str::to_owned),
         // Not the ID alone: a message may be dead-lettered, redriven and dead-lettered again within five minutes.
         deduplication_id: Some(format!("{}-{}", delivery.message_id(), delivery.receive_count())),
         trace_header: delivery.trace_header().map(str::to_owned),
     };
-    let ours = [
-        (IDEMPOTENCY_KEY, Attribute::string(delivery.key_text())),
-        (FAILURE_REASON, Attribute::string("?")),
-        (FAILED_FUNCTION, Attribute::string(namespace)),
-        (ORIGINAL_MESSAGE_ID, Attribute::string(delivery.message_id())),
-        (RECEIVE_COUNT, Attribute::number(delivery.receive_count())),
-    ];
-    for (position, (name, value)) in ours.into_iter().enumerate() {
-        let full = dead_letter.attributes.len() >= limits.attributes && !dead_letter.attributes.contains_key(name);
-        if full && position < 2 {
-            return None;
-        }
-        if !full {
-            dead_letter.attributes.insert(name.to_owned(), value);
-        }
-    }
     let room = limits
         .message_bytes
-        .checked_sub(dead_letter.bytes() - 1)
-        .filter(|room| *room > 0)?;
+        .checked_sub(dead_letter.bytes() - rejection.reason.len())?;
     let reason = limits.sendable(reason);
-    let cut = reason.floor_char_boundary(room);
-    let reason = if cut == 0 { "?" } else { &reason[..cut] };
-    dead_letter
-        .attributes
-        .insert(FAILURE_REASON.to_owned(), Attribute::string(reason));
+    let reason = cut(&reason, room);
+    if !reason.is_empty() {
+        rejection.reason = reason.to_owned();
+        let value = pack::text(&rejection.to_json(), limits);
+        dead_letter.attributes.insert(FAILURE.to_owned(), value);
+    }
     limits.check(&dead_letter).is_ok().then_some(dead_letter)
+}
+
+/// What the message is, for the one that is sent in its place.
+fn original(received: &Received, key: &str) -> Original {
+    let before = received.original();
+    let queue = received.incoming.queue.clone();
+    Original {
+        message_id: Some(received.message_id().to_owned()),
+        key: Some(key.to_owned()),
+        deduplication_id: received.producers_deduplication_id().map(str::to_owned),
+        queue: queue.or_else(|| before.and_then(|before| before.queue.clone())),
+        attributes: Default::default(),
+    }
+}
+
+/// The longest beginning of a text that takes at most this many bytes in a JSON string.
+fn cut(text: &str, bytes: usize) -> &str {
+    let mut taken = 0;
+    let mut characters = text.char_indices();
+    let end = characters.find(|(_, character)| {
+        taken += match character {
+            '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+            ..'\u{20}' => 6,
+            other => other.len_utf8(),
+        };
+        taken > bytes
+    });
+    end.map_or(text, |(end, _)| &text[..end])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Incoming, MemoryQueues, MessageId, Queues};
+    use crate::{Attribute, Incoming, MemoryQueues, MessageId, Queues};
 
     fn limits() -> Limits {
         MemoryQueues::new().limits("dlq")
@@ -94,6 +120,8 @@ mod tests {
         let incoming = Incoming {
             receive_count: 3,
             group: Some("g".to_owned()),
+            deduplication_id: Some("d-1".to_owned()),
+            queue: Some("arn:aws:sqs:eu-west-1:1:orders".to_owned()),
             trace_header: Some("Root=1".to_owned()),
             attributes: attributes.collect(),
             ..Incoming::new(MessageId::new("m-1").unwrap(), body)
@@ -101,29 +129,21 @@ mod tests {
         crate::prepare::prepare(&Rejecting, incoming).0
     }
 
-    #[test]
-    fn attributes_keep_the_names_that_stored_dead_letters_have() {
-        let names = [
-            IDEMPOTENCY_KEY,
-            FAILURE_REASON,
-            FAILED_FUNCTION,
-            RECEIVE_COUNT,
-            ORIGINAL_MESSAGE_ID,
-            ORIGINAL_DEDUPLICATION_ID,
-        ];
-        let stored = [
-            "IdempotencyKey",
-            "FailureReason",
-            "FailedFunction",
-            "ReceiveCount",
-            "OriginalMessageId",
-            "OriginalDeduplicationId",
-        ];
-        assert_eq!(names, stored);
+    fn original(dead_letter: &QueueMessage) -> Original {
+        Original::from_json(dead_letter.attributes[ORIGINAL].string_value.as_deref().unwrap()).unwrap()
     }
 
-    fn names(dead_letter: &QueueMessage) -> Vec<&str> {
-        dead_letter.attributes.keys().map(String::as_str).collect()
+    fn reason(dead_letter: &QueueMessage) -> String {
+        let text = dead_letter.attributes[FAILURE].string_value.as_deref().unwrap();
+        Rejection::from_json(text).unwrap().reason
+    }
+
+    #[test]
+    fn attributes_keep_the_names_that_stored_messages_have() {
+        assert_eq!(
+            [IDEMPOTENCY_KEY, ORIGINAL, FAILURE],
+            ["IdempotencyKey", "Consumer.Original", "Consumer.Failure"]
+        );
     }
 
     #[test]
@@ -132,45 +152,42 @@ mod tests {
         let text = |name: &str| dead_letter.attributes[name].string_value.as_deref().unwrap();
         assert_eq!((dead_letter.body.as_str(), text("a0")), ("{}", "v"));
         assert_eq!(
-            [
-                IDEMPOTENCY_KEY,
-                FAILURE_REASON,
-                FAILED_FUNCTION,
-                RECEIVE_COUNT,
-                ORIGINAL_MESSAGE_ID
-            ]
-            .map(text),
-            ["m-1", "never", "place-order", "3", "m-1"]
+            text(ORIGINAL),
+            r#"{"messageId":"m-1","key":"m-1","deduplicationId":"d-1","queue":"arn:aws:sqs:eu-west-1:1:orders"}"#
+        );
+        assert_eq!(
+            text(FAILURE),
+            r#"{"reason":"never","function":"place-order","receiveCount":3}"#
         );
         assert_eq!(dead_letter.group.as_deref(), Some("g"));
         assert_eq!(dead_letter.trace_header.as_deref(), Some("Root=1"));
     }
 
     #[test]
-    fn the_last_attributes_are_left_out_beyond_ten() {
-        let eight = of("n", &message("{}", 8), "never", &limits()).unwrap();
-        assert_eq!(names(&eight)[..2], [FAILURE_REASON, IDEMPOTENCY_KEY]);
-        assert_eq!(eight.attributes.len(), 10);
-        assert_eq!(of("n", &message("{}", 9), "never", &limits()), None);
+    fn ten_attributes_of_the_producer_leave_room_for_ours() {
+        let ten = of("n", &message("{}", 10), "never", &limits()).unwrap();
+        assert_eq!(ten.attributes.len(), 10);
+        assert_eq!(original(&ten).attributes.keys().collect::<Vec<_>>(), ["a8", "a9"]);
+        assert_eq!(reason(&ten), "never");
     }
 
     #[test]
     fn near_the_size_limit_the_reason_is_cut() {
         let without = of("n", &message("x", 0), "?", &limits()).unwrap().bytes() - 2;
-        let fits = |body: usize| of("n", &message(&"x".repeat(body), 0), "a long reason", &limits());
-        let reason = |dead_letter: QueueMessage| dead_letter.attributes[FAILURE_REASON].string_value.clone().unwrap();
+        let fits = |body: usize, why| of("n", &message(&"x".repeat(body), 0), why, &limits());
         let full = limits().message_bytes - without;
-        assert_eq!(reason(fits(full - 6).unwrap()), "a long");
-        assert_eq!(reason(fits(full - 1).unwrap()), "a");
-        assert_eq!(fits(full), None);
+        assert_eq!(reason(&fits(full - 6, "a long reason").unwrap()), "a long");
+        assert_eq!(reason(&fits(full - 1, "a long reason").unwrap()), "a");
+        assert_eq!(fits(full, "a long reason"), None);
+        // A quotation mark takes two bytes in JSON, and an umlaut in UTF-8.
+        assert_eq!(reason(&fits(full - 4, "a\"ü!").unwrap()), "a\"");
+        assert_eq!(reason(&fits(full - 1, "\"").unwrap()), "?");
+        assert_eq!(reason(&fits(full - 10, "é\u{1f375}\\\\\\").unwrap()), "é\u{1f375}\\\\");
     }
 
     #[test]
     fn characters_that_sqs_refuses_are_replaced_in_a_reason() {
         let dead_letter = of("n", &message("{}", 0), "bad\u{0}byte", &limits()).unwrap();
-        assert_eq!(
-            dead_letter.attributes[FAILURE_REASON].string_value.as_deref(),
-            Some("bad\u{fffd}byte")
-        );
+        assert_eq!(reason(&dead_letter), "bad\u{fffd}byte");
     }
 }

@@ -7,16 +7,36 @@ use idempotency::{Key, Timestamp};
 use tracing::Span;
 use tracing::field::Empty;
 
+use crate::dead_letter::{Malformed, Original, Unpacked, old};
 use crate::{Incoming, Origin};
 
 /// A received message before its key is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
+    /// With the producer's attributes only.
     pub(crate) incoming: Arc<Incoming>,
     pub(crate) origin: Option<Origin>,
+    /// What the message was before it was sent again, if it was.
+    original: Option<Arc<Original>>,
 }
 
 impl Received {
+    /// A message without an envelope, and why it states wrongly what it was before.
+    pub(crate) fn new(mut incoming: Incoming) -> (Self, Option<Malformed>) {
+        let unpacked = Unpacked::of(std::mem::take(&mut incoming.attributes));
+        incoming.attributes = unpacked.attributes;
+        let received = Self {
+            incoming: Arc::new(incoming),
+            origin: None,
+            original: unpacked.original.map(Arc::new),
+        };
+        (received, unpacked.malformed)
+    }
+
+    pub(crate) fn original(&self) -> Option<&Original> {
+        self.original.as_deref()
+    }
+
     /// The message's ID.
     pub fn message_id(&self) -> &str {
         self.incoming.id.as_str()
@@ -32,7 +52,7 @@ impl Received {
         self.incoming.group.as_deref()
     }
 
-    /// The deduplication ID of a message from a FIFO queue.
+    /// The deduplication ID of a message from a FIFO queue. One that was redriven has another than its producer set.
     pub fn deduplication_id(&self) -> Option<&str> {
         self.incoming.deduplication_id.as_deref()
     }
@@ -47,7 +67,22 @@ impl Received {
         self.incoming.trace_header.as_deref()
     }
 
+    /// The deduplication ID that the producer set, as far as it is known: a message that was sent again has another.
+    pub(crate) fn producers_deduplication_id(&self) -> Option<&str> {
+        match self.original() {
+            Some(original) => original.deduplication_id.as_deref(),
+            None => {
+                let redriven = self
+                    .attribute(old::ORIGINAL_DEDUPLICATION_ID)
+                    .filter(|id| !id.is_empty());
+                redriven.or(self.deduplication_id())
+            }
+        }
+    }
+
     /// The value of a message attribute of type `String` or `Number`.
+    ///
+    /// Attributes that this crate adds to a message which is sent again are not among them.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.incoming.attributes.get(name)?.string_value.as_deref()
     }
@@ -70,10 +105,7 @@ pub struct Delivery {
 impl From<Incoming> for Received {
     /// The message as it is without an envelope.
     fn from(incoming: Incoming) -> Self {
-        Self {
-            incoming: Arc::new(incoming),
-            origin: None,
-        }
+        Self::new(incoming).0
     }
 }
 

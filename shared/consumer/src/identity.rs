@@ -1,11 +1,13 @@
 //! What makes two messages the same work. Keys are decided here and nowhere else.
 
+use std::borrow::Cow;
+
 use idempotency::{Key, fingerprint};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::Received;
-use crate::dead_letter::{IDEMPOTENCY_KEY, ORIGINAL_DEDUPLICATION_ID, ORIGINAL_MESSAGE_ID};
+use crate::dead_letter::{IDEMPOTENCY_KEY, old};
 
 /// Where the key of a message's work comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,28 +16,57 @@ pub struct IdempotencyKey(Source);
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Source {
     Message,
-    DeduplicationId,
+    DeduplicationId(Scope),
     Business {
         key: String,
         fingerprint: Option<Result<String, String>>,
     },
 }
 
+/// Within what a deduplication ID distinguishes messages: the queue's attribute `DeduplicationScope`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    MessageGroup,
+    Queue,
+}
+
 impl IdempotencyKey {
     /// The message's own key, the first of these that exists:
     ///
-    /// 1. its attribute [`IdempotencyKey`](crate::dead_letter::IDEMPOTENCY_KEY), which keeps the identity of outgoing
-    ///    messages and redriven dead letters;
-    /// 2. the ID that its [envelope](crate::Envelope) states;
-    /// 3. its message ID; after a redrive, the [original one](crate::dead_letter::ORIGINAL_MESSAGE_ID).
+    /// 1. the [key](crate::dead_letter::Original::key) under which a function rejected it, after a redrive;
+    /// 2. the producer's attribute [`IdempotencyKey`](crate::dead_letter::IDEMPOTENCY_KEY), of the queue's message or
+    ///    else of the SNS notification in it;
+    /// 3. the ID that its [envelope](crate::Envelope) states;
+    /// 4. its [original message ID](crate::dead_letter::Original::message_id), after a redrive;
+    /// 5. its message ID.
+    ///
+    /// An EventBridge event has no attributes of its producer. If the producer states a key, it is in the event's detail:
+    /// return it as a [business key](Self::business).
     pub fn of_message() -> Self {
         Self(Source::Message)
     }
 
-    /// The deduplication ID that the producer set, for FIFO queues. The ledger recognises a copy after the five minutes for
-    /// which SQS does. An attribute [`IdempotencyKey`](crate::dead_letter::IDEMPOTENCY_KEY) has priority.
+    /// The message group and the deduplication ID that the producer set, for FIFO queues. The ledger recognises a copy
+    /// after the five minutes for which SQS does. The first two keys of [`of_message`](Self::of_message) have priority.
+    ///
+    /// The key is the group, a space, and the ID. Neither can contain a space. With
+    /// [`DeduplicationScope`](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html)
+    /// `messageGroup`, one ID in two groups is two messages. No message states that scope of its queue, and this key is
+    /// right for both.
+    ///
+    /// SQS gives another deduplication ID to a message that it moves to a dead-letter queue. If nothing states the
+    /// original one, work that was done before the redrive is repeated.
     pub fn deduplication_id() -> Self {
-        Self(Source::DeduplicationId)
+        Self(Source::DeduplicationId(Scope::MessageGroup))
+    }
+
+    /// The deduplication ID alone, otherwise like [`deduplication_id`](Self::deduplication_id).
+    ///
+    /// Right only for a queue whose `DeduplicationScope` is `queue`, the default of SQS, and whose producer sends copies
+    /// of one message to several groups. With the scope `messageGroup`, the second of two messages would be taken for a
+    /// copy, and deleted unprocessed.
+    pub fn deduplication_id_of_queue() -> Self {
+        Self(Source::DeduplicationId(Scope::Queue))
     }
 
     /// A business key, such as the ID of an order: right when a producer may send the same work as two messages.
@@ -78,13 +109,12 @@ pub(crate) fn stated(
 ) -> Result<Identity, String> {
     match stated.0 {
         Source::Message => Ok(own(namespace, received, content)),
-        Source::DeduplicationId => {
-            // The redrive gave the message another deduplication ID.
-            let original = || attribute(received, ORIGINAL_DEDUPLICATION_ID).or(received.deduplication_id());
-            let text = carried(received)
-                .or_else(original)
+        Source::DeduplicationId(scope) => {
+            let text = carried(received).map(Cow::Borrowed);
+            let text = text
+                .or_else(|| deduplication_id(received, scope))
                 .ok_or("the message has no deduplication ID; is its queue FIFO?")?;
-            identity(namespace, text, Some(payload_fingerprint(content)))
+            identity(namespace, &text, Some(payload_fingerprint(content)))
         }
         Source::Business { key, fingerprint } => {
             let fingerprint = fingerprint.unwrap_or_else(|| Ok(payload_fingerprint(content)));
@@ -96,16 +126,36 @@ pub(crate) fn stated(
 }
 
 /// The message's own identity, which it has even if it can't be decoded.
-#[expect(clippy::expect_used, reason = "its message says why it can't happen")]
 pub(crate) fn own(namespace: &str, received: &Received, content: &str) -> Identity {
-    let origin = received.origin().map(|origin| origin.id());
-    let text = (carried(received).or(origin))
-        .or(attribute(received, ORIGINAL_MESSAGE_ID))
-        .unwrap_or(received.message_id());
-    // A key that the queue did not make may be used for another payload.
-    let foreign = carried(received).is_some() || origin.is_some();
-    let fingerprint = foreign.then(|| payload_fingerprint(content));
+    let origin = || received.origin().map(|origin| origin.id());
+    let redriven = || match received.original() {
+        Some(original) => original.message_id.as_deref(),
+        None => attribute(received, old::ORIGINAL_MESSAGE_ID),
+    };
+    match carried(received).or_else(origin).or_else(redriven) {
+        // A key that the queue did not make may be used for another payload.
+        Some(text) => not_empty(namespace, text, Some(payload_fingerprint(content))),
+        None => of_queue(namespace, received),
+    }
+}
+
+/// The identity that the queue gave the message: its message ID, whatever the message states.
+pub(crate) fn of_queue(namespace: &str, received: &Received) -> Identity {
+    not_empty(namespace, received.message_id(), None)
+}
+
+#[expect(clippy::expect_used, reason = "its message says why it can't happen")]
+fn not_empty(namespace: &str, text: &str, fingerprint: Option<String>) -> Identity {
     identity(namespace, text, fingerprint).expect("an ID is not empty, and the namespace is checked at compile time")
+}
+
+/// The producer's deduplication ID; if that is not known, the one of the message.
+fn deduplication_id(received: &Received, scope: Scope) -> Option<Cow<'_, str>> {
+    let id = received.producers_deduplication_id().or(received.deduplication_id())?;
+    Some(match (scope, received.group()) {
+        (Scope::MessageGroup, Some(group)) => Cow::Owned(format!("{group} {id}")),
+        _ => Cow::Borrowed(id),
+    })
 }
 
 fn identity(namespace: &str, text: &str, fingerprint: Option<String>) -> Result<Identity, String> {
@@ -116,9 +166,18 @@ fn identity(namespace: &str, text: &str, fingerprint: Option<String>) -> Result<
     })
 }
 
-/// The key that the message itself carries.
+/// The key that the message carries: the one under which a function rejected it, or its producer's.
 fn carried(received: &Received) -> Option<&str> {
-    attribute(received, IDEMPOTENCY_KEY)
+    let original = received.original().and_then(|original| original.key.as_deref());
+    let envelope = || {
+        received
+            .origin()?
+            .attribute(IDEMPOTENCY_KEY)
+            .filter(|key| !key.is_empty())
+    };
+    original
+        .or_else(|| attribute(received, IDEMPOTENCY_KEY))
+        .or_else(envelope)
 }
 
 fn attribute<'a>(received: &'a Received, name: &str) -> Option<&'a str> {

@@ -17,6 +17,8 @@ pub struct Incoming {
     pub group: Option<String>,
     /// The deduplication ID, if the queue has one.
     pub deduplication_id: Option<String>,
+    /// The ARN of the queue it was received from, if the host knows it.
+    pub queue: Option<String>,
     /// How often the message was received, this time included; 1 if the queue does not report it.
     pub receive_count: u32,
     /// When the message was sent to its queue.
@@ -34,6 +36,7 @@ impl Incoming {
             attributes: BTreeMap::new(),
             group: None,
             deduplication_id: None,
+            queue: None,
             receive_count: 1,
             sent_at: None,
             trace_header: None,
@@ -75,13 +78,6 @@ impl Attribute {
             data_type: Some("String".to_owned()),
             string_value: Some(value.into()),
             binary_value: None,
-        }
-    }
-
-    pub(crate) fn number(value: u32) -> Self {
-        Self {
-            data_type: Some("Number".to_owned()),
-            ..Self::string(value.to_string())
         }
     }
 

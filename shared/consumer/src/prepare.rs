@@ -28,23 +28,16 @@ pub(crate) fn prepare<H: Handler>(handler: &H, incoming: Incoming) -> (Message, 
         )
     };
     let span = delivery::span(&incoming);
-    let incoming = Arc::new(incoming);
-    let (content, origin, malformed) = unwrap::<H>(&incoming.body);
-    let received = Received {
-        incoming: Arc::clone(&incoming),
-        origin,
-    };
-    let decode = || match malformed {
-        Some(why) => Err(why),
-        None => decode(handler, &received, &content),
-    };
-    let decoded = span.in_scope(|| catch_unwind(AssertUnwindSafe(decode)));
-    let failed = |failure| (identity::own(H::NAMESPACE, &received, &content), Err(failure));
-    let (identity, content) = match decoded {
-        Ok(Ok((identity, content))) => (identity, Ok(content)),
-        Ok(Err(why)) => failed(Failure::permanent(why)),
-        Err(panic) => failed(panicked(&*panic)),
-    };
+    let (mut received, malformed) = Received::new(incoming);
+    let incoming = Arc::clone(&received.incoming);
+    let (content, origin, no_envelope) = unwrap::<H>(&incoming.body);
+    received.origin = origin;
+    let (identity, content) = span.in_scope(|| match (malformed, no_envelope) {
+        // Nothing of what it states can be relied on, so no other message's key is rejected with it.
+        (Some(why), _) => (identity::of_queue(H::NAMESPACE, &received), Err(permanent(why))),
+        (None, Some(why)) => (identity::own(H::NAMESPACE, &received, &content), Err(permanent(why))),
+        (None, None) => decided(handler, &received, &content),
+    });
     let Identity { key, text, fingerprint } = identity;
     span.record("key", key.record_id());
     let delivery = Delivery {
@@ -61,6 +54,21 @@ fn unwrap<H: Handler>(body: &str) -> (Cow<'_, str>, Option<crate::Origin>, Optio
         Ok(Unwrapped { content, origin }) => (content, origin, None),
         Err(why) => (Cow::Borrowed(body), None, Some(format!("malformed body: {why}"))),
     }
+}
+
+/// The content and its key. If the handler can't decide the key, the content is why, under the message's own key.
+fn decided<H: Handler>(handler: &H, received: &Received, content: &str) -> (Identity, Result<H::Message, Failure>) {
+    let decode = || decode(handler, received, content);
+    let failure = match catch_unwind(AssertUnwindSafe(decode)) {
+        Ok(Ok((identity, message))) => return (identity, Ok(message)),
+        Ok(Err(why)) => permanent(why),
+        Err(panic) => panicked(&*panic),
+    };
+    (identity::own(H::NAMESPACE, received, content), Err(failure))
+}
+
+fn permanent(why: impl ToString) -> Failure {
+    Failure::permanent(why.to_string())
 }
 
 fn decode<H: Handler>(handler: &H, received: &Received, content: &str) -> Result<(Identity, H::Message), String> {

@@ -73,6 +73,7 @@ fn incoming(record: SqsMessage) -> Option<Incoming> {
     Some(Incoming {
         receive_count,
         sent_at,
+        queue: record.event_source_arn,
         group: system.remove("MessageGroupId"),
         deduplication_id: system.remove("MessageDeduplicationId"),
         trace_header: system.remove("AWSTraceHeader"),
@@ -155,6 +156,7 @@ mod tests {
             attributes: [("tenant".to_owned(), text), ("photo".to_owned(), bytes)].into(),
             group: Some("g".to_owned()),
             deduplication_id: Some("d".to_owned()),
+            queue: Some("arn:aws:sqs:eu-west-1:123456789012:orders.fifo".to_owned()),
             receive_count: 3,
             sent_at: Some(Timestamp::from_millis(1_700_000_000_000)),
             trace_header: Some("Root=1".to_owned()),

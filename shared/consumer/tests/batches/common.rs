@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use consumer::dead_letter::{FAILURE, ORIGINAL, Original, Rejection};
 use consumer::{
-    Attribute, Budget, Handler, Incoming, MemoryQueues, MessageId, Report, Services, Verdict, process_batch,
+    Attribute, Budget, Handler, Incoming, MemoryQueues, MessageId, QueueMessage, Report, Services, Verdict,
+    process_batch,
 };
 use idempotency::{Key, MemoryStore, Status, Timestamp};
 use tokio::time::Instant;
@@ -23,6 +25,21 @@ pub(crate) fn bodies(services: &Memory, queue: &str) -> Vec<String> {
         .into_iter()
         .map(|message| message.body)
         .collect()
+}
+
+/// The text of a message's attribute.
+pub(crate) fn text<'a>(message: &'a QueueMessage, attribute: &str) -> &'a str {
+    message.attributes[attribute].string_value.as_deref().unwrap()
+}
+
+/// Why a dead letter was rejected.
+pub(crate) fn rejection(dead_letter: &QueueMessage) -> Rejection {
+    Rejection::from_json(text(dead_letter, FAILURE)).unwrap()
+}
+
+/// What a dead letter was before.
+pub(crate) fn original(dead_letter: &QueueMessage) -> Original {
+    Original::from_json(text(dead_letter, ORIGINAL)).unwrap()
 }
 
 /// A message of a batch.
@@ -52,6 +69,20 @@ impl Message {
     pub(crate) fn deduplication_id(mut self, id: &str) -> Self {
         self.0.deduplication_id = Some(id.to_owned());
         self
+    }
+
+    pub(crate) fn queue(mut self, arn: &str) -> Self {
+        self.0.queue = Some(arn.to_owned());
+        self
+    }
+
+    /// The dead letter of a message, as a queue delivers it after a redrive, with all its attributes.
+    pub(crate) fn redriven(id: &str, dead_letter: QueueMessage) -> Self {
+        let mut message = Self::new(id, dead_letter.body);
+        message.0.attributes = dead_letter.attributes;
+        message.0.group = dead_letter.group;
+        message.0.deduplication_id = dead_letter.deduplication_id;
+        message
     }
 
     pub(crate) fn group(mut self, group: &str) -> Self {

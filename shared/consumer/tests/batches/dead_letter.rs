@@ -2,18 +2,13 @@
 
 use std::sync::Arc;
 
-use consumer::dead_letter::{FAILURE_REASON, IDEMPOTENCY_KEY, ORIGINAL_MESSAGE_ID};
-use consumer::{Attribute, Handler, QueueFault, QueueMessage, Services};
+use consumer::{Attribute, Handler, QueueFault, Services};
 use idempotency::{Fault, Status};
 
 use crate::common::{
     Action, Batch, Claiming, DLQ, Effect, FIFO, Kind, Message, Natural, OneStep, STANDARD, Scripted, actions, batch,
-    batch_of, bodies, body, failed, reason, status, with_dead_letter_queue,
+    batch_of, bodies, body, failed, original, reason, rejection, status, text, with_dead_letter_queue,
 };
-
-fn text<'a>(dead_letter: &'a QueueMessage, attribute: &str) -> &'a str {
-    dead_letter.attributes[attribute].string_value.as_deref().unwrap()
-}
 
 #[tokio::test]
 async fn a_rejected_message_is_recorded_sent_and_acknowledged() {
@@ -24,8 +19,8 @@ async fn a_rejected_message_is_recorded_sent_and_acknowledged() {
         assert_eq!(status(&services, "m-1"), Some(Status::Rejected));
         let [dead_letter] = services.queues().sent(DLQ).try_into().unwrap();
         assert_eq!(dead_letter.body, body(Action::Permanent));
-        assert_eq!(text(&dead_letter, FAILURE_REASON), "not ever");
-        assert_eq!(text(&dead_letter, IDEMPOTENCY_KEY), "m-1");
+        assert_eq!(rejection(&dead_letter).reason, "not ever");
+        assert_eq!(original(&dead_letter).key.as_deref(), Some("m-1"));
     }
     is_dead_lettered(Claiming::new()).await;
     is_dead_lettered(OneStep::new()).await;
@@ -45,7 +40,7 @@ async fn a_malformed_body_is_dead_lettered_unchanged() {
             (&*dead_letter.body, text(&dead_letter, "tenant")),
             ("{\"never\":", "blue")
         );
-        assert!(text(&dead_letter, FAILURE_REASON).starts_with("malformed body: "));
+        assert!(rejection(&dead_letter).reason.starts_with("malformed body: "));
     }
     is_dead_lettered(Claiming::new()).await;
     is_dead_lettered(OneStep::new()).await;
@@ -98,7 +93,7 @@ async fn a_dead_letter_not_sent_is_sent_by_a_redelivery() {
         assert!(
             dead_letters
                 .iter()
-                .all(|dead_letter| text(dead_letter, FAILURE_REASON) == "not ever")
+                .all(|dead_letter| rejection(dead_letter).reason == "not ever")
         );
     }
 }
@@ -143,10 +138,7 @@ async fn a_permanently_refused_write_is_dead_lettered() {
                 .await
                 .is_empty()
         );
-        assert_eq!(
-            text(&services.queues().sent(DLQ)[0], FAILURE_REASON),
-            "there is another"
-        );
+        assert_eq!(rejection(&services.queues().sent(DLQ)[0]).reason, "there is another");
     }
     is_dead_lettered(Claiming::new()).await;
     is_dead_lettered(OneStep::new()).await;
@@ -159,24 +151,6 @@ async fn without_a_dead_letter_queue_a_rejected_message_stays() {
     assert_eq!(failed(&Claiming::new(), &services, batch.clone()).await, ["m-1"]);
     assert_eq!(failed(&Natural::new(), &services, batch).await, ["m-1"]);
     assert!(services.queues().sent(DLQ).is_empty());
-}
-
-#[tokio::test]
-async fn a_message_without_room_for_key_and_reason_stays() {
-    let (handler, services) = (Claiming::new(), with_dead_letter_queue());
-    let with_attributes = |attributes: usize| {
-        let message = Message::new("m-1", body(Action::Permanent));
-        let message = (0..attributes).fold(message, |message, n| message.attribute(&format!("a{n}"), "v"));
-        batch_of(STANDARD, [message])
-    };
-    assert_eq!(failed(&handler, &services, with_attributes(9)).await, ["m-1"]);
-    assert!(services.queues().sent(DLQ).is_empty());
-    assert_eq!(status(&services, "m-1"), Some(Status::Rejected));
-
-    assert!(failed(&handler, &services, with_attributes(8)).await.is_empty());
-    let [dead_letter] = services.queues().sent(DLQ).try_into().unwrap();
-    assert_eq!(dead_letter.attributes.len(), 10);
-    assert!(!dead_letter.attributes.contains_key(ORIGINAL_MESSAGE_ID));
 }
 
 #[tokio::test]

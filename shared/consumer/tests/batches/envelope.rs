@@ -2,13 +2,15 @@
 
 use std::sync::{Arc, Mutex};
 
-use consumer::dead_letter::{FAILURE_REASON, IDEMPOTENCY_KEY};
+use consumer::dead_letter::IDEMPOTENCY_KEY;
 use consumer::{Delivery, Envelope, Failure, Handler, IdempotencyKey, Received, Services};
 use idempotency::{Completion, Key, Status};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::common::{DLQ, Effect, Memory, Message, STANDARD, batch_of, failed, with_dead_letter_queue};
+use crate::common::{
+    DLQ, Effect, Memory, Message, STANDARD, batch_of, failed, original, rejection, with_dead_letter_queue,
+};
 
 #[derive(Deserialize)]
 struct Note {
@@ -161,7 +163,7 @@ async fn a_body_without_envelope_is_rejected_under_its_message_id() {
     assert!(handler.texts().is_empty());
     assert_eq!(status(&services, "m-1"), Some(Status::Rejected));
     let [dead_letter] = services.queues().sent(DLQ).try_into().unwrap();
-    let why = dead_letter.attributes[FAILURE_REASON].string_value.as_deref().unwrap();
+    let why = rejection(&dead_letter).reason;
     assert!(why.starts_with("malformed body: not an SNS notification"), "{why}");
 }
 
@@ -180,8 +182,7 @@ async fn a_malformed_message_is_rejected_under_its_envelopes_id() {
     let dead_letters = services.queues().sent(DLQ);
     assert_eq!(dead_letters.len(), 2);
     assert!(dead_letters.iter().all(|dead_letter| dead_letter.body == body));
-    let key = dead_letters[0].attributes[IDEMPOTENCY_KEY].string_value.as_deref();
-    assert_eq!(key, Some("n-1"));
+    assert_eq!(original(&dead_letters[0]).key.as_deref(), Some("n-1"));
 }
 
 #[tokio::test]

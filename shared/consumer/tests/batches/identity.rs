@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use consumer::dead_letter::{FAILURE_REASON, IDEMPOTENCY_KEY};
+use consumer::dead_letter::IDEMPOTENCY_KEY;
 use consumer::{Delivery, Failure, Handler, IdempotencyKey, Mode, Received, Services};
 use idempotency::{Attempt, Claim, Completion, Key, Status, fingerprint};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::common::{
-    Action, Batch, DLQ, Effect, FIFO, InMemory, Memory, Message, NOW, STANDARD, Script, batch_of, failed,
+    Action, Batch, DLQ, Effect, FIFO, InMemory, Memory, Message, NOW, STANDARD, Script, batch_of, failed, rejection,
     with_dead_letter_queue,
 };
 
@@ -29,6 +29,7 @@ pub(crate) struct Order {
 enum By {
     Message,
     DeduplicationId,
+    DeduplicationIdOfQueue,
     Id,
     /// Only the amount distinguishes payloads of one ID.
     IdAndAmount,
@@ -55,6 +56,7 @@ impl<const ONE_STEP: bool> Handler for Keyed<ONE_STEP> {
         match order.by {
             By::Message => IdempotencyKey::of_message(),
             By::DeduplicationId => IdempotencyKey::deduplication_id(),
+            By::DeduplicationIdOfQueue => IdempotencyKey::deduplication_id_of_queue(),
             By::Id => IdempotencyKey::business(&order.id),
             By::IdAndAmount => IdempotencyKey::business_counting(&order.id, &order.amount),
             By::IdAndUnserializable => IdempotencyKey::business_counting(&order.id, &BTreeMap::from([(b"bytes", 1)])),
@@ -100,9 +102,7 @@ fn reason(services: &Memory, key: &str) -> String {
 /// The reasons of the dead letters.
 pub(crate) fn reasons(services: &Memory) -> Vec<String> {
     let dead_letters = services.queues().sent(DLQ).into_iter();
-    dead_letters
-        .map(|dead_letter| dead_letter.attributes[FAILURE_REASON].string_value.clone().unwrap())
-        .collect()
+    dead_letters.map(|dead_letter| rejection(&dead_letter).reason).collect()
 }
 
 #[tokio::test]
@@ -183,7 +183,55 @@ async fn a_deduplication_id_can_be_the_key() {
         assert!(failed(&handler, &services, batch_of(FIFO, [message])).await.is_empty());
     }
     assert_eq!(handler.handled(), ["m-1"]);
-    assert_eq!(status(&services, "d-1"), Some(Status::Completed));
+    assert_eq!(status(&services, "g d-1"), Some(Status::Completed));
+}
+
+/// Two orders with one deduplication ID in two groups.
+fn in_two_groups(by: &str) -> [Batch; 2] {
+    [("m-1", "a"), ("m-2", "b")].map(|(id, group)| {
+        let message = Message::new(id, order(by).to_string()).group(group);
+        batch_of(FIFO, [message.deduplication_id("1")])
+    })
+}
+
+#[tokio::test]
+async fn one_deduplication_id_in_two_groups_is_two_messages() {
+    let (handler, services) = (Claiming::new(), Services::in_memory());
+    for batch in in_two_groups("DeduplicationId") {
+        assert!(failed(&handler, &services, batch).await.is_empty());
+    }
+    assert_eq!(handler.handled(), ["m-1", "m-2"]);
+    for key in ["a 1", "b 1"] {
+        assert_eq!(status(&services, key), Some(Status::Completed));
+    }
+}
+
+#[tokio::test]
+async fn a_deduplication_id_of_the_queue_ignores_the_group() {
+    let (handler, services) = (Claiming::new(), Services::in_memory());
+    for batch in in_two_groups("DeduplicationIdOfQueue") {
+        assert!(failed(&handler, &services, batch).await.is_empty());
+    }
+    assert_eq!(handler.handled(), ["m-1"]);
+    // As the key of every deduplication ID was before.
+    assert_eq!(status(&services, "1"), Some(Status::Completed));
+}
+
+#[tokio::test]
+async fn group_and_deduplication_id_are_distinguished() {
+    let (handler, services) = (Claiming::new(), Services::in_memory());
+    let messages = [
+        ("m-1", "a", "b-c"),
+        ("m-2", "a-b", "c"),
+        ("m-3", "ab", "c"),
+        ("m-4", "a", "bc"),
+    ];
+    for (id, group, deduplication_id) in messages {
+        let message = Message::new(id, order("DeduplicationId").to_string()).group(group);
+        let batch = batch_of(FIFO, [message.deduplication_id(deduplication_id)]);
+        assert!(failed(&handler, &services, batch).await.is_empty());
+    }
+    assert_eq!(handler.handled().len(), messages.len());
 }
 
 #[tokio::test]

@@ -1,11 +1,11 @@
 //! `Mode::Natural`: a handler that is idempotent by itself uses no ledger.
 
-use consumer::dead_letter::{FAILURE_REASON, IDEMPOTENCY_KEY};
+use consumer::dead_letter::IDEMPOTENCY_KEY;
 use consumer::{QueueFault, Services};
 
 use crate::common::{
     Action, DLQ, FIFO, LABELS, MAIL, Message, Natural, Panicking, STANDARD, actions, batch, batch_of, bodies, body,
-    failed, with_dead_letter_queue,
+    failed, rejection, with_dead_letter_queue,
 };
 
 #[tokio::test(start_paused = true)]
@@ -105,10 +105,7 @@ async fn a_dead_letter_not_sent_is_sent_after_another_run() {
     );
     assert_eq!(handler.effects.handled(), ["m-1", "m-1"]);
     let [dead_letter] = services.queues().sent(DLQ).try_into().unwrap();
-    assert_eq!(
-        dead_letter.attributes[FAILURE_REASON].string_value.as_deref(),
-        Some("not ever")
-    );
+    assert_eq!(rejection(&dead_letter).reason, "not ever");
 }
 
 #[tokio::test]

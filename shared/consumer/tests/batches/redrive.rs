@@ -1,12 +1,12 @@
 //! Redriven messages keep their identity.
 
-use consumer::dead_letter::{IDEMPOTENCY_KEY, ORIGINAL_DEDUPLICATION_ID, ORIGINAL_MESSAGE_ID};
+use consumer::dead_letter::{IDEMPOTENCY_KEY, ORIGINAL};
 use idempotency::{Key, Status};
 use serde_json::json;
 
 use crate::common::{
-    Action, Batch, DLQ, FIFO, Kind, Memory, Message, Queue, STANDARD, Scripted, batch_of, body, failed, kind,
-    with_dead_letter_queue,
+    Action, Batch, DLQ, FIFO, Kind, Memory, Message, Queue, STANDARD, Scripted, batch_of, body, failed, kind, original,
+    rejection, with_dead_letter_queue,
 };
 
 fn notification(id: &str, action: Action) -> String {
@@ -38,30 +38,43 @@ fn is_completed(services: &Memory, key: &str) -> bool {
     record.is_some_and(|record| record.status == Status::Completed)
 }
 
+/// An attribute that an operator adds, now and in earlier versions.
+const ORIGINAL_IDS: [(&str, &str); 2] = [(ORIGINAL, r#"{"messageId": "m-1"}"#), ("OriginalMessageId", "m-1")];
+
 #[tokio::test]
 async fn a_redriven_message_is_recognised_by_its_original_id() {
-    let services = with_dead_letter_queue();
-    let batches = [
-        one(STANDARD, Message::new("m-1", body(Action::Write))),
-        one(
-            STANDARD,
-            Message::new("m-2", body(Action::Write)).attribute(ORIGINAL_MESSAGE_ID, "m-1"),
-        ),
-    ];
-    assert_eq!(committed::<kind::Claiming>(&services, batches).await, 1);
+    for (name, value) in ORIGINAL_IDS {
+        let services = with_dead_letter_queue();
+        let batches = [
+            one(STANDARD, Message::new("m-1", body(Action::Write))),
+            one(
+                STANDARD,
+                Message::new("m-2", body(Action::Write)).attribute(name, value),
+            ),
+        ];
+        assert_eq!(committed::<kind::Claiming>(&services, batches).await, 1, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn another_payload_under_an_original_id_is_rejected() {
+    for (name, value) in ORIGINAL_IDS {
+        let services = with_dead_letter_queue();
+        let message = |id, action| one(STANDARD, Message::new(id, body(action)).attribute(name, value));
+        let batches = [message("m-2", Action::Write), message("m-3", Action::Done)];
+        assert_eq!(committed::<kind::Claiming>(&services, batches).await, 1, "{name}");
+        let [dead_letter] = services.queues().sent(DLQ).try_into().unwrap();
+        let why = rejection(&dead_letter).reason;
+        assert!(why.starts_with("its key was used for another payload"), "{why}");
+    }
 }
 
 #[tokio::test]
 async fn the_envelopes_id_has_priority_over_the_original_id() {
     let services = with_dead_letter_queue();
-    let wrapped = || notification("n-1", Action::Write);
-    let batches = [
-        one(STANDARD, Message::new("m-1", wrapped())),
-        one(
-            STANDARD,
-            Message::new("m-2", wrapped()).attribute(ORIGINAL_MESSAGE_ID, "m-1"),
-        ),
-    ];
+    let wrapped = |id| Message::new(id, notification("n-1", Action::Write));
+    let redriven = ORIGINAL_IDS.map(|(name, value)| one(STANDARD, wrapped("m-2").attribute(name, value)));
+    let batches = [one(STANDARD, wrapped("m-1"))].into_iter().chain(redriven);
     assert_eq!(committed::<kind::Sns>(&services, batches).await, 1);
     assert!(is_completed(&services, "n-1"));
 }
@@ -75,11 +88,35 @@ async fn a_deduplication_id_survives_a_redrive() {
     };
     let batches = [
         one(FIFO, message("m-1", "d-1")),
-        one(FIFO, message("m-2", "d-2").attribute(ORIGINAL_DEDUPLICATION_ID, "d-1")),
-        one(FIFO, message("m-3", "d-3").attribute(IDEMPOTENCY_KEY, "d-1")),
+        one(FIFO, message("m-2", "d-2").attribute("OriginalDeduplicationId", "d-1")),
+        one(
+            FIFO,
+            message("m-3", "d-3").attribute(ORIGINAL, r#"{"messageId": "m-1", "deduplicationId": "d-1"}"#),
+        ),
+        one(FIFO, message("m-4", "d-4").attribute(IDEMPOTENCY_KEY, "g d-1")),
+        one(FIFO, message("m-5", "d-5").attribute(ORIGINAL, r#"{"key": "g d-1"}"#)),
     ];
     assert_eq!(committed::<kind::Deduplication>(&services, batches).await, 1);
-    assert!(is_completed(&services, "d-1"));
+    assert!(is_completed(&services, "g d-1"));
+}
+
+#[tokio::test]
+async fn a_lost_deduplication_id_is_not_stated_as_the_original() {
+    let services = with_dead_letter_queue();
+    let message = |id| {
+        Message::new(id, body(Action::Permanent))
+            .group("g")
+            .deduplication_id("d-2")
+    };
+    let lost = message("m-2").attribute(ORIGINAL, r#"{"messageId": "m-1"}"#);
+    let known = message("m-4").attribute(ORIGINAL, r#"{"messageId": "m-3", "deduplicationId": "d-1"}"#);
+    let batches = [lost, known, message("m-5")].map(|message| one(FIFO, message));
+    committed::<kind::Claiming>(&services, batches).await;
+    let stated = services.queues().sent(DLQ).into_iter();
+    let stated: Vec<_> = stated
+        .map(|dead_letter| original(&dead_letter).deduplication_id)
+        .collect();
+    assert_eq!(stated, [None, Some("d-1".to_owned()), Some("d-2".to_owned())]);
 }
 
 #[tokio::test]

@@ -1,15 +1,25 @@
 //! A message in a dead-letter queue, and what it states about its failure.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
-use consumer::dead_letter::{
-    FAILED_FUNCTION, FAILURE_REASON, IDEMPOTENCY_KEY, ORIGINAL_DEDUPLICATION_ID, ORIGINAL_MESSAGE_ID, RECEIVE_COUNT,
-};
+use consumer::Attribute;
+use consumer::dead_letter::{FAILURE, IDEMPOTENCY_KEY, ORIGINAL, Original, Rejection, Unpacked};
 use idempotency::Timestamp;
 
 /// The attributes that describe the failure. The redriven message does not have them.
-const FAILURE_ATTRIBUTES: [&str; 4] = [FAILURE_REASON, FAILED_FUNCTION, RECEIVE_COUNT, ORIGINAL_MESSAGE_ID];
+const FAILURE_ATTRIBUTES: [&str; 5] = [
+    FAILURE,
+    "FailureReason",
+    "FailedFunction",
+    "ReceiveCount",
+    ORIGINAL_MESSAGE_ID,
+];
+
+/// A redriven message's original message ID.
+const ORIGINAL_MESSAGE_ID: &str = "OriginalMessageId";
+/// A redriven message's original deduplication ID.
+const ORIGINAL_DEDUPLICATION_ID: &str = "OriginalDeduplicationId";
 
 /// A message has at most this many
 /// [message attributes](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html).
@@ -30,45 +40,72 @@ pub(super) struct DeadLetter {
     pub(super) sent: Option<Timestamp>,
     /// Whether SQS moved it here by a redrive policy.
     moved: bool,
+    /// What the message was before it.
+    original: Option<Original>,
+    /// Why a function rejected it.
+    rejection: Option<Rejection>,
+}
+
+fn attribute(value: &MessageAttributeValue) -> Attribute {
+    Attribute {
+        data_type: Some(value.data_type().to_owned()),
+        string_value: value.string_value().map(str::to_owned),
+        binary_value: value.binary_value().map(|bytes| bytes.as_ref().to_vec()),
+    }
 }
 
 impl DeadLetter {
     pub(super) fn of(message: Message) -> Self {
         let mut system = message.attributes.unwrap_or_default();
         let sent = system.get(&MessageSystemAttributeName::SentTimestamp);
+        let moved = system.contains_key(&MessageSystemAttributeName::DeadLetterQueueSourceArn);
+        let attributes = message.message_attributes.unwrap_or_default();
+        let values: BTreeMap<_, _> = attributes
+            .iter()
+            .map(|(name, value)| (name.clone(), attribute(value)))
+            .collect();
+        let unpacked = Unpacked::of_dead_letter(values, moved);
         Self {
             id: message.message_id.unwrap_or_default(),
             receipt: message.receipt_handle.unwrap_or_default(),
             body: message.body.unwrap_or_default(),
-            attributes: message.message_attributes.unwrap_or_default(),
+            attributes,
             sent: sent.and_then(|millis| millis.parse().ok()).map(Timestamp::from_millis),
             group: system.remove(&MessageSystemAttributeName::MessageGroupId),
             trace_header: system.remove(&MessageSystemAttributeName::AwsTraceHeader),
             deduplication_id: system.remove(&MessageSystemAttributeName::MessageDeduplicationId),
-            moved: system.contains_key(&MessageSystemAttributeName::DeadLetterQueueSourceArn),
+            moved,
+            original: unpacked.original,
+            rejection: unpacked.rejection,
         }
     }
 
     /// The idempotency key, without its namespace, as far as the message states it. SQS keeps the message ID of a message
     /// that it moves. That ID is the key, unless the function uses another.
     pub(super) fn key(&self) -> &str {
-        let key = self.text(IDEMPOTENCY_KEY).or_else(|| self.text(ORIGINAL_MESSAGE_ID));
-        key.unwrap_or(&self.id)
+        let original = self.original.as_ref();
+        let key = original.and_then(|original| original.key.as_deref());
+        (key.or_else(|| self.text(IDEMPOTENCY_KEY)))
+            .or_else(|| self.original_id())
+            .unwrap_or(&self.id)
     }
 
     /// The ID of the message before it: the one that a function rejected, or that SQS moved and an operator redrove.
     pub(super) fn original_id(&self) -> Option<&str> {
-        self.text(ORIGINAL_MESSAGE_ID)
+        let original = self.original.as_ref();
+        let id = original.and_then(|original| original.message_id.as_deref());
+        id.or_else(|| self.text(ORIGINAL_MESSAGE_ID))
     }
 
     /// The namespace of the handler that rejected it, if it names one.
     pub(super) fn function(&self) -> Option<&str> {
-        self.text(FAILED_FUNCTION)
+        let rejection = self.rejection.as_ref()?;
+        Some(rejection.function.as_str()).filter(|function| !function.is_empty())
     }
 
     pub(super) fn reason(&self) -> &str {
-        match self.text(FAILURE_REASON) {
-            Some(reason) => reason,
+        match &self.rejection {
+            Some(rejection) => &rejection.reason,
             None if self.moved => "moved by the redrive policy",
             None => "sent here without a reason",
         }
@@ -86,6 +123,11 @@ impl DeadLetter {
     /// One line: they are more than SQS allows.
     pub(super) fn attributes_to_send(&self) -> Result<Attributes, String> {
         let mut attributes = self.attributes.clone();
+        if attributes.contains_key(ORIGINAL) {
+            // It has the identity, and the attributes that find no room.
+            attributes.remove(FAILURE);
+            return Ok(attributes);
+        }
         attributes.retain(|name, _| !FAILURE_ATTRIBUTES.contains(&name.as_str()));
         let identity = self.identity();
         for (name, _) in &identity {
