@@ -100,14 +100,13 @@ class Boto3:
     def check_an_order_that_does_not_add_up_ends_in_the_dead_letter_queue(self):
         sent = self.sqs.send_message(QueueUrl=self.url("orders"), MessageBody=order("boto-wrong", wrong=1))
         dead = self.receive("orders-dlq")
-        attributes = {name: value["StringValue"] for name, value in dead["MessageAttributes"].items()}
+        arn = self.sqs.get_queue_attributes(QueueUrl=self.url("orders"), AttributeNames=["QueueArn"])
+        arn = arn["Attributes"]["QueueArn"]
+        attributes = {name: json.loads(value["StringValue"]) for name, value in dead["MessageAttributes"].items()}
         reason = "order boto-wrong does not add up: amount is 701, its lines make 700"
         assert attributes == {
-            "FailedFunction": "place-order",
-            "FailureReason": reason,
-            "IdempotencyKey": sent["MessageId"],
-            "OriginalMessageId": sent["MessageId"],
-            "ReceiveCount": "1",
+            "Consumer.Failure": {"reason": reason, "function": "place-order", "receiveCount": 1},
+            "Consumer.Original": {"messageId": sent["MessageId"], "key": sent["MessageId"], "queue": arn},
         }, attributes
         self.sqs.delete_message(QueueUrl=self.url("orders-dlq"), ReceiptHandle=dead["ReceiptHandle"])
         assert self.item("orders", "boto-wrong") is None
@@ -192,7 +191,8 @@ class Boto3:
         answer = self.functions.invoke(FunctionName="place-order", Payload=json.dumps(event), LogType="Tail")
         assert json.load(answer["Payload"])["batchItemFailures"] == [], "it is in the dead-letter queue"
         dead = self.receive("orders-dlq")
-        assert dead["MessageAttributes"]["OriginalMessageId"]["StringValue"] == event["Records"][0]["messageId"], dead
+        original = json.loads(dead["MessageAttributes"]["Consumer.Original"]["StringValue"])
+        assert original["messageId"] == event["Records"][0]["messageId"], dead
         self.sqs.delete_message(QueueUrl=self.url("orders-dlq"), ReceiptHandle=dead["ReceiptHandle"])
         assert answer["StatusCode"] == 200 and "FunctionError" not in answer and answer["LogResult"]
         now = int(time.time())
@@ -238,7 +238,7 @@ class Cli:
         self.aws("sqs", "send-message", "--queue-url", url, "--message-body", "{ broken")
         receive = ["sqs", "receive-message", "--queue-url", f"{url}-dlq", "--message-attribute-names", "All"]
         dead = until("the message", lambda: self.aws(*receive, "--wait-time-seconds", "10"))["Messages"][0]
-        reason = dead["MessageAttributes"]["FailureReason"]["StringValue"]
+        reason = json.loads(dead["MessageAttributes"]["Consumer.Failure"]["StringValue"])["reason"]
         assert dead["Body"] == "{ broken" and reason.startswith("malformed body: "), dead
         self.aws("sqs", "purge-queue", "--queue-url", f"{url}-dlq")
 

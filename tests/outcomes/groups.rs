@@ -47,7 +47,7 @@ async fn group_goes_on_after_a_permanent_failure() {
     let behind = send_in_order(&stack, "a", "2", &script([Action::Done])).await;
     stack.until_settled(&["work.fifo"]).await;
     let dead_letters = stack.stack.sqs().peek("work-dlq.fifo");
-    assert_eq!(stack::original_ids(&dead_letters), [&poison]);
+    assert_eq!(stack::original_ids(&dead_letters), [poison.as_str()]);
     assert_eq!(dead_letters[0].group.as_deref(), Some("a"));
     assert_eq!((receives(&stack, &poison), receives(&stack, &behind)), (1, 1));
     assert!(stack.is_completed("scripted", &behind));

@@ -60,7 +60,7 @@ async fn poison_message_delays_none_of_a_thousand_others() {
     }
 
     let dead_letters = stack.stack.sqs().peek("work-dlq.fifo");
-    assert_eq!(stack::original_ids(&dead_letters), [&poison]);
+    assert_eq!(stack::original_ids(&dead_letters), [poison.as_str()]);
     assert!(
         groups.iter().flatten().all(|message| receives(&stack, message) == 1),
         "no message was returned to the queue, not even behind the poison"

@@ -1,7 +1,7 @@
 //! Permanent failures.
 
 use scripted::Action;
-use serde_json::Value;
+use serde_json::{Value, json};
 use testing::Record;
 
 use crate::stack::{self, dead_letters, receives, script, starts};
@@ -25,16 +25,18 @@ async fn permanent_failure_is_dead_lettered_with_its_attributes() {
             panic!("{dead_letters:?}")
         };
         assert_eq!(dead_letter.body, body.to_string());
-        let expected = [
-            ("FailedFunction", "scripted"),
-            ("FailureReason", "not ever"),
-            ("IdempotencyKey", &message),
-            ("OriginalMessageId", &message),
-            ("ReceiveCount", "1"),
-            ("tenant", "blue"),
-        ];
-        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        assert_eq!(dead_letter.attributes, expected.into(), "{handler}");
+        let names: Vec<_> = dead_letter.attributes.keys().map(String::as_str).collect();
+        assert_eq!(names, ["Consumer.Failure", "Consumer.Original", "tenant"], "{handler}");
+        assert_eq!(dead_letter.attributes["tenant"], "blue");
+        let queue = format!("arn:aws:sqs:{}:000000000000:work", stack.stack.region());
+        assert_eq!(
+            stack::stated(dead_letter, "Consumer.Original"),
+            json!({"messageId": message, "key": message, "queue": queue})
+        );
+        assert_eq!(
+            stack::stated(dead_letter, "Consumer.Failure"),
+            json!({"reason": "not ever", "function": "scripted", "receiveCount": 1})
+        );
         let record = (handler != "natural").then(|| Record::rejected("not ever"));
         assert_eq!(stack.record("scripted", &message), record, "{handler}");
     }
@@ -52,8 +54,8 @@ async fn malformed_body_is_dead_lettered_without_quoting_it() {
     let [dead_letter] = dead_letters.as_slice() else {
         panic!("{dead_letters:?}")
     };
-    assert_eq!(dead_letter.attributes["OriginalMessageId"], malformed);
-    let reason = &dead_letter.attributes["FailureReason"];
+    assert_eq!(stack::stated(dead_letter, "Consumer.Original")["messageId"], *malformed);
+    let reason = stack::reason(dead_letter);
     assert!(
         reason.starts_with("malformed body: ") && !reason.contains("4111"),
         "{reason}"
@@ -87,14 +89,12 @@ async fn rejected_key_is_dead_lettered_again_without_a_run() {
     stack.until_settled(&["work"]).await;
     assert_eq!(starts(&stack, &again).len(), 0);
     let dead_letters = dead_letters(&stack);
-    assert_eq!(stack::original_ids(&dead_letters), [&message, &again]);
-    assert!(
-        dead_letters
-            .iter()
-            .all(|dead_letter| dead_letter.attributes["IdempotencyKey"] == message)
-    );
-    let [first, second] = [0, 1].map(|index| &dead_letters[index].attributes["FailureReason"]);
-    assert_eq!(second, &format!("its key was rejected before: {first}"));
+    assert_eq!(stack::original_ids(&dead_letters), [message.as_str(), &again]);
+    for dead_letter in &dead_letters {
+        assert_eq!(stack::stated(dead_letter, "Consumer.Original")["key"], *message);
+    }
+    let [first, second] = [0, 1].map(|index| stack::reason(&dead_letters[index]));
+    assert_eq!(second, format!("its key was rejected before: {first}"));
 }
 
 #[tokio::test]

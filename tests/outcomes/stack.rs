@@ -94,11 +94,27 @@ pub(super) fn dead_letters(stack: &TestStack) -> Vec<QueuedMessage> {
 }
 
 /// The message IDs that these dead letters had before.
-pub(super) fn original_ids(dead_letters: &[QueuedMessage]) -> Vec<&str> {
-    let originals = dead_letters
-        .iter()
-        .map(|dead_letter| dead_letter.attributes["OriginalMessageId"].as_str());
-    originals.collect()
+pub(super) fn original_ids(dead_letters: &[QueuedMessage]) -> Vec<String> {
+    let id = |dead_letter| {
+        stated(dead_letter, "Consumer.Original")["messageId"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    dead_letters.iter().map(id).collect()
+}
+
+/// The reason of a dead letter.
+pub(super) fn reason(dead_letter: &QueuedMessage) -> String {
+    stated(dead_letter, "Consumer.Failure")["reason"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+/// What an attribute whose value is JSON states.
+pub(super) fn stated(message: &QueuedMessage, attribute: &str) -> Value {
+    serde_json::from_str(&message.attributes[attribute]).unwrap()
 }
 
 /// The end of the lease of a claimed key, in milliseconds since 1970.

@@ -5,19 +5,19 @@ use serde_json::Value;
 use crate::TestStack;
 use emulator::sqs::QueuedMessage;
 
-/// A message in a dead-letter queue: its message attributes; empty where there is none. Operators rely on these names, so they
-/// are stated here and not taken from the code under test.
+/// A message in a dead-letter queue: what `Consumer.Original` and `Consumer.Failure` state; empty where there is nothing.
+/// Operators rely on these names, so they are stated here and not taken from the code under test.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeadLetter {
-    /// `IdempotencyKey`
+    /// `key` of `Consumer.Original`
     pub key: String,
-    /// `FailureReason`
+    /// `reason` of `Consumer.Failure`
     pub reason: String,
-    /// `FailedFunction`
+    /// `function` of `Consumer.Failure`
     pub function: String,
-    /// `ReceiveCount`
+    /// `receiveCount` of `Consumer.Failure`
     pub receive_count: String,
-    /// `OriginalMessageId`; without it, the message's ID, which is still its first one.
+    /// `messageId` of `Consumer.Original`; without it, the message's ID, which is still its first one.
     pub original_message_id: String,
 }
 
@@ -42,14 +42,24 @@ impl DeadLetter {
     }
 
     fn read(message: &QueuedMessage) -> Self {
-        let text = |name: &str| message.attributes.get(name).cloned();
-        let attribute = |name: &str| text(name).unwrap_or_default();
+        let json = |name: &str| {
+            message
+                .attributes
+                .get(name)
+                .map(|text| -> Value { serde_json::from_str(text).expect("the attribute is JSON") })
+                .unwrap_or_default()
+        };
+        let (original, failure) = (json("Consumer.Original"), json("Consumer.Failure"));
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         Self {
-            key: attribute("IdempotencyKey"),
-            reason: attribute("FailureReason"),
-            function: attribute("FailedFunction"),
-            receive_count: attribute("ReceiveCount"),
-            original_message_id: text("OriginalMessageId").unwrap_or_else(|| message.message_id.clone()),
+            key: text(&original["key"]),
+            reason: text(&failure["reason"]),
+            function: text(&failure["function"]),
+            receive_count: failure["receiveCount"]
+                .as_u64()
+                .map(|count| count.to_string())
+                .unwrap_or_default(),
+            original_message_id: original["messageId"].as_str().unwrap_or(&message.message_id).to_owned(),
         }
     }
 }

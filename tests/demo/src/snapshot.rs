@@ -89,7 +89,7 @@ impl Run<'_> {
             deliveries: self.stack.sqs().deliveries(&sent.id),
             killed: batches.filter(|batch| batch.contains(&sent.id)).count(),
             status: record.map(|record| attribute(record, "status")),
-            reason: dead_letter.and_then(|mut message| message.attributes.remove("FailureReason")),
+            reason: dead_letter.and_then(|message| stated(&message, "Consumer.Failure", "reason")),
             effects: commits.or(accepted).unwrap_or_default(),
             place: self.place(sent),
         }
@@ -126,9 +126,16 @@ impl Run<'_> {
     /// Its dead letter: a new message that carries its ID.
     fn dead_letter(&self, sent: &Sent) -> Option<QueuedMessage> {
         let dead_letters = self.stack.sqs().peek(&sent.dead_letter_queue()).into_iter();
-        let mut mine = dead_letters.filter(|message| message.attributes.get("OriginalMessageId") == Some(&sent.id));
-        mine.next()
+        let is_mine =
+            |message: &QueuedMessage| stated(message, "Consumer.Original", "messageId").as_ref() == Some(&sent.id);
+        dead_letters.into_iter().find(is_mine)
     }
+}
+
+/// A field of an attribute whose value is JSON.
+fn stated(message: &QueuedMessage, attribute: &str, field: &str) -> Option<String> {
+    let value: Value = serde_json::from_str(message.attributes.get(attribute)?).ok()?;
+    value[field].as_str().map(str::to_owned)
 }
 
 /// A string or number of an item.

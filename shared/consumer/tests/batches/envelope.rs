@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use consumer::dead_letter::IDEMPOTENCY_KEY;
+use consumer::dead_letter::{IDEMPOTENCY_KEY, ORIGINAL};
 use consumer::{Delivery, Envelope, Failure, Handler, IdempotencyKey, Received, Services};
 use idempotency::{Completion, Key, Status};
 use serde::Deserialize;
@@ -129,6 +129,72 @@ async fn the_key_attribute_has_priority_over_the_envelopes_id() {
     assert_eq!(handler.texts(), ["a"]);
     assert_eq!(status(&services, "k-1"), Some(Status::Completed));
     assert_eq!(status(&services, "n-1"), None);
+}
+
+/// A notification whose producer stated this key.
+fn keyed(id: &str, message: &str, key: &str) -> String {
+    let mut notification: serde_json::Value = serde_json::from_str(&notification(id, message)).unwrap();
+    notification["MessageAttributes"] = json!({"IdempotencyKey": {"Type": "String", "Value": key}});
+    notification.to_string()
+}
+
+#[tokio::test]
+async fn a_key_in_an_sns_attribute_is_the_key() {
+    let (handler, services) = (Unwrapping::<'s'>::new(), with_dead_letter_queue());
+    for (id, envelope, text) in [("m-1", "n-1", "a"), ("m-2", "n-2", "a"), ("m-3", "n-3", "b")] {
+        let body = keyed(envelope, &format!(r#"{{"text": "{text}"}}"#), "k-1");
+        let batch = batch_of(STANDARD, [Message::new(id, body)]);
+        assert!(failed(&handler, &services, batch).await.is_empty());
+    }
+    assert_eq!(handler.texts(), ["a"]);
+    assert_eq!(status(&services, "k-1"), Some(Status::Completed));
+    let [dead_letter] = services.queues().sent(DLQ).try_into().unwrap();
+    assert!(
+        rejection(&dead_letter).reason.contains("another payload"),
+        "as with a key of the queue's message"
+    );
+}
+
+#[tokio::test]
+async fn the_first_key_that_exists_counts() {
+    let text = r#"{"text": "a"}"#;
+    let body = |key| Message::new("m-1", keyed("n-1", text, key));
+    let original = |json| (ORIGINAL, json);
+    for (message, attributes, key) in [
+        (
+            body("sns"),
+            vec![(IDEMPOTENCY_KEY, "sqs"), original(r#"{"key": "rejected"}"#)],
+            "rejected",
+        ),
+        (
+            body("sns"),
+            vec![(IDEMPOTENCY_KEY, "sqs"), original(r#"{"messageId": "m-0"}"#)],
+            "sqs",
+        ),
+        (
+            body("sns"),
+            vec![(IDEMPOTENCY_KEY, ""), original(r#"{"messageId": "m-0"}"#)],
+            "sns",
+        ),
+        (body(""), vec![original(r#"{"messageId": "m-0"}"#)], "n-1"),
+        (
+            Message::new("m-1", text),
+            vec![original(r#"{"messageId": "m-0"}"#)],
+            "m-0",
+        ),
+        (Message::new("m-1", text), vec![original("{}")], "m-1"),
+    ] {
+        let (handler, services) = (Unwrapping::<'s'>::new(), with_dead_letter_queue());
+        let message = attributes
+            .iter()
+            .fold(message, |message, (name, value)| message.attribute(name, value));
+        assert!(
+            failed(&handler, &services, batch_of(STANDARD, [message]))
+                .await
+                .is_empty()
+        );
+        assert!(status(&services, key).is_some(), "{attributes:?}");
+    }
 }
 
 #[tokio::test]
