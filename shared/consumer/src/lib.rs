@@ -24,6 +24,7 @@ mod send;
 mod services;
 mod settle;
 mod summary;
+mod unidentified;
 mod verdict;
 mod work;
 
@@ -40,4 +41,5 @@ pub use queue_message::QueueMessage;
 pub use queues::{MemoryQueues, QueueError, QueueFault, Queues};
 pub use services::{RetryDelays, Services};
 pub use summary::Summary;
+pub use unidentified::Unidentified;
 pub use verdict::Verdict;
