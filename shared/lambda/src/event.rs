@@ -69,7 +69,7 @@ impl<'de> Deserialize<'de> for Object {
 pub(crate) struct Records {
     /// The queue's ARN; empty if no record states it.
     pub(crate) queue_arn: String,
-    pub(crate) records: Vec<Result<Record, Odd>>,
+    pub(crate) records: Vec<Result<Record, Box<Odd>>>,
     /// Whether one has a sequence number, as on FIFO queues only.
     pub(crate) numbered: bool,
 }
@@ -94,14 +94,16 @@ impl Records {
                 let event: RawEvent<'_> = serde_json::from_str(event).map_err(|_| not_an_event(&error.to_string()))?;
                 let decode = |record: &RawValue| {
                     let decoded = serde_json::from_str(record.get());
-                    decoded.map(|Object(record)| record).map_err(|_| Odd::malformed(record))
+                    decoded
+                        .map(|Object(record)| record)
+                        .map_err(|_| Box::new(Odd::malformed(record)))
                 };
                 Self::of(event.records.into_iter().map(decode))
             }
         }
     }
 
-    fn of(decoded: impl Iterator<Item = Result<SqsMessage, Odd>>) -> Result<Self, String> {
+    fn of(decoded: impl Iterator<Item = Result<SqsMessage, Box<Odd>>>) -> Result<Self, String> {
         let (mut queue_arn, mut numbered) = (None, false);
         let mut record = |record: SqsMessage| {
             queue_arn = queue_arn.take().or_else(|| record.event_source_arn.clone());
@@ -134,7 +136,7 @@ impl Records {
 
 impl Record {
     /// The message of a record that has what every message has.
-    fn of(mut record: SqsMessage) -> Result<Self, Odd> {
+    fn of(mut record: SqsMessage) -> Result<Self, Box<Odd>> {
         let is_empty = |field: &Option<String>| field.as_ref().is_some_and(String::is_empty);
         let required = [
             ("messageId", record.message_id.is_none(), is_empty(&record.message_id)),
@@ -157,7 +159,7 @@ impl Record {
             }),
             (_, receipt_handle, body) => {
                 (record.receipt_handle, record.body) = (receipt_handle, body);
-                Err(Odd::incomplete(record, missing.join(", ")))
+                Err(Box::new(Odd::incomplete(record, missing.join(", "))))
             }
         }
     }

@@ -53,7 +53,7 @@ pub(crate) fn triage(records: Records) -> Triage {
                     Some(_) => {}
                     None => all_held |= ordered,
                 }
-                triage.add_odd(position, odd);
+                triage.add_odd(position, *odd);
             }
         }
     }

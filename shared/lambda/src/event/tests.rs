@@ -51,7 +51,7 @@ fn odd_text(middle: &str) -> Odd {
     };
     let [one, odd, other] = <[_; 3]>::try_from(records.records).unwrap();
     assert_eq!((one, other), (alone(&first), alone(&last)), "{middle}");
-    odd.unwrap_err()
+    *odd.unwrap_err()
 }
 
 #[test]
@@ -217,6 +217,10 @@ fn an_odd_field_is_named_with_its_type_and_not_quoted() {
         (
             json!({"messageAttributes": binary_lists}),
             "messageAttributes.source.binaryListValues has values of other types",
+        ),
+        (
+            json!({"messageAttributes": {"a": {"binaryListValues": 4111}}}),
+            "messageAttributes.a.binaryListValues is a number, not a list",
         ),
         (json!({"md5OfBody": 4111}), "md5OfBody is a number, not a string"),
         (

@@ -167,7 +167,7 @@ async fn an_odd_record_is_returned_and_others_are_processed() {
     let records = [
         ("m-1", json!({})),
         ("m-2", odd()),
-        ("m-3", json!({"receiptHandle": null})),
+        ("m-3", json!({"receiptHandle": null, "attributes": null})),
         ("m-4", json!({})),
     ];
     let records = records.map(|(id, fields)| of_standard_queue(sqs_record(id, "g", fields)));
