@@ -28,6 +28,7 @@ mod unidentified;
 mod verdict;
 mod work;
 
+pub use body::{Body, RawBody};
 pub use budget::{Budget, CLOCK_MARGIN};
 pub use delivery::{Delivery, Received};
 pub use envelope::{Envelope, Origin};
