@@ -137,32 +137,39 @@ impl Records {
 impl Record {
     /// The message of a record that has what every message has.
     fn of(mut record: SqsMessage) -> Result<Self, Box<Odd>> {
-        let is_empty = |field: &Option<String>| field.as_ref().is_some_and(String::is_empty);
-        let required = [
-            ("messageId", record.message_id.is_none(), is_empty(&record.message_id)),
-            (
-                "receiptHandle",
-                record.receipt_handle.is_none(),
-                is_empty(&record.receipt_handle),
-            ),
-            ("body", record.body.is_none(), false),
-        ];
-        let missing = required.iter().filter(|(_, missing, empty)| *missing || *empty);
-        let missing: Vec<_> = missing
-            .map(|(name, missing, _)| format!("{name} is {}", if *missing { "missing or null" } else { "empty" }))
-            .collect();
-        let id = record.message_id.as_deref().and_then(MessageId::new);
-        match (id, record.receipt_handle.take(), record.body.take()) {
+        let missing = missing_fields(&record);
+        let id = record.message_id.take();
+        match (
+            id.and_then(MessageId::new),
+            record.receipt_handle.take(),
+            record.body.take(),
+        ) {
             (Some(id), Some(receipt_handle), Some(body)) if missing.is_empty() => Ok(Self {
                 message: incoming(id, body, record),
                 receipt_handle,
             }),
-            (_, receipt_handle, body) => {
+            (id, receipt_handle, body) => {
+                record.message_id = id.map(|id| id.as_str().to_owned());
                 (record.receipt_handle, record.body) = (receipt_handle, body);
                 Err(Box::new(Odd::incomplete(record, missing.join(", "))))
             }
         }
     }
+}
+
+/// What a record lacks that every message has.
+fn missing_fields(record: &SqsMessage) -> Vec<String> {
+    let required = [
+        ("messageId", &record.message_id),
+        ("receiptHandle", &record.receipt_handle),
+        ("body", &record.body),
+    ];
+    let missing = required.into_iter().filter_map(|(name, value)| match value.as_deref() {
+        None => Some(format!("{name} is missing or null")),
+        Some("") if name != "body" => Some(format!("{name} is empty")),
+        Some(_) => None,
+    });
+    missing.collect()
 }
 
 fn incoming(id: MessageId, body: String, record: SqsMessage) -> Incoming {

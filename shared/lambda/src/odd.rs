@@ -58,7 +58,7 @@ impl Odd {
     pub(crate) fn incomplete(record: SqsMessage, why: String) -> Self {
         let of_sqs = is_of_sqs(record.event_source.as_deref(), record.event_source_arn.as_deref());
         Self {
-            id: record.message_id.clone().filter(|id| !id.is_empty()),
+            id: record.message_id.clone(),
             group: record.attributes.get("MessageGroupId").cloned(),
             why,
             queue: record.event_source_arn.clone(),

@@ -89,6 +89,7 @@ fn a_text_that_is_not_json_is_recognised() {
         ("Hello from SQS!", "plain text, not JSON"),
         ("hello", "plain text, not JSON"),
         ("internationalisation", "plain text, not JSON"),
+        ("ABCD1234EFGH5678", "plain text, not JSON"),
         ("f1e1d000-0000-4000-8000-000000000905", "plain text, not JSON"),
         ("id: 5\namount: 7\n", "plain text, not JSON"),
         ("<order><id>5</id></order>", "looks like XML"),
@@ -130,6 +131,10 @@ fn half_of_a_surrogate_pair_is_found_with_its_column() {
         assert!(reason(body).starts_with(&found), "{body}: {}", reason(body));
     }
     assert!(decode::<Card>(r#"{"number": 1, "holder": "\ud83c\udf75 \\ud83d"}"#).is_ok());
+    let escaped = reason(r#"{"number": 1, "holder": "\\ud83d",}"#);
+    assert!(escaped.starts_with("not JSON: trailing comma"), "{escaped}");
+    let quoted = reason(r#"{"number": 1, "holder": "\"\ud83d"}"#);
+    assert!(quoted.starts_with("half of a surrogate pair at column 28"), "{quoted}");
 }
 
 #[test]
