@@ -1,73 +1,56 @@
 //! A message's body, decoded.
 
-use serde::de::DeserializeOwned;
+mod found;
+mod raw;
+
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 
+pub use raw::{Body, RawBody};
+
+use crate::Envelope;
+
 /// The message in a body, or why it is malformed.
+pub(crate) fn decode<M: Body>(body: &str) -> Result<M, String> {
+    M::decode(body).map_err(|why| format!("malformed body: {why}"))
+}
+
+fn json<M: DeserializeOwned>(body: &str) -> Result<M, String> {
+    serde_json::from_str(body).map_err(|error| explain(body, &error))
+}
+
+/// What a body that can't be decoded is instead, if that can be recognised. `expected`: the envelope that it should be.
+pub(crate) fn found(body: &str, expected: Envelope) -> Option<String> {
+    found::in_body(body, expected)
+}
+
+/// Why a body is not the JSON that is expected: what it is instead, or what is wrong, with line and column.
 ///
-/// The reason goes to the log and into the ledger. The body must not: it may hold secrets, and serde's messages quote it.
-/// The reason has the line and column, and the name of a missing field, which is the handler's.
-pub(crate) fn decode<M: DeserializeOwned>(body: &str) -> Result<M, String> {
-    serde_json::from_str(body).map_err(|error| {
-        let text = error.to_string();
-        let what = match error.classify() {
-            Category::Eof => "unexpected end of JSON",
-            Category::Syntax if text.starts_with("number out of range") => "number out of range",
-            Category::Syntax => "not JSON",
-            Category::Data | Category::Io => match text.split(" at line ").next() {
-                Some(missing) if missing.starts_with("missing field") => missing,
-                _ => "a value is not what the handler expects",
-            },
-        };
-        format!(
-            "malformed body: {what} (line {}, column {})",
-            error.line(),
-            error.column()
-        )
-    })
+/// The reason goes to the log and into the ledger. The body must not: it may hold secrets, and serde's messages quote it. The
+/// names of missing and duplicate fields are the handler's; the texts about syntax are constants.
+fn explain(body: &str, error: &serde_json::Error) -> String {
+    if let Some(found) = found(body, Envelope::None) {
+        return found;
+    }
+    let text = error.to_string();
+    let text = text.split(" at line ").next().unwrap_or_default();
+    let what = match error.classify() {
+        Category::Data | Category::Io if is_about_a_field(text) => text.to_owned(),
+        // A number that only its type refuses is a syntax error, too.
+        Category::Syntax if text.starts_with("number out of range") => "number out of range".to_owned(),
+        Category::Eof => "unexpected end of JSON: is it cut off?".to_owned(),
+        Category::Syntax if serde_json::from_str::<IgnoredAny>(body).is_err() => format!("not JSON: {text}"),
+        Category::Data | Category::Io | Category::Syntax => "a value is not what the handler expects".to_owned(),
+    };
+    format!("{what} (line {}, column {})", error.line(), error.column())
+}
+
+fn is_about_a_field(text: &str) -> bool {
+    let field = text
+        .strip_prefix("missing field `")
+        .or_else(|| text.strip_prefix("duplicate field `"));
+    field.is_some_and(|field| field.ends_with('`'))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Debug, serde::Deserialize)]
-    struct Card {
-        #[expect(dead_code, reason = "only its absence matters")]
-        number: u64,
-    }
-
-    #[test]
-    fn the_reason_has_line_column_and_a_missing_field() {
-        let reason = |body| decode::<Card>(body).unwrap_err();
-        assert_eq!(
-            reason("{}"),
-            "malformed body: missing field `number` (line 1, column 2)"
-        );
-        assert_eq!(
-            reason("{\n\"num"),
-            "malformed body: unexpected end of JSON (line 2, column 4)"
-        );
-        assert_eq!(reason(""), "malformed body: unexpected end of JSON (line 1, column 0)");
-        assert_eq!(reason("hello"), "malformed body: not JSON (line 1, column 1)");
-        assert_eq!(
-            reason(r#"{"number": 1e400}"#),
-            "malformed body: number out of range (line 1, column 16)"
-        );
-    }
-
-    #[test]
-    fn the_reason_quotes_nothing_of_the_body() {
-        for body in [
-            r#"{"number": "4111111111111111"}"#,
-            r#"{"number": -4111111111111111}"#,
-            r#""4111111111111111""#,
-        ] {
-            let reason = decode::<Card>(body).unwrap_err();
-            assert!(
-                !reason.contains("4111") && reason.contains("not what the handler expects"),
-                "{reason}"
-            );
-        }
-    }
-}
+mod tests;

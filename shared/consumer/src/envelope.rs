@@ -109,7 +109,7 @@ struct SnsAttribute {
 
 fn notification(body: &str) -> Result<Unwrapped<'_>, String> {
     let wrong = |what| format!("not an SNS notification: {what} (is raw message delivery on?)");
-    let notification: Notification<'_> = decode(body).map_err(wrong)?;
+    let notification: Notification<'_> = decode(body, Envelope::Sns).map_err(wrong)?;
     match &*notification.kind {
         "Notification" => {}
         "SubscriptionConfirmation" => {
@@ -153,7 +153,7 @@ struct Event<'a> {
 
 fn event(body: &str) -> Result<Unwrapped<'_>, String> {
     let wrong = |what| format!("not an EventBridge event: {what} (is the matched event the rule's target input?)");
-    let event: Event<'_> = decode(body).map_err(wrong)?;
+    let event: Event<'_> = decode(body, Envelope::EventBridge).map_err(wrong)?;
     let attributes = [
         ("account", event.account),
         ("region", event.region),
@@ -183,8 +183,11 @@ fn not_empty(field: &str, value: String) -> Result<String, String> {
 }
 
 /// serde's messages quote the body. The name of a missing field is not from the body.
-fn decode<'a, E: Deserialize<'a>>(body: &'a str) -> Result<E, String> {
+fn decode<'a, E: Deserialize<'a>>(body: &'a str, envelope: Envelope) -> Result<E, String> {
     serde_json::from_str(body).map_err(|error| {
+        if let Some(found) = crate::body::found(body, envelope) {
+            return found;
+        }
         let text = error.to_string();
         let missing = text
             .strip_prefix("missing field `")

@@ -3,15 +3,13 @@
 use std::future::Future;
 use std::time::Duration;
 
+use crate::{Body, Delivery, Envelope, Failure, IdempotencyKey, Received};
 use idempotency::{Completion, Write};
-use serde::de::DeserializeOwned;
-
-use crate::{Delivery, Envelope, Failure, IdempotencyKey, Received};
 
 /// Processes one kind of message, on any host. Messages that are processed concurrently share it.
 pub trait Handler: Send + Sync + 'static {
-    /// What a message's body is decoded to, from JSON.
-    type Message: DeserializeOwned + Send;
+    /// What a message's body is decoded to: a type that implements `serde::Deserialize`, from JSON; or [`RawBody`](crate::RawBody).
+    type Message: Body;
 
     /// What it commits together with its record: `NoWrites`, or the write type of its store.
     ///

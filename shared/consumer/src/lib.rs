@@ -24,9 +24,11 @@ mod send;
 mod services;
 mod settle;
 mod summary;
+mod unidentified;
 mod verdict;
 mod work;
 
+pub use body::{Body, RawBody};
 pub use budget::{Budget, CLOCK_MARGIN};
 pub use delivery::{Delivery, Received};
 pub use envelope::{Envelope, Origin};
@@ -40,4 +42,5 @@ pub use queue_message::QueueMessage;
 pub use queues::{MemoryQueues, QueueError, QueueFault, Queues};
 pub use services::{RetryDelays, Services};
 pub use summary::Summary;
+pub use unidentified::Unidentified;
 pub use verdict::Verdict;

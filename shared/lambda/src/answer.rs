@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse};
-use consumer::{Chain, Incoming, QueueError, Verdict};
+use consumer::{Chain, QueueError, Verdict};
 use futures_util::stream::{self, StreamExt};
 use idempotency::Timestamp;
 use sqs::{MAX_ENTRIES, VisibilityChange, visibility_timeout};
@@ -26,20 +26,15 @@ pub(crate) fn response<'a>(verdicts: impl IntoIterator<Item = (&'a str, Verdict)
     response
 }
 
-/// The IDs of messages.
-pub(crate) fn ids(messages: &[Incoming]) -> Vec<String> {
-    messages.iter().map(|message| message.id.as_str().to_owned()).collect()
-}
-
 /// The visibility change of each received message that is to be redelivered at a stated time.
 pub(crate) fn delays(
     now: Timestamp,
-    receipt_handles: impl IntoIterator<Item = Option<String>>,
+    receipt_handles: impl IntoIterator<Item = String>,
     verdicts: &[Verdict],
 ) -> Vec<VisibilityChange> {
-    let delay = |(receipt_handle, verdict): (Option<String>, &Verdict)| match verdict {
+    let delay = |(receipt_handle, verdict): (String, &Verdict)| match verdict {
         Verdict::Retry { at: Some(at) } => Some(VisibilityChange {
-            receipt_handle: receipt_handle?,
+            receipt_handle,
             timeout: visibility_timeout(now, *at),
         }),
         _ => None,
@@ -125,7 +120,7 @@ mod tests {
 
     #[test]
     fn each_receipt_of_a_message_that_stays_is_delayed() {
-        let receipts = ["first", "done", "second", "unknown"].map(|receipt| Some(receipt.to_owned()));
+        let receipts = ["first", "done", "second", "unknown"].map(str::to_owned);
         let unknown = Verdict::Retry { at: None };
         let delays = delays(NOW, receipts, &[retry(60), Verdict::Done, retry(60), unknown]);
         let change = |receipt: &str| VisibilityChange {
@@ -135,13 +130,8 @@ mod tests {
         assert_eq!(delays, [change("first"), change("second")]);
     }
 
-    #[test]
-    fn a_record_without_receipt_handle_has_no_change() {
-        assert!(delays(NOW, [None], &[retry(60)]).is_empty());
-    }
-
     fn changes(count: u64) -> Vec<VisibilityChange> {
-        let receipts = (0..count).map(|n| Some(n.to_string()));
+        let receipts = (0..count).map(|n| n.to_string());
         let verdicts: Vec<_> = (0..count).map(retry).collect();
         delays(NOW, receipts, &verdicts)
     }

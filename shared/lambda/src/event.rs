@@ -1,18 +1,30 @@
 //! From the event of an invocation to the messages of a batch.
 
-use aws_lambda_events::sqs::{SqsEvent, SqsMessage, SqsMessageAttribute};
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+
+use aws_lambda_events::sqs::{SqsMessage, SqsMessageAttribute};
 use consumer::{Attribute, Incoming, MessageId};
 use idempotency::Timestamp;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
-/// An SQS event, or why it is not one.
-pub(crate) struct Event(pub(crate) Result<SqsEvent, String>);
+use crate::odd::{Odd, RawEvent};
+
+/// The records of an SQS event, or why it is not one.
+pub(crate) struct Event(pub(crate) Result<Records, String>);
 
 impl<'de> Deserialize<'de> for Event {
     /// Succeeds for any input: the Lambda runtime would log and return the Debug form of an error, which quotes the event.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let event = SqsEvent::deserialize(deserializer);
-        Ok(Self(event.map_err(|error| not_an_event(&error.to_string()))))
+        // The text, and not the records: after an error in one of them, a deserializer can't go on with the next.
+        let text = Box::<RawValue>::deserialize(deserializer);
+        Ok(Self(match text {
+            Ok(text) => Records::read(text.get()),
+            Err(_) => Err(not_an_event("")),
+        }))
     }
 }
 
@@ -25,161 +37,170 @@ fn not_an_event(message: &str) -> String {
     format!("not an SQS event: {what}; is the function invoked by something other than its queue?")
 }
 
-/// The messages of an event.
+#[derive(Deserialize)]
+struct SqsEvent {
+    #[serde(rename = "Records")]
+    records: Vec<Object>,
+}
+
+/// A record that is an object: by itself, serde takes the fields from a list, too.
+struct Object(SqsMessage);
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Object;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a record of SQS")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Object, A::Error> {
+                SqsMessage::deserialize(MapAccessDeserializer::new(fields)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+/// The records of an event, in its order.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Records {
-    /// The queue's ARN; empty for an event without records.
+    /// The queue's ARN; empty if no record states it.
     pub(crate) queue_arn: String,
-    pub(crate) messages: Vec<Incoming>,
-    /// The receipt handle of each message.
-    pub(crate) receipt_handles: Vec<Option<String>>,
+    pub(crate) records: Vec<Result<Record, Box<Odd>>>,
+    /// Whether one has a sequence number, as on FIFO queues only.
+    pub(crate) numbered: bool,
+}
+
+/// A message, and the handle of its receipt.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) message: Incoming,
+    pub(crate) receipt_handle: String,
 }
 
 impl Records {
-    /// The messages of an event, in its order.
+    /// The records of an event. An odd record does not affect the others.
     ///
     /// # Errors
     ///
-    /// A record has no message ID: it can't be listed in the response (an empty ID fails the whole batch), and must not be
-    /// acknowledged.
-    pub(crate) fn of(event: SqsEvent) -> Result<Self, String> {
-        let queue_arn = event.records.iter().find_map(|record| record.event_source_arn.clone());
-        let receipt_handles = event.records.iter().map(|record| record.receipt_handle.clone());
-        let receipt_handles = receipt_handles.collect();
-        let messages = event.records.into_iter().enumerate().map(|(index, record)| {
-            incoming(record)
-                .ok_or_else(|| format!("record {index} of the event has no messageId; is the event from an SQS queue?"))
-        });
+    /// The event has no records, or they are not from SQS.
+    pub(crate) fn read(event: &str) -> Result<Self, String> {
+        match serde_json::from_str::<SqsEvent>(event) {
+            Ok(event) => Self::of(event.records.into_iter().map(|Object(record)| Ok(record))),
+            Err(error) => {
+                let event: RawEvent<'_> = serde_json::from_str(event).map_err(|_| not_an_event(&error.to_string()))?;
+                let decode = |record: &RawValue| {
+                    let decoded = serde_json::from_str(record.get());
+                    decoded
+                        .map(|Object(record)| record)
+                        .map_err(|_| Box::new(Odd::malformed(record)))
+                };
+                Self::of(event.records.into_iter().map(decode))
+            }
+        }
+    }
+
+    fn of(decoded: impl Iterator<Item = Result<SqsMessage, Box<Odd>>>) -> Result<Self, String> {
+        let (mut queue_arn, mut numbered) = (None, false);
+        let mut record = |record: SqsMessage| {
+            queue_arn = queue_arn.take().or_else(|| record.event_source_arn.clone());
+            numbered |= record.attributes.contains_key("SequenceNumber");
+            Record::of(record)
+        };
+        let records: Vec<_> = decoded.map(|decoded| decoded.and_then(&mut record)).collect();
+        let odd = || records.iter().filter_map(|record| record.as_ref().err());
+        // Nothing is from SQS: not a queue's message with a mistake, but the event of another service.
+        if !records.is_empty() && odd().filter(|odd| odd.id.is_none() && !odd.of_sqs).count() == records.len() {
+            let why = odd().next().map_or("", |odd| &odd.why);
+            return Err(format!("record 0 of the event: {why}; is the event from an SQS queue?"));
+        }
+        let queue_arn = queue_arn.or_else(|| odd().find_map(|odd| odd.queue.clone()));
         Ok(Self {
             queue_arn: queue_arn.unwrap_or_default(),
-            messages: messages.collect::<Result<_, _>>()?,
-            receipt_handles,
+            records,
+            numbered,
         })
     }
 
-    /// Whether the queue is FIFO. Only its name states that: messages of standard queues may have groups too.
+    /// Whether the queue is FIFO. Its name states that: messages of standard queues may have groups too.
     pub(crate) fn ordered(&self) -> bool {
-        self.queue_arn.ends_with(".fifo")
+        match self.queue_arn.as_str() {
+            "" => self.numbered,
+            arn => arn.ends_with(".fifo"),
+        }
     }
 }
 
-fn incoming(record: SqsMessage) -> Option<Incoming> {
-    let id = MessageId::new(record.message_id.unwrap_or_default())?;
+impl Record {
+    /// The message of a record that has what every message has.
+    fn of(mut record: SqsMessage) -> Result<Self, Box<Odd>> {
+        let missing = missing_fields(&record);
+        let id = record.message_id.take();
+        match (
+            id.and_then(MessageId::new),
+            record.receipt_handle.take(),
+            record.body.take(),
+        ) {
+            (Some(id), Some(receipt_handle), Some(body)) if missing.is_empty() => Ok(Self {
+                message: incoming(id, body, record),
+                receipt_handle,
+            }),
+            (id, receipt_handle, body) => {
+                record.message_id = id.map(|id| id.as_str().to_owned());
+                (record.receipt_handle, record.body) = (receipt_handle, body);
+                Err(Box::new(Odd::incomplete(record, missing.join(", "))))
+            }
+        }
+    }
+}
+
+/// What a record lacks that every message has.
+fn missing_fields(record: &SqsMessage) -> Vec<String> {
+    let required = [
+        ("messageId", &record.message_id),
+        ("receiptHandle", &record.receipt_handle),
+        ("body", &record.body),
+    ];
+    let missing = required.into_iter().filter_map(|(name, value)| match value.as_deref() {
+        None => Some(format!("{name} is missing or null")),
+        Some("") if name != "body" => Some(format!("{name} is empty")),
+        Some(_) => None,
+    });
+    missing.collect()
+}
+
+fn incoming(id: MessageId, body: String, record: SqsMessage) -> Incoming {
     let mut system = record.attributes;
     let number = |name: &str| system.get(name).and_then(|text| text.parse::<u64>().ok());
     let receive_count = number("ApproximateReceiveCount").map_or(1, |count| u32::try_from(count).unwrap_or(u32::MAX));
     let sent_at = number("SentTimestamp").map(Timestamp::from_millis);
-    let attributes = record.message_attributes.into_iter();
-    Some(Incoming {
+    Incoming {
         receive_count,
         sent_at,
         queue: record.event_source_arn,
         group: system.remove("MessageGroupId"),
         deduplication_id: system.remove("MessageDeduplicationId"),
         trace_header: system.remove("AWSTraceHeader"),
-        attributes: attributes.map(|(name, value)| (name, attribute(value))).collect(),
-        ..Incoming::new(id, record.body.unwrap_or_default())
-    })
+        attributes: attributes(record.message_attributes),
+        ..Incoming::new(id, body)
+    }
 }
 
-fn attribute(received: SqsMessageAttribute) -> Attribute {
-    Attribute {
+/// The message attributes of a record.
+pub(crate) fn attributes(received: HashMap<String, SqsMessageAttribute>) -> BTreeMap<String, Attribute> {
+    let attribute = |received: SqsMessageAttribute| Attribute {
         data_type: received.data_type,
         string_value: received.string_value,
         binary_value: received.binary_value.map(|bytes| bytes.0),
-    }
+    };
+    received
+        .into_iter()
+        .map(|(name, value)| (name, attribute(value)))
+        .collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(event: &str) -> Result<SqsEvent, String> {
-        // As the Lambda runtime does.
-        let mut deserializer = serde_json::Deserializer::from_str(event);
-        Event::deserialize(&mut deserializer).unwrap().0
-    }
-
-    #[test]
-    fn an_sqs_event_is_decoded() {
-        let event = read(r#"{"Records": [{"messageId": "m-1", "body": "b"}]}"#).unwrap();
-        assert_eq!(event.records[0].message_id.as_deref(), Some("m-1"));
-    }
-
-    #[test]
-    fn the_error_for_another_event_does_not_quote_it() {
-        let line =
-            |what| format!("not an SQS event: {what}; is the function invoked by something other than its queue?");
-        assert_eq!(
-            read(r#"{"detail": "secret"}"#).unwrap_err(),
-            line("missing field `Records`")
-        );
-        for event in [
-            r#""secret""#,
-            "[]",
-            "null",
-            "{",
-            r#"{"Records": "secret"}"#,
-            r#"{"Records": [{"messageId": 4111111111111111}]}"#,
-            r#"{"Records": [{"attributes": {"secret": []}}]}"#,
-        ] {
-            assert_eq!(read(event).unwrap_err(), line("unexpected shape"), "{event}");
-        }
-    }
-
-    #[test]
-    fn every_attribute_of_a_record_reaches_its_message() {
-        let event = r#"{"Records": [{
-            "messageId": "m-1", "receiptHandle": "r-1", "body": "{}",
-            "attributes": {
-                "ApproximateReceiveCount": "3", "SentTimestamp": "1700000000000", "MessageGroupId": "g",
-                "MessageDeduplicationId": "d", "AWSTraceHeader": "Root=1", "SenderId": "AIDA"
-            },
-            "messageAttributes": {
-                "tenant": {"dataType": "String", "stringValue": "blue"},
-                "photo": {"dataType": "Binary", "binaryValue": "AP8="}
-            },
-            "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:orders.fifo"
-        }]}"#;
-        let records = Records::of(read(event).unwrap()).unwrap();
-        let text = Attribute {
-            data_type: Some("String".to_owned()),
-            string_value: Some("blue".to_owned()),
-            binary_value: None,
-        };
-        let bytes = Attribute {
-            data_type: Some("Binary".to_owned()),
-            string_value: None,
-            binary_value: Some(vec![0, 255]),
-        };
-        let expected = Incoming {
-            attributes: [("tenant".to_owned(), text), ("photo".to_owned(), bytes)].into(),
-            group: Some("g".to_owned()),
-            deduplication_id: Some("d".to_owned()),
-            queue: Some("arn:aws:sqs:eu-west-1:123456789012:orders.fifo".to_owned()),
-            receive_count: 3,
-            sent_at: Some(Timestamp::from_millis(1_700_000_000_000)),
-            trace_header: Some("Root=1".to_owned()),
-            ..Incoming::new(MessageId::new("m-1").unwrap(), "{}")
-        };
-        assert_eq!(records.messages, [expected]);
-        assert_eq!(records.receipt_handles, [Some("r-1".to_owned())]);
-        assert!(records.ordered());
-    }
-
-    #[test]
-    fn the_default_receive_count_is_one() {
-        let records = Records::of(read(r#"{"Records": [{"messageId": "m-1"}]}"#).unwrap()).unwrap();
-        assert_eq!(records.messages, [Incoming::new(MessageId::new("m-1").unwrap(), "")]);
-        assert!(!records.ordered());
-    }
-
-    #[test]
-    fn a_record_without_an_id_fails_the_whole_batch() {
-        for missing in [r#"{}"#, r#"{"messageId": ""}"#] {
-            let event = format!(r#"{{"Records": [{{"messageId": "m-1"}}, {missing}]}}"#);
-            let error = Records::of(read(&event).unwrap()).unwrap_err();
-            assert!(error.starts_with("record 1 of the event has no messageId"), "{error}");
-        }
-    }
-}
+mod tests;

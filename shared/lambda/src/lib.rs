@@ -3,7 +3,9 @@
 mod answer;
 mod event;
 mod invocation;
+mod odd;
 mod process;
 mod run;
+mod triage;
 
 pub use run::run;

@@ -13,9 +13,9 @@ use sqs::Sqs;
 use tokio::time::timeout;
 use tracing::Instrument;
 
-use crate::event::{Event, Records};
+use crate::event::Event;
 use crate::invocation::Invocation;
-use crate::process::process;
+use crate::process::{Processed, process};
 
 /// Runs a handler as a Lambda function, until Lambda ends the process.
 ///
@@ -112,19 +112,19 @@ async fn serve<H: Handler, S: Store<Write = H::Write>>(
 ) -> Result<SqsBatchResponse, Diagnostic> {
     let (Event(event), context) = event.into_parts();
     let invocation = Invocation::new(Timestamp::now(), Timestamp::from_millis(context.deadline));
-    let records = event.and_then(Records::of).map_err(unusable)?;
+    let records = event.map_err(unusable)?;
     // At the highest level: its ID is on every line, at any log level.
     let span = tracing::error_span!("invocation", requestId = context.request_id);
     let queue_arn = records.queue_arn.clone();
     let change_visibility = |changes| services.queues().change_visibility(&queue_arn, changes);
     let processed = process(handler, services, records, &invocation, change_visibility);
-    let (response, summary) = processed.instrument(span).await;
+    let Processed { response, summary } = processed.instrument(span).await;
     let function = &context.env_config.function_name;
     host::print(host::metrics_line(function, Timestamp::now(), &summary));
-    Ok(response)
+    response.map_err(unusable)
 }
 
-/// The failure of an invocation whose event is not from a queue. Without an error type here, the runtime would report the
+/// The failure of an invocation whose event can't be answered. Without an error type here, the runtime would report the
 /// name of a Rust type.
 fn unusable(why: String) -> Diagnostic {
     Diagnostic {

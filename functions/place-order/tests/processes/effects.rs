@@ -1,6 +1,6 @@
 //! An order has its effect once, however often it is delivered or sent.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use testing::{DeadLetter, Record, UNHURRIED, event, failures};
 
 use crate::stack::{self, order, orders, sums, totals};
@@ -120,6 +120,24 @@ async fn rejected_order_is_dead_lettered_at_every_delivery() {
         assert_eq!(stack.invoke("place-order", &messages).await, [""; 0]);
         assert_eq!(stack.dead_letters("orders"), vec!["m-1"; deliveries]);
     }
+}
+
+#[tokio::test]
+async fn odd_record_alone_is_returned_and_named_in_the_log() {
+    let stack = stack::start(&UNHURRIED).await;
+    let orders = ["m-1", "m-2", "m-3"].map(|id| (id, order(&format!("o-{id}"), "ada", 700)));
+    let mut event: Value = serde_json::from_str(&event("orders", &orders)).unwrap();
+    event["Records"][1]["attributes"]["SentTimestamp"] = json!(1_795_800_000_000_u64);
+    let invocation = stack.invoke_with("place-order", event.to_string()).await;
+    assert_eq!(failures(&invocation), ["m-2"]);
+    for (id, is_done) in [("m-1", true), ("m-2", false), ("m-3", true)] {
+        assert_eq!(stack.is_completed("place-order", id), is_done, "{id}");
+    }
+    let why = "attributes.SentTimestamp is a number, not a string";
+    let line = || stack.log().iter().find(|line| line.contains(why)).cloned();
+    stack.until("the record is named in the log", || line().is_some()).await;
+    let line: Value = serde_json::from_str(&line().unwrap()).unwrap();
+    assert_eq!((&line["level"], &line["messageId"]), (&"ERROR".into(), &"m-2".into()));
 }
 
 #[tokio::test]

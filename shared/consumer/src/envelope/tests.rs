@@ -129,14 +129,26 @@ fn the_reason_names_a_missing_or_empty_field_and_the_fix() {
 fn the_reason_has_line_and_column() {
     let sns = |body| reason(Envelope::Sns, body);
     assert_eq!(
-        sns("hello"),
-        "not an SNS notification: not JSON at line 1, column 1 (is raw message delivery on?)"
+        sns("{]"),
+        "not an SNS notification: not JSON at line 1, column 2 (is raw message delivery on?)"
     );
     assert!(sns("{\n\"Type").contains("unexpected end of JSON at line 2, column 5"));
-    assert!(sns("").contains("unexpected end of JSON at line 1, column 0"));
     assert!(sns("42").contains("unexpected shape at line 1, column 2"));
     let event = reason(Envelope::EventBridge, r#"{"detail": {"a": }}"#);
     assert!(event.contains("not JSON at line 1, column 18"), "{event}");
+}
+
+#[test]
+fn a_body_of_another_sender_is_recognised() {
+    let sns = |body: &str| reason(Envelope::Sns, body);
+    assert!(sns("").starts_with("not an SNS notification: empty body"));
+    assert!(sns("hello").starts_with("not an SNS notification: plain text, not JSON"));
+    assert!(sns(&event().to_string()).contains(": an EventBridge event: set ENVELOPE to Envelope::EventBridge"));
+    let other = reason(Envelope::EventBridge, &notification().to_string());
+    assert!(
+        other.contains(": an SNS notification: set ENVELOPE to Envelope::Sns"),
+        "{other}"
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is tests")]
 
 mod attributes;
+mod bodies;
 mod budget;
 mod common;
 mod dead_letter;

@@ -1,0 +1,229 @@
+//! Bodies that are decoded, and what is said of others.
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::published;
+
+#[derive(Debug, serde::Deserialize)]
+struct Card {
+    #[expect(dead_code, reason = "only its absence matters")]
+    number: u64,
+    #[serde(default)]
+    #[expect(dead_code, reason = "only its encoding matters")]
+    holder: String,
+}
+
+fn reason(body: &str) -> String {
+    let why = decode::<Card>(body).unwrap_err();
+    why.strip_prefix("malformed body: ").unwrap().to_owned()
+}
+
+#[test]
+fn the_reason_has_line_column_and_the_name_of_a_field() {
+    for (body, why) in [
+        ("{}", "missing field `number` (line 1, column 2)"),
+        (
+            r#"{"number": 1, "number": 2}"#,
+            "duplicate field `number` (line 1, column 22)",
+        ),
+        ("{\n\"num", "unexpected end of JSON: is it cut off? (line 2, column 4)"),
+        ("{\"number\": 1,}", "not JSON: trailing comma (line 1, column 14)"),
+        ("{number: 1}", "not JSON: key must be a string (line 1, column 2)"),
+        (r#"{"number": 1e400}"#, "number out of range (line 1, column 16)"),
+    ] {
+        assert_eq!(reason(body), why);
+    }
+}
+
+#[test]
+fn the_reason_quotes_nothing_of_the_body() {
+    for body in [
+        r#"{"number": "4111111111111111"}"#,
+        r#"{"number": -4111111111111111}"#,
+        r#""4111111111111111""#,
+        r#"["4111111111111111", "4111"]"#,
+    ] {
+        assert!(reason(body).contains("not what the handler expects"), "{body}");
+    }
+    for body in [
+        "4111 1111",
+        "secret 4111",
+        "secret=4111",
+        "{'secret': 4111}",
+        "<secret>4111</secret>",
+        "c2VjcmV0IDQxMTE=",
+    ] {
+        let why = reason(body);
+        assert!(!why.contains("4111") && !why.contains("secret"), "{why}");
+    }
+}
+
+#[test]
+fn a_text_that_is_not_json_is_recognised() {
+    for (body, found) in [
+        ("", "empty body"),
+        (" \n", "blank body"),
+        (
+            "\u{feff}{\"number\": 1}",
+            "starts with a UTF-8 byte order mark: send it without",
+        ),
+        (
+            "\u{ef}\u{bb}\u{bf}{\"number\": 1}",
+            "starts with a UTF-8 byte order mark: send it without",
+        ),
+        ("\u{ff}\u{fe}{\u{0}\"\u{0}", "looks like UTF-16"),
+        ("{\u{0}\"\u{0}n\u{0}", "looks like UTF-16"),
+        ("\u{fffd}\u{fffd}{", "looks like UTF-16"),
+        ("eyJudW1iZXIiOiAxfQ==", "looks like JSON in Base64"),
+        ("eyJudW1iZXIiOiAxfQ", "looks like JSON in Base64"),
+        ("eyJudW1i\nZXIiOiAx\nfQ==\n", "looks like JSON in Base64"),
+        (
+            "H4sIAAAAAAACA6tWykxRslJQSstMzUnRNVTSUVBKLElVslIyNDCoBQBfYYyQHAAAAA==",
+            "looks like gzip in Base64",
+        ),
+        ("eJyrVsorzU1KLVKyUjCs5QIAHRgD4w==", "looks like zlib data in Base64"),
+        ("KLUv/SAKUQAAeyJuIjogMX0K", "looks like Zstandard in Base64"),
+        ("CgVoZWxsbxIFd29ybGQ4eQ==", "looks like Base64: decode it"),
+        ("Hello from SQS!", "plain text, not JSON"),
+        ("hello", "plain text, not JSON"),
+        ("internationalisation", "plain text, not JSON"),
+        ("ABCD1234EFGH5678", "plain text, not JSON"),
+        ("f1e1d000-0000-4000-8000-000000000905", "plain text, not JSON"),
+        ("id: 5\namount: 7\n", "plain text, not JSON"),
+        ("<order><id>5</id></order>", "looks like XML"),
+        ("<?xml version=\"1.0\"?><order/>", "looks like XML"),
+        ("<!DOCTYPE html><html></html>", "looks like HTML"),
+        ("id=5&amount=7", "looks like form data"),
+        ("Action=SendMessage&Version=2012-11-05", "looks like form data"),
+        ("items%5B0%5D=tea", "looks like form data"),
+        ("{'number': 1}", "single quotation marks"),
+        ("[ 'tea' ]", "single quotation marks"),
+        ("{\u{201c}number\u{201d}: 1}", "typographic quotation marks"),
+        (r#"{\"number\": 1}"#, "looks like JSON with escaped quotation marks"),
+        ("{&quot;number&quot;: 1}", "looks like JSON with HTML entities"),
+        ("%7B%22number%22%3A1%7D", "looks like percent-encoded JSON"),
+        ("// a card\n{\"number\": 1}", "starts with a comment"),
+        (
+            "{\"number\": 1}\n{\"number\": 2}\n",
+            "several JSON values, one a line (NDJSON)",
+        ),
+        ("{\"number\": 1}{\"number\": 2}", "several JSON values: send each"),
+        ("{\"number\": 1} and more", "more text after the JSON"),
+    ] {
+        let why = reason(body);
+        assert!(why.starts_with(found), "{body:?}: {why}");
+    }
+}
+
+#[test]
+fn half_of_a_surrogate_pair_is_found_with_its_column() {
+    for (body, column) in [
+        (r#"{"number": 1, "holder": "\ud83d"}"#, 26),
+        (r#"{"number": 1, "holder": "x\udf75"}"#, 27),
+        (r#"{"number": 1, "holder": "\ud83d\u0041"}"#, 26),
+        (r#"{"number": 1, "holder": "\ud83d\ud83c\udf75"}"#, 26),
+        ("{\"number\": 1,\n\"holder\": \"é\\uD83D\"}", 13),
+        (r#"{"number": 1, "holder": "\\\ud83d"}"#, 28),
+    ] {
+        let found = format!("half of a surrogate pair at column {column}: ");
+        assert!(reason(body).starts_with(&found), "{body}: {}", reason(body));
+    }
+    assert!(decode::<Card>(r#"{"number": 1, "holder": "\ud83c\udf75 \\ud83d"}"#).is_ok());
+    let escaped = reason(r#"{"number": 1, "holder": "\\ud83d",}"#);
+    assert!(escaped.starts_with("not JSON: trailing comma"), "{escaped}");
+    let quoted = reason(r#"{"number": 1, "holder": "\"\ud83d"}"#);
+    assert!(quoted.starts_with("half of a surrogate pair at column 28"), "{quoted}");
+}
+
+#[test]
+fn json_of_another_sender_is_recognised() {
+    let records = |source: &str| json!({"Records": [{"eventSource": source}]});
+    for (body, found) in [
+        (records("aws:s3"), "an S3 event notification"),
+        (
+            json!({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b"}),
+            "an S3 test event",
+        ),
+        (records("aws:sqs"), "a whole event of Lambda: "),
+        (records("aws:dynamodb"), "an event of a DynamoDB stream"),
+        (records("aws:kinesis"), "an event of a Kinesis stream"),
+        (
+            json!({"Records": [{"EventSource": "aws:sns"}]}),
+            "a whole event of Lambda, from SNS",
+        ),
+        (
+            json!(["software.amazon.payloadoffloading.PayloadS3Pointer", {"s3BucketName": "b", "s3Key": "k"}]),
+            "an S3 pointer of the SQS extended client library",
+        ),
+        (
+            json!(["com.amazon.sqs.javamessaging.MessageS3Pointer", {"s3BucketName": "b", "s3Key": "k"}]),
+            "an S3 pointer of the SQS extended client library",
+        ),
+        (
+            json!({"Type": "Notification", "TopicArn": "t", "Message": "{}"}),
+            "an SNS notification: set ENVELOPE",
+        ),
+        (
+            json!({"detail-type": "d", "source": "s", "detail": {}}),
+            "an EventBridge event: set ENVELOPE",
+        ),
+        (
+            json!({"specversion": "1.0", "type": "t", "source": "s", "data": {}}),
+            "a CloudEvents event",
+        ),
+        (json!(r#"{"number": 1}"#), "JSON inside a JSON string"),
+        (json!("eyJudW1iZXIiOiAxfQ=="), "looks like JSON in Base64"),
+        (json!({"Records": [{"eventSource": "mine"}]}), "missing field `number`"),
+        (json!({"Records": []}), "missing field `number`"),
+        (json!(["secret"]), "a value is not what the handler expects"),
+        (
+            json!([1, "a list that is longer", "than the struct"]),
+            "a value is not what the handler expects",
+        ),
+    ] {
+        let why = reason(&body.to_string());
+        assert!(why.starts_with(found), "{body}: {why}");
+    }
+}
+
+#[test]
+fn published_events_of_others_are_recognised() {
+    let mut seen = 0;
+    for (file, sample) in published::theirs() {
+        let source = sample["Records"][0]["eventSource"].as_str();
+        if matches!(source, Some("aws:s3" | "aws:dynamodb" | "aws:kinesis")) {
+            seen += 1;
+            let why = reason(&sample.to_string());
+            assert!(why.starts_with("an "), "{file}: {why}");
+        }
+    }
+    assert!(seen >= 3, "{seen}");
+}
+
+#[test]
+fn a_message_that_looks_like_anothers_is_decoded() {
+    let records = r#"{"number": 1, "Records": [{"eventSource": "aws:s3"}], "Event": "s3:TestEvent"}"#;
+    assert!(decode::<Card>(records).is_ok());
+    assert!(decode::<String>(r#""eyJudW1iZXIiOiAxfQ==""#).is_ok());
+}
+
+#[test]
+fn a_raw_body_is_the_text_as_it_is() {
+    for body in ["", "\u{feff}{", "Hello from SQS!", r#""quoted""#] {
+        assert_eq!(decode::<RawBody>(body).unwrap().as_str(), body);
+    }
+    assert_eq!(RawBody::new("a").into_string(), "a");
+}
+
+proptest! {
+    #[test]
+    fn no_body_causes_a_panic(body: String, escapes in r#"[\\"u{}\[\]0-9a-fdD:,= ]{0,40}"#) {
+        for body in [body, escapes] {
+            if let Err(why) = decode::<Card>(&body) {
+                prop_assert!(why.starts_with("malformed body: "));
+            }
+        }
+    }
+}
