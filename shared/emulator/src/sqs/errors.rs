@@ -38,6 +38,10 @@ pub(crate) fn queue_does_not_exist() -> ApiError {
     sqs("QueueDoesNotExist", "The specified queue does not exist.")
 }
 
+pub(crate) fn resource_not_found(message: impl Into<String>) -> ApiError {
+    sqs("ResourceNotFoundException", message)
+}
+
 pub(crate) fn unknown_attribute(name: &str) -> ApiError {
     sqs("InvalidAttributeName", format!("Unknown Attribute {name}."))
 }

@@ -14,6 +14,7 @@ mod errors;
 mod fault;
 mod fields;
 mod message;
+mod move_task;
 mod operations;
 mod queue;
 mod receipt;

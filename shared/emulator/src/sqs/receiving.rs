@@ -60,6 +60,7 @@ impl Receive {
 
     /// Takes what there is. Messages received too often move to the dead-letter queue instead, whichever attempt finds them.
     pub(crate) fn attempt(&self, world: &mut World, now: Instant) -> Result<Attempt, ApiError> {
+        world.run_move_tasks(now);
         let redrive = world.dead_letter_queue(&self.queue);
         let queue = world.queue(&self.queue, now)?;
         let limit = redrive.as_ref().map(|(_, max_receives)| *max_receives);
@@ -79,7 +80,7 @@ impl Receive {
         Ok(Attempt {
             messages,
             moved,
-            next_change,
+            next_change: next_change.into_iter().chain(world.next_move_at()).min(),
         })
     }
 

@@ -70,7 +70,12 @@ impl Sqs {
         if operation == "ReceiveMessage" {
             return self.receive(&Receive::read(&request)?).await;
         }
-        let answer = operations::run(&mut self.world(), operation, &request, Instant::now());
+        let now = Instant::now();
+        let answer = {
+            let mut world = self.world();
+            world.run_move_tasks(now);
+            operations::run(&mut world, operation, &request, now)
+        };
         self.changed.notify_waiters();
         answer
     }
@@ -113,6 +118,7 @@ impl Sqs {
     pub fn peek(&self, queue: &str) -> Vec<QueuedMessage> {
         let now = Instant::now();
         let mut world = self.world();
+        world.run_move_tasks(now);
         let Ok(queue) = world.queue(last_segment(queue), now) else {
             return Vec::new();
         };

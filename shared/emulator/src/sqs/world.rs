@@ -1,6 +1,7 @@
 //! All queues of one region, and what crosses from one queue to another.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
@@ -8,6 +9,7 @@ use super::clock::Clock;
 use super::errors;
 use super::fields::Fields;
 use super::message::Stored;
+use super::move_task::MoveTask;
 use super::queue::Queue;
 use super::settings::Redrive;
 use crate::ApiError;
@@ -26,6 +28,8 @@ pub(crate) struct World {
     pub(crate) deliveries: HashMap<String, u32>,
     /// By queue name, how many messages yet to be sent will be stored twice.
     pub(crate) to_duplicate: HashMap<String, u32>,
+    /// In the order of their start.
+    pub(crate) move_tasks: Vec<MoveTask>,
 }
 
 impl World {
@@ -38,6 +42,7 @@ impl World {
             next_slot: 1,
             deliveries: HashMap::new(),
             to_duplicate: HashMap::new(),
+            move_tasks: Vec::new(),
         }
     }
 
@@ -49,11 +54,12 @@ impl World {
         format!("arn:aws:sqs:{}:{ACCOUNT}:{queue}", self.region)
     }
 
-    fn queue_of_arn(&self, arn: &str) -> Option<&Queue> {
+    pub(crate) fn queue_of_arn(&self, arn: &str) -> Option<&Queue> {
         self.queues.get(self.name_of_arn(arn)?)
     }
 
-    fn name_of_arn<'a>(&self, arn: &'a str) -> Option<&'a str> {
+    /// The name in an ARN of this account and region, whether or not there is such a queue.
+    pub(crate) fn name_of_arn<'a>(&self, arn: &'a str) -> Option<&'a str> {
         let name = arn.rsplit(':').next()?;
         (self.arn(name) == arn).then_some(name)
     }
@@ -93,6 +99,7 @@ impl World {
         let mut stored = stored.moved(self.arn(source), now);
         if self.queues.get(target).is_some_and(Queue::is_fifo) {
             stored.enqueued_at = now;
+            stored.message = Arc::new(stored.message.of_fifo_dead_letter());
         }
         self.store(target, stored);
     }

@@ -1,6 +1,7 @@
 //! The operations that answer at once, each one function from request to response.
 
 mod attributes;
+mod move_tasks;
 mod queues;
 mod send;
 mod settle;
@@ -34,6 +35,9 @@ pub(crate) fn run(world: &mut World, operation: &str, request: &Fields<'_>, now:
         "TagQueue" => tags::add,
         "UntagQueue" => tags::remove,
         "ListQueueTags" => tags::list,
+        "StartMessageMoveTask" => move_tasks::start,
+        "ListMessageMoveTasks" => move_tasks::list,
+        "CancelMessageMoveTask" => move_tasks::cancel,
         _ => return Err(unsupported(operation)),
     };
     run(world, request, now)

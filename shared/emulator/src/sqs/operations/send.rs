@@ -132,7 +132,7 @@ impl Draft {
     /// Stores the message unless it repeats an earlier one, and gives its ID and sequence number.
     fn store(self, world: &mut World, name: &str, now: Instant) -> Result<(String, Option<String>), ApiError> {
         let queue = world.queue(name, now)?;
-        let key = self.send_key(queue);
+        let key = SendKey::of(self.group.as_deref(), self.deduplication_id.as_deref(), &queue.settings);
         if let Some(earlier) = key.as_ref().and_then(|key| queue.deduplication.answered(key, now)) {
             return Ok((earlier.message_id, Some(earlier.sequence_number)));
         }
@@ -153,16 +153,6 @@ impl Draft {
             world.store(name, Stored::new(Arc::clone(&message), now, delay));
         }
         Ok((message_id, sequence_number))
-    }
-
-    /// `None` on a standard queue, which doesn't deduplicate.
-    fn send_key(&self, queue: &Queue) -> Option<SendKey> {
-        let by_group = queue.settings.fifo.as_ref()?.deduplicate_by_group;
-        let group = self.group.clone().filter(|_| by_group);
-        Some(SendKey {
-            group,
-            deduplication_id: self.deduplication_id.clone()?,
-        })
     }
 
     fn into_message(self, id: String, sequence_number: Option<String>, now: Instant) -> Message {

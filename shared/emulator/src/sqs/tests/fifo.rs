@@ -238,6 +238,11 @@ async fn moved_messages_with_equal_deduplication_ids_both_arrive() {
     seconds(30).await;
     client.receive().await;
     assert_eq!(client.sqs.peek("dead.fifo").len(), 2);
+    let client = client.at("dead.fifo");
+    let all = json!({ "AttributeNames": ["All"], "MaxNumberOfMessages": 10 });
+    for message in client.receive_with(all).await {
+        assert_eq!(message["Attributes"]["MessageDeduplicationId"], message["MessageId"]);
+    }
 }
 
 #[tokio::test(start_paused = true)]

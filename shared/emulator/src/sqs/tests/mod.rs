@@ -5,6 +5,7 @@ mod batches;
 mod faults;
 mod fifo;
 mod long_polling;
+mod move_tasks;
 mod nothing_is_lost;
 mod queues;
 mod receiving;

@@ -160,10 +160,10 @@ async fn tags_are_kept_until_removed() {
 #[tokio::test]
 async fn an_operation_that_is_not_emulated_says_where_to_go() {
     let client = Client::standard().await;
-    let error = client.call("StartMessageMoveTask", json!({})).await.unwrap_err();
+    let error = client.call("AddPermission", json!({})).await.unwrap_err();
     assert_eq!(error.name(), "UnsupportedOperation");
     assert!(
-        error.message.contains("StartMessageMoveTask") && error.message.contains("--endpoint-url"),
+        error.message.contains("AddPermission") && error.message.contains("--endpoint-url"),
         "{error}"
     );
 }
@@ -173,7 +173,8 @@ async fn a_malformed_request_ends_in_an_error_for_every_operation() {
     let client = Client::standard().await;
     let operations = "CreateQueue GetQueueUrl DeleteQueue PurgeQueue GetQueueAttributes SetQueueAttributes SendMessage \
         SendMessageBatch ReceiveMessage DeleteMessage DeleteMessageBatch ChangeMessageVisibility \
-        ChangeMessageVisibilityBatch ListDeadLetterSourceQueues TagQueue UntagQueue ListQueueTags";
+        ChangeMessageVisibilityBatch ListDeadLetterSourceQueues TagQueue UntagQueue ListQueueTags \
+        StartMessageMoveTask ListMessageMoveTasks CancelMessageMoveTask";
     for operation in operations.split_whitespace() {
         for request in [
             json!(null),
