@@ -47,7 +47,7 @@ impl World {
     }
 
     pub(crate) fn url(&self, queue: &str) -> String {
-        format!("{}/{ACCOUNT}/{queue}", self.endpoint)
+        url(&self.endpoint, queue)
     }
 
     pub(crate) fn arn(&self, queue: &str) -> String {
@@ -114,6 +114,11 @@ impl World {
         };
         Err(errors::invalid_value("RedrivePolicy", redrive, reason))
     }
+}
+
+/// A queue's URL at an endpoint.
+pub(crate) fn url(endpoint: &str, queue: &str) -> String {
+    format!("{endpoint}/{ACCOUNT}/{queue}")
 }
 
 /// The name in the request's `QueueUrl`, whatever host it names: clients reach the stack under several.

@@ -14,7 +14,7 @@ use crate::sqs::world::World;
 
 /// The fastest rate, in messages per second.
 const MAX_RATE: i64 = 500;
-/// As many tasks of a queue are listed at most; older ones are forgotten.
+/// As many tasks of a queue are listed at most.
 const MAX_RESULTS: i64 = 10;
 
 pub(super) fn start(world: &mut World, request: &Fields<'_>, now: Instant) -> Result<Value, ApiError> {
@@ -42,7 +42,7 @@ pub(super) fn start(world: &mut World, request: &Fields<'_>, now: Instant) -> Re
         status: Status::Running,
     };
     let handle = handle(world, &task);
-    remember(world, task);
+    world.move_tasks.push(task);
     world.run_move_tasks(now);
     Ok(json!({ "TaskHandle": handle }))
 }
@@ -116,19 +116,6 @@ fn check_queues(world: &World, source: &str, destination: Option<&str>) -> Resul
         return Ok(());
     };
     Err(errors::invalid_parameter(problem))
-}
-
-fn remember(world: &mut World, task: MoveTask) {
-    let mut kept = 1;
-    let mut newest_first: Vec<_> = std::mem::take(&mut world.move_tasks);
-    newest_first.reverse();
-    newest_first.retain(|other| {
-        kept += i64::from(other.source == task.source);
-        other.source != task.source || kept <= MAX_RESULTS
-    });
-    newest_first.reverse();
-    world.move_tasks = newest_first;
-    world.move_tasks.push(task);
 }
 
 /// Opaque to clients; on AWS, too, it is made of these two.
