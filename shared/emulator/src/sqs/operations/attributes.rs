@@ -12,7 +12,7 @@ use crate::sqs::message::MessageState;
 use crate::sqs::world::{World, queue_name};
 
 /// All that can be requested, whether or not this queue has it.
-const NAMES: [&str; 22] = [
+pub(crate) const NAMES: [&str; 22] = [
     "All",
     "Policy",
     "VisibilityTimeout",

@@ -7,6 +7,7 @@ mod send;
 mod settle;
 mod tags;
 
+pub(crate) use attributes::NAMES as QUEUE_ATTRIBUTES;
 use serde_json::Value;
 use tokio::time::Instant;
 

@@ -270,16 +270,3 @@ async fn retention_starts_anew_in_a_fifo_dead_letter_queue() {
     seconds(1).await;
     assert!(client.sqs.peek("dead.fifo").is_empty());
 }
-
-#[tokio::test]
-async fn a_receive_attempt_id_is_accepted() {
-    let client = Client::fifo().await;
-    client.send_in_group("a", "a1").await;
-    assert_eq!(
-        client
-            .receive_with(json!({ "ReceiveRequestAttemptId": "x" }))
-            .await
-            .len(),
-        1
-    );
-}

@@ -1,5 +1,6 @@
 //! What a client of SQS can observe, one fact a test.
 
+mod attempts;
 mod attributes;
 mod batches;
 mod faults;
