@@ -37,6 +37,9 @@ impl Sqs {
 
     /// Serves one request that comes over the network: answers as [`call`](Self::call) does, unless a fault affects it.
     pub async fn serve(&self, operation: &str, request: Value) -> Reply {
+        if let Err(error) = world::check_address(&request) {
+            return Reply::Answer(Err(error));
+        }
         let effect = lock(&self.faults).take_effect(operation, &request);
         match effect {
             None => Reply::Answer(self.call(operation, request).await),

@@ -39,9 +39,15 @@ pub(crate) fn run(world: &mut World, operation: &str, request: &Fields<'_>, now:
         "StartMessageMoveTask" => move_tasks::start,
         "ListMessageMoveTasks" => move_tasks::list,
         "CancelMessageMoveTask" => move_tasks::cancel,
-        _ => return Err(unsupported(operation)),
+        "AddPermission" | "RemovePermission" => return Err(unsupported(operation)),
+        _ => return Err(unknown(operation)),
     };
     run(world, request, now)
+}
+
+fn unknown(operation: &str) -> ApiError {
+    let message = format!("SQS has no operation {operation}.");
+    ApiError::bad_request("com.amazon.coral.service#UnknownOperationException", message)
 }
 
 fn unsupported(operation: &str) -> ApiError {

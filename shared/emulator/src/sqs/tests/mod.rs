@@ -13,6 +13,7 @@ mod receiving;
 mod redrive;
 mod sending;
 mod settling;
+mod shapes;
 
 use std::time::Duration;
 
@@ -75,7 +76,7 @@ impl Client {
     }
 
     async fn call(&self, operation: &str, mut request: Value) -> Result<Value, ApiError> {
-        request["QueueUrl"] = format!("{ENDPOINT}/000000000000/{}", self.queue).into();
+        request["QueueUrl"] = queue_url(&self.queue).into();
         self.sqs.call(operation, request).await
     }
 
@@ -152,6 +153,10 @@ impl Client {
             .map(|message| message.state)
             .collect()
     }
+}
+
+fn queue_url(name: &str) -> String {
+    format!("{ENDPOINT}/000000000000/{name}")
 }
 
 fn text(value: &Value) -> String {
