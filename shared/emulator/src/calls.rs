@@ -43,8 +43,13 @@ impl Calls {
 }
 
 fn queue(request: &Value) -> &str {
-    let url = request["QueueUrl"].as_str().unwrap_or_default();
-    url.rsplit('/').next().unwrap_or_default()
+    // A message move task names its source by ARN.
+    let names = ["QueueUrl", "SourceArn"];
+    let name = names
+        .into_iter()
+        .find_map(|name| request[name].as_str())
+        .unwrap_or_default();
+    name.rsplit(['/', ':']).next().unwrap_or_default()
 }
 
 fn table(request: &Value) -> &str {

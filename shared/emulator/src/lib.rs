@@ -5,6 +5,7 @@ mod calls;
 pub mod dynamodb;
 mod fault;
 pub mod lambda;
+mod query;
 mod receiver;
 mod server;
 pub mod sqs;

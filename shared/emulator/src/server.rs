@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures_util::stream;
@@ -17,6 +17,7 @@ use crate::ApiError;
 use crate::api::Reply;
 use crate::calls::{Call, Calls};
 use crate::dynamodb::DynamoDb;
+use crate::query::{Query, refuse_unknown};
 use crate::sqs::{self, Sqs};
 
 /// Larger than any request that SQS or DynamoDB would accept, so that the refusal is theirs.
@@ -56,50 +57,67 @@ impl Services {
         self.calls.all()
     }
 
-    /// Routes for SQS and DynamoDB. Clients post to `/`; some post to the queue's URL instead.
+    /// Routes for SQS and DynamoDB, and a refusal of whatever no route serves. Clients post to `/`; some post to the queue's URL
+    /// instead.
     pub fn router(&self) -> Router {
         Router::new()
             .route("/", post(serve).get(alive))
-            .route("/{account}/{queue}", post(serve))
+            .route("/{account}/{queue}", post(serve).get(refuse))
             .route("/health", get(alive))
+            .method_not_allowed_fallback(refuse_unknown)
+            .fallback(refuse_unknown)
             .layer(DefaultBodyLimit::max(READ_BYTES))
             .with_state(self.clone())
     }
 }
 
-async fn alive() -> &'static str {
-    "the local stack is up\n"
+async fn alive(uri: Uri) -> Response {
+    match Query::of(&uri, b"") {
+        Some(query) => query.refusal(),
+        None => "the local stack is up\n".into_response(),
+    }
 }
 
-async fn serve(State(services): State<Services>, headers: HeaderMap, body: Bytes) -> Response {
-    let target = headers
-        .get("x-amz-target")
-        .and_then(|target| target.to_str().ok())
-        .unwrap_or_default();
+async fn refuse(method: Method, uri: Uri) -> Response {
+    match Query::of(&uri, b"") {
+        Some(query) => query.refusal(),
+        None => refuse_unknown(method, uri).await,
+    }
+}
+
+/// `X-Amz-Target` alone says which service and operation: neither the path nor the content type counts.
+async fn serve(State(services): State<Services>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    let target = text(&headers, "x-amz-target").unwrap_or_default();
+    if target.is_empty()
+        && let Some(query) = Query::of(&uri, &body)
+    {
+        return query.refusal();
+    }
+    let (service, operation) = match target.split_once('.') {
+        Some(("AmazonSQS", operation)) => ("sqs", operation),
+        Some(("DynamoDB_20120810", operation)) => ("dynamodb", operation),
+        _ => return refusal(&unknown_target(target)),
+    };
     let request = match serde_json::from_slice(&body) {
         Ok(request) => request,
         Err(error) => return refusal(&serialization(format!("the request is not JSON: {error}"))),
     };
-    let note = |service, operation| {
-        // Each function has a session token of its own.
-        let function = headers
-            .get("x-amz-security-token")
-            .and_then(|token| token.to_str().ok());
-        if let Some(function) = function {
-            services.calls.note(function, service, operation, &request);
-        }
-    };
-    match target.split_once('.') {
-        Some(("AmazonSQS", operation)) => {
-            note("sqs", operation);
-            reply(services.sqs.serve(operation, request).await)
-        }
-        Some(("DynamoDB_20120810", operation)) => {
-            note("dynamodb", operation);
-            reply(services.dynamodb.serve(operation, request).await)
-        }
-        _ => refusal(&unknown_target(target)),
+    // Each function has a session token of its own.
+    if let Some(function) = text(&headers, "x-amz-security-token") {
+        services.calls.note(function, service, operation, &request);
     }
+    if service == "dynamodb" {
+        return reply(services.dynamodb.serve(operation, request).await);
+    }
+    let mut answer = services.sqs.serve(operation, request).await;
+    if let (Reply::Answer(Ok(output)), Some(host)) = (&mut answer, text(&headers, "host")) {
+        services.sqs.show_urls_at(&format!("http://{host}"), output);
+    }
+    reply(answer)
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 fn serialization(message: String) -> ApiError {
@@ -108,12 +126,12 @@ fn serialization(message: String) -> ApiError {
 
 fn unknown_target(target: &str) -> ApiError {
     let which = match target {
-        "" => "a request without X-Amz-Target (SQS's old query protocol, perhaps)".to_owned(),
+        "" => "a request without X-Amz-Target".to_owned(),
         target => format!("X-Amz-Target {target}"),
     };
     let message = format!(
-        "the local stack serves SQS and DynamoDB in AWS's JSON protocol, and not {which}; \
-         point --endpoint-url at another emulator or at AWS"
+        "the local stack serves SQS (X-Amz-Target AmazonSQS.OPERATION) and DynamoDB (DynamoDB_20120810.OPERATION) in AWS's JSON \
+         protocol, and not {which}; point --endpoint-url at another emulator or at AWS"
     );
     ApiError::bad_request("com.amazon.coral.service#UnknownOperationException", message)
 }
@@ -151,3 +169,6 @@ fn broken_off() -> Response {
     let broken = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
     Body::from_stream(stream::once(async { Err::<Bytes, _>(broken) })).into_response()
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,7 +89,7 @@ impl Stack {
         let router = emulated.router().merge(lambda.router()).merge(receiver.router());
         let queue_urls = match &options.endpoint_override {
             Some(services) => create(&template, services).await?,
-            None => create_before_serving(&template, router.clone()).await?,
+            None => create_before_serving(&template, router.clone(), &endpoint).await?,
         };
         let stack = Self {
             endpoint,
@@ -215,10 +215,18 @@ async fn create(template: &Template, services: &EndpointOverride) -> Result<BTre
 }
 
 /// The same through a port of its own: a client that finds the stack's port open finds queues and tables as well.
-async fn create_before_serving(template: &Template, router: Router) -> Result<BTreeMap<String, String>, StackError> {
-    let (listener, endpoint) = listen(0).await?;
+async fn create_before_serving(
+    template: &Template,
+    router: Router,
+    endpoint: &str,
+) -> Result<BTreeMap<String, String>, StackError> {
+    let (listener, own_endpoint) = listen(0).await?;
     let _serving = serve(listener, router);
-    create(template, &EndpointOverride::emulator(&endpoint)).await
+    let mut urls = create(template, &EndpointOverride::emulator(&own_endpoint)).await?;
+    // Queue URLs are at the port that a client used.
+    urls.values_mut()
+        .for_each(|url| *url = url.replace(&own_endpoint, endpoint));
+    Ok(urls)
 }
 
 fn mapping(mapping: &sam::Mapping, queue_url: String, account: &str) -> Mapping {

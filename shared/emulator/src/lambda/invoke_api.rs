@@ -19,6 +19,8 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::query::refuse_unknown;
+
 use super::{
     function::{Function, Reference},
     invocation::{Invocation, InvokeError},
@@ -33,6 +35,7 @@ pub(super) fn router(lambda: Arc<Lambda>) -> Router {
     Router::new()
         .route("/2015-03-31/functions/{name}/invocations", post(invoke))
         .route("/2015-03-31/functions/{name}/configuration", get(configuration))
+        .method_not_allowed_fallback(refuse_unknown)
         .with_state(lambda)
 }
 

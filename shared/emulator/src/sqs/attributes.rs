@@ -234,9 +234,12 @@ fn check_type<'a>(name: &str, data_type: &'a str) -> Result<&'a str, ApiError> {
     )))
 }
 
+/// "Up to 38 digits of precision, and between 10^-128 and 10^+126": same page. Leading and trailing zeros are no precision.
 /// Rust's `f64` also reads `inf` and `NaN`, which are no numbers here.
 fn is_number(text: &str) -> bool {
-    let digits = text.bytes().filter(u8::is_ascii_digit).count();
     let numeric = |byte: u8| byte.is_ascii_digit() || b"+-.eE".contains(&byte);
-    (1..=MAX_DIGITS).contains(&digits) && text.bytes().all(numeric) && text.parse::<f64>().is_ok_and(f64::is_finite)
+    let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    let in_range = |number: f64| number == 0.0 || (1e-128..=1e126).contains(&number.abs());
+    digits.trim_matches('0').len() <= MAX_DIGITS && text.bytes().all(numeric) && text.parse().is_ok_and(in_range)
 }

@@ -56,7 +56,8 @@ fn check_ids(entries: &[Entry<'_>]) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// The answer to a batch request: each entry's own answer with its ID, or why it failed.
+/// The answer to a batch request: each entry's own answer with its ID, or why it failed. An empty list is left out, though the
+/// API's model requires both ([AWS does so](https://github.com/aws/aws-sdk/issues/657)): clients see whether it is there.
 pub(crate) fn answer<'a>(results: impl IntoIterator<Item = (&'a str, Result<Value, ApiError>)>) -> Value {
     let (mut successful, mut failed) = (Vec::new(), Vec::new());
     for (id, result) in results {
@@ -65,10 +66,10 @@ pub(crate) fn answer<'a>(results: impl IntoIterator<Item = (&'a str, Result<Valu
             Err(error) => failed.push(failure(id, &error)),
         }
     }
-    let mut answer = Map::new();
-    answer.insert("Successful".to_owned(), successful.into());
-    answer.insert("Failed".to_owned(), failed.into());
-    answer.into()
+    let lists = [("Successful", successful), ("Failed", failed)].into_iter();
+    let lists = lists.filter(|(_, entries)| !entries.is_empty());
+    let members: Map<_, _> = lists.map(|(name, entries)| (name.to_owned(), entries.into())).collect();
+    members.into()
 }
 
 fn with_id(id: &str, mut answer: Value) -> Value {

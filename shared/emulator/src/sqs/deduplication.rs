@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::settings::Settings;
+
 /// How long a send is remembered: the deduplication interval of
 /// [Exactly-once processing](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-exactly-once-processing.html).
 const INTERVAL: Duration = Duration::from_secs(5 * 60);
@@ -15,8 +17,19 @@ const FIRST_SEQUENCE_NUMBER: u64 = 10_000_000_000_000_000_000;
 /// What makes two sends the same: the deduplication ID, and the group if the queue's scope is the message group.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct SendKey {
-    pub(crate) group: Option<String>,
-    pub(crate) deduplication_id: String,
+    group: Option<String>,
+    deduplication_id: String,
+}
+
+impl SendKey {
+    /// `None` on a standard queue, which doesn't deduplicate.
+    pub(crate) fn of(group: Option<&str>, deduplication_id: Option<&str>, settings: &Settings) -> Option<Self> {
+        let by_group = settings.fifo.as_ref()?.deduplicate_by_group;
+        Some(Self {
+            group: group.filter(|_| by_group).map(str::to_owned),
+            deduplication_id: deduplication_id?.to_owned(),
+        })
+    }
 }
 
 /// What the first of several equal sends was answered, and all later ones are.

@@ -16,7 +16,7 @@ pub fn query_error_code(error: &ApiError) -> Option<String> {
         "QueueNameExists" => "QueueAlreadyExists",
         "InvalidParameterValueException" => "InvalidParameterValue",
         "MissingRequiredParameterException" => "MissingParameter",
-        "SerializationException" => return None,
+        "SerializationException" | "UnknownOperationException" => return None,
         name @ ("BatchEntryIdsNotDistinct"
         | "BatchRequestTooLong"
         | "EmptyBatchRequest"
@@ -36,6 +36,18 @@ pub(crate) fn sqs(shape: &str, message: impl Into<String>) -> ApiError {
 
 pub(crate) fn queue_does_not_exist() -> ApiError {
     sqs("QueueDoesNotExist", "The specified queue does not exist.")
+}
+
+pub(crate) fn resource_not_found(message: impl Into<String>) -> ApiError {
+    sqs("ResourceNotFoundException", message)
+}
+
+/// A queue URL that is none.
+pub(crate) fn invalid_address(url: &str) -> ApiError {
+    sqs(
+        "InvalidAddress",
+        format!("The address {url} is not valid for this endpoint."),
+    )
 }
 
 pub(crate) fn unknown_attribute(name: &str) -> ApiError {

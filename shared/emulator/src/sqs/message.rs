@@ -7,6 +7,7 @@ use std::time::Duration;
 use md5::{Digest, Md5};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::attributes::Attributes;
 use super::clock::Clock;
@@ -14,8 +15,9 @@ use super::clock::Clock;
 /// Who sent every message here. AWS gives the unique ID of the sending user or role.
 const SENDER_ID: &str = "AIDALOCALLOCALLOCAL00";
 
-/// A message as sent; the same in every copy and after a move to another queue.
-#[derive(Debug)]
+/// A message as sent; the same in every copy, and after a move to another queue but for what [`Message::of_fifo_dead_letter`]
+/// and [`Message::sent_again`] change.
+#[derive(Debug, Clone)]
 pub(crate) struct Message {
     pub(crate) id: String,
     pub(crate) body: String,
@@ -73,6 +75,28 @@ pub enum MessageState {
     InFlight,
     /// Not yet to be received for the first time.
     Delayed,
+}
+
+impl Message {
+    /// The message as SQS moves it from a FIFO queue to its dead-letter queue: "the original message's deduplication ID will be
+    /// replaced with the original message's ID", so that the dead-letter queue keeps two messages that share one
+    /// ([dead-letter queue redrive](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html)).
+    pub(crate) fn of_fifo_dead_letter(&self) -> Self {
+        Self {
+            deduplication_id: Some(self.id.clone()),
+            ..self.clone()
+        }
+    }
+
+    /// The message as a message move task sends it: a new message with a new ID and send time (same page).
+    pub(crate) fn sent_again(&self, sequence_number: Option<String>, now: Instant) -> Self {
+        Self {
+            id: Uuid::new_v4().to_string(),
+            sequence_number,
+            sent_at: now,
+            ..self.clone()
+        }
+    }
 }
 
 impl Stored {

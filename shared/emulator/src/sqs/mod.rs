@@ -2,22 +2,25 @@
 //!
 //! What a consumer can observe is what AWS documents: visibility timeouts, receive counts, redrive, message groups,
 //! deduplication, long polling, batch results and errors. Left out on purpose, because state here is consistent at once:
-//! the 60 seconds to wait after `DeleteQueue` and between two `PurgeQueue`. `ReceiveRequestAttemptId` is accepted and
-//! ignored: each receive is a new one. Throughput and in-flight quotas are not enforced.
+//! the 60 seconds to wait after `DeleteQueue` and between two `PurgeQueue`. Throughput and in-flight quotas are not enforced.
 
+mod attempts;
 mod attributes;
 mod batch;
 mod characters;
 mod clock;
 mod deduplication;
+mod encryption;
 mod errors;
 mod fault;
 mod fields;
 mod message;
+mod move_task;
 mod operations;
 mod queue;
 mod receipt;
 mod receiving;
+mod redrive;
 mod service;
 mod settings;
 mod world;

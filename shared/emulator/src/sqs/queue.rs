@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::attempts::Attempts;
 use super::deduplication::Deduplication;
 use super::errors;
 use super::message::{MessageState, Stored};
@@ -27,6 +28,7 @@ pub(crate) struct Queue {
     /// By slot, a number that grows with every message stored: the order of arrival.
     pub(crate) messages: BTreeMap<u64, Stored>,
     pub(crate) deduplication: Deduplication,
+    pub(crate) attempts: Attempts,
 }
 
 impl Queue {
@@ -39,6 +41,7 @@ impl Queue {
             modified_at: now,
             messages: BTreeMap::new(),
             deduplication: Deduplication::default(),
+            attempts: Attempts::default(),
         }
     }
 

@@ -5,9 +5,11 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::characters::token;
 use super::errors;
 use super::fields::Fields;
 use super::message::{self, Wanted};
+use super::operations::QUEUE_ATTRIBUTES;
 use super::queue::{MAX_VISIBILITY_SECONDS, Queue};
 use super::receipt::Receipt;
 use super::world::{World, queue_name};
@@ -22,6 +24,8 @@ pub(crate) struct Receive {
     /// `None` means the queue's own wait time.
     wait: Option<Duration>,
     wanted: Wanted,
+    /// For FIFO queues.
+    attempt_id: Option<String>,
 }
 
 /// What an attempt found.
@@ -47,6 +51,7 @@ impl Receive {
             visibility: seconds(request, "VisibilityTimeout", MAX_VISIBILITY_SECONDS)?,
             wait: seconds(request, "WaitTimeSeconds", 20)?,
             wanted: wanted(request)?,
+            attempt_id: token(request, "ReceiveRequestAttemptId")?.map(str::to_owned),
         })
     }
 
@@ -60,17 +65,25 @@ impl Receive {
 
     /// Takes what there is. Messages received too often move to the dead-letter queue instead, whichever attempt finds them.
     pub(crate) fn attempt(&self, world: &mut World, now: Instant) -> Result<Attempt, ApiError> {
+        world.run_move_tasks(now);
         let redrive = world.dead_letter_queue(&self.queue);
         let queue = world.queue(&self.queue, now)?;
+        if let Some(slots) = self.repeat(queue, now)? {
+            let messages = self.describe(world, &slots);
+            return Ok(Attempt {
+                messages,
+                moved: false,
+                next_change: None,
+            });
+        }
         let limit = redrive.as_ref().map(|(_, max_receives)| *max_receives);
         let (slots, exhausted) = self.choose(queue, limit, now);
-        let received: Vec<String> = slots.iter().filter_map(|slot| self.take(queue, *slot, now)).collect();
-        let dead: Vec<_> = exhausted
-            .iter()
-            .filter_map(|slot| queue.messages.remove(slot))
-            .collect();
+        self.take(queue, &slots, now);
+        let dead = exhausted.iter().filter_map(|slot| queue.messages.remove(slot));
+        let dead: Vec<_> = dead.collect();
         let next_change = queue.next_change(now);
-        let messages = self.describe(world, &slots, &received);
+        count(world, &self.queue, &slots);
+        let messages = self.describe(world, &slots);
         let moved = !dead.is_empty();
         if let Some((target, _)) = redrive {
             dead.into_iter()
@@ -79,8 +92,35 @@ impl Receive {
         Ok(Attempt {
             messages,
             moved,
-            next_change,
+            next_change: next_change.into_iter().chain(world.next_move_at()).min(),
         })
+    }
+
+    /// The messages of an earlier attempt with the same ID, hidden anew; `None` if this is a new one.
+    fn repeat(&self, queue: &mut Queue, now: Instant) -> Result<Option<Vec<u64>>, ApiError> {
+        let Some(id) = self.attempt_id.as_deref() else {
+            return Ok(None);
+        };
+        if !queue.is_fifo() {
+            let reason = "The request include parameter that is not valid for this queue type.";
+            return Err(errors::invalid_value("ReceiveRequestAttemptId", id, reason));
+        }
+        let slots = queue.attempts.repeated(id, &queue.messages, now)?;
+        if slots.is_empty() {
+            return Ok(None);
+        }
+        let visibility = self.visibility(queue);
+        for slot in &slots {
+            if let Some(stored) = queue.messages.get_mut(slot) {
+                stored.visible_at = now + visibility;
+            }
+        }
+        queue.attempts.remember(id, &slots, &queue.messages, now);
+        Ok(Some(slots))
+    }
+
+    fn visibility(&self, queue: &Queue) -> Duration {
+        self.visibility.unwrap_or(queue.settings.visibility())
     }
 
     /// The slots to receive, and those found on the way that were received too often.
@@ -100,37 +140,42 @@ impl Receive {
         (chosen, exhausted)
     }
 
-    /// Marks a message received and gives the handle of this receive.
-    fn take(&self, queue: &mut Queue, slot: u64, now: Instant) -> Option<String> {
-        let visibility = self.visibility.unwrap_or(queue.settings.visibility());
-        let stored = queue.messages.get_mut(&slot)?;
-        stored.receive(now, visibility);
-        Some(
-            Receipt {
+    /// Marks messages received.
+    fn take(&self, queue: &mut Queue, slots: &[u64], now: Instant) {
+        let visibility = self.visibility(queue);
+        for slot in slots {
+            if let Some(stored) = queue.messages.get_mut(slot) {
+                stored.receive(now, visibility);
+            }
+        }
+        if let Some(id) = &self.attempt_id {
+            queue.attempts.remember(id, slots, &queue.messages, now);
+        }
+    }
+
+    fn describe(&self, world: &World, slots: &[u64]) -> Vec<Value> {
+        let Some(queue) = world.queues.get(&self.queue) else {
+            return Vec::new();
+        };
+        let stored = slots.iter().filter_map(|slot| Some((*slot, queue.messages.get(slot)?)));
+        let describe = |(slot, stored): (u64, &message::Stored)| {
+            let receipt = Receipt {
                 queue: queue.id,
                 slot,
                 receive: stored.receives,
-            }
-            .handle(),
-        )
+            };
+            message::to_json(stored, &receipt.handle(), &self.wanted, &world.clock)
+        };
+        stored.map(describe).collect()
     }
+}
 
-    fn describe(&self, world: &mut World, slots: &[u64], handles: &[String]) -> Vec<Value> {
-        let World {
-            queues,
-            clock,
-            deliveries,
-            ..
-        } = world;
-        let Some(queue) = queues.get(&self.queue) else {
-            return Vec::new();
-        };
-        let stored = slots.iter().filter_map(|slot| queue.messages.get(slot));
-        let describe = |(stored, handle): (&message::Stored, &String)| {
-            *deliveries.entry(stored.message.id.clone()).or_default() += 1;
-            message::to_json(stored, handle, &self.wanted, clock)
-        };
-        stored.zip(handles).map(describe).collect()
+/// Counts a receive of each of these messages.
+fn count(world: &mut World, queue: &str, slots: &[u64]) {
+    let World { queues, deliveries, .. } = world;
+    let messages = queues.get(queue).map(|queue| &queue.messages);
+    for stored in slots.iter().filter_map(|slot| messages?.get(slot)) {
+        *deliveries.entry(stored.message.id.clone()).or_default() += 1;
     }
 }
 
@@ -154,10 +199,13 @@ const SYSTEM_ATTRIBUTES: [&str; 10] = [
     "DeadLetterQueueSourceArn",
 ];
 
-/// `AttributeNames` is the older name of `MessageSystemAttributeNames`; both count.
+/// `AttributeNames` is the older name of `MessageSystemAttributeNames`; both count. Its type also has the attributes of queues,
+/// which are ignored there.
 fn wanted(request: &Fields<'_>) -> Result<Wanted, ApiError> {
     let mut system = request.texts("MessageSystemAttributeNames")?;
-    system.extend(request.texts("AttributeNames")?);
+    let older = request.texts("AttributeNames")?;
+    let of_queues = |name: &&str| *name != "All" && QUEUE_ATTRIBUTES.contains(name);
+    system.extend(older.into_iter().filter(|name| !of_queues(name)));
     if let Some(unknown) = system.iter().find(|name| !SYSTEM_ATTRIBUTES.contains(name)) {
         return Err(errors::unknown_attribute(unknown));
     }

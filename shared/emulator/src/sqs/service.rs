@@ -11,7 +11,7 @@ use super::fields::Fields;
 use super::message::QueuedMessage;
 use super::operations;
 use super::receiving::Receive;
-use super::world::{World, last_segment};
+use super::world::{self, World, last_segment};
 use crate::ApiError;
 use crate::api::Reply;
 use crate::fault::Faults;
@@ -37,6 +37,9 @@ impl Sqs {
 
     /// Serves one request that comes over the network: answers as [`call`](Self::call) does, unless a fault affects it.
     pub async fn serve(&self, operation: &str, request: Value) -> Reply {
+        if let Err(error) = world::check_address(&request) {
+            return Reply::Answer(Err(error));
+        }
         let effect = lock(&self.faults).take_effect(operation, &request);
         match effect {
             None => Reply::Answer(self.call(operation, request).await),
@@ -70,7 +73,12 @@ impl Sqs {
         if operation == "ReceiveMessage" {
             return self.receive(&Receive::read(&request)?).await;
         }
-        let answer = operations::run(&mut self.world(), operation, &request, Instant::now());
+        let now = Instant::now();
+        let answer = {
+            let mut world = self.world();
+            world.run_move_tasks(now);
+            operations::run(&mut world, operation, &request, now)
+        };
         self.changed.notify_waiters();
         answer
     }
@@ -113,10 +121,31 @@ impl Sqs {
     pub fn peek(&self, queue: &str) -> Vec<QueuedMessage> {
         let now = Instant::now();
         let mut world = self.world();
+        world.run_move_tasks(now);
         let Ok(queue) = world.queue(last_segment(queue), now) else {
             return Vec::new();
         };
         queue.messages.values().map(|stored| stored.peek(now)).collect()
+    }
+
+    /// Replaces this SQS's endpoint in the queue URLs of an answer by the one that its client used.
+    ///
+    /// AWS's own URLs always name AWS. Here a client may reach the stack by another name or port (from a container, through a
+    /// tunnel), and some clients post to the queue's URL.
+    pub(crate) fn show_urls_at(&self, endpoint: &str, answer: &mut Value) {
+        let own = self.world().url("");
+        let names = ["QueueUrl", "QueueUrls", "queueUrls"];
+        let Value::Object(members) = answer else { return };
+        let values = members.iter_mut().filter(|(name, _)| names.contains(&name.as_str()));
+        let urls = values.flat_map(|(_, value)| match value {
+            Value::Array(urls) => urls.iter_mut().collect(),
+            url => vec![url],
+        });
+        for url in urls {
+            if let Some(name) = url.as_str().and_then(|url| url.strip_prefix(&own)) {
+                *url = world::url(endpoint, name).into();
+            }
+        }
     }
 
     /// How often this message was received so far, from whatever queue and even if it is deleted by now.

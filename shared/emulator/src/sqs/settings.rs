@@ -4,22 +4,15 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
+use super::encryption::Encryption;
 use super::errors;
+use super::redrive::{Redrive, RedriveAllow};
 use crate::ApiError;
 
 /// 1 MiB, the most a message or a batch of them may have.
 pub(crate) const MAX_MESSAGE_BYTES: u32 = 1_048_576;
-
-/// Attributes that change nothing observable here: stored and returned as given.
-const KEPT: [&str; 5] = [
-    "KmsMasterKeyId",
-    "KmsDataKeyReusePeriodSeconds",
-    "SqsManagedSseEnabled",
-    "Policy",
-    "RedriveAllowPolicy",
-];
 
 /// Ranges and defaults as of
 /// [SetQueueAttributes](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html).
@@ -32,7 +25,10 @@ pub(crate) struct Settings {
     pub(crate) visibility_seconds: u32,
     pub(crate) redrive: Option<Redrive>,
     pub(crate) fifo: Option<FifoSettings>,
-    kept: BTreeMap<String, String>,
+    pub(crate) redrive_allow: RedriveAllow,
+    encryption: Encryption,
+    /// Changes nothing here: stored and returned as given.
+    policy: Option<String>,
 }
 
 /// Only FIFO queues have these.
@@ -41,13 +37,6 @@ pub(crate) struct FifoSettings {
     pub(crate) content_based_deduplication: bool,
     pub(crate) deduplicate_by_group: bool,
     throughput_by_group: bool,
-}
-
-/// Where a message goes after too many receives.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Redrive {
-    pub(crate) target_arn: String,
-    pub(crate) max_receive_count: u32,
 }
 
 impl Settings {
@@ -60,7 +49,9 @@ impl Settings {
             visibility_seconds: 30,
             redrive: None,
             fifo: fifo.then(FifoSettings::default),
-            kept: BTreeMap::from([("SqsManagedSseEnabled".to_owned(), "true".to_owned())]),
+            redrive_allow: RedriveAllow::default(),
+            encryption: Encryption::default(),
+            policy: None,
         }
     }
 
@@ -72,8 +63,14 @@ impl Settings {
         Duration::from_secs(self.retention_seconds.into())
     }
 
-    /// Sets one attribute by its name in the API.
-    pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
+    /// Sets attributes by their names in the API. Not all may be set if there is an error.
+    pub(crate) fn set_all(&mut self, attributes: &[(&str, &str)]) -> Result<(), ApiError> {
+        Encryption::check_one_kind(attributes)?;
+        attributes.iter().try_for_each(|(name, value)| self.set(name, value))?;
+        self.check()
+    }
+
+    fn set(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
         match name {
             "DelaySeconds" => self.delay_seconds = number(name, value, 0..=900)?,
             "MaximumMessageSize" => self.maximum_message_bytes = number(name, value, 1024..=MAX_MESSAGE_BYTES)?,
@@ -87,16 +84,16 @@ impl Settings {
                 None if name == "ContentBasedDeduplication" => return Err(errors::unknown_attribute(name)),
                 None => return Err(only_for_fifo(name)),
             },
-            // An empty value takes a policy or key away.
-            _ if KEPT.contains(&name) && value.is_empty() => drop(self.kept.remove(name)),
-            _ if KEPT.contains(&name) => drop(self.kept.insert(name.to_owned(), value.to_owned())),
+            "RedriveAllowPolicy" => self.redrive_allow = RedriveAllow::parse(value)?,
+            "Policy" => self.policy = policy(value)?,
+            _ if Encryption::NAMES.contains(&name) => self.encryption.set(name, value)?,
             _ => return Err(errors::unknown_attribute(name)),
         }
         Ok(())
     }
 
     /// What can only be judged once all attributes of a request are set.
-    pub(crate) fn check(&self) -> Result<(), ApiError> {
+    fn check(&self) -> Result<(), ApiError> {
         match &self.fifo {
             Some(fifo) if fifo.throughput_by_group && !fifo.deduplicate_by_group => {
                 Err(errors::invalid_attribute_value(
@@ -110,15 +107,21 @@ impl Settings {
 
     /// All attributes with the names and values that `GetQueueAttributes` gives them.
     pub(crate) fn describe(&self) -> BTreeMap<String, String> {
-        let mut all = self.kept.clone();
+        let mut all = self.encryption.describe();
         let mut add = |name: &str, value: String| all.insert(name.to_owned(), value);
         add("DelaySeconds", self.delay_seconds.to_string());
         add("MaximumMessageSize", self.maximum_message_bytes.to_string());
         add("MessageRetentionPeriod", self.retention_seconds.to_string());
         add("ReceiveMessageWaitTimeSeconds", self.wait_seconds.to_string());
         add("VisibilityTimeout", self.visibility_seconds.to_string());
+        if let Some(policy) = &self.policy {
+            add("Policy", policy.clone());
+        }
+        if let Some(policy) = self.redrive_allow.text() {
+            add("RedriveAllowPolicy", policy.to_owned());
+        }
         if let Some(redrive) = &self.redrive {
-            add("RedrivePolicy", redrive.to_string());
+            add("RedrivePolicy", redrive.describe());
         }
         if let Some(fifo) = &self.fifo {
             let choice = |by_group: bool, group: &str, queue: &str| if by_group { group } else { queue }.to_owned();
@@ -161,52 +164,18 @@ impl FifoSettings {
     }
 }
 
-impl Redrive {
-    /// `None` for an empty policy, which takes the redrive away.
-    fn parse(policy: &str) -> Result<Option<Self>, ApiError> {
-        if policy.is_empty() {
-            return Ok(None);
-        }
-        let invalid = |reason: &str| errors::invalid_value("RedrivePolicy", policy, reason);
-        let json: Value =
-            serde_json::from_str(policy).map_err(|_| invalid("Redrive policy is not a valid JSON map."))?;
-        let target = json["deadLetterTargetArn"].as_str();
-        let target = target
-            .ok_or_else(|| invalid("Redrive policy does not contain mandatory attribute: deadLetterTargetArn."))?;
-        if !target.starts_with("arn:") {
-            return Err(invalid("Invalid value for deadLetterTargetArn."));
-        }
-        let count = match &json["maxReceiveCount"] {
-            Value::Null => {
-                return Err(invalid(
-                    "Redrive policy does not contain mandatory attribute: maxReceiveCount.",
-                ));
-            }
-            Value::String(count) => count.parse().ok(),
-            count => count.as_u64(),
-        };
-        let count = count
-            .and_then(|count| u32::try_from(count).ok())
-            .filter(|count| (1..=1000).contains(count));
-        let reason = "Invalid value for maxReceiveCount, valid values are from 1 to 1000 both inclusive.";
-        let max_receive_count = count.ok_or_else(|| invalid(reason))?;
-        Ok(Some(Self {
-            target_arn: target.to_owned(),
-            max_receive_count,
-        }))
-    }
-}
-
-impl std::fmt::Display for Redrive {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        json!({ "deadLetterTargetArn": self.target_arn, "maxReceiveCount": self.max_receive_count }).fmt(f)
-    }
-}
-
-fn number(name: &str, value: &str, range: RangeInclusive<u32>) -> Result<u32, ApiError> {
+pub(super) fn number(name: &str, value: &str, range: RangeInclusive<u32>) -> Result<u32, ApiError> {
     let in_range = value.parse().ok().filter(|number| range.contains(number));
     let reason = || format!("Must be an integer from {} to {}.", range.start(), range.end());
     in_range.ok_or_else(|| errors::invalid_attribute_value(name, &reason()))
+}
+
+/// `None` for an empty value, which takes the policy away.
+fn policy(text: &str) -> Result<Option<String>, ApiError> {
+    if !text.is_empty() && serde_json::from_str::<Map<String, Value>>(text).is_err() {
+        return Err(errors::invalid_attribute_value("Policy", "It is not a JSON object."));
+    }
+    Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
 }
 
 fn same_type(fifo: &str) -> Result<(), ApiError> {

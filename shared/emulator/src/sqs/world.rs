@@ -1,19 +1,22 @@
 //! All queues of one region, and what crosses from one queue to another.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::clock::Clock;
 use super::errors;
 use super::fields::Fields;
 use super::message::Stored;
+use super::move_task::MoveTask;
 use super::queue::Queue;
-use super::settings::Redrive;
+use super::settings::Settings;
 use crate::ApiError;
 
 /// The account that owns everything here, as in other emulators.
-const ACCOUNT: &str = "000000000000";
+pub(crate) const ACCOUNT: &str = "000000000000";
 
 #[derive(Debug)]
 pub(crate) struct World {
@@ -26,6 +29,8 @@ pub(crate) struct World {
     pub(crate) deliveries: HashMap<String, u32>,
     /// By queue name, how many messages yet to be sent will be stored twice.
     pub(crate) to_duplicate: HashMap<String, u32>,
+    /// In the order of their start.
+    pub(crate) move_tasks: Vec<MoveTask>,
 }
 
 impl World {
@@ -38,22 +43,24 @@ impl World {
             next_slot: 1,
             deliveries: HashMap::new(),
             to_duplicate: HashMap::new(),
+            move_tasks: Vec::new(),
         }
     }
 
     pub(crate) fn url(&self, queue: &str) -> String {
-        format!("{}/{ACCOUNT}/{queue}", self.endpoint)
+        url(&self.endpoint, queue)
     }
 
     pub(crate) fn arn(&self, queue: &str) -> String {
         format!("arn:aws:sqs:{}:{ACCOUNT}:{queue}", self.region)
     }
 
-    fn queue_of_arn(&self, arn: &str) -> Option<&Queue> {
+    pub(crate) fn queue_of_arn(&self, arn: &str) -> Option<&Queue> {
         self.queues.get(self.name_of_arn(arn)?)
     }
 
-    fn name_of_arn<'a>(&self, arn: &'a str) -> Option<&'a str> {
+    /// The name in an ARN of this account and region, whether or not there is such a queue.
+    pub(crate) fn name_of_arn<'a>(&self, arn: &'a str) -> Option<&'a str> {
         let name = arn.rsplit(':').next()?;
         (self.arn(name) == arn).then_some(name)
     }
@@ -93,25 +100,65 @@ impl World {
         let mut stored = stored.moved(self.arn(source), now);
         if self.queues.get(target).is_some_and(Queue::is_fifo) {
             stored.enqueued_at = now;
+            stored.message = Arc::new(stored.message.of_fifo_dead_letter());
         }
         self.store(target, stored);
     }
 
-    /// Whether the target of a redrive policy exists and is of the same type.
-    pub(crate) fn check_redrive(&self, redrive: Option<&Redrive>, fifo: bool) -> Result<(), ApiError> {
-        let Some(redrive) = redrive else { return Ok(()) };
-        let reason = match self.queue_of_arn(&redrive.target_arn) {
+    /// Whether the target of a queue's redrive policy exists, is of the same type and allows this source.
+    pub(crate) fn check_redrive(&self, source: &str, settings: &Settings) -> Result<(), ApiError> {
+        let Some(redrive) = &settings.redrive else {
+            return Ok(());
+        };
+        let target = self.queue_of_arn(&redrive.target_arn);
+        let reason = match target.map(|target| &target.settings) {
             None => "Dead letter target does not exist.",
-            Some(target) if target.is_fifo() != fifo => "Dead-letter queue must be same type of queue as the source.",
+            Some(target) if target.fifo.is_some() != settings.fifo.is_some() => {
+                "Dead-letter queue must be same type of queue as the source."
+            }
+            Some(target) if !target.redrive_allow.allows(&self.arn(source)) => {
+                "The RedriveAllowPolicy of the dead-letter queue does not allow this source queue."
+            }
             Some(_) => return Ok(()),
         };
         Err(errors::invalid_value("RedrivePolicy", redrive, reason))
     }
 }
 
-/// The name in the request's `QueueUrl`, whatever host it names: clients reach the stack under several.
+/// A queue's URL at an endpoint.
+pub(crate) fn url(endpoint: &str, queue: &str) -> String {
+    format!("{endpoint}/{ACCOUNT}/{queue}")
+}
+
+/// The name in the request's `QueueUrl`, whatever host it names: clients reach the stack under several. In this process a queue
+/// may also be given by its name alone.
+///
+/// # Errors
+/// It is no URL with an account and a name, such as an ARN; or the account is another.
 pub(crate) fn queue_name<'a>(request: &Fields<'a>) -> Result<&'a str, ApiError> {
-    Ok(last_segment(request.required_text("QueueUrl")?))
+    let url = request.text("QueueUrl")?.filter(|url| !url.is_empty());
+    let url = url.ok_or_else(|| errors::missing_parameter("QueueUrl"))?;
+    match account_and_name(url) {
+        Some((ACCOUNT, name)) => Ok(name),
+        Some(_) => Err(errors::queue_does_not_exist()),
+        None if !url.contains(['/', ':']) => Ok(url),
+        None => Err(errors::invalid_address(url)),
+    }
+}
+
+/// Over the network a queue is given by its URL, as on AWS.
+pub(crate) fn check_address(request: &Value) -> Result<(), ApiError> {
+    match request["QueueUrl"].as_str().filter(|url| !url.is_empty()) {
+        Some(url) if account_and_name(url).is_none() => Err(errors::invalid_address(url)),
+        _ => Ok(()),
+    }
+}
+
+fn account_and_name(url: &str) -> Option<(&str, &str)> {
+    let address = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"))?;
+    let (_host, path) = address.split_once('/')?;
+    let (account, name) = path.split_once('/')?;
+    (!name.is_empty() && !name.contains('/')).then_some((account, name))
 }
 
 /// The queue name at the end of a URL; a bare name is one already.

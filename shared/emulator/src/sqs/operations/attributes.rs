@@ -12,7 +12,7 @@ use crate::sqs::message::MessageState;
 use crate::sqs::world::{World, queue_name};
 
 /// All that can be requested, whether or not this queue has it.
-const NAMES: [&str; 22] = [
+pub(crate) const NAMES: [&str; 22] = [
     "All",
     "Policy",
     "VisibilityTimeout",
@@ -48,7 +48,11 @@ pub(super) fn get(world: &mut World, request: &Fields<'_>, now: Instant) -> Resu
     if !wanted.contains(&"All") {
         attributes.retain(|name, _| wanted.contains(&name.as_str()));
     }
-    Ok(json!({ "Attributes": attributes }))
+    Ok(if attributes.is_empty() {
+        json!({})
+    } else {
+        json!({ "Attributes": attributes })
+    })
 }
 
 fn describe(world: &World, name: &str, now: Instant) -> BTreeMap<String, String> {
@@ -79,11 +83,12 @@ fn describe(world: &World, name: &str, now: Instant) -> BTreeMap<String, String>
 pub(super) fn set(world: &mut World, request: &Fields<'_>, now: Instant) -> Result<Value, ApiError> {
     let name = queue_name(request)?;
     let mut settings = world.queue(name, now)?.settings.clone();
-    for (attribute, value) in request.text_map("Attributes")? {
-        settings.set(attribute, value)?;
+    let attributes = request.text_map("Attributes")?;
+    if attributes.is_empty() {
+        return Err(errors::missing_parameter("Attributes"));
     }
-    settings.check()?;
-    world.check_redrive(settings.redrive.as_ref(), settings.fifo.is_some())?;
+    settings.set_all(&attributes)?;
+    world.check_redrive(name, &settings)?;
     world.queue(name, now)?.reconfigure(settings, now);
     Ok(json!({}))
 }

@@ -1,11 +1,13 @@
 //! The operations that answer at once, each one function from request to response.
 
 mod attributes;
+mod move_tasks;
 mod queues;
 mod send;
 mod settle;
 mod tags;
 
+pub(crate) use attributes::NAMES as QUEUE_ATTRIBUTES;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -34,9 +36,18 @@ pub(crate) fn run(world: &mut World, operation: &str, request: &Fields<'_>, now:
         "TagQueue" => tags::add,
         "UntagQueue" => tags::remove,
         "ListQueueTags" => tags::list,
-        _ => return Err(unsupported(operation)),
+        "StartMessageMoveTask" => move_tasks::start,
+        "ListMessageMoveTasks" => move_tasks::list,
+        "CancelMessageMoveTask" => move_tasks::cancel,
+        "AddPermission" | "RemovePermission" => return Err(unsupported(operation)),
+        _ => return Err(unknown(operation)),
     };
     run(world, request, now)
+}
+
+fn unknown(operation: &str) -> ApiError {
+    let message = format!("SQS has no operation {operation}.");
+    ApiError::bad_request("com.amazon.coral.service#UnknownOperationException", message)
 }
 
 fn unsupported(operation: &str) -> ApiError {

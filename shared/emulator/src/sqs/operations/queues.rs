@@ -4,12 +4,13 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::tags;
 use crate::ApiError;
 use crate::sqs::errors;
 use crate::sqs::fields::Fields;
 use crate::sqs::queue::Queue;
 use crate::sqs::settings::Settings;
-use crate::sqs::world::{World, queue_name};
+use crate::sqs::world::{ACCOUNT, World, queue_name};
 
 /// The longest page of a listing, and its default.
 const MAX_RESULTS: i64 = 1000;
@@ -24,15 +25,10 @@ pub(super) fn create(world: &mut World, request: &Fields<'_>, now: Instant) -> R
         check_same(existing, &attributes)?;
     } else {
         let mut settings = Settings::new(fifo);
-        attributes
-            .iter()
-            .try_for_each(|(name, value)| settings.set(name, value))?;
-        settings.check()?;
-        world.check_redrive(settings.redrive.as_ref(), fifo)?;
+        settings.set_all(&attributes)?;
+        world.check_redrive(name, &settings)?;
         let mut queue = Queue::new(settings, now);
-        queue
-            .tags
-            .extend(tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        tags::put(&mut queue.tags, name, &tags)?;
         world.queues.insert(name.to_owned(), queue);
     }
     Ok(json!({ "QueueUrl": world.url(name) }))
@@ -60,9 +56,7 @@ fn check_name(name: &str, fifo: bool) -> Result<(), ApiError> {
 /// Creating a queue again is fine unless it names an attribute with another value.
 fn check_same(existing: &Queue, attributes: &[(&str, &str)]) -> Result<(), ApiError> {
     let mut wanted = existing.settings.clone();
-    for (name, value) in attributes {
-        wanted.set(name, value)?;
-    }
+    wanted.set_all(attributes)?;
     let (wanted, existing) = (wanted.describe(), existing.settings.describe());
     match attributes
         .iter()
@@ -78,6 +72,10 @@ fn check_same(existing: &Queue, attributes: &[(&str, &str)]) -> Result<(), ApiEr
 
 pub(super) fn get_url(world: &mut World, request: &Fields<'_>, now: Instant) -> Result<Value, ApiError> {
     let name = request.required_text("QueueName")?;
+    let owner = request.text("QueueOwnerAWSAccountId")?;
+    if owner.is_some_and(|owner| owner != ACCOUNT) {
+        return Err(errors::queue_does_not_exist());
+    }
     world.queue(name, now)?;
     Ok(json!({ "QueueUrl": world.url(name) }))
 }
@@ -98,7 +96,11 @@ pub(super) fn purge(world: &mut World, request: &Fields<'_>, now: Instant) -> Re
 pub(super) fn list(world: &mut World, request: &Fields<'_>, _: Instant) -> Result<Value, ApiError> {
     let prefix = request.text("QueueNamePrefix")?.unwrap_or_default();
     let names = world.queues.keys().filter(|name| name.starts_with(prefix));
-    page(world, request, "QueueUrls", names.map(String::as_str))
+    let mut answer = page(world, request, "QueueUrls", names.map(String::as_str))?;
+    if let Value::Object(members) = &mut answer {
+        members.retain(|_, urls| urls != &json!([]));
+    }
+    Ok(answer)
 }
 
 pub(super) fn list_dead_letter_sources(
@@ -124,14 +126,16 @@ pub(super) fn list_dead_letter_sources(
     page(world, request, "queueUrls", names)
 }
 
-/// One page of URLs under this member; the token for the next page is the last name of this one.
+/// One page of URLs under this member; the token for the next page is the last name of this one. Without `MaxResults` there is
+/// no token: [ListQueues](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ListQueues.html).
 fn page<'a>(
     world: &World,
     request: &Fields<'_>,
     member: &str,
     sorted_names: impl Iterator<Item = &'a str>,
 ) -> Result<Value, ApiError> {
-    let max = request.integer("MaxResults")?.unwrap_or(MAX_RESULTS);
+    let requested = request.integer("MaxResults")?;
+    let max = requested.unwrap_or(MAX_RESULTS);
     if !(1..=MAX_RESULTS).contains(&max) {
         return Err(errors::out_of_range("MaxResults", max, 1, MAX_RESULTS));
     }
@@ -142,7 +146,7 @@ fn page<'a>(
     let shown = &names[..names.len().min(max)];
     let urls: Vec<String> = shown.iter().map(|name| world.url(name)).collect();
     let mut answer = json!({ member: urls });
-    if let (Some(last), true) = (shown.last(), names.len() > max) {
+    if let (Some(last), true) = (shown.last(), requested.is_some() && names.len() > max) {
         answer["NextToken"] = STANDARD.encode(last).into();
     }
     Ok(answer)

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::ApiError;
 use crate::sqs::attributes::{AttributeValue, Attributes};
 use crate::sqs::batch::{self, Entry};
-use crate::sqs::characters::check_characters;
+use crate::sqs::characters::{check_characters, token};
 use crate::sqs::deduplication::{Answered, SendKey};
 use crate::sqs::errors;
 use crate::sqs::fields::Fields;
@@ -117,8 +117,8 @@ impl Draft {
             return Err(errors::invalid_parameter(message));
         }
         check_characters(body).map_err(|reason| errors::sqs("InvalidMessageContents", reason))?;
-        let group = fifo_id(request, "MessageGroupId")?;
-        let id = fifo_id(request, "MessageDeduplicationId")?;
+        let group = token(request, "MessageGroupId")?;
+        let id = token(request, "MessageDeduplicationId")?;
         Ok(Self {
             body: body.to_owned(),
             attributes,
@@ -132,7 +132,7 @@ impl Draft {
     /// Stores the message unless it repeats an earlier one, and gives its ID and sequence number.
     fn store(self, world: &mut World, name: &str, now: Instant) -> Result<(String, Option<String>), ApiError> {
         let queue = world.queue(name, now)?;
-        let key = self.send_key(queue);
+        let key = SendKey::of(self.group.as_deref(), self.deduplication_id.as_deref(), &queue.settings);
         if let Some(earlier) = key.as_ref().and_then(|key| queue.deduplication.answered(key, now)) {
             return Ok((earlier.message_id, Some(earlier.sequence_number)));
         }
@@ -153,16 +153,6 @@ impl Draft {
             world.store(name, Stored::new(Arc::clone(&message), now, delay));
         }
         Ok((message_id, sequence_number))
-    }
-
-    /// `None` on a standard queue, which doesn't deduplicate.
-    fn send_key(&self, queue: &Queue) -> Option<SendKey> {
-        let by_group = queue.settings.fifo.as_ref()?.deduplicate_by_group;
-        let group = self.group.clone().filter(|_| by_group);
-        Some(SendKey {
-            group,
-            deduplication_id: self.deduplication_id.clone()?,
-        })
     }
 
     fn into_message(self, id: String, sequence_number: Option<String>, now: Instant) -> Message {
@@ -253,18 +243,5 @@ fn deduplication_id(
             Ok(Some(hex::encode(Sha256::digest(body))))
         }
         (Some(_), Some(id)) => Ok(Some(id.to_owned())),
-    }
-}
-
-/// A group or deduplication ID: 1 to 128 alphanumeric and punctuation characters.
-fn fifo_id<'a>(request: &Fields<'a>, name: &str) -> Result<Option<&'a str>, ApiError> {
-    let valid = |id: &str| (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
-    match request.text(name)? {
-        Some(id) if !valid(id) => {
-            let reason =
-                format!("{name} can only include alphanumeric and punctuation characters. 1 to 128 in length.");
-            Err(errors::invalid_value(name, id, &reason))
-        }
-        id => Ok(id),
     }
 }

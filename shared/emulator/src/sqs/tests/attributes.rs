@@ -154,6 +154,71 @@ async fn what_changes_nothing_here_is_stored_and_returned() {
 }
 
 #[tokio::test]
+async fn one_kind_of_encryption_turns_off_the_other() {
+    let client = Client::standard().await;
+    let names = json!({ "AttributeNames": ["KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds", "SqsManagedSseEnabled"] });
+    let set = |attributes: Value| client.ok("SetQueueAttributes", json!({ "Attributes": attributes }));
+    set(json!({ "KmsMasterKeyId": "alias/k" })).await;
+    let attributes = client.ok("GetQueueAttributes", names.clone()).await["Attributes"].clone();
+    let kms = json!({
+        "KmsMasterKeyId": "alias/k", "KmsDataKeyReusePeriodSeconds": "300", "SqsManagedSseEnabled": "false"
+    });
+    assert_eq!(attributes, kms);
+    set(json!({ "SqsManagedSseEnabled": "true" })).await;
+    let attributes = client.ok("GetQueueAttributes", names).await["Attributes"].clone();
+    assert_eq!(attributes, json!({ "SqsManagedSseEnabled": "true" }));
+    let both = json!({ "Attributes": { "KmsMasterKeyId": "alias/k", "SqsManagedSseEnabled": "true" } });
+    let error = client.call("SetQueueAttributes", both).await.unwrap_err();
+    assert_eq!(error.name(), "InvalidAttributeName");
+    assert!(error.message.contains("one type of server-side encryption"), "{error}");
+}
+
+#[tokio::test]
+async fn policies_and_encryption_are_checked() {
+    let client = Client::standard().await;
+    for (name, value, error) in [
+        ("Policy", "no JSON", "InvalidAttributeValue"),
+        ("Policy", "[]", "InvalidAttributeValue"),
+        ("SqsManagedSseEnabled", "yes", "InvalidAttributeValue"),
+        ("KmsDataKeyReusePeriodSeconds", "59", "InvalidAttributeValue"),
+        ("KmsDataKeyReusePeriodSeconds", "86401", "InvalidAttributeValue"),
+        ("RedriveAllowPolicy", "no JSON", "InvalidParameterValueException"),
+        ("RedriveAllowPolicy", "{}", "InvalidParameterValueException"),
+        (
+            "RedriveAllowPolicy",
+            r#"{"redrivePermission":"some"}"#,
+            "InvalidParameterValueException",
+        ),
+        (
+            "RedriveAllowPolicy",
+            r#"{"redrivePermission":"byQueue"}"#,
+            "InvalidParameterValueException",
+        ),
+        (
+            "RedriveAllowPolicy",
+            r#"{"redrivePermission":"denyAll","sourceQueueArns":["arn:aws:sqs:eu-central-1:000000000000:a"]}"#,
+            "InvalidParameterValueException",
+        ),
+    ] {
+        let request = json!({ "Attributes": { name: value } });
+        assert_eq!(
+            client.refused("SetQueueAttributes", request).await,
+            error,
+            "{name} {value}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn setting_no_attribute_is_refused() {
+    let client = Client::standard().await;
+    for request in [json!({}), json!({ "Attributes": {} })] {
+        let error = client.call("SetQueueAttributes", request).await.unwrap_err();
+        assert_eq!(error.message, "The request must contain the parameter Attributes.");
+    }
+}
+
+#[tokio::test]
 async fn throughput_by_group_needs_deduplication_by_group() {
     let client = Client::fifo().await;
     let alone = json!({ "Attributes": { "FifoThroughputLimit": "perMessageGroupId" } });

@@ -14,7 +14,7 @@ fn inject(client: &Client, containing: Option<&str>, times: u32, kind: FaultKind
 }
 
 async fn serve(client: &Client, body: &str) -> Reply {
-    let request = json!({ "QueueUrl": client.queue, "MessageBody": body });
+    let request = json!({ "QueueUrl": queue_url(&client.queue), "MessageBody": body });
     client.sqs.serve("SendMessage", request).await
 }
 

@@ -238,6 +238,11 @@ async fn moved_messages_with_equal_deduplication_ids_both_arrive() {
     seconds(30).await;
     client.receive().await;
     assert_eq!(client.sqs.peek("dead.fifo").len(), 2);
+    let client = client.at("dead.fifo");
+    let all = json!({ "AttributeNames": ["All"], "MaxNumberOfMessages": 10 });
+    for message in client.receive_with(all).await {
+        assert_eq!(message["Attributes"]["MessageDeduplicationId"], message["MessageId"]);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -264,17 +269,4 @@ async fn retention_starts_anew_in_a_fifo_dead_letter_queue() {
     assert_eq!(client.sqs.peek("dead.fifo").len(), 1);
     seconds(1).await;
     assert!(client.sqs.peek("dead.fifo").is_empty());
-}
-
-#[tokio::test]
-async fn a_receive_attempt_id_is_accepted() {
-    let client = Client::fifo().await;
-    client.send_in_group("a", "a1").await;
-    assert_eq!(
-        client
-            .receive_with(json!({ "ReceiveRequestAttemptId": "x" }))
-            .await
-            .len(),
-        1
-    );
 }

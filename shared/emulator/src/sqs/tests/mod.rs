@@ -1,16 +1,19 @@
 //! What a client of SQS can observe, one fact a test.
 
+mod attempts;
 mod attributes;
 mod batches;
 mod faults;
 mod fifo;
 mod long_polling;
+mod move_tasks;
 mod nothing_is_lost;
 mod queues;
 mod receiving;
 mod redrive;
 mod sending;
 mod settling;
+mod shapes;
 
 use std::time::Duration;
 
@@ -73,7 +76,7 @@ impl Client {
     }
 
     async fn call(&self, operation: &str, mut request: Value) -> Result<Value, ApiError> {
-        request["QueueUrl"] = format!("{ENDPOINT}/000000000000/{}", self.queue).into();
+        request["QueueUrl"] = queue_url(&self.queue).into();
         self.sqs.call(operation, request).await
     }
 
@@ -150,6 +153,10 @@ impl Client {
             .map(|message| message.state)
             .collect()
     }
+}
+
+fn queue_url(name: &str) -> String {
+    format!("{ENDPOINT}/000000000000/{name}")
 }
 
 fn text(value: &Value) -> String {

@@ -112,6 +112,8 @@ async fn queues_are_listed_by_prefix_in_pages() {
     let second = page(first["NextToken"].clone()).await.unwrap();
     assert_eq!(urls(&second), ["http://127.0.0.1:4566/000000000000/invoice-3"]);
     assert!(second.get("NextToken").is_none());
+    let all = client.sqs.call("ListQueues", json!({})).await.unwrap();
+    assert_eq!(urls(&all).len(), 4);
 }
 
 #[tokio::test]
@@ -158,12 +160,73 @@ async fn tags_are_kept_until_removed() {
 }
 
 #[tokio::test]
+async fn a_page_without_maximum_has_no_token() {
+    let client = Client::standard().await;
+    for number in 0..1000 {
+        client.create(&format!("queue-{number:03}"), json!({})).await;
+    }
+    let page = client.sqs.call("ListQueues", json!({})).await.unwrap();
+    assert_eq!(page["QueueUrls"].as_array().unwrap().len(), 1000);
+    assert!(page.get("NextToken").is_none());
+    let page = client
+        .sqs
+        .call("ListQueues", json!({ "MaxResults": 1000 }))
+        .await
+        .unwrap();
+    assert!(page["NextToken"].is_string());
+}
+
+#[tokio::test]
+async fn a_queue_of_another_account_does_not_exist() {
+    let client = Client::standard().await;
+    let of = |account: &str| json!({ "QueueName": "orders", "QueueOwnerAWSAccountId": account });
+    assert!(client.sqs.call("GetQueueUrl", of("000000000000")).await.is_ok());
+    let error = client.sqs.call("GetQueueUrl", of("111122223333")).await.unwrap_err();
+    assert_eq!(error.name(), "QueueDoesNotExist");
+}
+
+#[tokio::test]
+async fn tags_have_lengths_and_a_number() {
+    let client = Client::standard().await;
+    let (key, value) = ("ä".repeat(128), "ä".repeat(256));
+    client.ok("TagQueue", json!({ "Tags": { key: value } })).await;
+    let many = |count: usize| -> serde_json::Map<_, _> { (0..count).map(|n| (n.to_string(), json!(""))).collect() };
+    client.ok("TagQueue", json!({ "Tags": many(49) })).await;
+    client.ok("TagQueue", json!({ "Tags": { "0": "changed" } })).await;
+    for (tags, message) in [
+        (json!({ "": "a" }), "Tag keys must be between 1 and 128"),
+        (json!({ "k".repeat(129): "a" }), "Tag keys must be between 1 and 128"),
+        (json!({ "k": "v".repeat(257) }), "Tag values must be between 0 and 256"),
+        (json!({ "AWS:k": "v" }), "reserved"),
+        (json!({ "one-more": "v" }), "Too many tags added for queue orders."),
+        (json!({}), "The request must contain the parameter Tags."),
+    ] {
+        let error = client.call("TagQueue", json!({ "Tags": tags })).await.unwrap_err();
+        assert!(error.message.contains(message), "{error}");
+    }
+    let create = json!({ "QueueName": "many", "tags": many(51) });
+    assert!(client.sqs.call("CreateQueue", create).await.is_err());
+    let error = client.call("UntagQueue", json!({ "TagKeys": [] })).await.unwrap_err();
+    assert_eq!(error.message, "The request must contain the parameter TagKeys.");
+}
+
+#[tokio::test]
+async fn an_operation_that_sqs_does_not_have_is_unknown() {
+    let client = Client::standard().await;
+    for operation in ["sendMessage", "SendMessages", ""] {
+        let error = client.call(operation, json!({})).await.unwrap_err();
+        assert_eq!(error.name(), "UnknownOperationException");
+        assert_eq!(query_error_code(&error), None);
+    }
+}
+
+#[tokio::test]
 async fn an_operation_that_is_not_emulated_says_where_to_go() {
     let client = Client::standard().await;
-    let error = client.call("StartMessageMoveTask", json!({})).await.unwrap_err();
+    let error = client.call("AddPermission", json!({})).await.unwrap_err();
     assert_eq!(error.name(), "UnsupportedOperation");
     assert!(
-        error.message.contains("StartMessageMoveTask") && error.message.contains("--endpoint-url"),
+        error.message.contains("AddPermission") && error.message.contains("--endpoint-url"),
         "{error}"
     );
 }
@@ -173,7 +236,8 @@ async fn a_malformed_request_ends_in_an_error_for_every_operation() {
     let client = Client::standard().await;
     let operations = "CreateQueue GetQueueUrl DeleteQueue PurgeQueue GetQueueAttributes SetQueueAttributes SendMessage \
         SendMessageBatch ReceiveMessage DeleteMessage DeleteMessageBatch ChangeMessageVisibility \
-        ChangeMessageVisibilityBatch ListDeadLetterSourceQueues TagQueue UntagQueue ListQueueTags";
+        ChangeMessageVisibilityBatch ListDeadLetterSourceQueues TagQueue UntagQueue ListQueueTags \
+        StartMessageMoveTask ListMessageMoveTasks CancelMessageMoveTask";
     for operation in operations.split_whitespace() {
         for request in [
             json!(null),

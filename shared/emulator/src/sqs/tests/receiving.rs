@@ -116,6 +116,18 @@ async fn system_attributes_have_an_old_and_a_new_parameter() {
     }
 }
 
+#[tokio::test]
+async fn names_of_queue_attributes_are_ignored_in_the_old_parameter() {
+    let client = Client::standard().await;
+    client.send("a").await;
+    let names = ["Policy", "QueueArn", "ApproximateNumberOfMessages", "SenderId"];
+    let message = client.receive_with(json!({ "AttributeNames": names })).await.remove(0);
+    let attributes: Vec<_> = message["Attributes"].as_object().unwrap().keys().collect();
+    assert_eq!(attributes, ["SenderId"]);
+    let newer = json!({ "MessageSystemAttributeNames": ["Policy"] });
+    assert_eq!(client.refused("ReceiveMessage", newer).await, "InvalidAttributeName");
+}
+
 /// The hashes in this test are what AWS answered to the same requests.
 #[tokio::test]
 async fn selected_message_attributes_are_hashed_as_selected() {

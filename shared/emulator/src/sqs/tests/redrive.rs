@@ -202,3 +202,37 @@ async fn the_sources_of_a_dead_letter_queue_are_listed() {
         json!({ "queueUrls": ["http://127.0.0.1:4566/000000000000/orders"] })
     );
 }
+
+#[tokio::test]
+async fn a_dead_letter_queue_chooses_its_sources() {
+    let client = Client::standard().await;
+    for (permission, arns, allowed) in [
+        ("allowAll", json!(null), true),
+        ("denyAll", json!(null), false),
+        ("byQueue", json!([format!("{ARN}:orders")]), true),
+        ("byQueue", json!([format!("{ARN}:others")]), false),
+    ] {
+        let mut allow = json!({ "redrivePermission": permission });
+        if !arns.is_null() {
+            allow["sourceQueueArns"] = arns;
+        }
+        let name = format!("dead-{permission}-{allowed}");
+        client
+            .create(&name, json!({ "RedriveAllowPolicy": allow.to_string() }))
+            .await;
+        let answer = client.call("SetQueueAttributes", policy(&name, 1)).await;
+        assert_eq!(answer.is_ok(), allowed, "{allow} {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_policy_is_shown_as_it_was_sent() {
+    let client = Client::standard().await;
+    let policy = format!(r#"{{"maxReceiveCount": "3",  "deadLetterTargetArn": "{ARN}:nowhere"}}"#);
+    let request = json!({ "Attributes": { "RedrivePolicy": policy } });
+    let error = client.call("SetQueueAttributes", request).await.unwrap_err();
+    assert!(
+        error.message.starts_with(&format!("Value {policy} for parameter")),
+        "{error}"
+    );
+}
