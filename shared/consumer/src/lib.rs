@@ -29,7 +29,7 @@ mod verdict;
 mod work;
 
 pub use budget::{Budget, CLOCK_MARGIN};
-pub use delivery::{Delivery, Received};
+pub use delivery::{Delivery, Received, trace_id};
 pub use envelope::{Envelope, Origin};
 pub use failure::{Chain, Failure};
 pub use handler::{Handler, Mode};

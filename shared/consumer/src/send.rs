@@ -30,7 +30,7 @@ impl Outgoing {
 
     /// The messages of a committed completion.
     pub(crate) fn recorded(messages: &[OutgoingMessage], incoming: &Message) -> Self {
-        Self::of(messages, incoming.delivery.trace_header())
+        Self::of(messages, incoming.delivery.trace_to_send())
     }
 
     fn of(messages: &[OutgoingMessage], trace_header: Option<&str>) -> Self {
