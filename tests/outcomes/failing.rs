@@ -60,11 +60,12 @@ async fn panic_fails_only_its_message_which_is_retried() {
 #[tokio::test]
 async fn unreachable_ledger_prevents_runs_and_acknowledgements() {
     let stack = stack::start("claiming", &[]).await;
-    // Two deliveries, each with all attempts of the client.
-    stack.inject("PutItem", Some("\"idempotency\""), 6, FaultKind::ServerError);
+    // More than the attempts of one delivery.
+    stack.inject("PutItem", Some("\"idempotency\""), 60, FaultKind::ServerError);
     let message = stack.send("work", &script([Action::Write])).await;
     stack.until_settled(&["work"]).await;
-    assert_eq!((receives(&stack, &message), runs(&stack).len()), (3, 1));
+    assert!(receives(&stack, &message) > 1);
+    assert_eq!(runs(&stack).len(), 1);
     assert!(stack.is_completed("scripted", &message));
     assert_eq!(counts(&stack), ["1"]);
 }
@@ -74,7 +75,7 @@ async fn unreachable_ledger_prevents_runs_and_acknowledgements() {
 async fn completion_without_a_reply_is_a_duplicate_at_redelivery() {
     let stack = stack::start("claiming", &VISIBLE_SOON).await;
     // All attempts until the deadline.
-    stack.inject("TransactWriteItems", None, 3, FaultKind::LoseReply);
+    stack.inject("TransactWriteItems", None, u32::MAX, FaultKind::LoseReply);
     let message = stack.send("work", &script([Action::Write])).await;
     stack.until_settled(&["work"]).await;
     assert!(receives(&stack, &message) > 1);

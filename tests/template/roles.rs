@@ -69,13 +69,13 @@ fn on(actions: &[&str], resource: &str) -> BTreeSet<Permission> {
 async fn process_messages(stack: &TestStack) {
     let stock = json!({"TableName": "stock", "Item": {"id": {"S": "tea"}, "stock": {"N": "9"}}});
     stack.stack.dynamodb().call("PutItem", stock);
-    // All attempts for the three valid messages: they are returned to the queue, with a new visibility timeout.
+    // All attempts of at least one invocation for the three valid messages: they are returned to the queue, with a new visibility timeout.
     for (operation, namespace) in [
         ("TransactWriteItems", "place-order#"),
         ("TransactWriteItems", "reserve-stock#"),
         ("PutItem", "send-notification#"),
     ] {
-        stack.inject(operation, Some(namespace), 9, FaultKind::Throttle);
+        stack.inject(operation, Some(namespace), 60, FaultKind::Throttle);
     }
     let items = json!([{"sku": "tea", "quantity": 1, "price": 7}]);
     let order = json!({"id": "o-1", "customer": "ada", "items": items, "amount": 7});

@@ -75,9 +75,16 @@ impl Budget {
         Instant::now() >= self.handlers_end
     }
 
-    /// The future's output, or `None` if the time for handlers ends first.
-    pub(crate) async fn for_handlers<F: Future>(&self, future: F) -> Option<F::Output> {
-        timeout_at(self.handlers_end, future).await.ok()
+    /// Until when a claim that begins now is tried: half of the time left for handlers. A later grant would leave its
+    /// handler less time than was waited for it.
+    pub(crate) fn claim_end(&self) -> Instant {
+        let now = Instant::now();
+        now + self.handlers_end.saturating_duration_since(now) / 2
+    }
+
+    /// When the time for the ledger and the queues ends.
+    pub(crate) fn ledger_end(&self) -> Instant {
+        self.ledger_end
     }
 
     /// The future's output, or `None` if its own limit or the time for handlers ends first.

@@ -47,7 +47,7 @@ pub(crate) fn of(namespace: &str, message: &Message, reason: &str, limits: &Limi
         group: delivery.group().map(str::to_owned),
         // Not the ID alone: a message may be dead-lettered, redriven and dead-lettered again within five minutes.
         deduplication_id: Some(format!("{}-{}", delivery.message_id(), delivery.receive_count())),
-        trace_header: delivery.trace_header().map(str::to_owned),
+        trace_header: delivery.trace_to_send().map(str::to_owned),
     };
     let room = limits
         .message_bytes

@@ -67,6 +67,12 @@ impl Received {
         self.incoming.trace_header.as_deref()
     }
 
+    /// The trace of what is sent for the message: the host's, or the producer's if the host has none. A copy of the
+    /// producer's would hide a loop of functions from Lambda.
+    pub(crate) fn trace_to_send(&self) -> Option<&str> {
+        self.incoming.host_trace.as_deref().or_else(|| self.trace_header())
+    }
+
     /// The deduplication ID that the producer set, as far as it is known: a message that was sent again has another.
     pub(crate) fn producers_deduplication_id(&self) -> Option<&str> {
         match self.original() {
@@ -149,14 +155,14 @@ pub(crate) fn span(incoming: &Incoming) -> Span {
     tracing::error_span!(
         "message",
         messageId = incoming.id.as_str(),
-        traceId = trace_id(incoming),
+        traceId = incoming.trace_header.as_deref().and_then(trace_id),
         key = Empty,
         owner = Empty
     )
 }
 
-/// The root of the trace that the message belongs to.
-fn trace_id(incoming: &Incoming) -> Option<&str> {
-    let mut parts = incoming.trace_header.as_deref()?.split(';');
+/// The root of a trace in the format of `AWSTraceHeader`, such as `1-5759e988-bd862e3fe1be46a994272793`.
+pub fn trace_id(header: &str) -> Option<&str> {
+    let mut parts = header.split(';');
     parts.find_map(|part| part.trim().strip_prefix("Root="))
 }

@@ -1,6 +1,7 @@
 //! One received message, of any queue.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use idempotency::Timestamp;
 
@@ -25,6 +26,9 @@ pub struct Incoming {
     pub sent_at: Option<Timestamp>,
     /// The producer's trace, in the format of `AWSTraceHeader`: `Root=1-...;Parent=...;Sampled=1`.
     pub trace_header: Option<String>,
+    /// The host's own trace of this processing, in the same format; on Lambda with the `Lineage` by which Lambda stops a
+    /// loop. Whatever is sent for the message carries it. Shared, because it is the same for a whole batch.
+    pub host_trace: Option<Arc<str>>,
 }
 
 impl Incoming {
@@ -40,6 +44,7 @@ impl Incoming {
             receive_count: 1,
             sent_at: None,
             trace_header: None,
+            host_trace: None,
         }
     }
 }

@@ -30,7 +30,7 @@ mod work;
 
 pub use body::{Body, RawBody};
 pub use budget::{Budget, CLOCK_MARGIN};
-pub use delivery::{Delivery, Received};
+pub use delivery::{Delivery, Received, trace_id};
 pub use envelope::{Envelope, Origin};
 pub use failure::{Chain, Failure};
 pub use handler::{Handler, Mode};

@@ -10,14 +10,14 @@ use crate::{Limits, QueueMessage};
 /// The queues that outgoing messages and dead letters are sent to: implemented by a crate for each kind of queue, and
 /// [in memory](MemoryQueues) for tests.
 pub trait Queues: Send + Sync + 'static {
-    /// Sends messages to one queue, in order, in as many requests as the queue needs.
+    /// Sends messages to one queue, in order, in as many requests as the queue needs. A request that fails is the last.
     ///
-    /// A message may arrive more than once.
+    /// A message may arrive more than once: the consumer sends those again that [`QueueError::unsent`] names.
     ///
     /// # Errors
     ///
     /// [`QueueError`]: some of them, or all, may not have been sent.
-    fn send(&self, queue: &str, messages: Vec<QueueMessage>) -> impl Future<Output = Result<(), QueueError>> + Send;
+    fn send(&self, queue: &str, messages: &[QueueMessage]) -> impl Future<Output = Result<(), QueueError>> + Send;
 
     /// What a queue accepts as a message.
     fn limits(&self, queue: &str) -> Limits;
@@ -32,6 +32,20 @@ pub struct QueueError {
     /// What the queue reported, or why there was no answer.
     #[source]
     pub why: Box<dyn Error + Send + Sync>,
+    /// Positions of the messages that another try may send, in order: those that the queue was too busy for, and those that
+    /// it may not have received. Empty: another try can't help, because the queue is missing or refuses them, for example.
+    pub unsent: Vec<usize>,
+}
+
+impl QueueError {
+    /// The error of a request that another try can't fix.
+    pub fn refused(queue: impl Into<String>, why: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            queue: queue.into(),
+            why: why.into(),
+            unsent: Vec::new(),
+        }
+    }
 }
 
 /// Queues in memory, for tests: they keep what was sent, and fail on demand.
@@ -49,8 +63,12 @@ struct State {
 /// How a queue may fail. Each fault affects one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueueFault {
-    /// Messages are not sent.
+    /// Messages are not sent, because the queue is too busy.
     NotSent,
+    /// Of the messages of one request, this one is not sent.
+    EntryNotSent(usize),
+    /// Messages are not sent, because the queue refuses them and would again.
+    Refused,
     /// Messages are sent, but the reply is lost.
     ReplyLost,
     /// A request to send is never answered.
@@ -78,25 +96,33 @@ impl MemoryQueues {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the first of these faults that was injected.
-    fn take_fault(&self, faults: &[QueueFault]) -> Option<QueueFault> {
+    /// Takes the fault that was injected first.
+    fn take_fault(&self) -> Option<QueueFault> {
         let mut state = self.state();
-        let at = state.faults.iter().position(|fault| faults.contains(fault))?;
-        Some(state.faults.remove(at))
+        (!state.faults.is_empty()).then(|| state.faults.remove(0))
     }
 }
 
 impl Queues for MemoryQueues {
-    async fn send(&self, queue_url: &str, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
-        let fault = self.take_fault(&[QueueFault::NotSent, QueueFault::ReplyLost, QueueFault::SendHangs]);
-        if !matches!(fault, Some(QueueFault::NotSent | QueueFault::SendHangs)) {
-            self.state()
-                .sent
-                .entry(queue_url.to_owned())
-                .or_default()
-                .extend(messages);
+    async fn send(&self, queue_url: &str, messages: &[QueueMessage]) -> Result<(), QueueError> {
+        let (fault, all) = (self.take_fault(), 0..messages.len());
+        let unsent: Vec<_> = match fault {
+            None => Vec::new(),
+            Some(QueueFault::EntryNotSent(position)) => vec![position],
+            Some(_) => all.clone().collect(),
+        };
+        let sent = |position: &usize| fault == Some(QueueFault::ReplyLost) || !unsent.contains(position);
+        let sent = all.filter(sent).map(|position| messages[position].clone());
+        self.state().sent.entry(queue_url.to_owned()).or_default().extend(sent);
+        match fault {
+            None => Ok(()),
+            Some(QueueFault::SendHangs) => std::future::pending().await,
+            Some(QueueFault::Refused) => Err(QueueError::refused(queue_url, "injected")),
+            Some(_) => Err(QueueError {
+                unsent,
+                ..QueueError::refused(queue_url, "injected")
+            }),
         }
-        answer(queue_url, fault).await
     }
 
     /// 1 MiB, ten attributes, a body, no control characters. A queue is ordered if its name ends with `.fifo`.
@@ -110,16 +136,5 @@ impl Queues for MemoryQueues {
             attribute_name: |name| !name.is_empty(),
             group: |group| !group.is_empty(),
         }
-    }
-}
-
-async fn answer(queue: &str, fault: Option<QueueFault>) -> Result<(), QueueError> {
-    match fault {
-        None => Ok(()),
-        Some(QueueFault::SendHangs) => std::future::pending().await,
-        Some(_) => Err(QueueError {
-            queue: queue.to_owned(),
-            why: "injected".into(),
-        }),
     }
 }

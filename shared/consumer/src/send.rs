@@ -1,6 +1,7 @@
 //! Outgoing messages.
 
-use idempotency::{OutgoingMessage, Store};
+use idempotency::{Backoff, OutgoingMessage, Store};
+use tokio::time::timeout_at;
 
 use crate::batch::Batch;
 use crate::dead_letter::IDEMPOTENCY_KEY;
@@ -29,7 +30,7 @@ impl Outgoing {
 
     /// The messages of a committed completion.
     pub(crate) fn recorded(messages: &[OutgoingMessage], incoming: &Message) -> Self {
-        Self::of(messages, incoming.delivery.trace_header())
+        Self::of(messages, incoming.delivery.trace_to_send())
     }
 
     fn of(messages: &[OutgoingMessage], trace_header: Option<&str>) -> Self {
@@ -93,15 +94,27 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
         then
     }
 
-    /// Sends to one queue.
-    pub(crate) async fn send(&self, queue: &str, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
-        let sent = self.budget.for_ledger(self.services.queues.send(queue, messages)).await;
-        sent.unwrap_or_else(|| {
-            Err(QueueError {
-                queue: queue.to_owned(),
-                why: "deadline exceeded".into(),
-            })
-        })
+    /// Sends to one queue. What is not sent is sent again, until the time for the queues ends.
+    pub(crate) async fn send(&self, queue: &str, mut messages: Vec<QueueMessage>) -> Result<(), QueueError> {
+        let end = self.budget.ledger_end();
+        let mut backoff = Backoff::until(end);
+        loop {
+            let sent = timeout_at(end, self.services.queues.send(queue, &messages)).await;
+            let error = match sent {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(error)) => error,
+                Err(_) => return Err(QueueError::refused(queue, "deadline exceeded")),
+            };
+            if error.unsent.is_empty() || !backoff.pause().await {
+                return Err(error);
+            }
+            let mut position = 0..;
+            messages.retain(|_| position.next().is_some_and(|position| error.unsent.contains(&position)));
+            if messages.is_empty() {
+                // The positions are not those of messages: nothing is proven to be sent.
+                return Err(error);
+            }
+        }
     }
 }
 

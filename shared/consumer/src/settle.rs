@@ -1,8 +1,5 @@
 //! How the work of a message ends in the ledger: completed, released or rejected.
 
-use std::time::Duration;
-
-use backon::{BackoffBuilder, ExponentialBuilder};
 use idempotency::{Attempt, Completion, Existing, Hold, Refusal, Sealed, Settled, Store, StoreError, Unsealed};
 
 use crate::batch::Batch;
@@ -11,14 +8,7 @@ use crate::delivery::Message;
 use crate::failure::{Chain, Failure};
 use crate::outcome::Outcome;
 use crate::send::Outgoing;
-use crate::{Budget, Handler, Queues};
-
-/// The first delay after a transaction conflict. A conflict lasts as long as one transaction, some milliseconds.
-const CONFLICT_DELAY: Duration = Duration::from_millis(10);
-/// The longest delay after a transaction conflict.
-const LONGEST_CONFLICT_DELAY: Duration = Duration::from_millis(200);
-
-const CONFLICTS: &str = "transaction conflicts until the deadline";
+use crate::{Handler, Queues};
 
 impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
     /// Commits a completion and sends its messages. A completion that can't be recorded or sent is rejected before anything
@@ -45,9 +35,9 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
         mut sealed: Sealed<H::Write>,
         outgoing: Outgoing,
     ) -> Result<Outcome, StoreError> {
-        let mut delays = conflict_delays();
         let (sealed, failure) = loop {
-            match self.in_time(self.services.ledger.complete(sealed)).await? {
+            let completed = self.services.ledger.complete(sealed, self.budget.ledger_end());
+            match self.counters.time_ledger(completed).await? {
                 Settled::Done => return Ok(self.send_then(outgoing, Outcome::Done).await),
                 Settled::Lost => {
                     self.counters.lost_lease();
@@ -61,8 +51,6 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
                 Settled::Refused(refused, Refusal::AlreadyDone) => sealed = refused.without_writes(),
                 Settled::Refused(refused, Refusal::Permanent(why)) => break (refused, Failure::permanent(why)),
                 Settled::Refused(refused, Refusal::Retry(why)) => break (refused, Failure::retry(why)),
-                Settled::Conflict(refused) if pause(&mut delays, self.budget).await => sealed = refused,
-                Settled::Conflict(refused) => break (refused, Failure::retry(CONFLICTS)),
             }
         };
         self.give_up(message, sealed.into_hold(), &failure).await
@@ -80,42 +68,30 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
         }
         // The outcome is the same whether or not the release succeeds: without it, the lease ends by itself.
         const HELD: &str = "the key was not released, and is held until its lease ends";
-        match self.in_time(self.services.ledger.release(hold)).await {
-            Ok(Settled::Done) => {}
+        let released = self.services.ledger.release(hold, self.budget.ledger_end());
+        match self.counters.time_ledger(released).await {
+            // A release has no writes that could be refused, and only a lease is released.
+            Ok(Settled::Done | Settled::NotFree(..) | Settled::Refused(..)) => {}
             Ok(Settled::Lost) => {
                 self.counters.lost_lease();
                 tracing::warn!("another attempt took the lease over before this one failed");
-            }
-            // A release has no writes, and only a lease is released.
-            Ok(Settled::Conflict(_) | Settled::NotFree(..) | Settled::Refused(..)) => {
-                tracing::warn!("{HELD}: transaction conflict");
             }
             Err(error) => tracing::warn!("{HELD}: {}", Chain(&error)),
         }
         Ok(Outcome::from(failure))
     }
 
-    async fn reject(&self, message: &Message, mut hold: Hold, why: String) -> Result<Outcome, StoreError> {
-        let mut delays = conflict_delays();
-        loop {
-            hold = match self.in_time(self.services.ledger.reject(hold, &why)).await? {
-                Settled::Done => return Ok(self.rejected(message, why).await),
-                Settled::Lost => {
-                    self.counters.lost_lease();
-                    return Ok(Outcome::failed(format!(
-                        "{why} (and another attempt took the lease over)"
-                    )));
-                }
-                Settled::NotFree(hold, existing) => {
-                    return Ok(self.existing(message, hold.attempt(), existing).await);
-                }
-                // A rejection has no writes that could be refused.
-                Settled::Conflict(hold) | Settled::Refused(hold, _) => hold,
-            };
-            if !pause(&mut delays, self.budget).await {
-                return Ok(Outcome::failed(format!("{why} (not recorded: {CONFLICTS})")));
+    async fn reject(&self, message: &Message, hold: Hold, why: String) -> Result<Outcome, StoreError> {
+        let rejected = self.services.ledger.reject(hold, &why, self.budget.ledger_end());
+        Ok(match self.counters.time_ledger(rejected).await? {
+            // A rejection has no writes that could be refused.
+            Settled::Done | Settled::Refused(..) => self.rejected(message, why).await,
+            Settled::Lost => {
+                self.counters.lost_lease();
+                Outcome::failed(format!("{why} (and another attempt took the lease over)"))
             }
-        }
+            Settled::NotFree(hold, existing) => self.existing(message, hold.attempt(), existing).await,
+        })
     }
 
     /// What the existing record of a key means for a message.
@@ -170,20 +146,4 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
             }
         }
     }
-}
-
-/// Delays between attempts, without end: the budget ends them. Without jitter, the same transactions would conflict again.
-pub(crate) fn conflict_delays() -> impl Iterator<Item = Duration> {
-    ExponentialBuilder::new()
-        .with_min_delay(CONFLICT_DELAY)
-        .with_max_delay(LONGEST_CONFLICT_DELAY)
-        .without_max_times()
-        .with_jitter()
-        .build()
-}
-
-/// Waits before another attempt; `false` if there is no time left for one.
-pub(crate) async fn pause(delays: &mut impl Iterator<Item = Duration>, budget: &Budget) -> bool {
-    let delay = delays.next().unwrap_or(LONGEST_CONFLICT_DELAY);
-    budget.for_ledger(tokio::time::sleep(delay)).await.is_some()
 }

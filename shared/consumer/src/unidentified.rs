@@ -25,6 +25,8 @@ pub struct Unidentified {
     pub group: Option<String>,
     /// The ARN of the queue it was received from, if it is known.
     pub queue: Option<String>,
+    /// The host's own trace, which the dead letter carries.
+    pub host_trace: Option<Arc<str>>,
 }
 
 impl Unidentified {
@@ -63,7 +65,7 @@ impl Unidentified {
             group: self.group.or_else(|| limits.ordered.then(|| UNKNOWN_GROUP.to_owned())),
             // Nothing else distinguishes it from another.
             deduplication_id: Some(format!("unidentified-{:032x}", fastrand::u128(..))),
-            trace_header: None,
+            trace_header: self.host_trace.as_deref().map(str::to_owned),
         };
         match batch.send(url, vec![dead_letter]).await {
             Ok(()) => true,

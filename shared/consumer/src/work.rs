@@ -12,7 +12,6 @@ use crate::failure::{Chain, Failure};
 use crate::outcome::{Delay, Outcome};
 use crate::prepare::{Prepared, panicked};
 use crate::send::Outgoing;
-use crate::settle::{conflict_delays, pause};
 use crate::{Handler, Mode, Queues};
 
 enum Handled<W> {
@@ -45,13 +44,14 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
     /// Claims the key if the mode requires it, handles the message, and records the result.
     async fn recorded(&self, message: &Message, attempt: Attempt, content: H::Message) -> Result<Outcome, StoreError> {
         let hold = match H::MODE {
-            Mode::ClaimThenComplete => match self.claim(&attempt).await {
-                None => return Ok(Outcome::failed("the ledger did not answer the claim in time")),
-                Some(claim) => match claim? {
+            Mode::ClaimThenComplete => {
+                // A lease that is granted after the end of the claim ends by itself.
+                let claimed = self.services.ledger.claim(&attempt, self.budget.claim_end());
+                match self.counters.time_ledger(claimed).await? {
                     Claim::NotFree(existing) => return Ok(self.existing(message, &attempt, existing).await),
                     Claim::Granted(lease) => Hold::Lease(lease),
-                },
-            },
+                }
+            }
             Mode::OneStep | Mode::Natural => Hold::Unclaimed(attempt),
         };
         let delay = match &hold {
@@ -67,20 +67,6 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
             Handled::Failed(failure) => self.give_up(message, hold, &failure).await,
             Handled::Cancelled(why) => Ok(Outcome::Failed { delay, why }),
         }
-    }
-
-    /// The answer to a claim; `None` if it comes after the time for handlers. A lease granted after that ends by itself.
-    async fn claim(&self, attempt: &Attempt) -> Option<Result<Claim, StoreError>> {
-        let claimed = async {
-            let mut delays = conflict_delays();
-            loop {
-                match self.services.ledger.claim(attempt).await {
-                    Err(StoreError::Conflict { .. }) if pause(&mut delays, self.budget).await => {}
-                    answer => return answer,
-                }
-            }
-        };
-        self.counters.time_ledger(self.budget.for_handlers(claimed)).await
     }
 
     /// Handles the message and sends the completion's messages, without the ledger.

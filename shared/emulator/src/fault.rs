@@ -32,6 +32,9 @@ struct Armed<Effect> {
     operation: String,
     containing: Option<String>,
     left: u32,
+    /// It affects only every n-th request that matches.
+    every: u32,
+    matched: u32,
     effect: Effect,
 }
 
@@ -40,11 +43,14 @@ struct Armed<Effect> {
 pub(crate) struct Hook(Arc<Mutex<AfterApply>>);
 
 impl<Effect: Clone> Faults<Effect> {
-    pub(crate) fn inject<Kind: Into<Effect>>(&mut self, fault: Fault<Kind>) {
+    /// A fault of every n-th request that matches it.
+    pub(crate) fn inject<Kind: Into<Effect>>(&mut self, every: u32, fault: Fault<Kind>) {
         self.0.push(Armed {
             operation: fault.operation,
             containing: fault.containing,
             left: fault.times,
+            every: every.max(1),
+            matched: 0,
             effect: fault.kind.into(),
         });
     }
@@ -52,7 +58,8 @@ impl<Effect: Clone> Faults<Effect> {
     /// The effect on this request: that of the first fault that matches, if one does.
     pub(crate) fn take_effect(&mut self, operation: &str, request: &Value) -> Option<Effect> {
         self.0.retain(|fault| fault.left > 0);
-        let fault = self.0.iter_mut().find(|fault| fault.matches(operation, request))?;
+        let mut matching = self.0.iter_mut().filter(|fault| fault.matches(operation, request));
+        let fault = matching.find_map(|fault| fault.is_due().then_some(fault))?;
         fault.left -= 1;
         Some(fault.effect.clone())
     }
@@ -65,6 +72,12 @@ impl<Effect> Default for Faults<Effect> {
 }
 
 impl<Effect> Armed<Effect> {
+    /// Counts a request that matches.
+    fn is_due(&mut self) -> bool {
+        self.matched = self.matched.wrapping_add(1);
+        self.matched.is_multiple_of(self.every)
+    }
+
     fn matches(&self, operation: &str, request: &Value) -> bool {
         let contained = |text: &String| request.to_string().contains(text);
         self.operation == operation && self.containing.as_ref().is_none_or(contained)

@@ -1,18 +1,23 @@
 //! The protocol over a store.
 
+use tokio::time::{Instant, timeout_at};
+
 use crate::{
-    Answer, Attempt, Change, Completion, Condition, Existing, Hold, Lease, Record, Refusal, Sealed, Store, StoreError,
-    Timestamp, TooLarge,
+    Answer, Attempt, Backoff, Change, Completion, Condition, Existing, Hold, Lease, Record, Refusal, Sealed, Store,
+    StoreError, Timestamp, TooLarge,
 };
 
 /// Where keys are recorded: the protocol, the same over every [`Store`].
 ///
-/// Each method is at most one conditional request.
+/// Each method is at most one conditional request. One that is throttled, in conflict or not answered is sent again, with
+/// [growing delays](Backoff), until it is answered or `until` has come: it recognises itself (promise 4). What is in
+/// flight then is dropped.
 ///
 /// # Errors
 ///
 /// After a [`StoreError`] it is unknown whether the request was applied, or will be. An attempt that spent its hold on
-/// it can't release or reject it any more, by construction, but only report its message as failed.
+/// it can't release or reject it any more, by construction, but only report its message as failed. An error that no other
+/// try can fix is returned at once.
 #[derive(Debug, Clone)]
 pub struct Ledger<S> {
     store: S,
@@ -34,12 +39,10 @@ impl<S: Store> Ledger<S> {
     /// # Errors
     ///
     /// [`StoreError`]. The same attempt may be claimed again: if this claim was granted, so is that one (promise 4).
-    pub async fn claim(&self, attempt: &Attempt) -> Result<Claim, StoreError> {
+    pub async fn claim(&self, attempt: &Attempt, until: Instant) -> Result<Claim, StoreError> {
         let record = Record::claimed(attempt);
-        match self
-            .change(attempt, Condition::Free(attempt), Some(&record), &[])
-            .await?
-        {
+        let condition = Condition::Free(attempt);
+        match self.change(attempt, condition, Some(&record), &[], until).await? {
             Answer::Applied => Ok(Claim::Granted(Lease::of(attempt.clone()))),
             Answer::NotFree(existing) => Ok(Claim::NotFree(existing)),
             answer => Err(unexpected(attempt, &answer)),
@@ -74,9 +77,13 @@ impl<S: Store> Ledger<S> {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn complete(&self, sealed: Sealed<S::Write>) -> Result<Settled<Sealed<S::Write>>, StoreError> {
+    pub async fn complete(
+        &self,
+        sealed: Sealed<S::Write>,
+        until: Instant,
+    ) -> Result<Settled<Sealed<S::Write>>, StoreError> {
         let record = Some(sealed.record());
-        let answer = self.settle(sealed.hold(), record, sealed.writes()).await?;
+        let answer = self.settle(sealed.hold(), record, sealed.writes(), until).await?;
         Ok(Settled::of(answer, sealed))
     }
 
@@ -85,10 +92,15 @@ impl<S: Store> Ledger<S> {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn reject(&self, hold: impl Into<Hold>, reason: &str) -> Result<Settled<Hold>, StoreError> {
+    pub async fn reject(
+        &self,
+        hold: impl Into<Hold>,
+        reason: &str,
+        until: Instant,
+    ) -> Result<Settled<Hold>, StoreError> {
         let hold = hold.into();
         let record = Record::rejected(hold.attempt(), reason);
-        let answer = self.settle(&hold, Some(&record), &[]).await?;
+        let answer = self.settle(&hold, Some(&record), &[], until).await?;
         Ok(Settled::of(answer, hold))
     }
 
@@ -97,12 +109,12 @@ impl<S: Store> Ledger<S> {
     /// # Errors
     ///
     /// [`StoreError`]. The key is then held until the lease ends.
-    pub async fn release(&self, hold: impl Into<Hold>) -> Result<Settled<Hold>, StoreError> {
+    pub async fn release(&self, hold: impl Into<Hold>, until: Instant) -> Result<Settled<Hold>, StoreError> {
         let hold = hold.into();
         if matches!(hold, Hold::Unclaimed(_)) {
             return Ok(Settled::Done);
         }
-        let answer = self.settle(&hold, None, &[]).await?;
+        let answer = self.settle(&hold, None, &[], until).await?;
         Ok(Settled::of(answer, hold))
     }
 
@@ -114,12 +126,12 @@ impl<S: Store> Ledger<S> {
     /// # Errors
     ///
     /// [`StoreError`]. The lease stays usable, and lasts at least to the end that it states.
-    pub async fn extend(&self, lease: &mut Lease, end: Timestamp) -> Result<bool, StoreError> {
+    pub async fn extend(&self, lease: &mut Lease, end: Timestamp, until: Instant) -> Result<bool, StoreError> {
         let end = end.max(lease.end());
         let extended = lease.attempt().clone().with_lease_end(end);
         let record = Record::claimed(&extended);
         let condition = Condition::HeldUntil(extended.owner(), end);
-        match self.change(&extended, condition, Some(&record), &[]).await? {
+        match self.change(&extended, condition, Some(&record), &[], until).await? {
             Answer::Applied => {
                 lease.extended_to(extended);
                 Ok(true)
@@ -129,29 +141,49 @@ impl<S: Store> Ledger<S> {
         }
     }
 
-    async fn settle(&self, hold: &Hold, record: Option<&Record>, writes: &[S::Write]) -> Result<Answer, StoreError> {
+    async fn settle(
+        &self,
+        hold: &Hold,
+        record: Option<&Record>,
+        writes: &[S::Write],
+        until: Instant,
+    ) -> Result<Answer, StoreError> {
         let attempt = hold.attempt();
         let condition = match hold {
             Hold::Lease(_) => Condition::Held(attempt.owner()),
             Hold::Unclaimed(_) => Condition::Free(attempt),
         };
-        self.change(attempt, condition, record, writes).await
+        self.change(attempt, condition, record, writes, until).await
     }
 
+    /// Sends a change until it is answered, or the time for it is up.
     async fn change(
         &self,
         attempt: &Attempt,
         condition: Condition<'_>,
         record: Option<&Record>,
         writes: &[S::Write],
+        until: Instant,
     ) -> Result<Answer, StoreError> {
-        let change = Change {
-            key: attempt.key(),
-            condition,
-            record,
-            writes,
-        };
-        self.store.change(change).await
+        let key = attempt.key();
+        let (mut backoff, mut before) = (Backoff::until(until), None);
+        loop {
+            let change = Change {
+                key,
+                condition,
+                record,
+                writes,
+            };
+            let error = match timeout_at(until, self.store.change(change)).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(error)) => error,
+                Err(_) => return Err(out_of_time(before)),
+            };
+            if !error.is_transient() || !backoff.pause().await {
+                return Err(error);
+            }
+            before = Some(error);
+        }
     }
 }
 
@@ -178,8 +210,6 @@ pub enum Settled<H> {
     NotFree(H, Existing),
     /// Nothing was changed, because of a write's own condition.
     Refused(H, Refusal),
-    /// Nothing was changed, because another transaction changes one of the items just now: try again.
-    Conflict(H),
 }
 
 /// A completion that the store has no room for.
@@ -199,19 +229,23 @@ impl<H> Settled<H> {
             Answer::Lost => Self::Lost,
             Answer::NotFree(existing) => Self::NotFree(hold, existing),
             Answer::WriteRefused(refusal) => Self::Refused(hold, refusal),
-            Answer::Conflict => Self::Conflict(hold),
         }
+    }
+}
+
+/// The error of a request that was in flight at its deadline: what came `before` states more than that.
+fn out_of_time(before: Option<StoreError>) -> StoreError {
+    match before {
+        Some(error @ StoreError::NoAnswer(_)) => error,
+        Some(error) => StoreError::NoAnswer(error.into()),
+        None => StoreError::NoAnswer("deadline exceeded".into()),
     }
 }
 
 /// An answer that the request has no place for.
 fn unexpected(attempt: &Attempt, answer: &Answer) -> StoreError {
-    let id = attempt.key().record_id().to_owned();
-    match answer {
-        Answer::Conflict => StoreError::Conflict { id },
-        answer => StoreError::Inconsistent {
-            id,
-            why: format!("unexpected {answer:?}"),
-        },
+    StoreError::Inconsistent {
+        id: attempt.key().record_id().to_owned(),
+        why: format!("unexpected {answer:?}"),
     }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod attempt;
+mod backoff;
 mod completion;
 mod decide;
 #[cfg(feature = "dynamodb")]
@@ -20,6 +21,7 @@ mod write;
 mod writeless;
 
 pub use attempt::{Attempt, DEFAULT_RETENTION, OwnerToken};
+pub use backoff::Backoff;
 pub use completion::Completion;
 pub use decide::{Decision, decide};
 #[cfg(feature = "dynamodb")]

@@ -30,6 +30,8 @@ struct State<W: Write> {
 pub enum Fault<F> {
     /// The next change into this status (`None`: the next release) never reaches the store.
     Unreachable(Option<Status>),
+    /// It is refused, and would be again: a permission is missing.
+    Refused(Option<Status>),
     /// It is applied, but the reply is lost.
     ReplyLost(Option<Status>),
     /// It is never answered.
@@ -112,11 +114,10 @@ impl<W: Write + Clone> Store for MemoryStore<W> {
     type Write = W;
 
     async fn change(&self, change: Change<'_, W>) -> Result<Answer, StoreError> {
-        let (fault, answer) = self.state().apply(&change);
-        match fault {
-            Some(Fault::Unreachable(_) | Fault::ReplyLost(_)) => Err(StoreError::NoAnswer("injected".into())),
-            Some(Fault::Hangs(_)) => std::future::pending().await,
-            _ => Ok(answer),
+        let answer = self.state().answer(&change);
+        match answer {
+            Some(answer) => answer,
+            None => std::future::pending().await,
         }
     }
 
@@ -135,31 +136,41 @@ impl<W: Write + Clone> Store for MemoryStore<W> {
 }
 
 impl<W: Write + Clone> State<W> {
-    fn apply(&mut self, change: &Change<'_, W>) -> (Option<Fault<W::Found>>, Answer) {
+    /// The answer to a change; `None`: it never comes.
+    fn answer(&mut self, change: &Change<'_, W>) -> Option<Result<Answer, StoreError>> {
         self.requests += 1;
-        let fault = self
-            .faults
-            .iter()
-            .position(|fault| fault.fits(change))
-            .map(|at| self.faults.remove(at));
-        if matches!(fault, Some(Fault::Unreachable(_) | Fault::Hangs(_))) {
-            return (fault, Answer::Conflict);
+        let at = self.faults.iter().position(|fault| fault.fits(change));
+        let fault = at.map(|at| self.faults.remove(at));
+        let no_answer = || Err(StoreError::NoAnswer("injected".into()));
+        match &fault {
+            Some(Fault::Hangs(_)) => return None,
+            Some(Fault::Unreachable(_)) => return Some(no_answer()),
+            Some(Fault::Refused(_)) => return Some(Err(StoreError::Refused("injected".into()))),
+            _ => {}
         }
-        let refused = self.refused(change, fault.as_ref());
-        if refused.is_none() {
-            self.store(change);
-        }
-        (fault, refused.unwrap_or(Answer::Applied))
+        let answer = match self.refused(change, fault.as_ref()) {
+            Some(refused) => refused,
+            None => {
+                self.store(change);
+                Ok(Answer::Applied)
+            }
+        };
+        Some(match fault {
+            Some(Fault::ReplyLost(_)) => no_answer(),
+            _ => answer,
+        })
     }
 
     /// What keeps the change from being applied, if anything does.
-    fn refused(&self, change: &Change<'_, W>, fault: Option<&Fault<W::Found>>) -> Option<Answer> {
+    fn refused(&self, change: &Change<'_, W>, fault: Option<&Fault<W::Found>>) -> Option<Result<Answer, StoreError>> {
         match (decide(self.records.get(change.key.record_id()), change), fault) {
-            (Decision::Answer(answer), _) => Some(answer),
-            (Decision::Apply, Some(Fault::Conflict | Fault::RecordConflict)) => Some(Answer::Conflict),
+            (Decision::Answer(answer), _) => Some(Ok(answer)),
+            (Decision::Apply, Some(Fault::Conflict | Fault::RecordConflict)) => Some(Err(StoreError::Conflict {
+                id: change.key.record_id().to_owned(),
+            })),
             (Decision::Apply, Some(Fault::WriteRefused { write, found })) => {
                 let refused = change.writes.get(*write).map(|write| write.refusal(found.as_ref()));
-                Refusal::combine(refused).map(Answer::WriteRefused)
+                Refusal::combine(refused).map(|refusal| Ok(Answer::WriteRefused(refusal)))
             }
             (Decision::Apply, _) => None,
         }
@@ -178,7 +189,7 @@ impl<W: Write + Clone> State<W> {
 impl<F> Fault<F> {
     fn fits<W>(&self, change: &Change<'_, W>) -> bool {
         match self {
-            Self::Unreachable(into) | Self::ReplyLost(into) | Self::Hangs(into) => {
+            Self::Unreachable(into) | Self::Refused(into) | Self::ReplyLost(into) | Self::Hangs(into) => {
                 *into == change.record.map(|record| record.status)
             }
             Self::Conflict => !change.writes.is_empty(),

@@ -77,8 +77,6 @@ pub enum Answer {
     Lost,
     /// Nothing was applied, because of a write's own condition.
     WriteRefused(Refusal),
-    /// Nothing was applied, because another request changes one of the items just now, or too many do: try again.
-    Conflict,
 }
 
 /// A record or a transaction that exceeds its store's limits.
@@ -113,7 +111,7 @@ pub enum StoreError {
     /// The store gets more requests than it can take: it may answer later.
     #[error("the ledger is throttled")]
     Throttled(#[source] Box<dyn Error + Send + Sync>),
-    /// Another transaction changes the record just now: nothing was applied, try again.
+    /// Another request changes the record or an item of its writes just now, or too many do: nothing was applied.
     #[error("transaction conflict at record {id}")]
     Conflict {
         /// The record's ID.
@@ -139,4 +137,11 @@ pub enum StoreError {
         /// What does not fit.
         why: String,
     },
+}
+
+impl StoreError {
+    /// Whether the same request may succeed if it is sent again soon.
+    pub(crate) fn is_transient(&self) -> bool {
+        matches!(self, Self::NoAnswer(_) | Self::Throttled(_) | Self::Conflict { .. })
+    }
 }

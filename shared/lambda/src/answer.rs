@@ -147,10 +147,7 @@ mod tests {
                     if hangs {
                         std::future::pending::<()>().await;
                     }
-                    return Err(QueueError {
-                        queue: "q".to_owned(),
-                        why: "injected".into(),
-                    });
+                    return Err(QueueError::refused("q", "injected"));
                 }
                 changed.lock().unwrap().extend(changes);
                 Ok(())
@@ -176,12 +173,7 @@ mod tests {
     async fn requests_that_fail_share_one_log_line() {
         let lines = Lines::default();
         let _log = tracing_subscriber::registry().with(lines.clone()).set_default();
-        let refuse = async |_: Vec<VisibilityChange>| {
-            Err(QueueError {
-                queue: "orders".to_owned(),
-                why: "injected".into(),
-            })
-        };
+        let refuse = async |_: Vec<VisibilityChange>| Err(QueueError::refused("orders", "injected"));
         change_all("q", changes(25), Instant::now() + Duration::from_secs(1), refuse).await;
         let [line] = <[String; 1]>::try_from(lines.0.lock().unwrap().clone()).unwrap();
         for part in [

@@ -1,8 +1,9 @@
 //! The time budget of one invocation.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use consumer::Budget;
+use consumer::{Budget, trace_id};
 use idempotency::Timestamp;
 use tokio::time::Instant;
 
@@ -20,6 +21,8 @@ pub(crate) struct Invocation {
     pub(crate) budget: Budget,
     /// The delays must be set by then.
     pub(crate) delays_end: Instant,
+    /// Lambda's own trace of the invocation.
+    pub(crate) trace: Option<Arc<str>>,
 }
 
 impl Invocation {
@@ -34,6 +37,17 @@ impl Invocation {
         Self {
             budget: Budget::new(now, now.plus(total)).with_reserved(for_delays + for_response),
             delays_end: Instant::now() + total.saturating_sub(for_response),
+            trace: None,
+        }
+    }
+
+    /// The same with the trace that Lambda states for it. One that is no X-Ray trace is left out: SQS would refuse messages
+    /// that carry it.
+    pub(crate) fn with_trace(self, header: Option<&str>) -> Self {
+        let header = header.filter(|header| trace_id(header).is_some());
+        Self {
+            trace: header.map(Arc::from),
+            ..self
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsBatchResponse;
-use consumer::{Chain, Handler, Services};
+use consumer::{Chain, Handler, Services, trace_id};
 use host::{SettingError, dead_letter_queue, record_retention, request_timeout, retry_delays, setting};
 use idempotency::{DEFAULT_RETENTION, DynamoDbStore, Key, Store, StoreError, StoreFor, Timestamp};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
@@ -112,9 +112,14 @@ async fn serve<H: Handler, S: Store<Write = H::Write>>(
 ) -> Result<SqsBatchResponse, Diagnostic> {
     let (Event(event), context) = event.into_parts();
     let invocation = Invocation::new(Timestamp::now(), Timestamp::from_millis(context.deadline));
+    let invocation = invocation.with_trace(context.xray_trace_id.as_deref());
     let records = event.map_err(unusable)?;
     // At the highest level: its ID is on every line, at any log level.
-    let span = tracing::error_span!("invocation", requestId = context.request_id);
+    let span = tracing::error_span!(
+        "invocation",
+        requestId = context.request_id,
+        invocationTraceId = invocation.trace.as_deref().and_then(trace_id)
+    );
     let queue_arn = records.queue_arn.clone();
     let change_visibility = |changes| services.queues().change_visibility(&queue_arn, changes);
     let processed = process(handler, services, records, &invocation, change_visibility);

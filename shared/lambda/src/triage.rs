@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use consumer::{Budget, Handler, Incoming, Queues, Services, Unidentified};
+use consumer::{Handler, Incoming, Queues, Services, Unidentified};
 use idempotency::Store;
 
 use crate::event::{Record, Records, attributes};
+use crate::invocation::Invocation;
 use crate::odd::{Content, Odd};
 
 /// The records of an event, sorted.
@@ -85,14 +86,16 @@ pub(crate) async fn dead_letter<H: Handler, S: Store<Write = H::Write>, Q: Queue
     queue_arn: &str,
     handler: &Arc<H>,
     services: &Services<S, Q>,
-    budget: &Budget,
+    invocation: &Invocation,
 ) -> Result<(), String> {
     let mut lost = Ok(());
     for odd in unlisted {
         let why = format!("the record has no usable message ID: {}", odd.why);
-        let sent = unidentified(odd, queue_arn)
-            .dead_letter(&why, handler, services, budget)
-            .await;
+        let message = Unidentified {
+            host_trace: invocation.trace.clone(),
+            ..unidentified(odd, queue_arn)
+        };
+        let sent = message.dead_letter(&why, handler, services, &invocation.budget).await;
         tracing::error!(deadLettered = sent, "rejected: {why}");
         if !sent {
             lost = Err(format!(
@@ -119,5 +122,6 @@ fn unidentified(odd: Odd, queue_arn: &str) -> Unidentified {
         attributes,
         group: odd.group,
         queue,
+        host_trace: None,
     }
 }

@@ -28,7 +28,7 @@ impl<W: Write> Store for Hanging<W> {
 }
 
 impl<W: 'static> Queues for Hanging<W> {
-    async fn send(&self, _: &str, _: Vec<QueueMessage>) -> Result<(), QueueError> {
+    async fn send(&self, _: &str, _: &[QueueMessage]) -> Result<(), QueueError> {
         std::future::pending().await
     }
 

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod failed;
 mod limits;
 mod queues;
 mod visibility;

@@ -1,15 +1,17 @@
 //! The consumer's queues, over SQS.
 
-use aws::service_error;
+use std::ops::Range;
+
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::BuildError;
 use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{
-    BatchResultErrorEntry, MessageAttributeValue, MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
+    MessageAttributeValue, MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
     SendMessageBatchRequestEntry,
 };
 use consumer::{Attribute, Limits, QueueError, QueueMessage, Queues};
 
+use crate::failed::Failed;
 use crate::limits::{is_fifo, limits};
 
 /// Entries per batch request
@@ -29,13 +31,12 @@ impl Sqs {
     }
 }
 
-pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
-
 impl Queues for Sqs {
-    async fn send(&self, queue_url: &str, messages: Vec<QueueMessage>) -> Result<(), QueueError> {
+    async fn send(&self, queue_url: &str, messages: &[QueueMessage]) -> Result<(), QueueError> {
         for request in requests(messages) {
-            let sent = self.send_batch(queue_url, request).await;
-            sent.map_err(|why| error(queue_url, why))?;
+            let sent = self.send_batch(queue_url, &messages[request.clone()]).await;
+            // The order is kept: what follows a request that failed is not sent before it.
+            sent.map_err(|failed| failed.into_error(queue_url, request, messages.len()))?;
         }
         Ok(())
     }
@@ -46,49 +47,52 @@ impl Queues for Sqs {
 }
 
 impl Sqs {
-    async fn send_batch(&self, queue_url: &str, messages: Vec<QueueMessage>) -> Result<(), Cause> {
+    async fn send_batch(&self, queue_url: &str, messages: &[QueueMessage]) -> Result<(), Failed> {
         let fifo = is_fifo(queue_url);
-        let entries = messages.into_iter().enumerate();
+        let entries = messages.iter().enumerate();
         let entries = entries.map(|(position, message)| send_entry(position, message, fifo));
-        let entries = entries.collect::<Result<_, _>>()?;
+        let entries = entries.collect::<Result<_, _>>().map_err(Failed::refused)?;
         let request = self
             .0
             .send_message_batch()
             .queue_url(queue_url)
             .set_entries(Some(entries));
-        let sent = request.send().await.map_err(service_error)?;
-        refused(&sent.failed)
+        let sent = request
+            .send()
+            .await
+            .map_err(|error| Failed::request(error, messages.len()))?;
+        Failed::entries(&sent.failed)
     }
 }
 
 /// Splits messages, in order, so that each part fits a request.
-fn requests(messages: Vec<QueueMessage>) -> Vec<Vec<QueueMessage>> {
-    let mut requests: Vec<Vec<QueueMessage>> = Vec::new();
+fn requests(messages: &[QueueMessage]) -> Vec<Range<usize>> {
+    let mut requests: Vec<Range<usize>> = Vec::new();
     let mut bytes = 0;
-    for message in messages {
+    for (position, message) in messages.iter().enumerate() {
         bytes += message.bytes();
         match requests.last_mut() {
-            Some(request) if request.len() < MAX_ENTRIES && bytes <= MAX_REQUEST_BYTES => request.push(message),
+            Some(request) if request.len() < MAX_ENTRIES && bytes <= MAX_REQUEST_BYTES => request.end += 1,
             _ => {
                 bytes = message.bytes();
-                requests.push(vec![message]);
+                requests.push(position..position + 1);
             }
         }
     }
     requests
 }
 
-fn send_entry(position: usize, message: QueueMessage, fifo: bool) -> Result<SendMessageBatchRequestEntry, BuildError> {
+fn send_entry(position: usize, message: &QueueMessage, fifo: bool) -> Result<SendMessageBatchRequestEntry, BuildError> {
     let mut entry = SendMessageBatchRequestEntry::builder()
         .id(position.to_string())
-        .message_body(message.body)
-        .set_message_group_id(message.group)
+        .message_body(&message.body)
+        .set_message_group_id(message.group.clone())
         // A standard queue refuses one.
-        .set_message_deduplication_id(message.deduplication_id.filter(|_| fifo));
-    for (name, value) in message.attributes {
+        .set_message_deduplication_id(message.deduplication_id.clone().filter(|_| fifo));
+    for (name, value) in &message.attributes {
         entry = entry.message_attributes(name, attribute(value)?);
     }
-    if let Some(header) = message.trace_header {
+    if let Some(header) = &message.trace_header {
         let value = MessageSystemAttributeValue::builder()
             .data_type("String")
             .string_value(header)
@@ -98,11 +102,11 @@ fn send_entry(position: usize, message: QueueMessage, fifo: bool) -> Result<Send
     entry.build()
 }
 
-fn attribute(value: Attribute) -> Result<MessageAttributeValue, BuildError> {
+fn attribute(value: &Attribute) -> Result<MessageAttributeValue, BuildError> {
     MessageAttributeValue::builder()
-        .set_data_type(value.data_type)
-        .set_string_value(value.string_value)
-        .set_binary_value(value.binary_value.map(Blob::new))
+        .set_data_type(value.data_type.clone())
+        .set_string_value(value.string_value.clone())
+        .set_binary_value(value.binary_value.clone().map(Blob::new))
         .build()
 }
 
@@ -118,24 +122,6 @@ pub(crate) fn queue_url(arn: &str) -> Option<String> {
         _ => "amazonaws.com",
     };
     Some(format!("https://sqs.{region}.{suffix}/{account}/{name}"))
-}
-
-/// An error if some entries failed: a batch request succeeds as a whole even then.
-pub(crate) fn refused(entries: &[BatchResultErrorEntry]) -> Result<(), Cause> {
-    match entries {
-        [] => Ok(()),
-        [first, ..] => {
-            let why = first.message().unwrap_or(first.code());
-            Err(format!("{} refused, the first because: {why}", entries.len()).into())
-        }
-    }
-}
-
-pub(crate) fn error(queue: &str, why: Cause) -> QueueError {
-    QueueError {
-        queue: queue.to_owned(),
-        why,
-    }
 }
 
 #[cfg(test)]
@@ -168,18 +154,9 @@ mod tests {
 
     #[test]
     fn a_request_holds_ten_messages_and_one_mebibyte_in_order() {
-        let lengths = |messages| requests(messages).iter().map(Vec::len).collect::<Vec<_>>();
-        assert_eq!(lengths((0..25).map(|_| sized(1)).collect()), [10, 10, 5]);
-        assert_eq!(
-            lengths(vec![sized(600_000), sized(400_000), sized(60_000), sized(1)]),
-            [2, 2]
-        );
-        assert!(lengths(Vec::new()).is_empty());
-        let bodies: Vec<_> = requests((1..=12).map(sized).collect())
-            .concat()
-            .iter()
-            .map(|m| m.body.len())
-            .collect();
-        assert_eq!(bodies, (1..=12).collect::<Vec<_>>());
+        let split = |bytes: &[usize]| requests(&bytes.iter().copied().map(sized).collect::<Vec<_>>());
+        assert_eq!(split(&[1; 25]), [0..10, 10..20, 20..25]);
+        assert_eq!(split(&[600_000, 400_000, 60_000, 1]), [0..2, 2..4]);
+        assert!(split(&[]).is_empty());
     }
 }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use aws::service_error;
 use aws_sdk_sqs::types::ChangeMessageVisibilityBatchRequestEntry;
 use consumer::QueueError;
 use idempotency::Timestamp;
 
 use crate::Sqs;
-use crate::queues::{Cause, error, queue_url, refused};
+use crate::failed::Failed;
+use crate::queues::queue_url;
 
 /// A new visibility timeout of a received message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,8 +37,10 @@ impl Sqs {
     ///
     /// [`QueueError`]: some or all of them keep their visibility timeout.
     pub async fn change_visibility(&self, queue_arn: &str, changes: Vec<VisibilityChange>) -> Result<(), QueueError> {
+        let count = changes.len();
         let changed = async {
-            let url = queue_url(queue_arn).ok_or("the eventSourceARN of its records is no queue's ARN")?;
+            let url = queue_url(queue_arn).ok_or("the eventSourceARN of its records is no queue's ARN");
+            let url = url.map_err(Failed::refused)?;
             let entries = changes.into_iter().enumerate();
             let entries = entries.map(|(position, change)| {
                 ChangeMessageVisibilityBatchRequestEntry::builder()
@@ -47,16 +49,18 @@ impl Sqs {
                     .visibility_timeout(i32::try_from(change.timeout.as_secs()).unwrap_or(i32::MAX))
                     .build()
             });
-            let entries = entries.collect::<Result<_, _>>()?;
+            let entries = entries.collect::<Result<_, _>>().map_err(Failed::refused)?;
             let request = self
                 .0
                 .change_message_visibility_batch()
                 .queue_url(url)
                 .set_entries(Some(entries));
-            let changed = request.send().await.map_err(service_error)?;
-            refused(&changed.failed)
+            let changed = request.send().await;
+            let changed = changed.map_err(|error| Failed::request(error, count))?;
+            Failed::entries(&changed.failed)
         };
-        changed.await.map_err(|why: Cause| error(queue_arn, why))
+        let changed: Result<(), Failed> = changed.await;
+        changed.map_err(|failed| failed.into_error(queue_arn, 0..count, count))
     }
 }
 

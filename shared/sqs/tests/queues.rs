@@ -81,7 +81,7 @@ async fn a_message_keeps_attributes_of_every_type_group_and_trace() {
         trace_header: Some("Root=1-5759e988-bd862e3fe1be46a994272793".to_owned()),
         ..message("both")
     };
-    queues.send(&url(STANDARD), vec![sent, message("bare")]).await.unwrap();
+    queues.send(&url(STANDARD), &[sent, message("bare")]).await.unwrap();
     let [received, bare] = receive(&test, STANDARD).await.try_into().unwrap();
     assert_eq!(received["Body"], "both");
     let expected = json!({
@@ -107,8 +107,8 @@ async fn only_a_fifo_queue_gets_the_deduplication_id() {
         ..message(body)
     };
     for _ in 0..2 {
-        queues.send(&url(FIFO), vec![in_group("first")]).await.unwrap();
-        queues.send(&url(STANDARD), vec![in_group("first")]).await.unwrap();
+        queues.send(&url(FIFO), &[in_group("first")]).await.unwrap();
+        queues.send(&url(STANDARD), &[in_group("first")]).await.unwrap();
     }
     assert_eq!(bodies(&test, FIFO), ["first"]);
     // A standard queue refuses one.
@@ -122,7 +122,7 @@ async fn only_a_fifo_queue_gets_the_deduplication_id() {
 async fn an_entry_that_is_refused_is_an_error_with_its_reason() {
     let (test, queues) = stack().await;
     let messages = vec![message("good"), message("\u{0}"), message("good too"), message("")];
-    let error = queues.send(&url(STANDARD), messages).await.unwrap_err();
+    let error = queues.send(&url(STANDARD), &messages).await.unwrap_err();
     assert_eq!(error.queue, url(STANDARD));
     let why = error.why.to_string();
     assert!(why.starts_with("2 refused, the first because: "), "{why}");
@@ -132,7 +132,7 @@ async fn an_entry_that_is_refused_is_an_error_with_its_reason() {
 #[tokio::test]
 async fn a_queue_that_does_not_exist_is_named_with_the_sqs_error() {
     let (_test, queues) = stack().await;
-    let error = queues.send(&url("nowhere"), vec![message("lost")]).await.unwrap_err();
+    let error = queues.send(&url("nowhere"), &[message("lost")]).await.unwrap_err();
     assert_eq!(error.to_string(), format!("queue {}", url("nowhere")));
     let why = error.why.to_string();
     assert!(
@@ -154,7 +154,7 @@ async fn a_queue_that_does_not_exist_is_named_with_the_sqs_error() {
 #[tokio::test]
 async fn a_message_without_a_group_to_a_fifo_queue_is_an_error() {
     let (test, queues) = stack().await;
-    let error = queues.send(&url(FIFO), vec![message("lost")]).await.unwrap_err();
+    let error = queues.send(&url(FIFO), &[message("lost")]).await.unwrap_err();
     assert!(error.why.to_string().contains("MessageGroupId"), "{}", error.why);
     assert!(bodies(&test, FIFO).is_empty());
 }
@@ -170,7 +170,7 @@ fn change(message: &Value, seconds: u64) -> VisibilityChange {
 async fn each_change_sets_the_visibility_timeout_of_its_message() {
     let (test, queues) = stack().await;
     queues
-        .send(&url(STANDARD), vec![message("a"), message("b")])
+        .send(&url(STANDARD), &[message("a"), message("b")])
         .await
         .unwrap();
     let received = receive(&test, STANDARD).await;
@@ -183,7 +183,7 @@ async fn each_change_sets_the_visibility_timeout_of_its_message() {
 #[tokio::test]
 async fn a_change_that_is_refused_does_not_affect_others() {
     let (test, queues) = stack().await;
-    queues.send(&url(STANDARD), vec![message("a")]).await.unwrap();
+    queues.send(&url(STANDARD), &[message("a")]).await.unwrap();
     let received = receive(&test, STANDARD).await;
     let unknown = VisibilityChange {
         receipt_handle: "unknown".to_owned(),
@@ -203,7 +203,7 @@ async fn a_change_that_is_refused_does_not_affect_others() {
 #[tokio::test]
 async fn an_endpoint_that_does_not_reply_is_an_error() {
     let queues = Sqs::new(local::sqs_client("http://127.0.0.1:9").await);
-    let error = queues.send(&url(STANDARD), vec![message("lost")]).await.unwrap_err();
+    let error = queues.send(&url(STANDARD), &[message("lost")]).await.unwrap_err();
     assert_eq!(error.queue, url(STANDARD));
 }
 
@@ -212,7 +212,7 @@ async fn requests_hold_ten_messages_and_end_with_one_that_failed() {
     let (test, queues) = stack().await;
     let numbered = |n: usize| message(&if n == 12 { "\u{1}".to_owned() } else { n.to_string() });
     let error = queues
-        .send(&url(STANDARD), (0..25).map(numbered).collect())
+        .send(&url(STANDARD), &(0..25).map(numbered).collect::<Vec<_>>())
         .await
         .unwrap_err();
     assert_eq!(error.queue, url(STANDARD));
@@ -229,6 +229,9 @@ async fn requests_hold_ten_messages_and_end_with_one_that_failed() {
         deduplication_id: Some(format!("d-{n}")),
         ..message(&n.to_string())
     };
-    queues.send(&url(FIFO), (0..25).map(ordered).collect()).await.unwrap();
+    queues
+        .send(&url(FIFO), &(0..25).map(ordered).collect::<Vec<_>>())
+        .await
+        .unwrap();
     assert_eq!(bodies(&test, FIFO), (0..25).map(|n| n.to_string()).collect::<Vec<_>>());
 }

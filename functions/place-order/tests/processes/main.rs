@@ -11,3 +11,4 @@ mod proxy;
 mod samples;
 mod stack;
 mod start;
+mod traces;

@@ -13,7 +13,7 @@ async fn reservations_of_a_sku_are_made_in_order() {
     for sku in SKUS {
         // More faults than one invocation has attempts: the first of its group fails, and those behind it wait.
         let containing = format!("\"{sku}\"");
-        stack.inject("TransactWriteItems", Some(&containing), 4, FaultKind::ServerError);
+        stack.inject("TransactWriteItems", Some(&containing), 60, FaultKind::ServerError);
     }
     let commits = watch(&stack, |_| {});
     let mut sent = SKUS.map(|sku| (sku, Vec::new()));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use emulator::ApiError;
-use emulator::dynamodb::FaultKind;
+use emulator::dynamodb::{Fault, FaultKind};
 use serde_json::Value;
 use testing::UNHURRIED;
 
@@ -151,10 +151,36 @@ async fn lost_replies_to_claim_and_completion_are_retried() {
     assert_eq!(notified(&stack, "m-1").unwrap().requests, 1);
 }
 
+/// Promises 4 and 5.
+#[tokio::test]
+async fn lasting_faults_post_each_notification_once() {
+    let stack = stack::start(&UNHURRIED).await;
+    for (nth, kind) in [(2, FaultKind::Throttle), (7, FaultKind::LoseReply)] {
+        let fault = Fault {
+            operation: "PutItem".to_owned(),
+            containing: None,
+            times: u32::MAX,
+            kind,
+        };
+        stack.stack.dynamodb().inject_every(nth, fault);
+    }
+    let mut messages = Vec::new();
+    for number in 0..20 {
+        let body = notification(&format!("{number}@example.com"));
+        messages.push(stack.send("notifications", &body).await);
+    }
+    stack.until_settled(&["notifications"]).await;
+    for message in &messages {
+        assert_eq!(notified(&stack, message).unwrap().requests, 1);
+        assert_eq!(stack.stack.sqs().deliveries(message), 1, "no message is redelivered");
+    }
+    assert_eq!(stack.dead_letters("notifications"), [""; 0]);
+}
+
 #[tokio::test]
 async fn completion_without_a_reply_is_a_duplicate_at_redelivery() {
     let stack = stack::start(&[]).await;
-    stack.inject("PutItem", Some("COMPLETED"), 3, FaultKind::LoseReply);
+    stack.inject("PutItem", Some("COMPLETED"), u32::MAX, FaultKind::LoseReply);
     let message = stack.send("notifications", &notification("ada")).await;
     stack.until_settled(&["notifications"]).await;
     assert!(stack.stack.sqs().deliveries(&message) > 1 && stack.is_completed("send-notification", &message));

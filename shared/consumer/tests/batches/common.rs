@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use consumer::dead_letter::{FAILURE, ORIGINAL, Original, Rejection};
 use consumer::{
-    Attribute, Budget, Handler, Incoming, MemoryQueues, MessageId, QueueMessage, Report, Services, Verdict,
+    Attribute, Budget, Handler, Incoming, MemoryQueues, MessageId, QueueFault, QueueMessage, Report, Services, Verdict,
     process_batch,
 };
-use idempotency::{Key, MemoryStore, Status, Timestamp};
+use idempotency::{Fault, Key, MemoryStore, Status, Timestamp};
 use tokio::time::Instant;
 
 pub(crate) use in_memory::{Claiming, Effect, InMemory, LABELS, MAIL, Natural, OneStep, Scripted, perform};
@@ -160,6 +160,27 @@ pub(crate) fn within(total: Duration) -> Budget {
 
 pub(crate) fn key(message_id: &str) -> Key {
     Key::new("scripted", message_id).unwrap()
+}
+
+/// Later than anything here is answered.
+pub(crate) fn later() -> Instant {
+    Instant::now() + Duration::from_secs(60)
+}
+
+/// Lets the ledger fail in this way, and answer no repetition: what happened stays unknown until the deadline.
+pub(crate) fn ledger_fails(services: &Memory, fault: Fault<()>) {
+    services.store().inject(fault.clone());
+    if let Fault::Unreachable(status) | Fault::ReplyLost(status) = fault {
+        services.store().inject(Fault::Hangs(status));
+    }
+}
+
+/// The same of the queues.
+pub(crate) fn queues_fail(services: &Memory, fault: QueueFault) {
+    services.queues().inject(fault);
+    if matches!(fault, QueueFault::NotSent | QueueFault::ReplyLost) {
+        services.queues().inject(QueueFault::SendHangs);
+    }
 }
 
 /// The dead-letter queue.

@@ -7,7 +7,8 @@ use idempotency::{Fault, Status};
 
 use crate::common::{
     Action, Batch, Claiming, DLQ, Effect, FIFO, Kind, Message, Natural, OneStep, STANDARD, Scripted, actions, batch,
-    batch_of, bodies, body, failed, original, reason, rejection, status, text, with_dead_letter_queue,
+    batch_of, bodies, body, failed, ledger_fails, original, queues_fail, reason, rejection, status, text,
+    with_dead_letter_queue,
 };
 
 #[tokio::test]
@@ -51,7 +52,7 @@ async fn a_malformed_body_is_dead_lettered_unchanged() {
 async fn a_rejection_not_recorded_sends_no_dead_letter() {
     async fn stays<H: Handler<Write = Effect>>(handler: Arc<H>, fault: Fault<()>) {
         let services = with_dead_letter_queue();
-        services.store().inject(fault);
+        ledger_fails(&services, fault);
         let permanent = || actions([("m-1", Action::Permanent)]);
         assert_eq!(failed(&handler, &services, permanent()).await, ["m-1"]);
         assert!(services.queues().sent(DLQ).is_empty());
@@ -62,10 +63,10 @@ async fn a_rejection_not_recorded_sends_no_dead_letter() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_rejection_whose_reply_is_lost_is_sent_by_a_redelivery() {
     let (handler, services) = (Claiming::new(), with_dead_letter_queue());
-    services.store().inject(Fault::ReplyLost(Some(Status::Rejected)));
+    ledger_fails(&services, Fault::ReplyLost(Some(Status::Rejected)));
     let permanent = || actions([("m-1", Action::Permanent)]);
     assert_eq!(failed(&handler, &services, permanent()).await, ["m-1"]);
     assert!(failed(&handler, &services, permanent()).await.is_empty());
@@ -76,12 +77,13 @@ async fn a_rejection_whose_reply_is_lost_is_sent_by_a_redelivery() {
 #[tokio::test(start_paused = true)]
 async fn a_dead_letter_not_sent_is_sent_by_a_redelivery() {
     for (fault, copies) in [
+        (QueueFault::Refused, 1),
         (QueueFault::NotSent, 1),
         (QueueFault::SendHangs, 1),
         (QueueFault::ReplyLost, 2),
     ] {
         let (handler, services) = (Claiming::new(), with_dead_letter_queue());
-        services.queues().inject(fault);
+        queues_fail(&services, fault);
         let permanent = || actions([("m-1", Action::Permanent)]);
         assert_eq!(failed(&handler, &services, permanent()).await, ["m-1"], "{fault:?}");
         // The record is put before the dead letter is sent.
@@ -120,7 +122,7 @@ async fn every_redelivery_of_a_rejected_message_is_dead_lettered() {
 #[tokio::test]
 async fn a_one_step_dead_letter_not_sent_is_sent_by_a_redelivery() {
     let (handler, services) = (OneStep::new(), with_dead_letter_queue());
-    services.queues().inject(QueueFault::NotSent);
+    services.queues().inject(QueueFault::Refused);
     let permanent = || actions([("m-1", Action::Permanent)]);
     assert_eq!(failed(&handler, &services, permanent()).await, ["m-1"]);
     assert_eq!(status(&services, "m-1"), Some(Status::Rejected));
@@ -223,7 +225,7 @@ async fn a_group_goes_on_after_a_dead_letter() {
 #[tokio::test]
 async fn a_group_waits_for_a_dead_letter_that_was_not_sent() {
     let (handler, services) = (Claiming::new(), with_dead_letter_queue());
-    services.queues().inject(QueueFault::NotSent);
+    services.queues().inject(QueueFault::Refused);
     assert_eq!(failed(&handler, &services, group()).await, ["a-1", "a-2", "a-3", "a-4"]);
     assert_eq!(handler.effects.handled(), ["a-1"]);
 }

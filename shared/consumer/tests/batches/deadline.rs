@@ -31,7 +31,9 @@ impl Store for Conflicting {
     async fn change(&self, change: Change<'_, Effect>) -> Result<Answer, StoreError> {
         match change.record.is_some_and(|record| record.status == Status::InProgress) {
             true => Ok(Answer::Applied),
-            false => Ok(Answer::Conflict),
+            false => Err(StoreError::Conflict {
+                id: change.key.record_id().to_owned(),
+            }),
         }
     }
 }

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::common::{
-    Action, Batch, DLQ, Effect, FIFO, InMemory, Memory, Message, NOW, STANDARD, Script, batch_of, failed, rejection,
-    with_dead_letter_queue,
+    Action, Batch, DLQ, Effect, FIFO, InMemory, Memory, Message, NOW, STANDARD, Script, batch_of, failed, later,
+    rejection, with_dead_letter_queue,
 };
 
 /// States its kind of key, and its action.
@@ -318,7 +318,7 @@ async fn another_payload_is_rejected_while_one_is_in_progress() {
     let (handler, services) = (Claiming::new(), with_dead_letter_queue());
     let key = Key::new("keyed", "o-1").unwrap();
     let other = Attempt::new(key, NOW, NOW.plus(std::time::Duration::from_secs(60))).with_fingerprint("another");
-    let claim = services.ledger().claim(&other).await.unwrap();
+    let claim = services.ledger().claim(&other, later()).await.unwrap();
     assert!(matches!(claim, Claim::Granted(_)));
     assert!(failed(&handler, &services, one("m-1", &order("Id"))).await.is_empty());
     assert!(reasons(&services)[0].contains("another"));

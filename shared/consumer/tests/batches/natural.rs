@@ -5,7 +5,7 @@ use consumer::{QueueFault, Services};
 
 use crate::common::{
     Action, DLQ, FIFO, LABELS, MAIL, Message, Natural, Panicking, STANDARD, actions, batch, batch_of, bodies, body,
-    failed, rejection, with_dead_letter_queue,
+    failed, queues_fail, rejection, with_dead_letter_queue,
 };
 
 #[tokio::test(start_paused = true)]
@@ -67,7 +67,7 @@ async fn outgoing_messages_are_sent_at_every_delivery() {
 async fn a_message_stays_until_its_outgoing_messages_are_sent() {
     for fault in [QueueFault::NotSent, QueueFault::ReplyLost, QueueFault::SendHangs] {
         let services = Services::in_memory();
-        services.queues().inject(fault);
+        queues_fail(&services, fault);
         assert_eq!(
             failed(&Natural::new(), &services, actions([("m-1", Action::Send)])).await,
             ["m-1"]
@@ -93,7 +93,7 @@ async fn a_completion_with_writes_fails_in_natural_mode() {
 #[tokio::test]
 async fn a_dead_letter_not_sent_is_sent_after_another_run() {
     let (handler, services) = (Natural::new(), with_dead_letter_queue());
-    services.queues().inject(QueueFault::NotSent);
+    services.queues().inject(QueueFault::Refused);
     assert_eq!(
         failed(&handler, &services, actions([("m-1", Action::Permanent)])).await,
         ["m-1"]

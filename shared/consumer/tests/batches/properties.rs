@@ -85,7 +85,8 @@ fn ledger_fault() -> impl Strategy<Value = Fault<()>> {
     prop_oneof![
         into.clone().prop_map(Fault::Unreachable),
         into.clone().prop_map(Fault::ReplyLost),
-        into.prop_map(Fault::Hangs),
+        into.clone().prop_map(Fault::Hangs),
+        into.prop_map(Fault::Refused),
         Just(Fault::Conflict),
         Just(Fault::RecordConflict),
         Just(Fault::WriteRefused { write: 0, found: None }),
@@ -93,7 +94,13 @@ fn ledger_fault() -> impl Strategy<Value = Fault<()>> {
 }
 
 fn queue_fault() -> impl Strategy<Value = QueueFault> {
-    prop::sample::select(vec![QueueFault::NotSent, QueueFault::ReplyLost, QueueFault::SendHangs])
+    prop::sample::select(vec![
+        QueueFault::NotSent,
+        QueueFault::EntryNotSent(0),
+        QueueFault::Refused,
+        QueueFault::ReplyLost,
+        QueueFault::SendHangs,
+    ])
 }
 
 fn case() -> impl Strategy<Value = Case> {

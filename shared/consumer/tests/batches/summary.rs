@@ -8,7 +8,7 @@ use idempotency::{Attempt, Claim, Completion, Fault, Status, Timestamp};
 
 use crate::common::{
     Action, Batch, Claiming, Effect, FIFO, Memory, Message, NOW, OneStep, STANDARD, Script, actions, batch, batch_of,
-    body, key, perform, ten_seconds, with_dead_letter_queue,
+    body, key, later, perform, ten_seconds, with_dead_letter_queue,
 };
 
 async fn summary<H: Handler<Write = Effect>>(handler: &Arc<H>, services: &Memory, batch: Batch) -> Summary {
@@ -27,7 +27,7 @@ async fn each_message_counts_once_by_its_outcome() {
     summary(&handler, &services, actions([("duplicate", Action::Done)])).await;
     let other = Attempt::new(key("in progress"), NOW, after(60));
     assert!(matches!(
-        services.ledger().claim(&other).await.unwrap(),
+        services.ledger().claim(&other, later()).await.unwrap(),
         Claim::Granted(_)
     ));
     let messages = [
@@ -83,7 +83,7 @@ impl Handler for TakenOver {
 
     async fn handle(&self, script: Script, delivery: &Delivery) -> Result<Completion<Effect>, Failure> {
         let other = Attempt::new(key(delivery.message_id()), after(60), after(90));
-        let claim = self.0.ledger().claim(&other).await?;
+        let claim = self.0.ledger().claim(&other, later()).await?;
         assert!(matches!(claim, Claim::Granted(_)));
         perform(&script, delivery).await
     }
@@ -132,7 +132,8 @@ async fn ledger_time_includes_requests_that_hang() {
         assert_eq!(counted.handler_time, Duration::ZERO);
         counted.ledger_time
     }
-    assert!(waited(Claiming::new(), Status::InProgress).await >= Duration::from_secs(7));
+    // A claim has half of the time for handlers.
+    assert!(waited(Claiming::new(), Status::InProgress).await >= Duration::from_millis(3500));
     assert!(waited(Claiming::new(), Status::Completed).await >= Duration::from_secs(9));
     assert!(waited(OneStep::new(), Status::Completed).await >= Duration::from_secs(9));
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::common::{
     Action, Batch, Claiming, DLQ, Effect, FIFO, Memory, Message, NOW, Natural, OneStep, Processed, STANDARD, actions,
-    batch, batch_of, body, key, processed, ten_seconds, with_dead_letter_queue,
+    batch, batch_of, body, key, later, ledger_fails, processed, ten_seconds, with_dead_letter_queue,
 };
 
 /// Processes the batch within ten seconds.
@@ -27,7 +27,7 @@ async fn delay<H: Handler<Write = Effect>>(handler: &Arc<H>, services: &Memory, 
 
 async fn claimed_by_another(services: &Memory, id: &str, seconds: u64) {
     let attempt = Attempt::new(key(id), NOW, NOW.plus(Duration::from_secs(seconds)));
-    let claim = services.ledger().claim(&attempt).await.unwrap();
+    let claim = services.ledger().claim(&attempt, later()).await.unwrap();
     assert!(matches!(claim, Claim::Granted(_)));
 }
 
@@ -184,7 +184,7 @@ async fn a_dead_letter_does_not_delay_its_group() {
 #[tokio::test(start_paused = true)]
 async fn a_key_that_was_not_released_delays_until_its_lease_ends() {
     let services = Services::in_memory();
-    services.store().inject(Fault::Unreachable(None));
+    ledger_fails(&services, Fault::Unreachable(None));
     delay(&Claiming::new(), &services, Action::Retry).await;
     let record = services.store().record(&key("m-1")).unwrap();
     assert_eq!(record.status, Status::InProgress);

@@ -5,8 +5,8 @@ use consumer::{Delivery, Handler, MessageId, Summary, Verdict, process_one};
 use idempotency::{Attempt, Claim, Fault, InvalidKey, Status};
 
 use crate::common::{
-    Action, Claiming, Effect, Message, NOW, OneStep, Panicking, STANDARD, actions, batch, body, failed, key, status,
-    ten_seconds, with_dead_letter_queue,
+    Action, Claiming, Effect, Message, NOW, OneStep, Panicking, STANDARD, actions, batch, body, failed, key, later,
+    ledger_fails, status, ten_seconds, with_dead_letter_queue,
 };
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn a_message_in_progress_stays_and_is_not_handled() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
     let claim = services
         .ledger()
-        .claim(&Attempt::new(key("m-1"), NOW, ten_seconds_later()))
+        .claim(&Attempt::new(key("m-1"), NOW, ten_seconds_later()), later())
         .await
         .unwrap();
     assert!(matches!(claim, Claim::Granted(_)));
@@ -130,17 +130,30 @@ fn ten_seconds_later() -> idempotency::Timestamp {
 #[tokio::test]
 async fn without_a_claim_no_handler_runs() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
-    services.store().inject(Fault::Unreachable(Some(Status::InProgress)));
+    services.store().inject(Fault::Refused(Some(Status::InProgress)));
     let batch = actions([("m-1", Action::Write), ("m-2", Action::Done)]);
     assert_eq!(failed(&handler, &services, batch).await, ["m-1"]);
     assert_eq!(handler.effects.handled(), ["m-2"]);
     assert!(services.store().committed().is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
+async fn without_an_answer_to_a_claim_no_handler_runs() {
+    for fault in [Fault::Unreachable, Fault::ReplyLost, Fault::Hangs] {
+        let (handler, services) = (Claiming::new(), Services::in_memory());
+        ledger_fails(&services, fault(Some(Status::InProgress)));
+        assert_eq!(
+            failed(&handler, &services, actions([("m-1", Action::Write)])).await,
+            ["m-1"]
+        );
+        assert!(handler.effects.handled().is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_completion_without_a_reply_is_not_acknowledged() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
-    services.store().inject(Fault::ReplyLost(Some(Status::Completed)));
+    ledger_fails(&services, Fault::ReplyLost(Some(Status::Completed)));
     assert_eq!(
         failed(&handler, &services, actions([("m-1", Action::Write)])).await,
         ["m-1"]
@@ -158,10 +171,10 @@ async fn a_completion_without_a_reply_is_not_acknowledged() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_commit_without_a_reply_is_not_acknowledged() {
     let (handler, services) = (OneStep::new(), Services::in_memory());
-    services.store().inject(Fault::ReplyLost(Some(Status::Completed)));
+    ledger_fails(&services, Fault::ReplyLost(Some(Status::Completed)));
     assert_eq!(
         failed(&handler, &services, actions([("m-1", Action::Write)])).await,
         ["m-1"]
@@ -174,10 +187,10 @@ async fn a_commit_without_a_reply_is_not_acknowledged() {
     assert_eq!(services.store().committed().len(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_completion_that_was_not_recorded_is_not_acknowledged() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
-    services.store().inject(Fault::Unreachable(Some(Status::Completed)));
+    ledger_fails(&services, Fault::Unreachable(Some(Status::Completed)));
     assert_eq!(
         failed(&handler, &services, actions([("m-1", Action::Write)])).await,
         ["m-1"]

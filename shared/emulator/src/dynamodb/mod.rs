@@ -109,7 +109,12 @@ impl DynamoDb {
 
     /// Makes something go wrong with requests to come. Of several faults that match, the first injected counts.
     pub fn inject(&self, fault: Fault) {
-        lock(&self.faults).inject(fault);
+        self.inject_every(1, fault);
+    }
+
+    /// The same, but only with every `nth` request that the fault matches.
+    pub fn inject_every(&self, nth: u32, fault: Fault) {
+        lock(&self.faults).inject(nth, fault);
     }
 
     /// How many requests came for each operation, whatever became of them, in the order of the operations' names.

@@ -22,6 +22,7 @@ mod process;
 mod router;
 mod runtime_api;
 mod service;
+mod trace;
 
 #[cfg(test)]
 mod tests;

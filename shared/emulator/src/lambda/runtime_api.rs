@@ -17,13 +17,13 @@ use axum::{
     routing::{get, post},
 };
 use serde_json::json;
-use uuid::Uuid;
 
 use super::{
     invocation::{Failure, RESPONSE_BYTES},
     json::json_body,
     process::{Process, Refusal, Reply},
     service::Lambda,
+    trace,
 };
 
 pub(super) fn router(lambda: Arc<Lambda>) -> Router {
@@ -39,6 +39,8 @@ pub(super) fn router(lambda: Arc<Lambda>) -> Router {
 async fn next(State(lambda): State<Arc<Lambda>>, Path(process): Path<String>) -> Result<Response, RuntimeError> {
     let process = find(&lambda, &process)?;
     let work = process.next().await?;
+    let arn = process.function.arn(lambda.region());
+    let trace = trace::header(SystemTime::now(), &arn, &work.payload);
     let headers = [
         ("content-type", "application/json".to_owned()),
         ("lambda-runtime-aws-request-id", work.request_id),
@@ -46,11 +48,8 @@ async fn next(State(lambda): State<Arc<Lambda>>, Path(process): Path<String>) ->
             "lambda-runtime-deadline-ms",
             epoch(work.deadline).as_millis().to_string(),
         ),
-        (
-            "lambda-runtime-invoked-function-arn",
-            process.function.arn(lambda.region()),
-        ),
-        ("lambda-runtime-trace-id", trace_id(SystemTime::now())),
+        ("lambda-runtime-invoked-function-arn", arn),
+        ("lambda-runtime-trace-id", trace),
     ];
     Ok((headers, work.payload).into_response())
 }
@@ -145,30 +144,6 @@ impl IntoResponse for RuntimeError {
     }
 }
 
-/// A trace that is not recorded, in the form of an
-/// [X-Ray trace header](https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader).
-fn trace_id(now: SystemTime) -> String {
-    let random = Uuid::new_v4().simple().to_string();
-    let (root, parent) = (&random[..24], &Uuid::new_v4().simple().to_string()[..16]);
-    format!("Root=1-{:08x}-{root};Parent={parent};Sampled=0", epoch(now).as_secs())
-}
-
 fn epoch(time: SystemTime) -> Duration {
     time.duration_since(UNIX_EPOCH).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_trace_id_has_the_form_of_x_rays() {
-        let id = trace_id(UNIX_EPOCH + Duration::from_secs(0x5759_e988));
-        let parts: Vec<_> = id.split([';', '=']).collect();
-        let [_, root, _, parent, ..] = parts[..] else {
-            panic!("{id}")
-        };
-        assert!(root.starts_with("1-5759e988-"), "{id}");
-        assert_eq!((root.len(), parent.len()), (35, 16), "{id}");
-    }
 }

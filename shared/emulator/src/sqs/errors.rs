@@ -34,6 +34,13 @@ pub(crate) fn sqs(shape: &str, message: impl Into<String>) -> ApiError {
     ApiError::bad_request(format!("com.amazonaws.sqs#{shape}"), message)
 }
 
+pub(crate) fn request_throttled() -> ApiError {
+    ApiError {
+        status: 403,
+        ..sqs("RequestThrottled", "The request was denied due to request throttling.")
+    }
+}
+
 pub(crate) fn queue_does_not_exist() -> ApiError {
     sqs("QueueDoesNotExist", "The specified queue does not exist.")
 }

@@ -9,6 +9,8 @@ pub type Fault = fault::Fault<FaultKind>;
 
 /// What happens to a request that a [`Fault`] affects.
 pub enum FaultKind {
+    /// `RequestThrottled`; nothing is applied.
+    Throttle,
     /// The request never arrives: nothing is applied, and no answer comes.
     LoseRequest,
     /// The request is done, but its answer, whatever it is, never comes.
@@ -21,6 +23,7 @@ pub enum FaultKind {
 impl fmt::Debug for FaultKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
+            Self::Throttle => "Throttle",
             Self::LoseRequest => "LoseRequest",
             Self::LoseReply => "LoseReply",
             Self::AfterApply(_) => "AfterApply",
@@ -31,6 +34,7 @@ impl fmt::Debug for FaultKind {
 /// A fault's effect on one request.
 #[derive(Debug, Clone)]
 pub(super) enum Effect {
+    Throttle,
     LoseRequest,
     LoseReply,
     AfterApply(Hook),
@@ -39,6 +43,7 @@ pub(super) enum Effect {
 impl From<FaultKind> for Effect {
     fn from(kind: FaultKind) -> Self {
         match kind {
+            FaultKind::Throttle => Self::Throttle,
             FaultKind::LoseRequest => Self::LoseRequest,
             FaultKind::LoseReply => Self::LoseReply,
             FaultKind::AfterApply(hook) => Self::AfterApply(Hook::new(hook)),

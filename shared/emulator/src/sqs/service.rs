@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
+use super::errors::request_throttled;
 use super::fault::{Effect, Fault};
 use super::fields::Fields;
 use super::message::QueuedMessage;
@@ -43,6 +44,7 @@ impl Sqs {
         let effect = lock(&self.faults).take_effect(operation, &request);
         match effect {
             None => Reply::Answer(self.call(operation, request).await),
+            Some(Effect::Throttle) => Reply::Answer(Err(request_throttled())),
             Some(Effect::LoseRequest) => Reply::Lost,
             Some(Effect::LoseReply) => {
                 let _lost = self.call(operation, request).await;
@@ -59,7 +61,12 @@ impl Sqs {
     /// Makes something go wrong with requests to come over the network. Of several faults that match, the first injected
     /// counts.
     pub fn inject(&self, fault: Fault) {
-        lock(&self.faults).inject(fault);
+        self.inject_every(1, fault);
+    }
+
+    /// The same, but only with every `nth` request that the fault matches.
+    pub fn inject_every(&self, nth: u32, fault: Fault) {
+        lock(&self.faults).inject(nth, fault);
     }
 
     /// Answers one request. `operation` is what follows the dot in `X-Amz-Target: AmazonSQS.SendMessage`.

@@ -8,6 +8,7 @@ use consumer::{
     Services, process_batch,
 };
 use idempotency::{Attempt, Claim, Completion, Key, MemoryStore, NoWrites, OwnerToken, Status, Timestamp};
+use tokio::time::Instant;
 
 use super::*;
 
@@ -87,10 +88,14 @@ impl Logging {
         self.lost.lock().unwrap().push(owner);
         let late = Timestamp::now().plus(Duration::from_secs(3600));
         assert!(matches!(
-            ledger.claim(&Attempt::new(key, late, late)).await.unwrap(),
+            ledger.claim(&Attempt::new(key, late, late), later()).await.unwrap(),
             Claim::Granted(_)
         ));
     }
+}
+
+fn later() -> Instant {
+    Instant::now() + Duration::from_secs(60)
 }
 
 /// A key with characters that must break neither a log line nor a record ID.
@@ -260,7 +265,8 @@ fn in_progress_is_logged_with_owner_and_lease_end() {
     let now = Timestamp::now();
     let end = now.plus(Duration::from_secs(60));
     let other = Attempt::new(handler.key_of("m-0", "succeed"), now, end);
-    let claim = runtime().block_on(handler.services.ledger().claim(&other)).unwrap();
+    let claim = runtime().block_on(async { handler.services.ledger().claim(&other, later()).await });
+    let claim = claim.unwrap();
     assert!(matches!(claim, Claim::Granted(_)));
     let lines = lines_of_a_batch(&handler, &["succeed", "succeed"]);
     let [_, line] = logged(&lines, "m-0", "INFO").try_into().unwrap();
@@ -278,7 +284,7 @@ fn in_progress_is_logged_with_owner_and_lease_end() {
 #[test]
 fn a_dead_letter_that_was_not_sent_is_logged() {
     let handler = Arc::new(Logging::new());
-    handler.services.queues().inject(QueueFault::NotSent);
+    handler.services.queues().inject(QueueFault::Refused);
     let lines = lines_of_a_batch(&handler, &["reject"]);
     let [warned] = logged(&lines, "m-0", "WARN").try_into().unwrap();
     let text = warned["message"].as_str().unwrap();

@@ -6,7 +6,7 @@ use std::fmt;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 use super::write::DynamoDbWrite;
-use crate::StoreError;
+use crate::{Key, StoreError};
 
 type Cause = Box<dyn Error + Send + Sync>;
 
@@ -16,11 +16,13 @@ where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
     let kind = match &error {
-        SdkError::ServiceError(service) if service.raw().status().as_u16() < 500 => match error.code() {
-            Some("TransactionInProgressException") => StoreError::NoAnswer,
-            Some("ThrottlingException" | "ProvisionedThroughputExceededException" | "RequestLimitExceeded") => {
-                StoreError::Throttled
-            }
+        SdkError::ServiceError(service) => match (error.code(), service.raw().status().as_u16()) {
+            // The second: a global table is written in another Region, too.
+            (Some("TransactionInProgressException" | "ReplicatedWriteConflictException"), _) => StoreError::NoAnswer,
+            (Some(code), _) if THROTTLED.contains(&code) => StoreError::Throttled,
+            // Of a proxy, which states no code.
+            (_, 429) => StoreError::Throttled,
+            (_, 408 | 500..) => StoreError::NoAnswer,
             _ => StoreError::Refused,
         },
         SdkError::ConstructionFailure(_) => StoreError::Refused,
@@ -30,6 +32,22 @@ where
         tables: tables(table, writes),
         error: described(error),
     }))
+}
+
+/// Error codes of DynamoDB that mean too many requests
+/// ([error handling](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html)).
+const THROTTLED: [&str; 4] = [
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ThrottlingException",
+    "Throttling",
+];
+
+/// The error of a change that another request was in the way of.
+pub(super) fn conflict(key: &Key) -> StoreError {
+    StoreError::Conflict {
+        id: key.record_id().to_owned(),
+    }
 }
 
 /// The tables of a request, because DynamoDB does not state which of them its error is about.

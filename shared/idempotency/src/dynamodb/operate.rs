@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::failure::failure;
+use super::failure::{conflict, failure};
 use super::item::{ID, Item, LEASE_END, OWNER, STATUS};
 use super::store::DynamoDbStore;
 use crate::{Key, Record, Status, StoreError};
@@ -68,9 +68,7 @@ impl DynamoDbStore {
         match error.as_service_error() {
             // Perhaps none exists: an earlier copy of this request deleted it, or its holder released it.
             Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(self.item(key).await?.is_none()),
-            Some(DeleteItemError::TransactionConflictException(_)) => Err(StoreError::Conflict {
-                id: key.record_id().to_owned(),
-            }),
+            Some(DeleteItemError::TransactionConflictException(_)) => Err(conflict(key)),
             _ => Err(failure(error, &self.table, &[])),
         }
     }

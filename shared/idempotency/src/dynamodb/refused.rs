@@ -3,6 +3,7 @@
 use aws_sdk_dynamodb::types::CancellationReason;
 use aws_sdk_dynamodb::types::error::TransactionCanceledException;
 
+use super::failure::conflict;
 use super::item::{self, Item};
 use super::write::DynamoDbWrite;
 use crate::{Answer, Change, Decision, Refusal, StoreError, Write, decide};
@@ -47,7 +48,7 @@ pub(super) fn why_cancelled(
         return Some(Ok(Answer::WriteRefused(refusal)));
     }
     // Each means that nothing was applied, and that it may be in a moment.
-    let conflict = |reason: &CancellationReason| {
+    let passing = |reason: &CancellationReason| {
         matches!(
             reason.code(),
             Some("TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
@@ -56,8 +57,8 @@ pub(super) fn why_cancelled(
     cancelled
         .cancellation_reasons()
         .iter()
-        .any(conflict)
-        .then_some(Ok(Answer::Conflict))
+        .any(passing)
+        .then(|| Err(conflict(change.key)))
 }
 
 /// The reasons of a cancelled transaction, each with its item; the SDK shows the codes alone.

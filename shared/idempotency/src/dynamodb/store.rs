@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 
 use super::expression::Expression;
-use super::failure::{failure, tables};
+use super::failure::{conflict, failure, tables};
 use super::refused::{reasons, why, why_cancelled};
 use super::write::DynamoDbWrite;
 use super::{item, size};
@@ -73,7 +73,7 @@ impl DynamoDbStore {
             Ok(_) => Ok(Answer::Applied),
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(refused)) => why(change, refused.item()),
-                Some(PutItemError::TransactionConflictException(_)) => Ok(Answer::Conflict),
+                Some(PutItemError::TransactionConflictException(_)) => Err(conflict(change.key)),
                 _ => Err(failure(error, &self.table, &[])),
             },
         }
@@ -96,7 +96,7 @@ impl DynamoDbStore {
             Ok(_) => Ok(Answer::Applied),
             Err(error) => match error.as_service_error() {
                 Some(DeleteItemError::ConditionalCheckFailedException(refused)) => why(change, refused.item()),
-                Some(DeleteItemError::TransactionConflictException(_)) => Ok(Answer::Conflict),
+                Some(DeleteItemError::TransactionConflictException(_)) => Err(conflict(change.key)),
                 _ => Err(failure(error, &self.table, &[])),
             },
         }

@@ -12,7 +12,7 @@ use emulator::dynamodb::DynamoDb as Emulation;
 use idempotency::{Claim, DynamoDbStore, Existing, Ledger, StoreError};
 use local::{Binaries, Options, Stack};
 
-use crate::store::{AFTER_LEASE, EFFECTS, NOW, UnderTest, attempt, fresh_key};
+use crate::store::{AFTER_LEASE, EFFECTS, NOW, UnderTest, attempt, fresh_key, soon};
 use crate::{concurrency, promises};
 
 const LEDGER: &str = "contract-ledger";
@@ -218,7 +218,7 @@ async fn a_completed_record_of_powertools_is_a_duplicate() {
         .item("data", text("{}"));
     put.send().await.unwrap();
     assert_eq!(
-        store.ledger.claim(&attempt(&key, AFTER_LEASE)).await.unwrap(),
+        store.ledger.claim(&attempt(&key, AFTER_LEASE), soon()).await.unwrap(),
         Claim::NotFree(Existing::Completed {
             data: Some("{}".to_owned()),
             outgoing: vec![]

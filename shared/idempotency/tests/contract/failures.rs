@@ -1,15 +1,17 @@
 //! What an error states: DynamoDB's own message names no table.
 
 use std::error::Error;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, Update};
 use idempotency::{Completion, DynamoDbStore, DynamoDbWrite, Ledger, StoreError};
+use tokio::time::Instant;
 
 use crate::dynamodb::DynamoDb;
-use crate::store::{NOW, UnderTest, attempt, effect, fresh_key};
+use crate::store::{NOW, UnderTest, attempt, effect, fresh_key, soon};
 
 /// The error and its sources, as the log shows them.
-fn chain(error: &StoreError) -> String {
+pub(crate) fn chain(error: &StoreError) -> String {
     let sources = std::iter::successors(Some(error as &dyn Error), |&error| error.source());
     sources.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
@@ -37,7 +39,7 @@ async fn a_refused_transaction_names_each_of_its_tables_once() {
         .write(DynamoDbWrite::delete(delete.build().unwrap()))
         .write(DynamoDbWrite::check(check.build().unwrap()));
     let sealed = store.ledger().seal(attempt(&fresh_key(), NOW), completion).unwrap();
-    let committed = store.ledger().complete(sealed).await;
+    let committed = store.ledger().complete(sealed, soon()).await;
     assert_eq!(
         chain(&committed.unwrap_err()),
         "the ledger refused the request: ResourceNotFoundException: Requested resource not found \
@@ -52,13 +54,18 @@ async fn a_failed_request_names_its_table() {
     let missing = Ledger::new(DynamoDbStore::new(store.client().clone(), "nope"));
     let refused =
         "the ledger refused the request: ResourceNotFoundException: Requested resource not found (table nope)";
-    assert_eq!(chain(&missing.claim(&attempt(&key, NOW)).await.unwrap_err()), refused);
+    assert_eq!(
+        chain(&missing.claim(&attempt(&key, NOW), soon()).await.unwrap_err()),
+        refused
+    );
     assert_eq!(chain(&missing.store().connect(&key).await.unwrap_err()), refused);
     assert_eq!(chain(&missing.store().item(&key).await.unwrap_err()), refused);
 
     let unreachable = local::dynamodb_client("http://127.0.0.1:9").await;
     let unanswered = Ledger::new(DynamoDbStore::new(unreachable, "nope"));
-    let unanswered = unanswered.claim(&attempt(&key, NOW)).await;
+    let unanswered = unanswered
+        .claim(&attempt(&key, NOW), Instant::now() + Duration::from_millis(200))
+        .await;
     let unanswered = chain(&unanswered.unwrap_err());
     assert!(
         unanswered.starts_with("the ledger did not answer: dispatch failure (table nope): ")

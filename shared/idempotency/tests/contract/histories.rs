@@ -9,7 +9,7 @@ use proptest::test_runner::TestCaseError;
 
 use crate::dynamodb::{DynamoDb, lacks};
 use crate::memory::Memory;
-use crate::store::{NOW, UnderTest, complete, fresh_key, reject, release};
+use crate::store::{NOW, UnderTest, complete, fresh_key, reject, release, soon};
 
 /// What happens next. Attempts and leases are picked from the existing ones.
 #[derive(Debug, Clone)]
@@ -93,7 +93,7 @@ impl<S: Store> Side<'_, S> {
     }
 
     async fn claim(&mut self, attempt: &Attempt) -> String {
-        let claim = self.ledger.claim(attempt).await;
+        let claim = self.ledger.claim(attempt, soon()).await;
         let answer = shown(&claim);
         if let Ok(Claim::Granted(lease)) = claim {
             self.granted.push(lease);
@@ -136,7 +136,7 @@ impl<S: Store> Side<'_, S> {
     async fn extend(&mut self, mut lease: Lease, seconds: u64) -> String {
         let extended = self
             .ledger
-            .extend(&mut lease, NOW.plus(Duration::from_secs(seconds)))
+            .extend(&mut lease, NOW.plus(Duration::from_secs(seconds)), soon())
             .await;
         let answer = format!("{extended:?} {lease:?}");
         self.granted.push(lease);

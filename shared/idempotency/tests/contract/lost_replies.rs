@@ -1,15 +1,21 @@
 //! Faults of the network and of a busy table, injected into the local stack.
 //!
-//! Promise 4: the SDK repeats a request without a reply by itself, and the answer must be the first one's.
+//! Promise 4: the SDK repeats a request without a reply by itself, then the ledger does, and the answer must be the first one's.
+
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{AttributeValue, Update};
 use emulator::dynamodb::{Fault, FaultKind};
 use idempotency::{
     Answer, Claim, Completion, DynamoDbStore, DynamoDbWrite, Ledger, Refusal, Settled, StoreError, TooLarge,
 };
+use tokio::time::Instant;
 
 use crate::dynamodb::DynamoDb;
-use crate::store::{EFFECTS, NOW, UnderTest, attempt, complete, effect, fresh_key, lease, reject, release};
+use crate::failures::chain;
+use crate::store::{
+    AFTER_LEASE, EFFECTS, NOW, UnderTest, attempt, complete, effect, fresh_key, lease, reject, release, soon,
+};
 
 async fn store_with(operation: &str, times: u32, fault: fn() -> FaultKind) -> DynamoDb {
     let store = DynamoDb::local().await;
@@ -29,7 +35,7 @@ fn inject(store: &DynamoDb, operation: &str, times: u32, kind: FaultKind) {
 #[tokio::test]
 async fn a_claim_whose_reply_is_lost_is_granted() {
     let store = store_with("PutItem", 1, || FaultKind::LoseReply).await;
-    let claim = store.ledger().claim(&attempt(&fresh_key(), NOW)).await.unwrap();
+    let claim = store.ledger().claim(&attempt(&fresh_key(), NOW), soon()).await.unwrap();
     assert!(matches!(claim, Claim::Granted(_)), "{claim:?}");
 }
 
@@ -87,52 +93,106 @@ async fn lost_throttled_and_failed_requests_are_sent_again() {
         || FaultKind::ServerError,
     ] {
         let store = store_with("PutItem", 2, fault).await;
-        let claim = store.ledger().claim(&attempt(&fresh_key(), NOW)).await.unwrap();
+        let claim = store.ledger().claim(&attempt(&fresh_key(), NOW), soon()).await.unwrap();
         assert!(matches!(claim, Claim::Granted(_)), "{claim:?}");
     }
 }
 
 #[tokio::test]
-async fn a_transaction_conflict_leaves_the_lease_usable() {
-    let store = DynamoDb::local().await;
+async fn conflicts_are_repeated_until_the_change_is_applied() {
+    let store = store_with("PutItem", 3, || FaultKind::Conflict).await;
     let held = lease(store.ledger(), attempt(&fresh_key(), NOW)).await;
-    inject(&store, "TransactWriteItems", 2, FaultKind::Conflict);
-    let completion = || Completion::new().write(effect("conflict"));
-    let sealed = store.ledger().seal(held, completion()).unwrap();
-    let Settled::Conflict(sealed) = store.ledger().complete(sealed).await.unwrap() else {
-        panic!("no conflict");
-    };
-    let rival = attempt(&fresh_key(), NOW);
-    assert_eq!(complete(store.ledger(), rival, completion()).await, Answer::Conflict);
-    let again = store.ledger().complete(sealed).await.unwrap();
-    assert!(matches!(again, Settled::Done), "{again:?}");
+    let (name, completion) = ("conflict", || Completion::new().write(effect("conflict")));
+    inject(&store, "TransactWriteItems", 3, FaultKind::Conflict);
+    assert_eq!(complete(store.ledger(), held, completion()).await, Answer::Applied);
+    inject(&store, "TransactWriteItems", 3, FaultKind::Conflict);
+    let committed = attempt(&fresh_key(), NOW);
+    assert_eq!(complete(store.ledger(), committed, completion()).await, Answer::Applied);
+    assert_eq!(store.effects(name).await, 2);
+}
+
+/// More faults than the SDK has attempts.
+#[tokio::test]
+async fn every_change_is_repeated_until_it_is_answered() {
+    let faults = [
+        || FaultKind::LoseReply,
+        || FaultKind::LoseRequest,
+        || FaultKind::Throttle,
+        || FaultKind::ServerError,
+    ];
+    for fault in faults {
+        let store = store_with("PutItem", 7, fault).await;
+        let [first, second, third] = [0; 3].map(|_| attempt(&fresh_key(), NOW));
+        let mut held = lease(store.ledger(), first).await;
+        inject(&store, "PutItem", 7, fault());
+        let extended = store.ledger().extend(&mut held, AFTER_LEASE, soon()).await;
+        assert!(extended.unwrap());
+        inject(&store, "PutItem", 7, fault());
+        assert_eq!(complete(store.ledger(), held, Completion::new()).await, Answer::Applied);
+
+        let name = second.key().record_id().to_owned();
+        inject(&store, "TransactWriteItems", 7, fault());
+        let completion = Completion::new().write(effect(&name));
+        assert_eq!(complete(store.ledger(), second, completion).await, Answer::Applied);
+        assert_eq!(store.effects(&name).await, 1);
+
+        let held = lease(store.ledger(), third.clone()).await;
+        inject(&store, "DeleteItem", 7, fault());
+        assert_eq!(release(store.ledger(), held).await, Answer::Applied);
+        inject(&store, "PutItem", 7, fault());
+        assert_eq!(reject(store.ledger(), third, "why").await, Answer::Applied);
+    }
+}
+
+fn puts(store: &DynamoDb) -> u64 {
+    let requests = store.emulation().requests().into_iter();
+    requests
+        .filter(|(operation, _)| operation == "PutItem")
+        .map(|(_, count)| count)
+        .sum()
+}
+
+/// A deadline that faults without end are met by.
+fn shortly() -> Instant {
+    Instant::now() + Duration::from_millis(500)
 }
 
 #[tokio::test]
 async fn a_table_that_never_answers_leaves_the_result_unknown() {
     let store = store_with("PutItem", u32::MAX, || FaultKind::LoseReply).await;
     // Every reply is lost, those to the requests sent again too.
-    let error = store.ledger().claim(&attempt(&fresh_key(), NOW)).await.unwrap_err();
+    let attempt = attempt(&fresh_key(), NOW);
+    let error = store.ledger().claim(&attempt, shortly()).await.unwrap_err();
     assert!(matches!(error, StoreError::NoAnswer(_)), "{error:?}");
 
     let nowhere = local::dynamodb_client("http://127.0.0.1:9").await;
     let ledger = Ledger::new(DynamoDbStore::new(nowhere, "t"));
-    let error = ledger.claim(&attempt(&fresh_key(), NOW)).await.unwrap_err();
+    let error = ledger.claim(&attempt, shortly()).await.unwrap_err();
     assert!(matches!(error, StoreError::NoAnswer(_)), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_conflicting_claim_is_an_error_and_no_refusal() {
-    let store = store_with("PutItem", 1, || FaultKind::Conflict).await;
-    let error = store.ledger().claim(&attempt(&fresh_key(), NOW)).await.unwrap_err();
-    assert!(matches!(error, StoreError::Conflict { .. }), "{error:?}");
+async fn faults_without_end_are_named_at_the_deadline() {
+    let throttled = "the ledger is throttled";
+    let conflict = "transaction conflict at record";
+    let faults: [(fn() -> FaultKind, _); 2] = [(|| FaultKind::Throttle, throttled), (|| FaultKind::Conflict, conflict)];
+    for (fault, expected) in faults {
+        let store = store_with("PutItem", u32::MAX, fault).await;
+        let attempt = attempt(&fresh_key(), NOW);
+        let error = store.ledger().claim(&attempt, shortly()).await.unwrap_err();
+        assert!(chain(&error).contains(expected), "{error:?}");
+        assert!(puts(&store) > 3, "it was sent again");
+    }
 }
 
 #[tokio::test]
-async fn a_throttled_table_is_an_error_of_its_own() {
-    let store = store_with("PutItem", u32::MAX, || FaultKind::Throttle).await;
-    let error = store.ledger().claim(&attempt(&fresh_key(), NOW)).await.unwrap_err();
-    assert!(matches!(error, StoreError::Throttled(_)), "{error:?}");
+async fn a_request_that_is_refused_is_not_sent_again() {
+    let store = DynamoDb::local().await;
+    let nowhere = Ledger::new(DynamoDbStore::new(store.client().clone(), "nope"));
+    let before = puts(&store);
+    let error = nowhere.claim(&attempt(&fresh_key(), NOW), soon()).await.unwrap_err();
+    assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
+    assert_eq!(puts(&store), before + 1);
 }
 
 #[tokio::test]
@@ -157,7 +217,7 @@ async fn a_write_that_no_table_can_take_is_refused_permanently() {
     let claimed = attempt(&fresh_key(), NOW);
     let held = lease(store.ledger(), claimed).await;
     let sealed = store.ledger().seal(held, completion()).unwrap();
-    let Settled::Refused(sealed, refused) = store.ledger().complete(sealed).await.unwrap() else {
+    let Settled::Refused(sealed, refused) = store.ledger().complete(sealed, soon()).await.unwrap() else {
         panic!("not refused");
     };
     assert_eq!(refused, refusal);
@@ -178,7 +238,8 @@ async fn writes_of_no_valid_transaction_are_refused_permanently() {
     let twice = Completion::new().write(effect("same")).write(effect("same"));
     let held = lease(store.ledger(), attempt(&fresh_key(), NOW)).await;
     let sealed = store.ledger().seal(held, twice).unwrap();
-    let Settled::Refused(sealed, Refusal::Permanent(why)) = store.ledger().complete(sealed).await.unwrap() else {
+    let Settled::Refused(sealed, Refusal::Permanent(why)) = store.ledger().complete(sealed, soon()).await.unwrap()
+    else {
         panic!("not refused permanently");
     };
     assert!(why.starts_with("its writes are no valid transaction: "), "{why}");

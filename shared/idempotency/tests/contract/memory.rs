@@ -1,11 +1,14 @@
 //! The ledger in memory.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use idempotency::{Answer, Completion, DynamoDbWrite, Fault, Ledger, MemoryStore, Refusal, StoreError};
+use idempotency::{Answer, Completion, DynamoDbWrite, Fault, Ledger, MemoryStore, Refusal, Status, StoreError};
+use tokio::time::Instant;
 
-use crate::store::{LEASE, NOW, UnderTest, attempt, complete, effect, fresh_key, lease};
+use crate::failures::chain;
+use crate::store::{LEASE, NOW, UnderTest, attempt, complete, effect, fresh_key, lease, soon};
 use crate::{concurrency, promises};
 
 pub(crate) struct Memory {
@@ -84,23 +87,62 @@ async fn a_refusal_without_a_stated_meaning_is_a_retry() {
     assert!(matches!(answer, Answer::WriteRefused(Refusal::Retry(_))), "{answer:?}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_lease_is_usable_after_an_extension_without_reply() {
     let memory = Memory::new();
     let (ledger, later) = (memory.ledger(), NOW.plus(LEASE * 2));
-    let in_progress = Some(idempotency::Status::InProgress);
-    for fault in [Fault::ReplyLost(in_progress), Fault::Unreachable(in_progress)] {
+    for fault in [Fault::ReplyLost(IN_PROGRESS), Fault::Unreachable(IN_PROGRESS)] {
         let mut held = lease(ledger, attempt(&fresh_key(), NOW)).await;
         let end = held.end();
+        // The second try is never answered.
         ledger.store().inject(fault);
-        let error = ledger.extend(&mut held, later).await.unwrap_err();
+        ledger.store().inject(Fault::Hangs(IN_PROGRESS));
+        let error = ledger.extend(&mut held, later, soon()).await.unwrap_err();
         assert!(matches!(error, StoreError::NoAnswer(_)), "{error:?}");
         // It states no more than is known.
         assert_eq!(held.end(), end);
-        assert!(ledger.extend(&mut held, later).await.unwrap());
+        assert!(ledger.extend(&mut held, later, soon()).await.unwrap());
         assert_eq!(held.end(), later);
         assert_eq!(complete(ledger, held, Completion::new()).await, Answer::Applied);
     }
+}
+
+const IN_PROGRESS: Option<Status> = Some(Status::InProgress);
+
+#[tokio::test(start_paused = true)]
+async fn a_request_in_flight_at_its_deadline_is_dropped() {
+    let (memory, until) = (Memory::new(), soon());
+    memory.ledger().store().inject(Fault::Unreachable(IN_PROGRESS));
+    memory.ledger().store().inject(Fault::Hangs(IN_PROGRESS));
+    let error = memory.ledger().claim(&attempt(&fresh_key(), NOW), until).await;
+    // The timer rounds up to a millisecond.
+    assert!(Instant::now() <= until + Duration::from_millis(1));
+    assert_eq!(chain(&error.unwrap_err()), "the ledger did not answer: injected");
+}
+
+#[tokio::test(start_paused = true)]
+async fn faults_without_end_are_repeated_until_the_deadline() {
+    for fault in [Fault::Unreachable(IN_PROGRESS), Fault::RecordConflict] {
+        let (memory, until) = (Memory::new(), soon());
+        let store = memory.ledger().store();
+        (0..1000).for_each(|_| store.inject(fault.clone()));
+        let claimed = memory.ledger().claim(&attempt(&fresh_key(), NOW), until).await;
+        assert!(claimed.is_err() && Instant::now() <= until);
+        assert!(until - Instant::now() < Duration::from_millis(10));
+        assert!((60..300).contains(&store.requests()), "{}", store.requests());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_by_the_store_ends_the_attempts_at_once() {
+    let (memory, started) = (Memory::new(), Instant::now());
+    memory.ledger().store().inject(Fault::Refused(IN_PROGRESS));
+    let error = memory.ledger().claim(&attempt(&fresh_key(), NOW), soon()).await;
+    assert!(matches!(error, Err(StoreError::Refused(_))), "{error:?}");
+    assert_eq!(
+        (memory.ledger().store().requests(), started.elapsed()),
+        (1, Duration::ZERO)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

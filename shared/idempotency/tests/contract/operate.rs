@@ -3,7 +3,7 @@
 use idempotency::{Answer, Claim, Completion, Existing, Record, Status};
 
 use crate::dynamodb::DynamoDb;
-use crate::store::{NOW, UnderTest, attempt, complete, fresh_key, lease, reject, release};
+use crate::store::{NOW, UnderTest, attempt, complete, fresh_key, lease, reject, release, soon};
 
 #[tokio::test]
 async fn a_record_is_read_as_it_was_written() {
@@ -35,7 +35,7 @@ async fn a_deleted_rejection_leaves_its_key_free() {
     let rejected = store.record(&key).await.unwrap().unwrap();
     assert!(store.delete_record(&key, &rejected).await.unwrap());
     assert!(matches!(
-        ledger.claim(&attempt(&key, NOW)).await.unwrap(),
+        ledger.claim(&attempt(&key, NOW), soon()).await.unwrap(),
         Claim::Granted(_)
     ));
 }
@@ -50,7 +50,7 @@ async fn a_completed_record_is_never_deleted() {
     let done = store.record(&key).await.unwrap().unwrap();
     assert!(!store.delete_record(&key, &done).await.unwrap());
     assert_eq!(
-        ledger.claim(&attempt(&key, NOW)).await.unwrap(),
+        ledger.claim(&attempt(&key, NOW), soon()).await.unwrap(),
         Claim::NotFree(Existing::Completed {
             data: None,
             outgoing: vec![]
@@ -65,7 +65,7 @@ async fn a_claim_is_deleted_only_as_it_was_seen() {
     let mut lease = lease(ledger, attempt(&key, NOW)).await;
     let seen = store.record(&key).await.unwrap().unwrap();
     let later = NOW.plus(std::time::Duration::from_secs(60));
-    assert!(ledger.extend(&mut lease, later).await.unwrap());
+    assert!(ledger.extend(&mut lease, later, soon()).await.unwrap());
     assert!(!store.delete_record(&key, &seen).await.unwrap());
     let seen = store.record(&key).await.unwrap().unwrap();
     assert!(store.delete_record(&key, &seen).await.unwrap());

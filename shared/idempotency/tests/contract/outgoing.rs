@@ -8,7 +8,9 @@ use idempotency::{
 
 use crate::dynamodb::{DynamoDb, lacks};
 use crate::memory::Memory;
-use crate::store::{AFTER_LEASE, NOW, UnderTest, attempt, complete, effect, fresh_key, lease, refused_effect, reject};
+use crate::store::{
+    AFTER_LEASE, NOW, UnderTest, attempt, complete, effect, fresh_key, lease, refused_effect, reject, soon,
+};
 
 /// Of all that a message can have, in characters that JSON and UTF-8 make longer.
 fn messages() -> Vec<OutgoingMessage> {
@@ -46,7 +48,10 @@ fn recorded(attempt: &Attempt) -> Existing {
 async fn is_found(store: &impl UnderTest, first: &Attempt) {
     let (ledger, later) = (store.ledger(), attempt(first.key(), AFTER_LEASE));
     let existing = recorded(first);
-    assert_eq!(ledger.claim(&later).await.unwrap(), Claim::NotFree(existing.clone()));
+    assert_eq!(
+        ledger.claim(&later, soon()).await.unwrap(),
+        Claim::NotFree(existing.clone())
+    );
     // Nor does another completion replace them.
     let other = Completion::new().send(OutgoingMessage::new("https://queue/1", "other"));
     assert_eq!(
@@ -150,10 +155,10 @@ async fn messages_stay_if_the_effect_existed_already() {
     let first = attempt(&fresh_key(), NOW);
     let completion = sending().write(refused_effect("there already", Refusal::AlreadyDone));
     let sealed = store.ledger().seal(first.clone(), completion).unwrap();
-    let Settled::Refused(sealed, Refusal::AlreadyDone) = store.ledger().complete(sealed).await.unwrap() else {
+    let Settled::Refused(sealed, Refusal::AlreadyDone) = store.ledger().complete(sealed, soon()).await.unwrap() else {
         panic!("not refused");
     };
-    let answer = store.ledger().complete(sealed.without_writes()).await.unwrap();
+    let answer = store.ledger().complete(sealed.without_writes(), soon()).await.unwrap();
     assert!(matches!(answer, Settled::Done), "{answer:?}");
     is_found(&store, &first).await;
 }
@@ -207,7 +212,7 @@ async fn is_refused(store: &DynamoDb, attempt: Attempt, completion: Completion<D
     let ledger = Ledger::new(Unchecked(store.store().clone()));
     let sealed = ledger.seal(attempt, completion).unwrap();
     // DynamoDB refuses the request as a whole, or its put by the place in the transaction.
-    let answer = ledger.complete(sealed).await;
+    let answer = ledger.complete(sealed, soon()).await;
     let refused = matches!(answer, Err(StoreError::Refused(_)) | Ok(Settled::Refused(..)));
     assert!(refused, "{answer:?}");
 }

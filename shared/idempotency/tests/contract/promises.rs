@@ -6,6 +6,7 @@ use idempotency::{Answer, Attempt, Claim, Completion, Existing, Key, Refusal, Se
 
 use crate::store::{
     AFTER_LEASE, LEASE, NOW, UnderTest, attempt, complete, effect, fresh_key, lease, refused_effect, reject, release,
+    soon,
 };
 
 /// What another attempt finds while this one holds the lease.
@@ -26,7 +27,7 @@ pub(crate) async fn a_leased_key_is_granted_to_no_other_attempt(store: &impl Und
     let held = lease(ledger, attempt(&key, NOW)).await;
     for now in [NOW, NOW.plus(LEASE)] {
         assert_eq!(
-            ledger.claim(&attempt(&key, now)).await.unwrap(),
+            ledger.claim(&attempt(&key, now), soon()).await.unwrap(),
             Claim::NotFree(held_by(held.attempt()))
         );
     }
@@ -56,10 +57,10 @@ pub(crate) async fn an_extended_lease_lasts_to_its_new_end(store: &impl UnderTes
     let (ledger, key) = (store.ledger(), fresh_key());
     let end = AFTER_LEASE.plus(LEASE);
     let mut held = lease(ledger, attempt(&key, NOW)).await;
-    assert!(ledger.extend(&mut held, end).await.unwrap());
+    assert!(ledger.extend(&mut held, end, soon()).await.unwrap());
     assert_eq!(held.end(), end);
     assert_eq!(
-        ledger.claim(&attempt(&key, AFTER_LEASE)).await.unwrap(),
+        ledger.claim(&attempt(&key, AFTER_LEASE), soon()).await.unwrap(),
         Claim::NotFree(held_by(held.attempt()))
     );
     assert_eq!(complete(ledger, held, Completion::new()).await, Answer::Applied);
@@ -72,11 +73,11 @@ pub(crate) async fn an_extension_never_moves_an_end_backwards(store: &impl Under
     let first = attempt(&key, NOW);
     // A claim that is sent again is granted again: the second holder does not know how far the first extends.
     let (mut held, mut copy) = (lease(ledger, first.clone()).await, lease(ledger, first.clone()).await);
-    assert!(ledger.extend(&mut held, later).await.unwrap());
-    assert!(ledger.extend(&mut copy, end).await.unwrap());
+    assert!(ledger.extend(&mut held, later, soon()).await.unwrap());
+    assert!(ledger.extend(&mut copy, end, soon()).await.unwrap());
     assert_eq!(found(store, &key).await, in_progress(&first, later));
 
-    assert!(ledger.extend(&mut held, earlier).await.unwrap());
+    assert!(ledger.extend(&mut held, earlier, soon()).await.unwrap());
     assert_eq!((held.end(), copy.end()), (later, end));
     assert_eq!(found(store, &key).await, in_progress(&first, later));
     assert_eq!(complete(ledger, copy, Completion::new()).await, Answer::Applied);
@@ -84,7 +85,7 @@ pub(crate) async fn an_extension_never_moves_an_end_backwards(store: &impl Under
 
 /// The existing record, as another attempt finds it.
 async fn found(store: &impl UnderTest, key: &Key) -> Existing {
-    match store.ledger().claim(&attempt(key, AFTER_LEASE)).await.unwrap() {
+    match store.ledger().claim(&attempt(key, AFTER_LEASE), soon()).await.unwrap() {
         Claim::NotFree(existing) => existing,
         Claim::Granted(lease) => panic!("granted: {lease:?}"),
     }
@@ -109,7 +110,7 @@ pub(crate) async fn a_zombie_can_change_nothing(store: &impl UnderTest) {
     let with_write = Completion::new().write(effect(&name));
     assert_eq!(complete(ledger, next(), with_write).await, Answer::Lost);
     assert_eq!(release(ledger, next()).await, Answer::Lost);
-    assert!(!ledger.extend(&mut next(), AFTER_LEASE).await.unwrap());
+    assert!(!ledger.extend(&mut next(), AFTER_LEASE, soon()).await.unwrap());
     assert_eq!(reject(ledger, next(), "why").await, Answer::Lost);
 
     assert_eq!(store.effects(&name).await, 0);
@@ -122,7 +123,7 @@ pub(crate) async fn a_lease_that_is_over_but_not_taken_can_complete(store: &impl
     let held = lease(ledger, attempt(&key, NOW)).await;
     assert_eq!(complete(ledger, held, Completion::new()).await, Answer::Applied);
     assert_eq!(
-        ledger.claim(&attempt(&key, AFTER_LEASE)).await.unwrap(),
+        ledger.claim(&attempt(&key, AFTER_LEASE), soon()).await.unwrap(),
         Claim::NotFree(completed_without_data())
     );
 }
@@ -144,7 +145,7 @@ pub(crate) async fn a_completed_record_is_replaced_only_after_it_expires(store: 
     };
     for now in [AFTER_LEASE, NOW.plus(day)] {
         assert_eq!(
-            ledger.claim(&attempt(&key, now)).await.unwrap(),
+            ledger.claim(&attempt(&key, now), soon()).await.unwrap(),
             Claim::NotFree(done.clone())
         );
         assert_eq!(
@@ -169,7 +170,7 @@ pub(crate) async fn a_completed_record_survives_its_own_late_failure(store: &imp
     assert_eq!(release(ledger, next()).await, Answer::Lost);
     assert_eq!(reject(ledger, next(), "why").await, Answer::Lost);
     assert_eq!(
-        ledger.claim(&attempt(&key, AFTER_LEASE)).await.unwrap(),
+        ledger.claim(&attempt(&key, AFTER_LEASE), soon()).await.unwrap(),
         Claim::NotFree(completed_without_data())
     );
 }
@@ -185,7 +186,7 @@ pub(crate) async fn a_rejected_record_is_final_and_gives_its_reason(store: &impl
     );
     for key in [claimed, unclaimed] {
         assert_eq!(
-            ledger.claim(&attempt(&key, AFTER_LEASE)).await.unwrap(),
+            ledger.claim(&attempt(&key, AFTER_LEASE), soon()).await.unwrap(),
             Claim::NotFree(Existing::Rejected("does not add up".to_owned()))
         );
     }
@@ -282,7 +283,7 @@ pub(crate) async fn writes_and_record_are_applied_together_or_not_at_all(store: 
 
     let held = lease(ledger, attempt(&key, NOW)).await;
     let sealed = ledger.seal(held, refused()).unwrap();
-    let Settled::Refused(held, why) = ledger.complete(sealed).await.unwrap() else {
+    let Settled::Refused(held, why) = ledger.complete(sealed, soon()).await.unwrap() else {
         panic!("not refused")
     };
     assert_eq!(why, refusal);
@@ -310,21 +311,21 @@ pub(crate) async fn a_key_with_another_payload_is_an_error(store: &impl UnderTes
     let _held = lease(ledger, first(NOW)).await;
     // In progress, with its lease over, and completed.
     assert_eq!(
-        ledger.claim(&other(NOW)).await.unwrap(),
+        ledger.claim(&other(NOW), soon()).await.unwrap(),
         Claim::NotFree(mismatch.clone())
     );
     assert_eq!(
-        ledger.claim(&other(AFTER_LEASE)).await.unwrap(),
+        ledger.claim(&other(AFTER_LEASE), soon()).await.unwrap(),
         Claim::NotFree(mismatch.clone())
     );
     let held = lease(ledger, first(AFTER_LEASE)).await;
     assert_eq!(complete(ledger, held, Completion::new()).await, Answer::Applied);
     assert_eq!(
-        ledger.claim(&other(AFTER_LEASE)).await.unwrap(),
+        ledger.claim(&other(AFTER_LEASE), soon()).await.unwrap(),
         Claim::NotFree(mismatch)
     );
     assert_eq!(
-        ledger.claim(&first(AFTER_LEASE)).await.unwrap(),
+        ledger.claim(&first(AFTER_LEASE), soon()).await.unwrap(),
         Claim::NotFree(completed_without_data())
     );
 }

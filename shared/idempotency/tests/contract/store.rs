@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, Update};
 use idempotency::{
     Answer, Attempt, Claim, Completion, DynamoDbWrite, Hold, Key, Lease, Ledger, Refusal, Settled, Store, Timestamp,
 };
+use tokio::time::Instant;
 use uuid::Uuid;
 
 pub(crate) trait UnderTest: Send + Sync + 'static {
@@ -56,9 +57,14 @@ pub(crate) fn attempt(key: &Key, now: Timestamp) -> Attempt {
     Attempt::new(key.clone(), now, now.plus(LEASE))
 }
 
+/// The deadline of a request that should be answered, however busy the machine.
+pub(crate) fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(60)
+}
+
 /// A lease, which must be granted.
 pub(crate) async fn lease(ledger: &Ledger<impl Store>, attempt: Attempt) -> Lease {
-    match ledger.claim(&attempt).await.unwrap() {
+    match ledger.claim(&attempt, soon()).await.unwrap() {
         Claim::Granted(lease) => lease,
         Claim::NotFree(existing) => panic!("the claim was refused: {existing:?}"),
     }
@@ -70,15 +76,15 @@ pub(crate) async fn complete<S: Store>(
     completion: Completion<S::Write>,
 ) -> Answer {
     let sealed = ledger.seal(hold, completion).unwrap();
-    answer(ledger.complete(sealed).await.unwrap())
+    answer(ledger.complete(sealed, soon()).await.unwrap())
 }
 
 pub(crate) async fn reject(ledger: &Ledger<impl Store>, hold: impl Into<Hold>, why: &str) -> Answer {
-    answer(ledger.reject(hold, why).await.unwrap())
+    answer(ledger.reject(hold, why, soon()).await.unwrap())
 }
 
 pub(crate) async fn release(ledger: &Ledger<impl Store>, hold: impl Into<Hold>) -> Answer {
-    answer(ledger.release(hold).await.unwrap())
+    answer(ledger.release(hold, soon()).await.unwrap())
 }
 
 /// The answer without what it returns: writes can't be compared.
@@ -88,6 +94,5 @@ fn answer<H>(settled: Settled<H>) -> Answer {
         Settled::Lost => Answer::Lost,
         Settled::NotFree(_, existing) => Answer::NotFree(existing),
         Settled::Refused(_, refusal) => Answer::WriteRefused(refusal),
-        Settled::Conflict(_) => Answer::Conflict,
     }
 }

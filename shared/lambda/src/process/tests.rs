@@ -253,7 +253,7 @@ async fn a_record_without_an_id_is_dead_lettered() {
 #[tokio::test]
 async fn without_its_dead_letter_the_whole_batch_is_redelivered() {
     let failing = in_memory().with_dead_letter_queue(DLQ);
-    failing.queues().inject(QueueFault::NotSent);
+    failing.queues().inject(QueueFault::Refused);
     for services in [in_memory(), failing] {
         let records = vec![
             sqs_record("m-1", "a", json!({})),

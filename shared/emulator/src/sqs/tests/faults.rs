@@ -61,3 +61,27 @@ async fn a_hook_runs_after_the_request_and_may_look_at_the_queue() {
     }
     assert_eq!(seen.load(Ordering::SeqCst), 1 + 2);
 }
+
+#[tokio::test]
+async fn every_nth_matching_request_is_throttled() {
+    let client = Client::standard().await;
+    client.sqs.inject_every(
+        3,
+        Fault {
+            operation: "SendMessage".to_owned(),
+            containing: Some("it".to_owned()),
+            times: 2,
+            kind: FaultKind::Throttle,
+        },
+    );
+    let mut refused = Vec::new();
+    for number in 1..=12 {
+        serve(&client, "other").await;
+        if let Reply::Answer(Err(error)) = serve(&client, &format!("it {number}")).await {
+            assert_eq!((error.name(), error.status), ("RequestThrottled", 403));
+            refused.push(number);
+        }
+    }
+    assert_eq!(refused, [3, 6]);
+    assert_eq!(client.states().len(), 24 - 2);
+}

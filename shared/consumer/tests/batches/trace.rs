@@ -1,0 +1,65 @@
+//! Whatever is sent for a message carries the host's trace of this processing, not the producer's.
+
+use std::sync::Arc;
+
+use consumer::{Incoming, Services, trace_id};
+
+use crate::common::{
+    Action, Claiming, DLQ, LABELS, MAIL, Memory, Message, Natural, OneStep, STANDARD, batch_of, body, failed,
+    with_dead_letter_queue,
+};
+
+const PRODUCER: &str =
+    "Root=1-67489d2c-0123456789abcdef01234567;Parent=0123456789abcdef;Sampled=1;Lineage=7:a1b2c3d4:0";
+const HOST: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0;Lineage=8:a1b2c3d4:0";
+
+fn message(id: &str, action: Action, host: Option<&str>) -> Message {
+    let Message(message) = Message::new(id, body(action)).trace(PRODUCER);
+    Message(Incoming {
+        host_trace: host.map(Arc::from),
+        ..message
+    })
+}
+
+/// The traces of all that was sent.
+fn traces(services: &Memory) -> Vec<Option<String>> {
+    let sent = [MAIL, LABELS, DLQ].map(|queue| services.queues().sent(queue)).concat();
+    sent.into_iter().map(|message| message.trace_header).collect()
+}
+
+#[tokio::test]
+async fn what_is_sent_carries_the_trace_of_the_host() {
+    for (host, expected) in [(Some(HOST), HOST), (None, PRODUCER)] {
+        let batch = || {
+            let messages = [("m-1", Action::Send), ("m-2", Action::Permanent)];
+            batch_of(STANDARD, messages.map(|(id, action)| message(id, action, host)))
+        };
+        let services = with_dead_letter_queue();
+        assert!(failed(&Claiming::new(), &services, batch()).await.is_empty());
+        assert!(failed(&OneStep::new(), &services, batch()).await.is_empty());
+        assert!(failed(&Natural::new(), &services, batch()).await.is_empty());
+        assert_eq!(traces(&services), vec![Some(expected.to_owned()); 3 * 4]);
+    }
+}
+
+/// The invocation that sends is the one that Lambda has to know, not the first that tried.
+#[tokio::test]
+async fn a_redelivery_sends_with_its_own_trace() {
+    let services = Services::in_memory();
+    for host in ["Root=1-1-1", "Root=1-2-2"] {
+        let batch = batch_of(STANDARD, [message("m-1", Action::Send, Some(host))]);
+        assert!(failed(&Claiming::new(), &services, batch).await.is_empty());
+        assert_eq!(
+            services.queues().sent(LABELS).pop().unwrap().trace_header.as_deref(),
+            Some(host)
+        );
+    }
+}
+
+#[test]
+fn the_root_of_a_trace_is_found_wherever_it_stands() {
+    for header in [HOST, "Sampled=1; Root=1-5759e988-bd862e3fe1be46a994272793"] {
+        assert_eq!(trace_id(header), Some("1-5759e988-bd862e3fe1be46a994272793"));
+    }
+    assert_eq!(trace_id("Parent=53995c3f42cd8ad8"), None);
+}
