@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -10,6 +10,8 @@ use idempotency::{
     Answer, Attempt, Change, Claim, Completion, Decision, Existing, Hold, Key, Lease, Ledger, NoWrites, OwnerToken,
     Record, Settled, Status, Store, StoreError, Timestamp, TooLarge,
 };
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::Instant;
 
 use crate::world::{Entry, Reply, Request, Tick, Try};
 
@@ -32,16 +34,18 @@ pub(crate) fn step(decide: Decide, retention: Tick, record: Option<&Entry>, by: 
     let store = OneRecord::new(decide, before);
     let ledger = Ledger::new(store);
     let reply = match request {
-        Request::Claim => claimed(ready(ledger.claim(&attempt))),
+        Request::Claim => claimed(ready(ledger.claim(&attempt, later()))),
         Request::Commit => settled(ready(complete(&ledger, attempt.into()))),
         Request::Complete => settled(ready(complete(&ledger, lease(&attempt).into()))),
-        Request::Release => settled(ready(ledger.release(lease(&attempt)))),
-        Request::Reject => settled(ready(ledger.reject(lease(&attempt), "why"))),
-        Request::Extend { lease_end, .. } => match ready(ledger.extend(&mut lease(&attempt), instant(lease_end))) {
-            Ok(true) => Reply::Done,
-            Ok(false) => Reply::Lost,
-            Err(error) => panic!("{error}"),
-        },
+        Request::Release => settled(ready(ledger.release(lease(&attempt), later()))),
+        Request::Reject => settled(ready(ledger.reject(lease(&attempt), "why", later()))),
+        Request::Extend { lease_end, .. } => {
+            match ready(ledger.extend(&mut lease(&attempt), instant(lease_end), later())) {
+                Ok(true) => Reply::Done,
+                Ok(false) => Reply::Lost,
+                Err(error) => panic!("{error}"),
+            }
+        }
     };
     let after = ledger.store().state();
     Step {
@@ -53,7 +57,7 @@ pub(crate) fn step(decide: Decide, retention: Tick, record: Option<&Entry>, by: 
 
 async fn complete(ledger: &Ledger<OneRecord>, hold: Hold) -> Result<Settled<Sealed>, StoreError> {
     let sealed = ledger.seal(hold, Completion::new()).unwrap();
-    ledger.complete(sealed).await
+    ledger.complete(sealed, later()).await
 }
 
 type Sealed = idempotency::Sealed<NoWrites>;
@@ -70,7 +74,7 @@ fn settled<H>(settled: Result<Settled<H>, StoreError>) -> Reply {
         Settled::Done => Reply::Done,
         Settled::Lost => Reply::Lost,
         Settled::NotFree(_, existing) => Reply::of(&existing),
-        Settled::Refused(..) | Settled::Conflict(_) => panic!("a request without writes and rivals is not refused"),
+        Settled::Refused(..) => panic!("a request without writes and rivals is not refused"),
     }
 }
 
@@ -99,7 +103,7 @@ fn attempt(by: &Try, retention: Tick) -> Attempt {
 /// The lease that the attempt was granted. Only a claim makes one: here of a key that is free.
 fn lease(attempt: &Attempt) -> Lease {
     let free = Ledger::new(OneRecord::new(idempotency::decide, None));
-    match ready(free.claim(attempt)).unwrap() {
+    match ready(free.claim(attempt, later())).unwrap() {
         Claim::Granted(lease) => lease,
         Claim::NotFree(existing) => panic!("a free key is not free: {existing:?}"),
     }
@@ -196,8 +200,16 @@ impl Store for OneRecord {
     }
 }
 
+/// No request is repeated here: its store answers at once.
+fn later() -> Instant {
+    Instant::now() + Duration::from_secs(3600)
+}
+
 /// The output of a future that never waits.
 fn ready<F: Future>(future: F) -> F::Output {
+    // A deadline needs a clock to end at.
+    static CLOCK: LazyLock<Runtime> = LazyLock::new(|| Builder::new_current_thread().enable_time().build().unwrap());
+    let _clock = CLOCK.enter();
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
         Poll::Pending => panic!("the store of the model answers at once"),
