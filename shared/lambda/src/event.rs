@@ -44,7 +44,7 @@ struct SqsEvent {
 }
 
 /// A record that is an object: by itself, serde takes the fields from a list, too.
-struct Object(SqsMessage);
+pub(crate) struct Object(pub(crate) SqsMessage);
 
 impl<'de> Deserialize<'de> for Object {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

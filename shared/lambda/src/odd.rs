@@ -9,6 +9,8 @@ use aws_lambda_events::sqs::{SqsMessage, SqsMessageAttribute};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::event::Object;
+
 /// A record that can't be processed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Odd {
@@ -87,7 +89,7 @@ impl Odd {
         fields.remove("messageId");
         let rest = serde_json::to_string(&fields).unwrap_or_default();
         let content = match serde_json::from_str(&rest) {
-            Ok(message) => Content::Message(Box::new(message)),
+            Ok(Object(message)) => Content::Message(Box::new(message)),
             Err(_) => Content::Json(record.get().to_owned()),
         };
         Self {
