@@ -176,9 +176,14 @@ async fn order_sent_twice_is_confirmed_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_queue_requests_and_replies_confirm_each_order_once() {
     let stack = TestStack::start_all(&PARAMETERS).await;
-    for operation in ["SendMessageBatch", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"] {
-        // Three attempts per request: more faults than one request has attempts.
-        inject(&stack, operation, 30, sqs::FaultKind::LoseRequest);
+    // Sends are repeated until the deadline: more faults than one delivery of eight messages has attempts.
+    let operations = [
+        ("SendMessageBatch", 400),
+        ("DeleteMessageBatch", 30),
+        ("ChangeMessageVisibilityBatch", 30),
+    ];
+    for (operation, times) in operations {
+        inject(&stack, operation, times, sqs::FaultKind::LoseRequest);
         inject(&stack, operation, 30, sqs::FaultKind::LoseReply);
     }
     let mut messages = Vec::new();
@@ -187,7 +192,6 @@ async fn lost_queue_requests_and_replies_confirm_each_order_once() {
     }
     stack.until_settled(&QUEUES).await;
     assert!(check(&stack, 8, "").into_values().all(|accepted| accepted == 1));
-    // Eight concurrent messages share the faults, so not all succeed at their last attempt.
     let deliveries = messages.iter().map(|message| stack.stack.sqs().deliveries(message));
     assert!(deliveries.max() > Some(1));
 }

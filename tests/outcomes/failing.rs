@@ -59,9 +59,9 @@ async fn panic_fails_only_its_message_which_is_retried() {
 /// Promise 7.
 #[tokio::test]
 async fn unreachable_ledger_prevents_runs_and_acknowledgements() {
-    let stack = stack::start("claiming", &[]).await;
+    let stack = stack::start("claiming", &VISIBLE_SOON).await;
     // More than the attempts of one delivery.
-    stack.inject("PutItem", Some("\"idempotency\""), 60, FaultKind::ServerError);
+    stack.inject("PutItem", Some("\"idempotency\""), 120, FaultKind::ServerError);
     let message = stack.send("work", &script([Action::Write])).await;
     stack.until_settled(&["work"]).await;
     assert!(receives(&stack, &message) > 1);

@@ -75,6 +75,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn only_a_trace_of_x_ray_is_passed_on() {
+        let trace = |header| Invocation::new(NOW, NOW.plus(LONGEST)).with_trace(header).trace;
+        let header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0;Lineage=1:a1b2c3d4:0";
+        assert_eq!(trace(Some(header)).as_deref(), Some(header));
+        for none in [None, Some(""), Some("a trace of something else")] {
+            assert_eq!(trace(none), None);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn the_response_has_five_percent_at_most_half_a_second() {
         assert_eq!(time(NOW.plus(LONGEST)), LONGEST - Duration::from_millis(500));
         assert_eq!(time(NOW.plus(Duration::from_secs(1))), Duration::from_millis(950));

@@ -92,3 +92,52 @@ impl Error for About {
         self.error.source()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::config::http::HttpResponse;
+    use aws_sdk_dynamodb::error::ErrorMetadata;
+    use aws_sdk_dynamodb::operation::put_item::PutItemError;
+
+    use super::*;
+
+    fn meaning(status: u16, code: &str) -> StoreError {
+        let error = PutItemError::generic(ErrorMetadata::builder().code(code).build());
+        let response = HttpResponse::new(status.try_into().unwrap(), "".into());
+        failure(SdkError::service_error(error, response), "t", &[])
+    }
+
+    #[test]
+    fn each_error_is_throttled_unanswered_or_refused() {
+        for (status, code) in [
+            (400, "ProvisionedThroughputExceededException"),
+            (400, "ThrottlingException"),
+            (400, "RequestLimitExceeded"),
+            (503, "ThrottlingException"),
+            (429, ""),
+        ] {
+            assert!(matches!(meaning(status, code), StoreError::Throttled(_)), "{code}");
+        }
+        for (status, code) in [
+            (500, "InternalServerError"),
+            (503, ""),
+            (408, ""),
+            (400, "TransactionInProgressException"),
+            (400, "ReplicatedWriteConflictException"),
+        ] {
+            assert!(matches!(meaning(status, code), StoreError::NoAnswer(_)), "{code}");
+        }
+        for (status, code) in [
+            (400, "AccessDeniedException"),
+            (400, "ResourceNotFoundException"),
+            (400, "ValidationException"),
+            (403, ""),
+        ] {
+            let error = meaning(status, code);
+            assert!(
+                matches!(error, StoreError::Refused(_)) && !error.is_transient(),
+                "{code}"
+            );
+        }
+    }
+}

@@ -96,6 +96,9 @@ async fn hanging_delays_leave_time_for_the_response() {
     }
 }
 
+/// Lambda's trace of the invocation.
+const TRACE: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0;Lineage=1:a1b2c3d4:0";
+
 const DLQ: &str = "https://sqs.eu-west-1.amazonaws.com/1/orders-dlq.fifo";
 
 type InMemory = Services<MemoryStore<NoWrites>, MemoryQueues>;
@@ -136,7 +139,7 @@ fn sqs_record(id: &str, group: &str, fields: Value) -> Value {
 async fn result(services: &InMemory, records: Vec<Value>) -> (Result<Vec<String>, String>, Vec<Value>, Summary) {
     let handler = Arc::<Recording>::default();
     let records = Records::read(&json!({ "Records": records }).to_string()).unwrap();
-    let invocation = Invocation::new(NOW, NOW.plus(Duration::from_secs(30)));
+    let invocation = Invocation::new(NOW, NOW.plus(Duration::from_secs(30))).with_trace(Some(TRACE));
     let unused = async |_: Vec<VisibilityChange>| unreachable!("no message has a delay");
     let Processed { response, summary } = process(&handler, services, records, &invocation, unused).await;
     let listed = response.map(|response| {
@@ -237,6 +240,10 @@ async fn a_record_without_an_id_is_dead_lettered() {
     assert_eq!((listed.unwrap(), handled), (vec!["m-4".to_owned()], vec![json!(1)]));
     assert_eq!((summary.done, summary.rejected, summary.not_started), (1, 2, 1));
     let [first, second] = services.queues().sent(DLQ).try_into().unwrap();
+    assert_eq!(
+        [&first, &second].map(|sent| sent.trace_header.as_deref()),
+        [Some(TRACE); 2]
+    );
     let text = |name: &str| first.attributes[name].string_value.clone().unwrap();
     assert_eq!(
         (first.body.as_str(), first.group.as_deref(), text("tenant").as_str()),
