@@ -12,7 +12,7 @@ pub use order::{InvalidOrder, Line, Order};
 pub use tables::Tables;
 
 use consumer::{Delivery, Failure, Handler, Mode};
-use host::{SettingError, setting};
+use host::{SettingError, queue_url, table};
 use idempotency::{Completion, DynamoDbWrite};
 
 /// The handler of [`Order`] messages.
@@ -35,13 +35,13 @@ impl PlaceOrder {
     ///
     /// # Errors
     ///
-    /// [`SettingError`] if one of them is not set.
+    /// [`SettingError`] if one of them is not set, or can't be what it should be.
     pub fn from_env() -> Result<Self, SettingError> {
         let tables = Tables {
-            orders: setting("ORDERS_TABLE")?,
-            customers: setting("CUSTOMERS_TABLE")?,
+            orders: table("ORDERS_TABLE")?,
+            customers: table("CUSTOMERS_TABLE")?,
         };
-        Ok(Self::new(tables, setting("NOTIFICATIONS_QUEUE_URL")?))
+        Ok(Self::new(tables, queue_url("NOTIFICATIONS_QUEUE_URL")?))
     }
 }
 

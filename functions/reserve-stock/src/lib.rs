@@ -11,7 +11,7 @@ pub use reservation::{InvalidReservation, Reservation};
 pub use table::Table;
 
 use consumer::{Delivery, Failure, Handler, IdempotencyKey, Mode, Received};
-use host::{SettingError, setting};
+use host::{SettingError, table};
 use idempotency::{Completion, DynamoDbWrite};
 
 /// The handler of [`Reservation`] messages.
@@ -30,10 +30,10 @@ impl ReserveStock {
     ///
     /// # Errors
     ///
-    /// [`SettingError`] if it is not set.
+    /// [`SettingError`] if it is not set, or can't be a table's name.
     pub fn from_env() -> Result<Self, SettingError> {
         Ok(Self::new(Table {
-            stock: setting("STOCK_TABLE")?,
+            stock: table("STOCK_TABLE")?,
         }))
     }
 }

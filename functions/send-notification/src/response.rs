@@ -7,13 +7,11 @@ use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 use idempotency::Completion;
 
-/// The outcome of a message by status:
+/// The outcome of a message by status; the page of the functions has it as a table.
 ///
-/// - 2xx: done.
-/// - 429 or 503 with `Retry-After`: retry after that time.
-/// - A 4xx that is about this attempt and not about the notification: retry.
-/// - Any other 4xx: permanent failure.
-/// - Everything else: retry.
+/// A permanent failure is one of this notification: the receiver would refuse it however often it is sent. A status that is
+/// about our access, about the receiver's deployment or about this moment says nothing of the notification. A key rotation
+/// or a deployment would otherwise dead-letter all messages at once; so they are retried within the receive count.
 pub(crate) fn outcome(status: StatusCode, headers: &HeaderMap) -> Result<Completion, Failure> {
     let answer = format!("the receiver answered {status}");
     let busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
@@ -25,13 +23,19 @@ pub(crate) fn outcome(status: StatusCode, headers: &HeaderMap) -> Result<Complet
     }
 }
 
-/// Whether another attempt may get another answer. A receiver answers 409 while it processes an earlier attempt with the same
-/// key
-/// ([Idempotency-Key, section 2.7](https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header)).
+/// Whether another attempt may get another answer
+/// ([RFC 9110, section 15.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.5)).
 fn is_transient(status: StatusCode) -> bool {
     matches!(
-        status,
-        StatusCode::REQUEST_TIMEOUT | StatusCode::CONFLICT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
+        status.as_u16(),
+        // Our access, which someone can restore: credentials, payment, permission, proxy.
+        401 | 402 | 403 | 407
+        // What is deployed at the URL: nothing, not this method, no longer, another server, another protocol.
+        | 404 | 405 | 410 | 421 | 426
+        // This moment: too slow, locked, dependent on another, too early, too often. A receiver answers 409 while it processes
+        // an earlier attempt with the same key
+        // (https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header, section 2.7).
+        | 408 | 409 | 423 | 424 | 425 | 429
     )
 }
 
@@ -80,10 +84,16 @@ mod tests {
     }
 
     #[test]
-    fn other_4xx_are_permanent_and_other_answers_are_retries() {
-        assert!(outcome_of(400, None).unwrap_err().is_permanent());
-        assert!(outcome_of(404, Some("7")).unwrap_err().is_permanent());
-        for status in [302, 408, 409, 425, 500, 502] {
+    fn status_about_the_notification_is_a_permanent_failure() {
+        for status in [400, 406, 411, 413, 414, 415, 417, 418, 422, 428, 431, 451, 499] {
+            assert!(outcome_of(status, Some("7")).unwrap_err().is_permanent(), "{status}");
+        }
+    }
+
+    #[test]
+    fn status_about_access_deployment_or_moment_is_a_retry() {
+        let client = [401, 402, 403, 404, 405, 407, 408, 409, 410, 421, 423, 424, 425, 426];
+        for status in client.into_iter().chain([100, 301, 302, 308, 500, 501, 502, 504, 520]) {
             let failure = outcome_of(status, Some("7")).unwrap_err();
             assert!(!failure.is_permanent() && failure.delay().is_none(), "{status}");
         }

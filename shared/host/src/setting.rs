@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use consumer::RetryDelays;
 
+use crate::shape;
+
 /// A setting is missing or invalid. The function does not start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("environment variable {variable} {problem}")]
@@ -27,10 +29,11 @@ impl SettingError {
 ///
 /// # Errors
 ///
-/// [`SettingError`] if it is not Unicode.
+/// [`SettingError`] if it is not Unicode, or begins or ends with white space.
 pub fn optional_setting(variable: &'static str) -> Result<Option<String>, SettingError> {
     match env::var(variable) {
-        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Ok(value) if value.is_empty() => Ok(None),
+        Ok(value) => checked(variable, value, shape::trimmed).map(Some),
         Err(env::VarError::NotPresent) => Ok(None),
         Err(env::VarError::NotUnicode(_)) => Err(SettingError::wrong(variable, "is not Unicode")),
     }
@@ -40,13 +43,65 @@ pub fn optional_setting(variable: &'static str) -> Result<Option<String>, Settin
 ///
 /// # Errors
 ///
-/// [`SettingError`] if it is not set, is empty or is not Unicode.
+/// [`SettingError`] if it is not set, is empty, is not Unicode, or begins or ends with white space.
 pub fn setting(variable: &'static str) -> Result<String, SettingError> {
-    match env::var(variable) {
-        Ok(value) if value.is_empty() => Err(SettingError::wrong(variable, "is empty")),
-        Ok(value) => Ok(value),
-        Err(env::VarError::NotPresent) => Err(SettingError::wrong(variable, "is not set")),
-        Err(env::VarError::NotUnicode(_)) => Err(SettingError::wrong(variable, "is not Unicode")),
+    let missing = || match env::var_os(variable) {
+        None => SettingError::wrong(variable, "is not set"),
+        Some(_) => SettingError::wrong(variable, "is empty"),
+    };
+    optional_setting(variable)?.ok_or_else(missing)
+}
+
+/// The value of a required environment variable: the URL of a queue.
+///
+/// # Errors
+///
+/// [`SettingError`] if it is not set, or is something else, such as the queue's ARN or name.
+pub fn queue_url(variable: &'static str) -> Result<String, SettingError> {
+    checked(variable, setting(variable)?, shape::queue_url)
+}
+
+/// The value of a required environment variable: the name of a DynamoDB table, or its ARN.
+///
+/// # Errors
+///
+/// [`SettingError`] if it is not set, or can't be a table's name.
+pub fn table(variable: &'static str) -> Result<String, SettingError> {
+    checked(variable, setting(variable)?, shape::table)
+}
+
+/// The value of a required environment variable: an http or https URL. Errors do not quote it: it may contain secrets.
+///
+/// # Errors
+///
+/// [`SettingError`] if it is not set, or is not such a URL.
+pub fn http_url(variable: &'static str) -> Result<String, SettingError> {
+    checked(variable, setting(variable)?, |value| shape::http_url(value).map(drop))
+}
+
+/// Checks `AWS_ENDPOINT_URL` and its forms for the services used here, which the AWS SDK reads: it would start with any text
+/// in them, and report it at the first request.
+///
+/// # Errors
+///
+/// [`SettingError`] if one of them is set, but not to an http or https URL.
+pub fn endpoints() -> Result<(), SettingError> {
+    for variable in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS"] {
+        if let Some(value) = optional_setting(variable)? {
+            checked(variable, value, |value| shape::http_url(value).map(drop))?;
+        }
+    }
+    Ok(())
+}
+
+fn checked(
+    variable: &'static str,
+    value: String,
+    check: impl FnOnce(&str) -> Result<(), String>,
+) -> Result<String, SettingError> {
+    match check(&value) {
+        Ok(()) => Ok(value),
+        Err(problem) => Err(SettingError::wrong(variable, problem)),
     }
 }
 
@@ -66,22 +121,39 @@ fn seconds(variable: &'static str) -> Result<Option<Duration>, SettingError> {
 ///
 /// # Errors
 ///
-/// [`SettingError`] if one of them is not a whole number of seconds.
+/// [`SettingError`] if one of them is not a whole number of seconds, or longer than 12 hours, for which SQS can hide a message
+/// at most.
 pub fn retry_delays() -> Result<RetryDelays, SettingError> {
     let default = RetryDelays::default();
     Ok(RetryDelays {
-        first: seconds("RETRY_DELAY_SECONDS")?.or(default.first),
-        longest: seconds("RETRY_DELAY_LONGEST_SECONDS")?.unwrap_or(default.longest),
+        first: retry_delay("RETRY_DELAY_SECONDS")?.or(default.first),
+        longest: retry_delay("RETRY_DELAY_LONGEST_SECONDS")?.unwrap_or(default.longest),
     })
+}
+
+/// The longest [visibility timeout](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html)
+/// of SQS.
+const LONGEST_RETRY_DELAY: Duration = Duration::from_secs(12 * 60 * 60);
+
+fn retry_delay(variable: &'static str) -> Result<Option<Duration>, SettingError> {
+    match seconds(variable)? {
+        Some(delay) if delay > LONGEST_RETRY_DELAY => Err(SettingError::wrong(
+            variable,
+            format!("is more than {} seconds", LONGEST_RETRY_DELAY.as_secs()),
+        )),
+        delay => Ok(delay),
+    }
 }
 
 /// The value of `DEAD_LETTER_QUEUE_URL`: the queue of messages that can never be processed; `None` if it is not set.
 ///
 /// # Errors
 ///
-/// [`SettingError`] if it is not Unicode.
+/// [`SettingError`] if it is not a queue's URL.
 pub fn dead_letter_queue() -> Result<Option<String>, SettingError> {
-    optional_setting("DEAD_LETTER_QUEUE_URL")
+    const VARIABLE: &str = "DEAD_LETTER_QUEUE_URL";
+    let url = optional_setting(VARIABLE)?;
+    url.map(|url| checked(VARIABLE, url, shape::queue_url)).transpose()
 }
 
 /// The value of `RECORD_RETENTION_DAYS`: how long a record is kept, in days. At least 15: a message can stay 14 days in its

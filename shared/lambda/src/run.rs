@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsBatchResponse;
 use consumer::{Chain, Handler, Services, trace_id};
-use host::{SettingError, dead_letter_queue, record_retention, request_timeout, retry_delays, setting};
+use host::{SettingError, dead_letter_queue, endpoints, record_retention, request_timeout, retry_delays, setting};
 use idempotency::{DEFAULT_RETENTION, DynamoDbStore, Key, Store, StoreError, StoreFor, Timestamp};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use sqs::Sqs;
@@ -67,10 +67,11 @@ where
     DynamoDbStore: StoreFor<H::Write>,
 {
     let handler = &Arc::new(handler()?);
-    let table = setting(TABLE)?;
+    let table = host::table(TABLE)?;
     SET_BY_LAMBDA
         .into_iter()
         .try_for_each(|variable| setting(variable).map(drop))?;
+    endpoints()?;
     let dead_letter_queue = dead_letter_queue()?;
     let retry_delays = retry_delays()?;
     let retention = record_retention()?.unwrap_or(DEFAULT_RETENTION);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, Update};
 use consumer::{Delivery, Failure, Mode};
-use host::{SettingError, setting};
+use host::{SettingError, queue_url, setting, table};
 use idempotency::{DynamoDbWrite, OutgoingMessage, Timestamp};
 use scripted::{Action, Effects, Kind, Refused, Script, Scripted, kind};
 
@@ -58,9 +58,9 @@ impl Tables {
     fn from_env(client: Client) -> Result<Self, SettingError> {
         Ok(Self {
             client,
-            runs_table: setting("RUNS_TABLE")?,
-            counts_table: setting("COUNTS_TABLE")?,
-            own_queue: setting("OWN_QUEUE_URL")?,
+            runs_table: table("RUNS_TABLE")?,
+            counts_table: table("COUNTS_TABLE")?,
+            own_queue: queue_url("OWN_QUEUE_URL")?,
         })
     }
 }

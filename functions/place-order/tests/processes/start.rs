@@ -37,6 +37,27 @@ fn empty_setting_ends_the_start_with_one_line() {
     assert_eq!(line["message"], "environment variable ORDERS_TABLE is empty");
 }
 
+/// An order would be completed with it in its record, and its confirmation never sent.
+#[test]
+fn queue_that_is_no_url_ends_the_start_with_one_line() {
+    for wrong in ["arn:aws:sqs:eu-central-1:111122223333:notifications", "notifications"] {
+        let queue = |(name, value)| {
+            (
+                name,
+                if name == "NOTIFICATIONS_QUEUE_URL" {
+                    wrong
+                } else {
+                    value
+                },
+            )
+        };
+        let line = last_words(PLACE_ORDER.1, environment().map(queue));
+        let message = line["message"].as_str().unwrap();
+        let expected = "environment variable NOTIFICATIONS_QUEUE_URL is not a queue URL but ";
+        assert!(message.starts_with(expected) && message.contains(wrong), "{message}");
+    }
+}
+
 #[tokio::test]
 async fn missing_ledger_table_is_named_at_start_with_its_variable() {
     let line = "IDEMPOTENCY_TABLE: !Ref IdempotencyTable";

@@ -27,6 +27,42 @@ async fn notification_is_posted_unchanged_with_its_token() {
 }
 
 #[tokio::test]
+async fn user_info_of_the_url_is_sent_as_basic_and_never_logged() {
+    let receiver = Receiver::silent("unused", 0).await;
+    let url = receiver.url.replace("http://", "http://ada:s%40cret@");
+    let stack = stack::start(&[("NotificationUrl", &url)]).await;
+    let message = stack.send("notifications", &notification("ada@example.com")).await;
+    stack.until_settled(&["notifications"]).await;
+    let posts = receiver.posts("ada@example.com");
+    assert_eq!(
+        posts[0].header("authorization").to_lowercase(),
+        "basic ywrhonnay3jlda==",
+        "ada:s@cret"
+    );
+    assert!(!posts[0].header("host").contains('@'));
+    assert!(stack.is_completed("send-notification", &message));
+    let log = stack.log();
+    assert!(
+        !log.iter().any(|line| line.contains("cret") || line.contains("YWRhOnN")),
+        "{log:?}"
+    );
+}
+
+/// While credentials change or a new version is deployed, a receiver answers all messages like this.
+#[tokio::test]
+async fn refused_access_is_retried_and_dead_letters_nothing() {
+    let stack = stack::start(&[]).await;
+    for status in [401, 403, 404] {
+        stack.stack.receiver().refuse_next(status, None);
+    }
+    let message = stack.send("notifications", &notification("ada@example.com")).await;
+    stack.until_settled(&["notifications"]).await;
+    assert_eq!(stack.dead_letters("notifications"), [""; 0]);
+    assert!(stack.is_completed("send-notification", &message));
+    assert_eq!(stack.stack.sqs().deliveries(&message), 4);
+}
+
+#[tokio::test]
 async fn every_retry_has_the_same_idempotency_key() {
     let stack = stack::start(&[]).await;
     let answers = [(500, None), (503, Some(1)), (429, None), (429, Some(1)), (302, None)];
@@ -94,14 +130,18 @@ async fn without_dead_letter_queue_a_refusal_is_posted_once() {
 #[tokio::test]
 async fn dead_letter_states_its_receive_count() {
     let stack = stack::start(&[]).await;
-    for (status, retry_after) in [(503, Some(0)), (500, None), (410, None)] {
+    for (status, retry_after) in [(503, Some(0)), (500, None), (422, None)] {
         stack.stack.receiver().refuse_next(status, retry_after);
     }
     let message = stack.send("notifications", &notification("ada@example.com")).await;
     stack.until_settled(&["notifications"]).await;
     let dead_letter = DeadLetter {
         receive_count: "3".to_owned(),
-        ..DeadLetter::sent("send-notification", &message, "the receiver answered 410 Gone")
+        ..DeadLetter::sent(
+            "send-notification",
+            &message,
+            "the receiver answered 422 Unprocessable Entity",
+        )
     };
     assert_eq!(stack.dead_letter("notifications", &message), Some(dead_letter));
 }

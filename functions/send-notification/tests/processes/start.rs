@@ -19,16 +19,54 @@ fn invalid_receiver_url_ends_the_start_with_one_line() {
     let variable = "environment variable NOTIFICATION_URL";
     assert_eq!(last_words(None), format!("{variable} is not set"));
     assert_eq!(last_words(Some("")), format!("{variable} is empty"));
-    for url in ["ftp://example.com/", "example.com", "/notify"] {
-        let message = last_words(Some(url));
-        assert_eq!(message, format!("{variable} is not an http or https URL"), "{url}");
-    }
-    for url in ["no url", "http://", "http:///notify"] {
-        let message = last_words(Some(url));
-        assert!(
-            message.starts_with(&format!("{variable} is not a URL: ")),
-            "{url}: {message}"
+    for (url, problem) in [
+        ("ftp://example.com/", "it must begin with https:// or http://"),
+        ("example.com", "it must begin with https:// or http://"),
+        ("/notify", "it must begin with https:// or http://"),
+        ("http://", "it has no host"),
+        ("http:///notify", "it has no host"),
+        (
+            "https://example.com/a b",
+            "it contains white space or control characters",
+        ),
+    ] {
+        assert_eq!(
+            last_words(Some(url)),
+            format!("{variable} is not a URL: {problem}"),
+            "{url}"
         );
+    }
+    assert_eq!(
+        last_words(Some("https://example.com/\n")),
+        format!("{variable} ends with a line break: remove it")
+    );
+}
+
+/// Nothing may commit an order with such a destination.
+#[test]
+fn invalid_queue_or_table_ends_the_start_with_one_line() {
+    let arn = "arn:aws:sqs:eu-central-1:111122223333:dead-letters";
+    let arn_problem = format!("is not a queue URL but an ARN, {arn:?}: use !Ref of the queue instead of !GetAtt Arn");
+    let break_problem = "ends with a line break: remove it".to_owned();
+    let endpoint_problem = "is not a URL: it must begin with https:// or http://".to_owned();
+    for (variable, value, problem) in [
+        ("DEAD_LETTER_QUEUE_URL", arn, arn_problem),
+        ("DEAD_LETTER_QUEUE_URL", "https://example.com/1/q\n", break_problem),
+        ("AWS_ENDPOINT_URL_SQS", "localhost:4566", endpoint_problem),
+        (
+            "IDEMPOTENCY_TABLE",
+            "my ledger",
+            "is not a table's name: up to 255 of the characters a-z, A-Z, 0-9, '_', '-' and '.'".to_owned(),
+        ),
+        (
+            "RETRY_DELAY_LONGEST_SECONDS",
+            "43201",
+            "is more than 43200 seconds".to_owned(),
+        ),
+    ] {
+        let settings = [("NOTIFICATION_URL", "https://example.com/notify"), (variable, value)];
+        let line = testing::last_words(SEND_NOTIFICATION.1, ENVIRONMENT.into_iter().chain(settings));
+        assert_eq!(line["message"], format!("environment variable {variable} {problem}"));
     }
 }
 
@@ -51,7 +89,7 @@ fn invalid_seconds_end_the_start_with_one_line() {
         "RETRY_DELAY_LONGEST_SECONDS",
         "REQUEST_TIMEOUT_SECONDS",
     ] {
-        for wrong in ["soon", "-1", "1.5", "10s", " 10", "99999999999999999999"] {
+        for wrong in ["soon", "-1", "1.5", "10s", "1 0", "99999999999999999999"] {
             let line = last_line(variable, wrong);
             let problem = format!("environment variable {variable} is not a whole number of seconds");
             assert_eq!(line["message"], problem, "{wrong}");
