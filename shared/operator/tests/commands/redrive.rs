@@ -241,6 +241,9 @@ async fn target_is_the_only_source_or_must_be_passed() {
     let policy = json!({
         "deadLetterTargetArn": format!("arn:aws:sqs:{}:000000000000:{DEAD}", harness.stack.region()), "maxReceiveCount": 3,
     });
+    // The template allows only one source.
+    let allow = json!({"Attributes": {"RedriveAllowPolicy": r#"{"redrivePermission":"allowAll"}"#}});
+    harness.sqs("SetQueueAttributes", allow, DEAD).await;
     let attributes = json!({"Attributes": {"RedrivePolicy": policy.to_string()}});
     harness.sqs("SetQueueAttributes", attributes, "notifications").await;
     let several = refused(&["dlq", "redrive", DEAD, "--yes"]).await;
