@@ -99,11 +99,11 @@ fn a_template_outside_of_any_workspace_is_told_so() {
 fn files_are_read_before_anything_is_sent() {
     let directory = directory("files");
     let empty = file(&directory, "empty.json", "");
-    let no_event = file(&directory, "no-event.json", r#"{"Records": 3}"#);
+    let no_event = file(&directory, "no-event.json", r#"{"Records": []}"#);
     for (path, expected) in [
         ("missing.json", "missing.json can't be read"),
         (&empty, "empty.json is empty"),
-        (&no_event, "no-event.json has Records, but is no SQS event"),
+        (&no_event, "no-event.json is an SQS event, but it has no Records"),
     ] {
         let (code, error) = refused(&["send", "orders", path]);
         assert_eq!(code, 1);

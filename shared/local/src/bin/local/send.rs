@@ -13,7 +13,7 @@ use crate::{EndpointArgs, Outcome};
 pub(crate) struct SendArgs {
     /// The queue's name
     queue: String,
-    /// An SQS event such as those under events/, whose records are sent, or else one message's body
+    /// An SQS event, as under events/, whose records are sent, or any other file: the body of one message
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
