@@ -35,8 +35,13 @@ pub enum BuildError {
         there: Vec<String>,
     },
     /// A binary was to be found rather than built.
-    #[error("there is no {}; `cargo lambda build` puts it into target/lambda", .0.display())]
-    NotFound(PathBuf),
+    #[error("there is no {}; `cargo lambda build` puts it into {}", .path.display(), .usual.display())]
+    NotFound {
+        /// Where it was to be found.
+        path: PathBuf,
+        /// Where `cargo lambda build` puts what it builds.
+        usual: PathBuf,
+    },
 }
 
 fn list(there: &[String]) -> String {
@@ -83,21 +88,40 @@ pub async fn build(directory: &Path, binaries: &[String]) -> Result<BTreeMap<Str
     }
 }
 
-/// Where each of these binaries is in a directory that `cargo lambda build` has filled.
+/// Where `cargo lambda build` puts the binaries of the workspace in `directory`: cargo's target directory is a setting.
+///
+/// # Errors
+///
+/// [`BuildError::NoWorkspace`], [`BuildError::NoCargo`].
+pub(crate) async fn cargo_lambda(directory: &Path) -> Result<PathBuf, BuildError> {
+    let workspace = Workspace::at(directory).await?;
+    Ok(workspace.target_directory.join("lambda"))
+}
+
+/// Where each of these binaries is in a directory that `cargo lambda build` has filled; the template is in `workspace`.
 ///
 /// # Errors
 ///
 /// [`BuildError::NotFound`] names the first that is not there.
-pub(crate) fn found(directory: &Path, binaries: &[String]) -> Result<BTreeMap<String, PathBuf>, BuildError> {
-    let found = binaries.iter().map(|binary| {
+pub(crate) async fn found(
+    directory: &Path,
+    binaries: &[String],
+    workspace: &Path,
+) -> Result<BTreeMap<String, PathBuf>, BuildError> {
+    let mut found = BTreeMap::new();
+    for binary in binaries {
         let path = directory.join(binary).join("bootstrap");
         // A path that stays right whatever directory the function is started in.
         match path.canonicalize() {
-            Ok(path) if path.is_file() => Ok((binary.clone(), path)),
-            _ => Err(BuildError::NotFound(path)),
-        }
-    });
-    found.collect()
+            Ok(path) if path.is_file() => found.insert(binary.clone(), path),
+            _ => {
+                let usual = cargo_lambda(workspace).await;
+                let usual = usual.unwrap_or_else(|_| Path::new("target").join("lambda"));
+                return Err(BuildError::NotFound { path, usual });
+            }
+        };
+    }
+    Ok(found)
 }
 
 /// The output of `cargo metadata`.
@@ -105,6 +129,7 @@ pub(crate) fn found(directory: &Path, binaries: &[String]) -> Result<BTreeMap<St
 struct Workspace {
     packages: Vec<Package>,
     workspace_root: PathBuf,
+    target_directory: PathBuf,
 }
 
 #[derive(Deserialize)]
@@ -180,6 +205,13 @@ fn cargo(directory: &Path, command: &str) -> Command {
     // Variables that an outer cargo sets for the program it runs: some build scripts take them for a change, and run again.
     for (variable, _) in std::env::vars_os().filter(|(variable, _)| is_set_by_cargo(&variable.to_string_lossy())) {
         cargo.env_remove(variable);
+    }
+    // Relative to the directory that this program, not cargo, was started in.
+    for variable in ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR"] {
+        let target = std::env::var_os(variable).filter(|target| !target.is_empty());
+        if let Some(target) = target.and_then(|target| std::path::absolute(target).ok()) {
+            cargo.env(variable, target);
+        }
     }
     cargo
         .stdin(Stdio::null())

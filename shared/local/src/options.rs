@@ -79,6 +79,8 @@ impl EndpointOverride {
 pub enum Binaries {
     /// Cargo builds all that the template names.
     Build,
+    /// All that the template names are where `cargo lambda build` puts them: in `lambda`, in cargo's target directory.
+    CargoLambda,
     /// All that the template names are in this directory, each as `<its name>/bootstrap`, where `cargo lambda build` puts it.
     In(PathBuf),
     /// They are here, by name; a function without one is not run, nor are its mappings.

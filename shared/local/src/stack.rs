@@ -256,16 +256,14 @@ fn read(options: &Options, endpoint: &str, services: &EndpointOverride) -> Resul
 async fn binaries(options: &Options, template: &Template) -> Result<BTreeMap<String, PathBuf>, BuildError> {
     let names = template.functions.iter().map(|function| function.binary.clone());
     let names: Vec<_> = names.collect();
+    let workspace = options.template.parent();
+    let workspace = workspace.filter(|directory| !directory.as_os_str().is_empty());
+    let workspace = workspace.unwrap_or(Path::new("."));
     match &options.binaries {
         Binaries::Only(binaries) => Ok(binaries.clone()),
-        Binaries::In(directory) => build::found(directory, &names),
-        Binaries::Build => {
-            let directory = options
-                .template
-                .parent()
-                .filter(|directory| !directory.as_os_str().is_empty());
-            build::build(directory.unwrap_or(Path::new(".")), &names).await
-        }
+        Binaries::In(directory) => build::found(directory, &names, workspace).await,
+        Binaries::CargoLambda => build::found(&build::cargo_lambda(workspace).await?, &names, workspace).await,
+        Binaries::Build => build::build(workspace, &names).await,
     }
 }
 

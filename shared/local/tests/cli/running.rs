@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use rustix::process::Signal;
 
-use crate::harness::{Up, directory, file, local, refused, template, triggered};
+use crate::harness::{Up, directory, file, local, refused, template, triggered, workspace};
 
 #[test]
 fn a_running_stack_takes_messages_and_names_what_is_missing() {
@@ -38,6 +40,70 @@ fn a_running_stack_takes_messages_and_names_what_is_missing() {
     assert!(status.success() && rest.ends_with("stopped\n"), "{status}: {rest}");
 }
 
+/// Cargo's target directory, as cargo says.
+fn cargo_target() -> PathBuf {
+    let metadata = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--format-version=1"])
+        .output()
+        .unwrap();
+    let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout).unwrap();
+    metadata["target_directory"].as_str().unwrap().into()
+}
+
+/// Neither builds anything: both are found where cargo would put them.
+#[test]
+fn prebuilt_binaries_are_in_cargos_target_directory() {
+    let path = workspace("target-directory", "fn main() {}");
+    let directory = Path::new(&path).parent().unwrap();
+    file(
+        directory,
+        ".cargo/config.toml",
+        "[build]\ntarget-dir = \"configured\"\n",
+    );
+    let up = |variable: Option<&Path>| {
+        let mut up = local();
+        up.env_remove("CARGO_TARGET_DIR")
+            .args(["up", "--port", "0", "--template", &path, "--binaries"]);
+        if let Some(directory) = variable {
+            up.env("CARGO_TARGET_DIR", directory);
+        }
+        up
+    };
+    let relative = Path::new("cli/target-directory/elsewhere");
+    for (variable, target) in [
+        (None, directory.join("configured")),
+        (Some(directory.join("elsewhere")), directory.join("elsewhere")),
+        (Some(relative.to_owned()), directory.join("elsewhere")),
+    ] {
+        let bootstrap = target.join("lambda/target-directory/bootstrap");
+        let done = up(variable.as_deref()).output().unwrap();
+        let error = String::from_utf8(done.stderr).unwrap();
+        assert!(
+            error.starts_with(&format!("error: there is no {};", bootstrap.display())),
+            "{error}"
+        );
+    }
+    file(directory, "configured/lambda/target-directory/bootstrap", "#!/bin/sh\n");
+    let mut command = local();
+    command.env_remove("CARGO_TARGET_DIR");
+    let mut up = Up::start_by(command, &path, &["--binaries"]);
+    assert!(up.introduction().contains("queue orders"), "it runs");
+}
+
+#[test]
+fn a_request_as_long_as_an_invocation_is_warned_of() {
+    let directory = directory("slow-requests");
+    let template = template(Some("work")) + "      Environment: {Variables: {REQUEST_TIMEOUT_SECONDS: VALUE}}\n";
+    file(&directory, "work/bootstrap", "#!/bin/sh\n");
+    let binaries = ["--binaries", directory.to_str().unwrap()];
+    for (timeout, warned) in [("4", false), ("5", true), ("10", true)] {
+        let path = file(&directory, "template.yaml", &template.replace("VALUE", timeout));
+        let introduction = Up::start_with(&path, &binaries).introduction();
+        let warning = format!("warning: REQUEST_TIMEOUT_SECONDS of work is {timeout}, and its Timeout is 5 seconds");
+        assert_eq!(introduction.contains(&warning), warned, "{introduction}");
+    }
+}
+
 #[test]
 fn prebuilt_binaries_are_run_or_named_if_missing() {
     let directory = directory("binaries");
@@ -49,8 +115,9 @@ fn prebuilt_binaries_are_run_or_named_if_missing() {
     assert_eq!(
         error,
         format!(
-            "error: there is no {}; `cargo lambda build` puts it into target/lambda\n",
-            bootstrap.display()
+            "error: there is no {}; `cargo lambda build` puts it into {}\n",
+            bootstrap.display(),
+            cargo_target().join("lambda").display()
         )
     );
     file(&directory, "work/bootstrap", "#!/bin/sh\necho ran >&2\nexit 1\n");

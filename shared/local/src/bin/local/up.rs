@@ -7,7 +7,7 @@ use clap::Args;
 use cli::{Stop, http_url, say};
 use emulator::lambda::Event;
 use local::{Binaries, DEFAULT_PORT, EndpointOverride, Stack, watch};
-use sam::{Mapping, Template};
+use sam::{Function, Mapping, Template};
 use tokio::sync::mpsc;
 
 use crate::{Outcome, TemplateArgs};
@@ -19,9 +19,9 @@ pub(crate) struct UpArgs {
     /// The port to serve on, loopback only; 0: any that is free
     #[arg(long, default_value_t = DEFAULT_PORT)]
     port: u16,
-    /// Run what `cargo lambda build` left in DIR, such as target/lambda, instead of building it
+    /// Run what `cargo lambda build` has built: in DIR, or in lambda of cargo's target directory
     #[arg(long, value_name = "DIR")]
-    binaries: Option<PathBuf>,
+    binaries: Option<Option<PathBuf>>,
     /// Keep the tables in DIR [default: in memory, where queues always are]
     #[arg(long, value_name = "DIR", conflicts_with = "endpoint_url")]
     data: Option<PathBuf>,
@@ -67,7 +67,11 @@ pub(crate) async fn run(args: UpArgs, stop: &mut Stop) -> Outcome {
     let (services, endpoint_override) = (args.endpoint_url.clone(), args.endpoint_override());
     let samples = args.template.template.with_file_name("events");
     let mut options = args.template.options(args.port, endpoint_override);
-    options.binaries = args.binaries.map_or(Binaries::Build, Binaries::In);
+    options.binaries = match args.binaries {
+        None => Binaries::Build,
+        Some(None) => Binaries::CargoLambda,
+        Some(Some(directory)) => Binaries::In(directory),
+    };
     options.data = args.data.clone();
     let stack = tokio::select! {
         stack = Stack::start(options, observer) => stack?,
@@ -113,6 +117,7 @@ fn introduction(stack: &Stack, services: Option<&str>, data: Option<&Path>, samp
         lines.push(format!("  SQS and DynamoDB are those at {services}"));
     }
     lines.extend(resources(template));
+    lines.extend(template.functions.iter().filter_map(slow_requests));
     if let Some(data) = data {
         lines.push(format!("  tables are kept in {}, queues in memory", data.display()));
     }
@@ -152,6 +157,20 @@ fn resources(template: &Template) -> Vec<String> {
         lines.push(format!("  table {}", table.name));
     }
     lines
+}
+
+/// A warning if a request of this function to DynamoDB or SQS may take as long as its invocation.
+fn slow_requests(function: &Function) -> Option<String> {
+    const VARIABLE: &str = "REQUEST_TIMEOUT_SECONDS";
+    let (request, timeout) = (function.environment.get(VARIABLE)?, function.timeout.as_secs());
+    let too_long = request.parse().is_ok_and(|request: u64| request >= timeout);
+    too_long.then(|| {
+        format!(
+            "  warning: {VARIABLE} of {} is {request}, and its Timeout is {timeout} seconds: a request without an answer takes the \
+             whole invocation and is never sent again",
+            function.name
+        )
+    })
 }
 
 /// A queue, and a message that its function takes: the samples of a function are named after its binary, whatever its name.
