@@ -219,3 +219,11 @@ pub fn no_answer(endpoint: &str, error: &(dyn std::error::Error + 'static)) -> S
         cli::innermost(error)
     )
 }
+
+/// The credentials in the environment, which another endpoint may check.
+pub(crate) fn credentials() -> impl Iterator<Item = (String, String)> {
+    let names = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+    names
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)))
+}

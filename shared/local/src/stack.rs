@@ -283,7 +283,7 @@ fn functions(
             ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), services.dynamodb.clone()),
         ]);
         if overridden {
-            environment.extend(credentials());
+            environment.extend(aws::credentials());
         }
         environment.extend(function.environment.clone());
         Function {
@@ -295,12 +295,4 @@ fn functions(
         }
     };
     runnable.map(function).collect()
-}
-
-/// The credentials in the environment, which another endpoint may check.
-fn credentials() -> impl Iterator<Item = (String, String)> {
-    let names = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
-    names
-        .into_iter()
-        .filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)))
 }
