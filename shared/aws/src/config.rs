@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use aws_config::ecs::EcsCredentialsProvider;
 use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -17,17 +19,40 @@ const ATTEMPTS: u32 = 3;
 /// The upper bound of the random delay before the first retry. It doubles with each retry.
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 
-/// Configuration for AWS SDK clients of a service: region and credentials come from environment variables only.
+/// The variables that name an endpoint for credentials; one of them is enough
+/// ([container credential provider](https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html)).
+pub const CONTAINER_CREDENTIALS: [&str; 2] = [
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+];
+
+/// Whether credentials come from such an endpoint. Keys in variables have priority, as in all SDKs.
+pub fn uses_container_credentials() -> bool {
+    let is_set = |variable: &str| std::env::var_os(variable).is_some_and(|value| !value.is_empty());
+    !is_set("AWS_ACCESS_KEY_ID") && CONTAINER_CREDENTIALS.into_iter().any(is_set)
+}
+
+/// Configuration for AWS SDK clients of a service: region and credentials come from environment variables. If these name an
+/// endpoint for credentials instead ([`CONTAINER_CREDENTIALS`]), as with SnapStart, ECS and EKS, the SDK gets them there when it
+/// needs them, and again before they expire.
 ///
 /// `AWS_ENDPOINT_URL` and its service-specific forms are supported. A request without a reply after `request_timeout` is
 /// sent again, three attempts in all: a request that must not happen twice needs a condition. A connection attempt times out
 /// after one second.
 pub async fn sdk_config(request_timeout: Duration) -> SdkConfig {
-    aws_config::defaults(BehaviorVersion::latest())
-        .http_client(SdkClient(https_client()))
+    let client = SdkClient(https_client());
+    let config = aws_config::defaults(BehaviorVersion::latest());
+    let config = match uses_container_credentials() {
+        false => config.credentials_provider(EnvironmentVariableCredentialsProvider::new()),
+        true => {
+            let provider = ProviderConfig::without_region().with_http_client(client.clone());
+            config.credentials_provider(EcsCredentialsProvider::builder().configure(&provider).build())
+        }
+    };
+    config
+        .http_client(client)
         .region(EnvironmentVariableRegionProvider::new())
         .profile_files(no_profiles())
-        .credentials_provider(EnvironmentVariableCredentialsProvider::new())
         .timeout_config(
             TimeoutConfig::builder()
                 .operation_attempt_timeout(request_timeout)

@@ -52,15 +52,16 @@ const TABLE: &str = "IDEMPOTENCY_TABLE";
 const LONGEST_CONNECT: Duration = Duration::from_secs(5);
 
 /// The variables that Lambda sets, and that the Lambda runtime and the AWS SDK read.
-const SET_BY_LAMBDA: [&str; 7] = [
+const SET_BY_LAMBDA: [&str; 5] = [
     "AWS_REGION",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
     "AWS_LAMBDA_RUNTIME_API",
     "AWS_LAMBDA_FUNCTION_NAME",
     "AWS_LAMBDA_FUNCTION_VERSION",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
 ];
+
+/// The same, unless it names an endpoint for credentials, as with SnapStart.
+const KEYS: [&str; 2] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
 
 async fn start<H: Handler>(handler: impl FnOnce() -> Result<H, SettingError>) -> Result<(), StartError>
 where
@@ -68,8 +69,10 @@ where
 {
     let handler = &Arc::new(handler()?);
     let table = host::table(TABLE)?;
+    let keys = KEYS.into_iter().filter(|_| !aws::uses_container_credentials());
     SET_BY_LAMBDA
         .into_iter()
+        .chain(keys)
         .try_for_each(|variable| setting(variable).map(drop))?;
     endpoints()?;
     let dead_letter_queue = dead_letter_queue()?;

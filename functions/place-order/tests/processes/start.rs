@@ -1,5 +1,9 @@
 //! The start of the function, and its log.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::thread;
+
 use emulator::dynamodb::FaultKind;
 use serde_json::Value;
 use testing::{ENVIRONMENT, UNHURRIED, event, failures, last_words};
@@ -56,6 +60,63 @@ fn queue_that_is_no_url_ends_the_start_with_one_line() {
         let expected = "environment variable NOTIFICATIONS_QUEUE_URL is not a queue URL but ";
         assert!(message.starts_with(expected) && message.contains(wrong), "{message}");
     }
+}
+
+/// As with SnapStart, and on ECS and EKS: the environment has no keys.
+#[test]
+fn credentials_come_from_the_endpoint_that_the_environment_names() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = thread::spawn(move || [(); 2].map(|()| answer(&listener)));
+    let keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+    let environment = environment().filter(|(name, _)| !keys.contains(name));
+    let environment = environment.map(|(name, value)| (name, value.to_owned()));
+    let container = [
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{url}/credentials")),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "secret".to_owned()),
+        ("AWS_ENDPOINT_URL", url),
+    ];
+    let line = last_words(PLACE_ORDER.1, environment.chain(container));
+    let message = line["message"].as_str().unwrap();
+    assert!(message.contains("ResourceNotFoundException"), "{message}");
+    let [credentials, request] = server.join().unwrap();
+    assert!(
+        credentials.starts_with("get /credentials ") && credentials.contains("authorization: secret"),
+        "{credentials}"
+    );
+    assert!(
+        request.contains("credential=container-key/") && request.contains("x-amz-security-token: session"),
+        "{request}"
+    );
+}
+
+/// Serves one connection: credentials to a `GET`, and to a `POST` that there is no such table. Returns the head of the request
+/// in lower case.
+fn answer(listener: &TcpListener) -> String {
+    let (mut client, _) = listener.accept().unwrap();
+    let mut lines = BufReader::new(client.try_clone().unwrap()).lines();
+    let head: Vec<_> = lines
+        .by_ref()
+        .map_while(Result::ok)
+        .take_while(|line| !line.is_empty())
+        .collect();
+    let (status, body) = match head[0].starts_with("GET") {
+        true => (
+            "200 OK",
+            r#"{"AccessKeyId":"container-key","SecretAccessKey":"k","Token":"session","Expiration":"2099-01-01T00:00:00Z"}"#,
+        ),
+        false => (
+            "400 Bad Request",
+            r#"{"__type":"ResourceNotFoundException","message":"none"}"#,
+        ),
+    };
+    let length = body.len();
+    write!(
+        client,
+        "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    )
+    .unwrap();
+    head.join("\n").to_lowercase()
 }
 
 #[tokio::test]
