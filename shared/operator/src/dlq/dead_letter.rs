@@ -35,8 +35,7 @@ pub(super) struct DeadLetter {
     pub(super) attributes: Attributes,
     pub(super) group: Option<String>,
     pub(super) trace_header: Option<String>,
-    /// The ARN of the queue that it came from, if SQS or a function states it.
-    source: Option<String>,
+    deduplication_id: Option<String>,
     /// When it was sent, to this queue or to the one it was moved from.
     pub(super) sent: Option<Timestamp>,
     /// Whether SQS moved it here by a redrive policy.
@@ -58,9 +57,8 @@ fn attribute(value: &MessageAttributeValue) -> Attribute {
 impl DeadLetter {
     pub(super) fn of(message: Message) -> Self {
         let mut system = message.attributes.unwrap_or_default();
-        let sent = system.remove(&MessageSystemAttributeName::SentTimestamp);
-        let moved_from = system.remove(&MessageSystemAttributeName::DeadLetterQueueSourceArn);
-        let moved = moved_from.is_some();
+        let sent = system.get(&MessageSystemAttributeName::SentTimestamp);
+        let moved = system.contains_key(&MessageSystemAttributeName::DeadLetterQueueSourceArn);
         let attributes = message.message_attributes.unwrap_or_default();
         let values: BTreeMap<_, _> = attributes
             .iter()
@@ -75,7 +73,7 @@ impl DeadLetter {
             sent: sent.and_then(|millis| millis.parse().ok()).map(Timestamp::from_millis),
             group: system.remove(&MessageSystemAttributeName::MessageGroupId),
             trace_header: system.remove(&MessageSystemAttributeName::AwsTraceHeader),
-            source: moved_from.or_else(|| unpacked.original.as_ref()?.queue.clone()),
+            deduplication_id: system.remove(&MessageSystemAttributeName::MessageDeduplicationId),
             moved,
             original: unpacked.original,
             rejection: unpacked.rejection,
@@ -97,11 +95,6 @@ impl DeadLetter {
         let original = self.original.as_ref();
         let id = original.and_then(|original| original.message_id.as_deref());
         id.or_else(|| self.text(ORIGINAL_MESSAGE_ID))
-    }
-
-    /// The name of the queue that it came from, if that is known.
-    pub(super) fn source(&self) -> Option<&str> {
-        self.source.as_deref()?.rsplit(':').next()
     }
 
     /// The namespace of the handler that rejected it, if it names one.
@@ -135,10 +128,7 @@ impl DeadLetter {
             attributes.remove(FAILURE);
             return Ok(attributes);
         }
-        // Without a rejection of ours, attributes of these names are the producer's.
-        if self.rejection.is_some() {
-            attributes.retain(|name, _| !FAILURE_ATTRIBUTES.contains(&name.as_str()));
-        }
+        attributes.retain(|name, _| !FAILURE_ATTRIBUTES.contains(&name.as_str()));
         let identity = self.identity();
         for (name, _) in &identity {
             attributes.remove(*name);
@@ -164,10 +154,9 @@ impl DeadLetter {
         if let Some(key) = self.text(IDEMPOTENCY_KEY) {
             return vec![(IDEMPOTENCY_KEY, key)];
         }
-        // Not the one that it has here: SQS replaces it by the message ID when it moves a message.
-        let deduplication_id = self
-            .text(ORIGINAL_DEDUPLICATION_ID)
-            .map(|id| (ORIGINAL_DEDUPLICATION_ID, id));
+        let first = self.text(ORIGINAL_DEDUPLICATION_ID);
+        let deduplication_id = first.or(self.deduplication_id.as_deref());
+        let deduplication_id = deduplication_id.map(|id| (ORIGINAL_DEDUPLICATION_ID, id));
         [(ORIGINAL_MESSAGE_ID, self.key())]
             .into_iter()
             .chain(deduplication_id)

@@ -29,9 +29,6 @@ pub(crate) struct RedriveArgs {
     /// The queue to send to [default: the source queue of the dead-letter queue]
     #[arg(long, value_name = "QUEUE")]
     to: Option<String>,
-    /// Also send messages that came from another queue
-    #[arg(long, requires = "to")]
-    force: bool,
     #[command(flatten)]
     filter: Filter,
     /// The function of messages that name none (SQS moved them), to delete their REJECTED records
@@ -71,7 +68,6 @@ pub(crate) async fn run(args: RedriveArgs) -> Outcome {
         to: &to,
         ledger: &ledger,
         table: &args.table.name,
-        force: args.force,
         namespace: args.namespace.as_deref(),
     };
     redrive(&args, route).await

@@ -15,8 +15,6 @@ pub(super) struct Route<'a> {
     pub(super) ledger: &'a DynamoDbStore,
     /// The name of the ledger's table.
     pub(super) table: &'a str,
-    /// Whether a message may go to another queue than the one it came from.
-    pub(super) force: bool,
     /// The namespace of dead letters that name no function.
     pub(super) namespace: Option<&'a str>,
 }
@@ -46,7 +44,6 @@ impl Route<'_> {
     /// still in one of the queues or in both.
     pub(super) async fn redrive(&self, dead_letter: &DeadLetter, sent: &mut Sent) -> Result<RecordState, RedriveError> {
         let failed = |record| move |why| RedriveError { why, record };
-        self.check_source(dead_letter).map_err(failed(None))?;
         let attributes = dead_letter.attributes_to_send().map_err(failed(None))?;
         let record = self.clear_record(dead_letter, false).await.map_err(failed(None))?;
         sent.add(dead_letter);
@@ -63,22 +60,10 @@ impl Route<'_> {
     /// What [`redrive`](Self::redrive) would do to the record, and whether the message could be sent.
     pub(super) async fn preview(&self, dead_letter: &DeadLetter, sent: &mut Sent) -> Result<RecordState, RedriveError> {
         let failed = |why| RedriveError { why, record: None };
-        self.check_source(dead_letter).map_err(failed)?;
         dead_letter.attributes_to_send().map_err(failed)?;
         let record = self.clear_record(dead_letter, true).await.map_err(failed)?;
         sent.add(dead_letter);
         Ok(record)
-    }
-
-    /// A message of another queue belongs to another function.
-    fn check_source(&self, dead_letter: &DeadLetter) -> Result<(), String> {
-        match dead_letter.source() {
-            Some(source) if source != self.to.name() && !self.force => Err(format!(
-                "it came from {source}, not from {}: redrive it with --to {source}, or pass --force",
-                self.to.name()
-            )),
-            _ => Ok(()),
-        }
     }
 
     /// Deletes the record if it is `REJECTED`; a dry run only reads it.

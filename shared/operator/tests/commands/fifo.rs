@@ -98,16 +98,16 @@ async fn message_does_not_overtake_a_failed_one_of_its_group() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn moved_message_without_room_for_its_id_stays() {
+async fn moved_message_without_room_for_both_its_ids_stays() {
     let harness = Harness::start().await;
     harness.fifo_queues().await;
-    let attributes: serde_json::Map<_, _> = (0..10).map(|n| (format!("own-{n}"), text("x"))).collect();
+    let attributes: serde_json::Map<_, _> = (0..9).map(|n| (format!("own-{n}"), text("x"))).collect();
     let message = json!({
         "MessageBody": "{}", "MessageAttributes": attributes, "MessageGroupId": "g", "MessageDeduplicationId": "d-1",
     });
     harness.send("line-dlq.fifo", &message).await;
     let done = harness.operator(&REDRIVE).await;
-    let expected = "its own 10 attributes leave no room for OriginalMessageId,";
+    let expected = "its own 9 attributes leave no room for OriginalMessageId and OriginalDeduplicationId";
     assert!(done.code == Some(1) && done.out.contains(expected), "{done:?}");
     assert!(harness.ids("line-dlq.fifo").len() == 1 && harness.all_visible("line-dlq.fifo"));
 }

@@ -256,30 +256,3 @@ async fn target_is_the_only_source_or_must_be_passed() {
     harness.succeed(&with(&["--to", "notifications"])).await;
     assert_eq!(harness.arrived("notifications").await[0].0, "k-1");
 }
-
-/// One dead-letter queue of two queues: the other function can't process the message.
-#[tokio::test(flavor = "multi_thread")]
-async fn message_of_another_queue_is_sent_only_by_force() {
-    let harness = Harness::start().await;
-    let origin = format!("arn:aws:sqs:{}:000000000000:orders", harness.stack.region());
-    let original = json!({"messageId": "m-1", "key": "k-1", "queue": origin}).to_string();
-    let failure = json!({"reason": "wrong sum", "function": "place-order", "receiveCount": 1}).to_string();
-    let text = |value: &str| json!({"DataType": "String", "StringValue": value});
-    let attributes =
-        json!({"Consumer.Original": text(&original), "Consumer.Failure": text(&failure), "FailureReason": text("own")});
-    harness
-        .sqs(
-            "SendMessage",
-            json!({"MessageBody": "{}", "MessageAttributes": attributes}),
-            DEAD,
-        )
-        .await;
-    let refused = harness.operator(&with(&["--to", "notifications"])).await;
-    assert!(
-        refused.code == Some(1) && refused.out.contains("it came from orders, not from notifications"),
-        "{refused:?}"
-    );
-    assert_eq!(harness.ids(DEAD).len(), 1);
-    harness.succeed(&with(&["--to", "notifications", "--force"])).await;
-    assert_eq!(harness.ids(DEAD).len(), 0);
-}
