@@ -28,6 +28,18 @@ impl Filter {
         self.function.is_some() || self.reason.is_some()
     }
 
+    /// How many messages a run selects at most, in words: of about `visible` in the queue.
+    pub(super) fn extent(&self, visible: u64) -> String {
+        let of = match self.skips_some() {
+            true => format!("the selected ones of about {visible} messages"),
+            false => format!("about {visible} messages"),
+        };
+        match self.limit {
+            Some(limit) if limit < visible => format!("at most {limit} of {of}"),
+            _ => of,
+        }
+    }
+
     /// The highest number of messages.
     pub(super) fn limit(&self) -> u64 {
         self.limit.unwrap_or(u64::MAX)
@@ -48,15 +60,18 @@ pub(super) struct SeenCounts {
     functions: BTreeMap<String, u64>,
     /// How many name none.
     without_function: u64,
+    /// How many come from the queue that is selected.
+    of_source: u64,
     selected: u64,
 }
 
 impl SeenCounts {
-    pub(super) fn add(&mut self, dead_letter: &DeadLetter, selected: bool) {
+    pub(super) fn add(&mut self, dead_letter: &DeadLetter, of_source: bool, selected: bool) {
         match dead_letter.function() {
             Some(function) => *self.functions.entry(function.to_owned()).or_default() += 1,
             None => self.without_function += 1,
         }
+        self.of_source += u64::from(of_source);
         self.selected += u64::from(selected);
     }
 
@@ -65,6 +80,11 @@ impl SeenCounts {
         let all = self.functions.values().sum::<u64>() + self.without_function;
         if all == 0 || self.selected > 0 {
             return None;
+        }
+        if self.of_source == 0 {
+            return Some(format!(
+                "none of {all} messages came from the queue of --source: `operator dlq list` shows where they come from"
+            ));
         }
         let function = filter.function.as_deref();
         let of_function = function.map_or(all, |function| {
@@ -93,6 +113,33 @@ impl SeenCounts {
             (functions, 0) => functions,
             (functions, count) if functions.is_empty() => format!("{count} without a function"),
             (functions, count) => format!("{functions}, and {count} without a function"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_confirmation_states_the_limit_and_the_selection() {
+        let filter = |reason: Option<&str>, limit| Filter {
+            function: None,
+            reason: reason.map(str::to_owned),
+            limit,
+        };
+        for (reason, limit, expected) in [
+            (None, None, "about 9 messages"),
+            (None, Some(9), "about 9 messages"),
+            (None, Some(1), "at most 1 of about 9 messages"),
+            (Some("sum"), None, "the selected ones of about 9 messages"),
+            (
+                Some("sum"),
+                Some(1),
+                "at most 1 of the selected ones of about 9 messages",
+            ),
+        ] {
+            assert_eq!(filter(reason, limit).extent(9), expected);
         }
     }
 }

@@ -1,15 +1,17 @@
 //! `operator dlq`: dead-letter queues.
 
+mod copies;
 mod dead_letter;
 mod filter;
 mod list;
+mod message;
 mod queue;
 mod redrive;
 mod route;
 mod run;
 mod scan;
-mod sent;
 mod summary;
+mod target;
 
 use clap::Subcommand;
 
@@ -23,18 +25,18 @@ pub(crate) enum DlqCommand {
     /// each grows by one. They are visible again when it ends, also by Ctrl-C.
     #[command(verbatim_doc_comment)]
     List(list::ListArgs),
-    /// Redrive dead letters to their source queue
+    /// Redrive dead letters to the queues they came from
     ///
-    /// For each dead letter, in this order:
+    /// The queue is the one that SQS or the function's dead letter names, or else the only queue whose redrive policy
+    /// names the dead-letter queue. For each dead letter, in this order:
     ///   - if its record in the ledger is REJECTED, delete the record; otherwise it would be rejected again;
-    ///   - send the message with its identity, so that a copy is recognised: the key in the attribute IdempotencyKey;
-    ///     if SQS moved the message, its ID in OriginalMessageId; on a FIFO queue also its deduplication ID in
-    ///     OriginalDeduplicationId;
+    ///   - send the message with its producer's attributes, and with its identity in the attribute Consumer.Original,
+    ///     so that a copy is recognised;
     ///   - delete the dead letter.
     ///
-    /// An interrupted run loses nothing. A run sends a key once: copies, and messages that are dead-lettered again
-    /// meanwhile, stay in the queue. Exit status 1 if selected messages remain or may remain (all are in flight, or a
-    /// FIFO queue was not seen completely), or if no message of the queue is selected.
+    /// An interrupted run loses nothing. Of identical copies a run sends one, and deletes the others. Messages that
+    /// are dead-lettered again meanwhile stay in the queue. Exit status 1 if selected messages remain or may remain
+    /// (all are in flight, or a FIFO queue was not seen completely), or if no message of the queue is selected.
     #[command(verbatim_doc_comment)]
     Redrive(redrive::RedriveArgs),
 }

@@ -3,25 +3,27 @@
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::QueueAttributeName;
+use tokio::sync::OnceCell;
 
 use crate::endpoint::Service;
 use crate::error;
 
-pub(super) struct Queue {
-    pub(super) client: Client,
-    pub(super) url: String,
+pub(crate) struct Queue {
+    pub(crate) client: Client,
+    pub(crate) url: String,
     /// The endpoint, for error texts.
     endpoint: String,
+    content_based: OnceCell<bool>,
 }
 
 /// The state of a queue.
-pub(super) struct State {
+pub(crate) struct State {
     /// Approximate number of messages that can be received.
-    pub(super) visible: u64,
+    pub(crate) visible: u64,
     /// Approximate number of messages in flight, received by others.
-    pub(super) in_flight: u64,
+    pub(crate) in_flight: u64,
     /// Whether it has a redrive policy of its own, by which SQS moves messages that are received too often.
-    pub(super) has_redrive_policy: bool,
+    pub(crate) has_redrive_policy: bool,
 }
 
 impl Queue {
@@ -30,7 +32,7 @@ impl Queue {
     /// # Errors
     ///
     /// One line: why it is not found.
-    pub(super) async fn find(sqs: &Service<Client>, name: &str) -> Result<Self, String> {
+    pub(crate) async fn find(sqs: &Service<Client>, name: &str) -> Result<Self, String> {
         let url = match name.contains("://") {
             true => name.to_owned(),
             false => {
@@ -45,25 +47,26 @@ impl Queue {
             client: sqs.client.clone(),
             url,
             endpoint: sqs.endpoint.clone(),
+            content_based: OnceCell::new(),
         })
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.url.rsplit('/').next().unwrap_or_default()
     }
 
-    pub(super) fn is_fifo(&self) -> bool {
+    pub(crate) fn is_fifo(&self) -> bool {
         self.name().ends_with(".fifo")
     }
 
-    pub(super) fn describe<E>(&self, error: &SdkError<E>) -> String
+    pub(crate) fn describe<E>(&self, error: &SdkError<E>) -> String
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         describe(self.name(), error, &self.endpoint)
     }
 
-    pub(super) async fn state(&self) -> Result<State, String> {
+    pub(crate) async fn state(&self) -> Result<State, String> {
         let (visible, in_flight) = (
             QueueAttributeName::ApproximateNumberOfMessages,
             QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
@@ -88,38 +91,82 @@ impl Queue {
         })
     }
 
-    /// The queue whose redrive policy names this one.
+    /// The queues whose redrive policy names this one.
     ///
     /// # Errors
     ///
-    /// One line: none or several, and what to do.
-    pub(super) async fn source(&self) -> Result<Self, String> {
+    /// One line: why they are not known.
+    pub(crate) async fn sources(&self) -> Result<Vec<Self>, String> {
         let request = self.client.list_dead_letter_source_queues().queue_url(&self.url);
         let mut pages = request.into_paginator().send();
         let mut urls = Vec::new();
         while let Some(page) = pages.next().await {
             urls.extend(page.map_err(|error| self.describe(&error))?.queue_urls);
         }
-        let source = |url| Self {
+        Ok(urls.into_iter().map(|url| self.sibling(url)).collect())
+    }
+
+    /// The queue of this ARN, in the region of this queue.
+    ///
+    /// # Errors
+    ///
+    /// One line: why it is not found.
+    pub(crate) async fn find_arn(&self, arn: &str) -> Result<Self, String> {
+        let [account, name] = account_and_name(arn, ':').ok_or("this is no ARN of a queue")?;
+        let request = self.client.get_queue_url().queue_name(name);
+        let found = request.queue_owner_aws_account_id(account).send().await;
+        let found = found.map_err(|error| describe(name, &error, &self.endpoint))?;
+        Ok(self.sibling(found.queue_url.unwrap_or_default()))
+    }
+
+    /// Whether this is the queue of the ARN.
+    pub(crate) fn is(&self, arn: &str) -> bool {
+        let region = arn.split(':').nth(3).unwrap_or_default();
+        let host = self.url.split('/').nth(2).unwrap_or_default();
+        // The host of an emulator names no region.
+        let same_region = !host.contains(".amazonaws.") || host.split('.').any(|label| label == region);
+        let of_arn = account_and_name(arn, ':');
+        same_region && of_arn.is_some() && of_arn == account_and_name(&self.url, '/')
+    }
+
+    /// Whether SQS computes the deduplication ID of a message whose producer sets none. Read once.
+    ///
+    /// # Errors
+    ///
+    /// One line: why this cannot be read.
+    pub(crate) async fn has_content_based_deduplication(&self) -> Result<bool, String> {
+        let read = self.content_based.get_or_try_init(async || {
+            let name = QueueAttributeName::ContentBasedDeduplication;
+            let request = self.client.get_queue_attributes().queue_url(&self.url);
+            let reply = request.attribute_names(name.clone()).send().await;
+            let reply = reply.map_err(|error| self.describe(&error))?;
+            let attributes = reply.attributes.unwrap_or_default();
+            Ok::<_, String>(attributes.get(&name).is_some_and(|value| value == "true"))
+        });
+        read.await.copied()
+    }
+
+    fn sibling(&self, url: String) -> Self {
+        Self {
             client: self.client.clone(),
             url,
             endpoint: self.endpoint.clone(),
-        };
-        let name = self.name();
-        match urls.as_slice() {
-            [url] => Ok(source(url.clone())),
-            [] => Err(format!(
-                "{name} is not the dead-letter queue of any queue: pass the queue to send to with --to"
-            )),
-            several => {
-                let names: Vec<_> = several.iter().filter_map(|url| url.rsplit('/').next()).collect();
-                let names = names.join(", ");
-                Err(format!(
-                    "{name} is the dead-letter queue of several queues ({names}): choose one with --to"
-                ))
-            }
+            content_based: OnceCell::new(),
         }
     }
+}
+
+/// The names of queues, in one line.
+pub(crate) fn names(queues: &[Queue]) -> String {
+    let names: Vec<_> = queues.iter().map(Queue::name).collect();
+    names.join(", ")
+}
+
+/// The last two parts of a queue's ARN (separated by `:`) or URL (by `/`).
+fn account_and_name(text: &str, separator: char) -> Option<[&str; 2]> {
+    let mut parts = text.rsplit(separator);
+    let (name, account) = (parts.next()?, parts.next()?);
+    (!name.is_empty() && !account.is_empty()).then_some([account, name])
 }
 
 fn describe<E>(name: &str, error: &SdkError<E>, endpoint: &str) -> String
@@ -129,5 +176,42 @@ where
     match error.code() {
         Some("QueueDoesNotExist" | "AWS.SimpleQueueService.NonExistentQueue") => format!("there is no queue {name}"),
         _ => error::describe(&format!("queue {name}"), error, endpoint),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue(url: &str) -> Queue {
+        let config = aws_sdk_sqs::Config::builder().behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest());
+        Queue {
+            client: Client::from_conf(config.build()),
+            url: url.to_owned(),
+            endpoint: String::new(),
+            content_based: OnceCell::new(),
+        }
+    }
+
+    #[test]
+    fn a_queue_is_the_one_of_its_region_account_and_name() {
+        let arn = "arn:aws:sqs:eu-west-1:111122223333:orders";
+        for (url, expected) in [
+            ("https://sqs.eu-west-1.amazonaws.com/111122223333/orders", true),
+            (
+                "https://vpce-1.sqs.eu-west-1.vpce.amazonaws.com/111122223333/orders",
+                true,
+            ),
+            ("http://127.0.0.1:4566/111122223333/orders", true),
+            ("https://sqs.eu-west-2.amazonaws.com/111122223333/orders", false),
+            ("https://sqs.eu-west-1.amazonaws.com/444455556666/orders", false),
+            ("https://sqs.eu-west-1.amazonaws.com/111122223333/orders-2", false),
+            ("orders", false),
+        ] {
+            assert_eq!(queue(url).is(arn), expected, "{url}");
+        }
+        for no_arn in ["", ":", "orders", "::"] {
+            assert!(!queue("http://127.0.0.1//").is(no_arn), "{no_arn}");
+        }
     }
 }

@@ -1,8 +1,9 @@
-//! `operator dlq redrive`: dead letters back to their source queue.
+//! `operator dlq redrive`: dead letters back to the queues they came from.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
+use aws_sdk_sqs::Client;
 use clap::Args;
 use cli::StopFlag;
 use tokio::time::{Interval, MissedTickBehavior};
@@ -14,9 +15,10 @@ use super::route::Route;
 use super::run::Run;
 use super::scan::Scan;
 use super::summary::Coverage;
+use super::target::Targets;
 use crate::Outcome;
 use crate::confirm::confirmed;
-use crate::endpoint::EndpointArgs;
+use crate::endpoint::{EndpointArgs, Service};
 use crate::table::TableArgs;
 
 /// More messages per second than one run can send.
@@ -26,9 +28,15 @@ const MAX_RATE: i64 = 10_000;
 pub(crate) struct RedriveArgs {
     /// The dead-letter queue's name, or its URL
     queue: String,
-    /// The queue to send to [default: the source queue of the dead-letter queue]
+    /// Only messages that came from this queue
+    #[arg(long, value_name = "QUEUE")]
+    source: Option<String>,
+    /// The queue to send to [default: the queue that each message came from]
     #[arg(long, value_name = "QUEUE")]
     to: Option<String>,
+    /// Send to the queue of --to also what came from other queues
+    #[arg(long, requires = "to")]
+    force: bool,
     #[command(flatten)]
     filter: Filter,
     /// The function of messages that name none (SQS moved them), to delete their REJECTED records
@@ -50,27 +58,34 @@ pub(crate) struct RedriveArgs {
 }
 
 pub(crate) async fn run(args: RedriveArgs) -> Outcome {
-    let (from, to) = source_and_target(&args).await?;
+    let sqs = args.endpoint.sqs().await?;
+    let from = Queue::find(&sqs, &args.queue).await?;
+    let targets = targets(&args, &sqs, &from).await?;
     let ledger = args.table.ledger(&args.endpoint).await?;
     let state = from.state().await?;
     warn(&from, &state);
-    let question = format!(
-        "Redrive about {} messages from {} to {}?",
-        state.visible,
-        from.name(),
-        to.name()
-    );
+    let extent = args.filter.extent(state.visible);
+    let question = format!("Redrive {extent} from {} to {}?", from.name(), targets.names());
     if !args.dry_run && !confirmed(&question, args.yes)? {
         return Err("nothing was changed".into());
     }
     let route = Route {
         from: &from,
-        to: &to,
+        targets,
         ledger: &ledger,
         table: &args.table.name,
         namespace: args.namespace.as_deref(),
     };
     redrive(&args, route).await
+}
+
+async fn targets<'a>(args: &RedriveArgs, sqs: &Service<Client>, from: &'a Queue) -> Result<Targets<'a>, String> {
+    let find = async |name: &Option<String>| match name {
+        Some(name) => Queue::find(sqs, name).await.map(Some),
+        None => Ok(None),
+    };
+    let (only, to) = (find(&args.source).await?, find(&args.to).await?);
+    Targets::new(from, from.sources().await?, to, only, args.force)
 }
 
 async fn redrive(args: &RedriveArgs, route: Route<'_>) -> Outcome {
@@ -96,32 +111,6 @@ async fn redrive(args: &RedriveArgs, route: Route<'_>) -> Outcome {
         None if success => ExitCode::SUCCESS,
         None => ExitCode::FAILURE,
     })
-}
-
-/// Where messages come from, and where they go.
-async fn source_and_target(args: &RedriveArgs) -> Result<(Queue, Queue), String> {
-    let sqs = args.endpoint.sqs().await?;
-    let from = Queue::find(&sqs, &args.queue).await?;
-    let to = match &args.to {
-        Some(name) => Queue::find(&sqs, name).await?,
-        None => from.source().await?,
-    };
-    check(&from, &to)?;
-    Ok((from, to))
-}
-
-fn check(from: &Queue, to: &Queue) -> Result<(), String> {
-    if from.url == to.url {
-        return Err(format!(
-            "source and target are the same queue, {}: pass another queue with --to",
-            to.name()
-        ));
-    }
-    if from.is_fifo() != to.is_fifo() {
-        let (from, to) = (from.name(), to.name());
-        return Err(format!("cannot redrive from {from} to {to}: only one is a FIFO queue"));
-    }
-    Ok(())
 }
 
 /// The time between two messages.

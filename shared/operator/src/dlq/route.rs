@@ -1,17 +1,24 @@
 //! One dead letter back to a queue.
 
-use aws_sdk_sqs::types::{MessageSystemAttributeNameForSends, MessageSystemAttributeValue};
+use std::collections::HashMap;
+
+use aws_sdk_sqs::error::BuildError;
+use aws_sdk_sqs::primitives::Blob;
+use aws_sdk_sqs::types::{MessageAttributeValue, MessageSystemAttributeNameForSends, MessageSystemAttributeValue};
+use consumer::{Attribute, QueueMessage};
 use idempotency::{DynamoDbStore, Key, Status};
 
-use super::dead_letter::{Attributes, DeadLetter};
+use super::copies::Sent;
+use super::dead_letter::DeadLetter;
+use super::message::{Deduplication, Redriven, redriven};
 use super::queue::Queue;
-use super::sent::Sent;
+use super::target::Targets;
 use crate::error;
 
 /// Where dead letters come from, where they go, and where their records are.
 pub(super) struct Route<'a> {
     pub(super) from: &'a Queue,
-    pub(super) to: &'a Queue,
+    pub(super) targets: Targets<'a>,
     pub(super) ledger: &'a DynamoDbStore,
     /// The name of the ledger's table.
     pub(super) table: &'a str,
@@ -32,6 +39,14 @@ pub(super) enum RecordState {
     Unchecked,
 }
 
+/// What happened to a dead letter.
+pub(super) struct Done {
+    pub(super) record: RecordState,
+    /// The name of the queue it was sent to.
+    pub(super) to: String,
+    pub(super) deduplication: Deduplication,
+}
+
 /// Why a dead letter was not redriven, and what happened to its record before.
 pub(super) struct RedriveError {
     pub(super) why: String,
@@ -39,31 +54,45 @@ pub(super) struct RedriveError {
     pub(super) record: Option<RecordState>,
 }
 
+/// Nothing was done.
+impl From<String> for RedriveError {
+    fn from(why: String) -> Self {
+        Self { why, record: None }
+    }
+}
+
 impl Route<'_> {
     /// Deletes the record, sends the message, deletes the dead letter. Interrupted after any of these steps, the message is
-    /// still in one of the queues or in both.
-    pub(super) async fn redrive(&self, dead_letter: &DeadLetter, sent: &mut Sent) -> Result<RecordState, RedriveError> {
-        let failed = |record| move |why| RedriveError { why, record };
-        let attributes = dead_letter.attributes_to_send().map_err(failed(None))?;
-        let record = self.clear_record(dead_letter, false).await.map_err(failed(None))?;
-        sent.add(dead_letter);
-        let id = self.send(dead_letter, attributes).await;
-        sent.add_id(id.map_err(failed(Some(record)))?);
-        let deleted = self.delete(dead_letter).await;
-        deleted.map_err(|why| RedriveError {
-            why: format!("sent, but not deleted from this queue: {why}"),
+    /// still in one of the queues or in both. A dry run only finds out what this would do.
+    pub(super) async fn redrive(
+        &mut self,
+        dead_letter: &DeadLetter,
+        sent: &mut Sent,
+        dry_run: bool,
+    ) -> Result<Done, RedriveError> {
+        self.targets.look_up(dead_letter).await;
+        let to = self.targets.of(dead_letter)?;
+        let Redriven { message, deduplication } = redriven(dead_letter, to).await?;
+        let record = self.clear_record(dead_letter, dry_run).await?;
+        let done = Done {
+            record,
+            to: to.name().to_owned(),
+            deduplication,
+        };
+        if dry_run {
+            sent.arrived(dead_letter, None);
+            return Ok(done);
+        }
+        let failed = |why| RedriveError {
+            why,
             record: Some(record),
-        })?;
-        Ok(record)
-    }
-
-    /// What [`redrive`](Self::redrive) would do to the record, and whether the message could be sent.
-    pub(super) async fn preview(&self, dead_letter: &DeadLetter, sent: &mut Sent) -> Result<RecordState, RedriveError> {
-        let failed = |why| RedriveError { why, record: None };
-        dead_letter.attributes_to_send().map_err(failed)?;
-        let record = self.clear_record(dead_letter, true).await.map_err(failed)?;
-        sent.add(dead_letter);
-        Ok(record)
+        };
+        sent.trying(dead_letter);
+        let id = send(&message, to).await.map_err(failed)?;
+        sent.arrived(dead_letter, Some(id));
+        let deleted = self.delete(dead_letter).await;
+        deleted.map_err(|why| failed(format!("sent, but not deleted from this queue: {why}")))?;
+        Ok(done)
     }
 
     /// Deletes the record if it is `REJECTED`; a dry run only reads it.
@@ -89,34 +118,43 @@ impl Route<'_> {
         }
     }
 
-    /// Returns the message ID that the message has now.
-    async fn send(&self, dead_letter: &DeadLetter, attributes: Attributes) -> Result<String, String> {
-        let trace = dead_letter.trace_header.as_ref().map(|header| {
-            let value = MessageSystemAttributeValue::builder()
-                .data_type("String")
-                .string_value(header);
-            value
-                .build()
-                .map(|value| (MessageSystemAttributeNameForSends::AwsTraceHeader, value))
-        });
-        let trace = trace.transpose().map_err(|error| error.to_string())?;
-        let request = self.to.client.send_message().queue_url(&self.to.url);
-        let sent = request
-            .message_body(&dead_letter.body)
-            .set_message_attributes(Some(attributes))
-            .set_message_system_attributes(trace.map(|trace| [trace].into()))
-            .set_message_group_id(dead_letter.group.clone())
-            // A copy that is sent again within five minutes arrives once.
-            .set_message_deduplication_id(self.to.is_fifo().then(|| dead_letter.id.clone()))
-            .send()
-            .await;
-        let sent = sent.map_err(|error| self.to.describe(&error))?;
-        Ok(sent.message_id.unwrap_or_default())
-    }
-
-    async fn delete(&self, dead_letter: &DeadLetter) -> Result<(), String> {
+    /// Deletes a dead letter: one that was sent, or a copy of it.
+    pub(super) async fn delete(&self, dead_letter: &DeadLetter) -> Result<(), String> {
         let request = self.from.client.delete_message().queue_url(&self.from.url);
         let deleted = request.receipt_handle(&dead_letter.receipt).send().await;
         deleted.map(drop).map_err(|error| self.from.describe(&error))
     }
+}
+
+/// Returns the message ID that the message has now.
+async fn send(message: &QueueMessage, to: &Queue) -> Result<String, String> {
+    let invalid = |error: BuildError| error.to_string();
+    let trace = message.trace_header.as_ref().map(|header| {
+        let value = MessageSystemAttributeValue::builder().data_type("String");
+        let value = value.string_value(header).build();
+        value.map(|value| (MessageSystemAttributeNameForSends::AwsTraceHeader, value))
+    });
+    let trace = trace.transpose().map_err(invalid)?;
+    let attributes = message.attributes.iter();
+    let attributes = attributes.map(|(name, value)| Ok((name.clone(), attribute(value)?)));
+    let attributes: HashMap<_, _> = attributes.collect::<Result<_, _>>().map_err(invalid)?;
+    let request = to.client.send_message().queue_url(&to.url);
+    let sent = request
+        .message_body(&message.body)
+        .set_message_attributes(Some(attributes))
+        .set_message_system_attributes(trace.map(|trace| [trace].into()))
+        .set_message_group_id(message.group.clone())
+        .set_message_deduplication_id(message.deduplication_id.clone())
+        .send()
+        .await;
+    let sent = sent.map_err(|error| to.describe(&error))?;
+    Ok(sent.message_id.unwrap_or_default())
+}
+
+fn attribute(value: &Attribute) -> Result<MessageAttributeValue, BuildError> {
+    MessageAttributeValue::builder()
+        .data_type(value.data_type.as_deref().unwrap_or("String"))
+        .set_string_value(value.string_value.clone())
+        .set_binary_value(value.binary_value.clone().map(Blob::new))
+        .build()
 }

@@ -6,11 +6,11 @@ use cli::{StopFlag, printable, say};
 use indicatif::ProgressBar;
 use tokio::time::Interval;
 
+use super::copies::{Relation, Sent};
 use super::dead_letter::DeadLetter;
 use super::filter::Filter;
-use super::route::{RecordState, RedriveError, Route};
+use super::route::{Done, RecordState, RedriveError, Route};
 use super::scan::Scan;
-use super::sent::Sent;
 use super::summary::{Coverage, Summary};
 
 /// One run through the queue.
@@ -57,13 +57,7 @@ impl<'a> Run<'a> {
                 break;
             }
             for dead_letter in &dead_letters {
-                let selected = self.filter.selects(dead_letter);
-                self.summary.seen.add(dead_letter, selected);
-                if !selected {
-                    continue;
-                }
-                if self.sent.has(dead_letter) {
-                    self.skip_repeated(dead_letter);
+                if !self.selects(dead_letter) || self.is_known(dead_letter, scan).await {
                     continue;
                 }
                 if let Some(pace) = &mut self.pace {
@@ -80,6 +74,44 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    fn selects(&mut self, dead_letter: &DeadLetter) -> bool {
+        let of_source = self.route.targets.selects(dead_letter);
+        let selected = of_source && self.filter.selects(dead_letter);
+        self.summary.seen.add(dead_letter, of_source, selected);
+        selected
+    }
+
+    /// Whether this run has already sent the message, in whatever form it is in the queue.
+    async fn is_known(&mut self, dead_letter: &DeadLetter, scan: &mut Scan<'_>) -> bool {
+        match self.sent.relation(dead_letter) {
+            Relation::New => return false,
+            Relation::Copy => {
+                if self.delete_copy(dead_letter).await {
+                    scan.remove(dead_letter);
+                }
+            }
+            Relation::Again => self.skip_repeated(dead_letter),
+        }
+        true
+    }
+
+    /// Deletes a dead letter whose identical copy was sent. Returns whether it is deleted.
+    async fn delete_copy(&mut self, dead_letter: &DeadLetter) -> bool {
+        let (id, key) = (&dead_letter.id, printable(dead_letter.key()));
+        let deleted = match self.dry_run {
+            true => Ok(()),
+            false => self.route.delete(dead_letter).await,
+        };
+        let line = match (&deleted, self.dry_run) {
+            (Ok(()), false) => format!("deleted {id} (key {key}): an identical copy was redriven"),
+            (Ok(()), true) => format!("would delete {id} (key {key}): an identical copy of one that would be redriven"),
+            (Err(why), _) => format!("failed {id} (key {key}): a copy of a redriven message, but not deleted: {why}"),
+        };
+        self.summary.add_copy(deleted.is_ok());
+        self.print(&line, deleted.is_err() || self.dry_run);
+        deleted.is_ok() && !self.dry_run
+    }
+
     /// Whether it was redriven.
     async fn redrive_one(&mut self, dead_letter: &DeadLetter) -> bool {
         let group = self.ordered_group(dead_letter);
@@ -88,8 +120,7 @@ impl<'a> Run<'a> {
                 why: "an earlier message of its message group stays in the queue".to_owned(),
                 record: None,
             }),
-            _ if self.dry_run => self.route.preview(dead_letter, &mut self.sent).await,
-            _ => self.route.redrive(dead_letter, &mut self.sent).await,
+            _ => self.route.redrive(dead_letter, &mut self.sent, self.dry_run).await,
         };
         self.report(dead_letter, &result);
         self.summary.add(dead_letter, &result);
@@ -99,7 +130,7 @@ impl<'a> Run<'a> {
         result.is_ok()
     }
 
-    /// A message that this run has already sent stays in the queue, in whatever form it is there again.
+    /// A message that this run has sent, and that was dead-lettered again, stays in the queue.
     fn skip_repeated(&mut self, dead_letter: &DeadLetter) {
         self.summary.repeated += 1;
         self.blocked_groups.extend(self.ordered_group(dead_letter));
@@ -125,16 +156,25 @@ impl<'a> Run<'a> {
         self.summary.is_success(coverage, self.filter) && (!may_miss_selected || self.summary.unseen(coverage) == 0)
     }
 
-    fn report(&self, dead_letter: &DeadLetter, result: &Result<RecordState, RedriveError>) {
+    fn report(&self, dead_letter: &DeadLetter, result: &Result<Done, RedriveError>) {
         let (redriven, deleted) = match self.dry_run {
             true => ("would redrive", "would delete"),
             false => ("redriven", "deleted"),
         };
         let (id, key) = (&dead_letter.id, printable(dead_letter.key()));
         let line = match result {
-            Ok(RecordState::Deleted) => format!("{redriven} {id} (key {key}), {deleted} its REJECTED record"),
-            Ok(RecordState::Unchecked) => format!("{redriven} {id} (key {key}), record not checked"),
-            Ok(RecordState::Kept | RecordState::Missing) => format!("{redriven} {id} (key {key})"),
+            Ok(done) => {
+                let to = match self.route.targets.single() {
+                    Some(_) => String::new(),
+                    None => format!(" to {}", done.to),
+                };
+                let record = match done.record {
+                    RecordState::Deleted => format!(", {deleted} its REJECTED record"),
+                    RecordState::Unchecked => ", record not checked".to_owned(),
+                    RecordState::Kept | RecordState::Missing => String::new(),
+                };
+                format!("{redriven} {id} (key {key}){to}{record}")
+            }
             Err(error) => format!("failed {id} (key {key}): {}", error.why),
         };
         self.bar.inc(1);

@@ -1,16 +1,23 @@
 //! The summary of a redrive.
 
+use std::collections::BTreeMap;
+
 use cli::{printable, say};
 
 use super::dead_letter::DeadLetter;
 use super::filter::{Filter, SeenCounts};
 use super::list::FIFO_CAVEAT;
-use super::route::{RecordState, RedriveError, Route};
+use super::message::Deduplication;
+use super::route::{Done, RecordState, RedriveError, Route};
 
 #[derive(Default)]
 pub(super) struct Summary {
     pub(super) seen: SeenCounts,
-    redriven: u64,
+    /// How many were redriven to each queue.
+    redriven: BTreeMap<String, u64>,
+    /// Copies of redriven messages, deleted.
+    copies: u64,
+    undeleted_copies: u64,
     records_deleted: u64,
     /// Selected, but still in the dead-letter queue.
     failed: u64,
@@ -18,6 +25,10 @@ pub(super) struct Summary {
     pub(super) repeated: u64,
     /// Redriven without a check of the record.
     unchecked: u64,
+    /// Redriven with a deduplication ID that was computed.
+    computed: u64,
+    /// Redriven without the deduplication ID of their producer.
+    lost: u64,
     /// Records of messages that name their function.
     with_function: RecordCounts,
     /// Records of the others, in the namespace of `--namespace`.
@@ -52,16 +63,31 @@ pub(super) struct Coverage {
 
 impl Summary {
     pub(super) fn attempted(&self) -> u64 {
-        self.redriven + self.failed
+        self.redriven() + self.failed
     }
 
-    pub(super) fn add(&mut self, dead_letter: &DeadLetter, result: &Result<RecordState, RedriveError>) {
+    fn redriven(&self) -> u64 {
+        self.redriven.values().sum()
+    }
+
+    pub(super) fn add_copy(&mut self, deleted: bool) {
+        match deleted {
+            true => self.copies += 1,
+            false => self.undeleted_copies += 1,
+        }
+    }
+
+    pub(super) fn add(&mut self, dead_letter: &DeadLetter, result: &Result<Done, RedriveError>) {
         let record = match result {
-            Ok(record) => Some(*record),
+            Ok(done) => Some(done.record),
             Err(error) => error.record,
         };
         match result {
-            Ok(_) => self.redriven += 1,
+            Ok(done) => {
+                *self.redriven.entry(done.to.clone()).or_default() += 1;
+                self.computed += u64::from(done.deduplication == Deduplication::Computed);
+                self.lost += u64::from(done.deduplication == Deduplication::Lost);
+            }
             Err(_) => self.failed += 1,
         }
         self.records_deleted += u64::from(record == Some(RecordState::Deleted));
@@ -76,9 +102,9 @@ impl Summary {
 
     /// No selected message remains, and there was one to select.
     pub(super) fn is_success(&self, coverage: &Coverage, filter: &Filter) -> bool {
-        let all_in_flight = self.redriven == 0 && coverage.in_flight > 0;
+        let all_in_flight = self.redriven() == 0 && coverage.in_flight > 0;
         let none_selected = self.seen.none_selected(filter).is_some();
-        self.failed == 0 && self.repeated == 0 && !all_in_flight && !none_selected
+        self.failed + self.undeleted_copies + self.repeated == 0 && !all_in_flight && !none_selected
     }
 
     /// About how many of the messages visible at the start were not seen. Repeated ones were not there at the start.
@@ -88,13 +114,19 @@ impl Summary {
     }
 
     pub(super) fn print(&self, route: &Route<'_>, coverage: &Coverage, filter: &Filter, dry_run: bool) {
-        let (from, to) = (route.from.name(), route.to.name());
-        let (redriven, deleted, failed, seen) = (self.redriven, self.records_deleted, self.failed, coverage.seen);
-        let remain = seen.saturating_sub(redriven);
+        let (from, to) = (route.from.name(), self.queues(route));
+        let (deleted, failed) = (self.records_deleted, self.failed + self.undeleted_copies);
+        let seen = coverage.seen;
+        let remain = seen.saturating_sub(self.redriven() + self.copies);
         let (would_be, would) = if dry_run { ("would be ", "would ") } else { ("", "") };
+        let copies = match self.copies {
+            0 => String::new(),
+            copies => format!("{copies} copies of these {would_be}deleted, "),
+        };
         say!(
-            "{from}: {redriven} {would_be}redriven to {to}, {deleted} REJECTED records {would_be}deleted; {seen} seen, \
-             {remain} {would}remain, {failed} failed"
+            "{from}: {} {would_be}redriven to {to}, {copies}{deleted} REJECTED records {would_be}deleted; {seen} seen, \
+             {remain} {would}remain, {failed} failed",
+            self.redriven()
         );
         if let Some(contents) = self.seen.none_selected(filter) {
             say!("{contents}");
@@ -111,13 +143,44 @@ impl Summary {
         }
         if self.repeated > 0 {
             say!(
-                "{} are copies, or were dead-lettered again: a run redrives a key once; fix the cause before the next run",
+                "{} were dead-lettered again, or may have been sent: a run sends a message once; fix the cause before the next \
+                 run",
                 self.repeated
             );
         }
+        self.print_deduplication();
         self.print_records(route);
         if route.from.is_fifo() && (remain > 0 || unseen > 0 || dry_run) {
             say!("{FIFO_CAVEAT}");
+        }
+    }
+
+    /// The queues, with counts if there are several.
+    fn queues(&self, route: &Route<'_>) -> String {
+        match route.targets.single() {
+            Some(queue) => queue.name().to_owned(),
+            None if self.redriven.is_empty() => route.targets.names(),
+            None => {
+                let counts = self.redriven.iter().map(|(name, count)| format!("{name} ({count})"));
+                counts.collect::<Vec<_>>().join(" and ")
+            }
+        }
+    }
+
+    fn print_deduplication(&self) {
+        if self.lost > 0 {
+            say!(
+                "{} lost the deduplication ID that the producer set, because SQS replaces it when it moves a message: a handler \
+                 that uses `deduplication_id()` repeats their work if it was done before",
+                self.lost
+            );
+        }
+        if self.computed > 0 {
+            say!(
+                "{} have the deduplication ID that SQS computes from the body, because their queue has content-based \
+                 deduplication: it is wrong if the producer set another",
+                self.computed
+            );
         }
     }
 

@@ -1,6 +1,6 @@
 //! A redrive whose messages are dead-lettered again while it runs.
 
-use crate::harness::{DEAD, Harness, ORDERS};
+use crate::harness::{DEAD, Harness, ORDERS, dead, text};
 use crate::proxy::{Injection, run_with};
 
 const REDRIVE: [&str; 4] = ["dlq", "redrive", DEAD, "--yes"];
@@ -26,8 +26,7 @@ async fn message_rejected_again_in_any_form_stays_in_the_queue() {
         let done = run_with(&harness, "SendMessage", SENDS, injection, &REDRIVE).await;
         assert_eq!(done.code, Some(1), "{moved} {injection:?}: {done:?}");
         assert!(
-            done.out.contains("1 redriven to orders")
-                && done.out.contains("\n1 are copies, or were dead-lettered again"),
+            done.out.contains("1 redriven to orders") && done.out.contains("\n1 were dead-lettered again"),
             "{moved} {injection:?}: {done:?}"
         );
         assert!(harness.ids(DEAD).len() == 1 && harness.all_visible(DEAD));
@@ -35,22 +34,72 @@ async fn message_rejected_again_in_any_form_stays_in_the_queue() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn copies_do_not_count_toward_the_limit() {
+async fn identical_copies_are_sent_once_and_deleted() {
     let harness = Harness::start().await;
-    let first = harness.dead("k-1", "wrong sum").await;
-    let copy = harness.dead("k-1", "wrong sum").await;
-    harness.dead("k-2", "wrong sum").await;
-    let limited = [&REDRIVE[..], &["--limit", "2"]].concat();
-    let done = harness.operator(&limited).await;
+    for key in ["k-1", "k-1", "k-2", "k-1"] {
+        harness.dead(key, "wrong sum").await;
+    }
+    let preview = harness.succeed(&["dlq", "redrive", DEAD, "--dry-run"]).await;
     assert!(
-        done.code == Some(1) && done.out.contains("2 redriven to orders"),
+        preview.contains("2 would be redriven to orders, 2 copies of these would be deleted"),
+        "{preview}"
+    );
+    assert_eq!(harness.ids(DEAD).len(), 4);
+    // Copies don't count toward the limit.
+    let output = harness.succeed(&[&REDRIVE[..], &["--limit", "3"]].concat()).await;
+    assert!(
+        output.contains("2 redriven to orders, 2 copies of these deleted, 0 REJECTED")
+            && output.contains("; 4 seen, 0 remain, 0 failed")
+            && !output.contains("not seen"),
+        "{output}"
+    );
+    assert!(harness.ids(ORDERS).len() == 2 && harness.ids(DEAD).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copies_of_a_moved_message_are_sent_once() {
+    let harness = Harness::start().await;
+    let id = harness.moved("{}").await;
+    let killed = run_with(&harness, "DeleteMessage", 1, Injection::Refused, &REDRIVE).await;
+    assert_eq!(killed.code, Some(1), "{killed:?}");
+    harness.moves(ORDERS).await;
+    assert_eq!(harness.ids(DEAD).len(), 2);
+    let output = harness.succeed(&REDRIVE).await;
+    assert!(
+        output.contains("1 redriven to orders, 1 copies of these deleted"),
+        "{output}"
+    );
+    assert_eq!(harness.arrived(ORDERS).await[0].0, id);
+    assert!(harness.ids(DEAD).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn message_that_differs_in_anything_is_no_copy() {
+    let harness = Harness::start().await;
+    harness.dead("k-1", "wrong sum").await;
+    let mut body = dead("place-order", "k-1", "wrong sum");
+    body["MessageBody"] = "another".into();
+    let mut attribute = dead("place-order", "k-1", "wrong sum");
+    attribute["MessageAttributes"]["tenant"] = text("blue");
+    let function = dead("send-notification", "k-1", "wrong sum");
+    for message in [body, attribute, function] {
+        harness.send(DEAD, &message).await;
+    }
+    let output = harness.succeed(&REDRIVE).await;
+    assert!(output.contains("4 redriven to orders, 0 REJECTED"), "{output}");
+    assert_eq!(harness.ids(ORDERS).len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copy_of_a_message_that_was_not_sent_is_kept() {
+    let harness = Harness::start().await;
+    for _ in 0..2 {
+        harness.dead("k-1", "wrong sum").await;
+    }
+    let done = run_with(&harness, "SendMessage", 1, Injection::Refused, &REDRIVE).await;
+    assert!(
+        done.code == Some(1) && done.out.contains("2 seen, 2 remain, 1 failed"),
         "{done:?}"
     );
-    assert!(done.out.contains("(key k-1): already redriven in this run"), "{done:?}");
-    assert_eq!(harness.ids(ORDERS).len(), 2);
-    let left = harness.ids(DEAD);
-    assert!(left == [first] || left == [copy], "{left:?}");
-    // The next run redrives it.
-    harness.succeed(&REDRIVE).await;
-    assert!(harness.ids(DEAD).is_empty());
+    assert!(harness.ids(ORDERS).is_empty() && harness.ids(DEAD).len() == 2 && harness.all_visible(DEAD));
 }

@@ -3,7 +3,7 @@
 use emulator::dynamodb::{Fault, FaultKind};
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, dead, text};
+use crate::harness::{Harness, arn, dead, letter, original, text};
 
 const REDRIVE: [&str; 4] = ["dlq", "redrive", "line-dlq.fifo", "--yes"];
 
@@ -18,9 +18,70 @@ async fn moved_fifo_message_keeps_its_first_message_id() {
         harness.succeed(&REDRIVE).await;
     }
     let arrived = harness.arrived("line.fifo").await;
-    // Its deduplication ID is lost: SQS replaces it by the message ID in a FIFO dead-letter queue.
-    assert_eq!(arrived[0].1["MessageAttributes"]["OriginalMessageId"], text(&id));
+    let queue = arn(&harness.stack, "line.fifo");
+    assert_eq!(original(&arrived[0].1), json!({"messageId": id, "queue": queue}));
     assert_ne!(arrived[0].1["Attributes"]["MessageDeduplicationId"], "d-1");
+}
+
+const LOST: &str = "1 lost the deduplication ID that the producer set";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_deduplication_id_is_reported_and_never_claimed() {
+    for moved in [true, false] {
+        let harness = Harness::start().await;
+        harness.fifo_queues().await;
+        let message = json!({"MessageBody": "{}", "MessageGroupId": "g", "MessageDeduplicationId": "d-1"});
+        match moved {
+            true => {
+                harness.send("line.fifo", &message).await;
+                harness.moves("line.fifo").await;
+            }
+            // As AWS shows a message that it moved: its deduplication ID is not its producer's.
+            false => drop(harness.send("line-dlq.fifo", &message).await),
+        }
+        for arguments in [&["dlq", "redrive", "line-dlq.fifo", "--dry-run"][..], &REDRIVE] {
+            let output = harness.succeed(arguments).await;
+            assert!(output.contains(LOST), "{output}");
+        }
+        let arrived = harness.arrived("line.fifo").await;
+        assert_eq!(original(&arrived[0].1)["deduplicationId"], Value::Null);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deduplication_id_that_a_function_stated_is_kept() {
+    let harness = Harness::start().await;
+    harness.fifo_queues().await;
+    let mut message = letter(&harness.stack, "line.fifo", "k-1");
+    let mut stated = original(&message);
+    stated["deduplicationId"] = "d-1".into();
+    message["MessageAttributes"]["Consumer.Original"] = text(&stated.to_string());
+    message["MessageGroupId"] = "g".into();
+    message["MessageDeduplicationId"] = "m-1-3".into();
+    harness.send("line-dlq.fifo", &message).await;
+    let output = harness.succeed(&REDRIVE).await;
+    assert!(!output.contains("deduplication"), "{output}");
+    assert_eq!(original(&harness.arrived("line.fifo").await[0].1), stated);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn content_based_deduplication_id_is_computed_again() {
+    let harness = Harness::start().await;
+    harness.fifo_queues().await;
+    let content_based = json!({"Attributes": {"ContentBasedDeduplication": "true"}});
+    harness.sqs("SetQueueAttributes", content_based, "line.fifo").await;
+    let message = json!({"MessageBody": "{}", "MessageGroupId": "g"});
+    harness.send("line.fifo", &message).await;
+    harness.moves("line.fifo").await;
+    let output = harness.succeed(&REDRIVE).await;
+    assert!(
+        output.contains("1 have the deduplication ID that SQS computes") && !output.contains("lost"),
+        "{output}"
+    );
+    let arrived = harness.arrived("line.fifo").await;
+    // printf {} | sha256sum
+    let sum = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+    assert_eq!(original(&arrived[0].1)["deduplicationId"], sum);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,19 +156,4 @@ async fn message_does_not_overtake_a_failed_one_of_its_group() {
     assert_eq!(harness.ids("line.fifo").len(), 1);
     assert_eq!(harness.arrived("line.fifo").await[0].0, "k-3");
     assert!(harness.all_visible("line-dlq.fifo"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn moved_message_without_room_for_both_its_ids_stays() {
-    let harness = Harness::start().await;
-    harness.fifo_queues().await;
-    let attributes: serde_json::Map<_, _> = (0..9).map(|n| (format!("own-{n}"), text("x"))).collect();
-    let message = json!({
-        "MessageBody": "{}", "MessageAttributes": attributes, "MessageGroupId": "g", "MessageDeduplicationId": "d-1",
-    });
-    harness.send("line-dlq.fifo", &message).await;
-    let done = harness.operator(&REDRIVE).await;
-    let expected = "its own 9 attributes leave no room for OriginalMessageId and OriginalDeduplicationId";
-    assert!(done.code == Some(1) && done.out.contains(expected), "{done:?}");
-    assert!(harness.ids("line-dlq.fifo").len() == 1 && harness.all_visible("line-dlq.fifo"));
 }

@@ -139,8 +139,8 @@ impl Harness {
         self.stack.sqs().peek(queue).iter().all(visible)
     }
 
-    /// Receives up to ten messages with all attributes. Each is returned with its `IdempotencyKey`, or else its
-    /// `OriginalMessageId`.
+    /// Receives up to ten messages with all attributes. Each is returned with its `IdempotencyKey`, or else its original
+    /// message ID.
     pub(crate) async fn arrived(&self, queue: &str) -> Vec<(String, Value)> {
         let request = json!({
             "MaxNumberOfMessages": 10, "MessageAttributeNames": ["All"], "MessageSystemAttributeNames": ["All"],
@@ -148,9 +148,9 @@ impl Harness {
         let received = self.sqs("ReceiveMessage", request, queue).await;
         let messages = received["Messages"].as_array().cloned().unwrap_or_default();
         let key = |message: &Value| {
-            let text = |name: &str| message["MessageAttributes"][name]["StringValue"].as_str();
-            let key = text("IdempotencyKey").or_else(|| text("OriginalMessageId"));
-            key.unwrap().to_owned()
+            let key = message["MessageAttributes"]["IdempotencyKey"]["StringValue"].as_str();
+            let original = original(message);
+            (key.or(original["messageId"].as_str())).unwrap().to_owned()
         };
         messages.into_iter().map(|message| (key(&message), message)).collect()
     }
@@ -193,7 +193,7 @@ pub(crate) fn text(value: &str) -> Value {
     json!({"DataType": "String", "StringValue": value})
 }
 
-/// A dead letter as the functions send it.
+/// A dead letter as an earlier version of the functions sent it.
 pub(crate) fn dead(function: &str, key: &str, reason: &str) -> Value {
     json!({
         "MessageBody": format!("body of {key}"),
@@ -205,4 +205,27 @@ pub(crate) fn dead(function: &str, key: &str, reason: &str) -> Value {
             "OriginalMessageId": text("m-original"),
         },
     })
+}
+
+/// What a redriven message states about the message it was.
+pub(crate) fn original(message: &Value) -> Value {
+    let text = message["MessageAttributes"]["Consumer.Original"]["StringValue"].as_str();
+    serde_json::from_str(text.unwrap_or("null")).unwrap()
+}
+
+/// A dead letter as the functions send it now, of a message of this queue.
+pub(crate) fn letter(stack: &Stack, source: &str, key: &str) -> Value {
+    let original = json!({"messageId": format!("m-{key}"), "key": key, "queue": arn(stack, source)});
+    let failure = json!({"reason": "wrong sum", "function": "place-order", "receiveCount": 1});
+    json!({
+        "MessageBody": format!("body of {key}"),
+        "MessageAttributes": {
+            "Consumer.Original": text(&original.to_string()),
+            "Consumer.Failure": text(&failure.to_string()),
+        },
+    })
+}
+
+pub(crate) fn arn(stack: &Stack, queue: &str) -> String {
+    format!("arn:aws:sqs:{}:000000000000:{queue}", stack.region())
 }

@@ -13,4 +13,5 @@ mod nothing;
 mod permissions;
 mod proxy;
 mod redrive;
+mod target;
 mod usage;

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::harness::{Done, Harness, done, operator, text};
+use crate::harness::{Done, Harness, done, operator, original, text};
 
 /// What happens at the chosen request.
 #[derive(Debug, Clone, Copy)]
@@ -121,14 +121,14 @@ async fn serve(sqs: &Sqs, operation: &str, body: &[u8], injection: Option<Inject
 async fn reject(sqs: &Sqs, mut message: Value, sent: &Value, key: Option<&str>) {
     let queue = message["QueueUrl"].as_str().unwrap().to_owned();
     message["QueueUrl"] = format!("{queue}-dlq").into();
+    let before = original(&message);
+    let own = ["key", "messageId"].into_iter();
+    let mut own = own.filter_map(|name| before[name].as_str());
+    let original = json!({"messageId": sent["MessageId"], "key": key.or(own.next()).unwrap()});
+    let failure = json!({"reason": "wrong sum", "function": "place-order", "receiveCount": 1});
     let attributes = &mut message["MessageAttributes"];
-    let own = ["IdempotencyKey", "OriginalMessageId"].into_iter();
-    let mut own = own.filter_map(|name| attributes[name]["StringValue"].as_str());
-    let key = key.or(own.next()).unwrap().to_owned();
-    attributes["IdempotencyKey"] = text(&key);
-    attributes["FailureReason"] = text("wrong sum");
-    attributes["FailedFunction"] = text("place-order");
-    attributes["OriginalMessageId"] = text(sent["MessageId"].as_str().unwrap());
+    attributes["Consumer.Original"] = text(&original.to_string());
+    attributes["Consumer.Failure"] = text(&failure.to_string());
     sqs.call("SendMessage", message).await.unwrap();
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use emulator::dynamodb::{Fault, FaultKind};
 use serde_json::json;
 
-use crate::harness::{DEAD, Harness, ORDERS, dead, put, record, text};
+use crate::harness::{DEAD, Harness, ORDERS, arn, dead, letter, original, put, record, text};
 
 const REDRIVE: [&str; 4] = ["dlq", "redrive", DEAD, "--yes"];
 
@@ -38,7 +38,9 @@ async fn redriven_message_has_its_key_and_no_failure_attributes() {
         panic!("{arrived:?}");
     };
     assert_eq!((key.as_str(), &arrived["Body"]), ("k-1", &json!("body of k-1")));
+    assert_eq!(original(arrived), json!({"messageId": "m-original", "key": "k-1"}));
     let expected = json!({
+        "Consumer.Original": arrived["MessageAttributes"]["Consumer.Original"],
         "IdempotencyKey": text("k-1"),
         "colour": text("red"),
         "bytes": {"DataType": "Binary.raw", "BinaryValue": "AAEC"},
@@ -93,10 +95,9 @@ async fn moved_message_keeps_its_first_id_and_gets_no_key() {
     harness.succeed(&with(&["--namespace", "place-order"])).await;
     assert!(harness.statuses().is_empty());
     let arrived = harness.arrived(ORDERS).await;
-    assert_eq!(
-        arrived[0].1["MessageAttributes"],
-        json!({"OriginalMessageId": text(&id)})
-    );
+    assert_eq!(arrived[0].1["MessageAttributes"].as_object().unwrap().len(), 1);
+    let queue = arn(&harness.stack, ORDERS);
+    assert_eq!(original(&arrived[0].1), json!({"messageId": id, "queue": queue}));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -107,7 +108,12 @@ async fn moved_message_that_was_sent_with_a_key_keeps_it() {
     harness.moves(ORDERS).await;
     harness.succeed(&REDRIVE).await;
     let arrived = harness.arrived(ORDERS).await;
-    assert_eq!(arrived[0].1["MessageAttributes"], message["MessageAttributes"]);
+    assert_eq!(arrived[0].1["MessageAttributes"]["IdempotencyKey"], text("k-1"));
+    assert_eq!(
+        original(&arrived[0].1)["key"],
+        json!(null),
+        "no function has decided it"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,21 +177,72 @@ async fn dry_run_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn message_without_room_for_its_key_does_not_stop_others() {
+async fn ten_attributes_of_the_producer_leave_room_for_identity() {
     let harness = Harness::start().await;
     let attributes: serde_json::Map<_, _> = (0..10).map(|n| (format!("own-{n}"), text("x"))).collect();
     let message = json!({"MessageBody": "full", "MessageAttributes": attributes});
-    let full = harness.send(DEAD, &message).await;
-    harness.dead("k-1", "wrong sum").await;
-    let done = harness.operator(&REDRIVE).await;
-    assert_eq!(done.code, Some(1));
-    assert!(
-        done.out
-            .contains(&format!("failed {full} (key {full}): its own 10 attributes")),
-        "{done:?}"
+    let id = harness.send(ORDERS, &message).await;
+    harness.moves(ORDERS).await;
+    harness.succeed(&REDRIVE).await;
+    let arrived = &harness.arrived(ORDERS).await[0].1;
+    assert_eq!(arrived["MessageAttributes"].as_object().unwrap().len(), 10);
+    let original = original(arrived);
+    assert_eq!(original["messageId"], json!(id));
+    assert_eq!(
+        original["attributes"],
+        json!({"own-9": {"dataType": "String", "stringValue": "x"}})
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attributes_return_to_their_place_where_there_is_room() {
+    let harness = Harness::start().await;
+    let mut message = letter(&harness.stack, ORDERS, "k-1");
+    let mut stated = original(&message);
+    stated["attributes"] = json!({
+        "zeta": {"dataType": "Number", "stringValue": "7"}, "zoom": {"dataType": "Binary", "binaryValue": "AAEC"},
+    });
+    message["MessageAttributes"]["Consumer.Original"] = text(&stated.to_string());
+    harness.send(DEAD, &message).await;
+    harness.succeed(&REDRIVE).await;
+    let attributes = harness.arrived(ORDERS).await[0].1["MessageAttributes"].clone();
+    assert_eq!(attributes["zeta"], json!({"DataType": "Number", "StringValue": "7"}));
+    assert_eq!(attributes["zoom"], json!({"DataType": "Binary", "BinaryValue": "AAEC"}));
+    assert_eq!(attributes.as_object().unwrap().len(), 3, "{attributes}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn producers_attributes_with_our_old_names_are_kept() {
+    let harness = Harness::start().await;
+    let own = ["FailureReason", "ReceiveCount", "FailedFunction", "IdempotencyKey"];
+    let own: serde_json::Map<_, _> = own.iter().map(|name| ((*name).to_owned(), text("own"))).collect();
+    let message = json!({"MessageBody": "{}", "MessageAttributes": own});
+    harness.send(ORDERS, &message).await;
+    harness.moves(ORDERS).await;
+    harness.succeed(&REDRIVE).await;
+    let mut attributes = harness.arrived(ORDERS).await[0].1["MessageAttributes"].clone();
+    attributes.as_object_mut().unwrap().remove("Consumer.Original").unwrap();
+    assert_eq!(attributes, message["MessageAttributes"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dry_run_fails_for_a_message_that_is_too_long() {
+    let harness = Harness::start().await;
+    // With the identity it is too long; without its queue's name, the second one is not.
+    let full = harness.moved(&"x".repeat(1024 * 1024)).await;
+    let fits = harness.moved(&"x".repeat(1024 * 1024 - 120)).await;
+    for (more, redrives) in [("--dry-run", "would redrive"), ("--yes", "redriven")] {
+        let done = harness.operator(&["dlq", "redrive", DEAD, more]).await;
+        assert!(
+            done.code == Some(1)
+                && done
+                    .out
+                    .contains(&format!("failed {full} (key {full}): body and attributes take 1048"))
+                && done.out.contains(&format!("{redrives} {fits} ")),
+            "{done:?}"
+        );
+    }
     assert!(harness.ids(DEAD) == [full] && harness.all_visible(DEAD));
-    assert_eq!(keys(&harness).await, ["k-1"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -211,48 +268,4 @@ async fn message_whose_record_changes_meanwhile_stays() {
     );
     assert_eq!(harness.statuses()["place-order#k-1"], "COMPLETED");
     assert!(harness.ids(DEAD) == [id] && harness.all_visible(DEAD));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn target_is_the_only_source_or_must_be_passed() {
-    let harness = Harness::start().await;
-    harness.fifo_queues().await;
-    let id = harness.dead("k-1", "wrong sum").await;
-    let refused = |arguments: &'static [&'static str]| {
-        let harness = &harness;
-        async move {
-            let done = harness.operator(arguments).await;
-            assert_eq!(done.code, Some(1), "{done:?}");
-            done.err
-        }
-    };
-    let none = refused(&["dlq", "redrive", "orders", "--yes"]).await;
-    assert!(
-        none.contains("orders is not the dead-letter queue of any queue") && none.contains("--to"),
-        "{none}"
-    );
-    let same = refused(&["dlq", "redrive", DEAD, "--to", DEAD, "--yes"]).await;
-    assert!(
-        same.contains("source and target are the same queue, orders-dlq"),
-        "{same}"
-    );
-    let fifo = refused(&["dlq", "redrive", DEAD, "--to", "line.fifo", "--yes"]).await;
-    assert!(fifo.contains("only one is a FIFO queue"), "{fifo}");
-    let policy = json!({
-        "deadLetterTargetArn": format!("arn:aws:sqs:{}:000000000000:{DEAD}", harness.stack.region()), "maxReceiveCount": 3,
-    });
-    // The template allows only one source.
-    let allow = json!({"Attributes": {"RedriveAllowPolicy": r#"{"redrivePermission":"allowAll"}"#}});
-    harness.sqs("SetQueueAttributes", allow, DEAD).await;
-    let attributes = json!({"Attributes": {"RedrivePolicy": policy.to_string()}});
-    harness.sqs("SetQueueAttributes", attributes, "notifications").await;
-    let several = refused(&["dlq", "redrive", DEAD, "--yes"]).await;
-    assert!(
-        several.contains("of several queues (notifications, orders)"),
-        "{several}"
-    );
-    assert_eq!(harness.ids(DEAD), [id]);
-
-    harness.succeed(&with(&["--to", "notifications"])).await;
-    assert_eq!(harness.arrived("notifications").await[0].0, "k-1");
 }
