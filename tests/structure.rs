@@ -148,7 +148,7 @@ fn dependencies_point_from_functions_down_to_idempotency() {
         ("scripted", &["consumer", "idempotency"]),
         ("sqs", &["aws", "consumer", "idempotency"]),
         ("lambda", &["aws", "consumer", "host", "idempotency", "sqs"]),
-        ("operator", &["aws", "cli", "consumer", "idempotency"]),
+        ("operator", &["aws", "cli", "consumer", "idempotency", "sqs"]),
     ];
     for (package, expected) in rules {
         assert_eq!(ours(package), expected, "{package}");
