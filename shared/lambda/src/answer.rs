@@ -172,6 +172,8 @@ mod tests {
     #[tokio::test]
     async fn requests_that_fail_share_one_log_line() {
         let lines = Lines::default();
+        // While there is only one subscriber, another thread without any that logs the same line first turns it off for all.
+        let _second = tracing::Dispatch::new(tracing_subscriber::registry());
         let _log = tracing_subscriber::registry().with(lines.clone()).set_default();
         let refuse = async |_: Vec<VisibilityChange>| Err(QueueError::refused("orders", "injected"));
         change_all("q", changes(25), Instant::now() + Duration::from_secs(1), refuse).await;
