@@ -137,7 +137,8 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
         Outcome::Rejected { why, dead_lettered }
     }
 
-    async fn dead_letter(&self, url: &str, dead_letter: crate::QueueMessage) -> bool {
+    /// Sends a dead letter. `false`: it is not confirmed, as a warning states.
+    pub(crate) async fn dead_letter(&self, url: &str, dead_letter: crate::QueueMessage) -> bool {
         match self.send(url, vec![dead_letter]).await {
             Ok(()) => true,
             Err(error) => {

@@ -8,7 +8,7 @@ use idempotency::Store;
 use crate::batch::Batch;
 use crate::dead_letter::{Original, Rejection, pack};
 use crate::summary::Counters;
-use crate::{Attribute, Budget, Chain, Handler, QueueMessage, Queues, Services};
+use crate::{Attribute, Budget, Handler, QueueMessage, Queues, Services};
 
 /// The message group of a dead letter whose group is not known, on a queue that requires one.
 const UNKNOWN_GROUP: &str = "unidentified";
@@ -67,12 +67,6 @@ impl Unidentified {
             deduplication_id: Some(format!("unidentified-{:032x}", fastrand::u128(..))),
             trace_header: self.host_trace.as_deref().map(str::to_owned),
         };
-        match batch.send(url, vec![dead_letter]).await {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::warn!("not dead-lettered: {}", Chain(&error));
-                false
-            }
-        }
+        batch.dead_letter(url, dead_letter).await
     }
 }
