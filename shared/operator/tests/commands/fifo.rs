@@ -3,7 +3,7 @@
 use emulator::dynamodb::{Fault, FaultKind};
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, arn, dead, letter, original, text};
+use crate::harness::{Harness, arn, dead, dead_letter, original, text};
 
 const REDRIVE: [&str; 4] = ["dlq", "redrive", "line-dlq.fifo", "--yes"];
 
@@ -52,7 +52,7 @@ async fn lost_deduplication_id_is_reported_and_never_claimed() {
 async fn deduplication_id_that_a_function_stated_is_kept() {
     let harness = Harness::start().await;
     harness.fifo_queues().await;
-    let mut message = letter(&harness.stack, "line.fifo", "k-1");
+    let mut message = dead_letter(&harness.stack, "line.fifo", "k-1");
     let mut stated = original(&message);
     stated["deduplicationId"] = "d-1".into();
     message["MessageAttributes"]["Consumer.Original"] = text(&stated.to_string());

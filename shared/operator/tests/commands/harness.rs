@@ -214,7 +214,7 @@ pub(crate) fn original(message: &Value) -> Value {
 }
 
 /// A dead letter as the functions send it now, of a message of this queue.
-pub(crate) fn letter(stack: &Stack, source: &str, key: &str) -> Value {
+pub(crate) fn dead_letter(stack: &Stack, source: &str, key: &str) -> Value {
     let original = json!({"messageId": format!("m-{key}"), "key": key, "queue": arn(stack, source)});
     let failure = json!({"reason": "wrong sum", "function": "place-order", "receiveCount": 1});
     json!({

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use emulator::dynamodb::{Fault, FaultKind};
 use serde_json::json;
 
-use crate::harness::{DEAD, Harness, ORDERS, arn, dead, letter, original, put, record, text};
+use crate::harness::{DEAD, Harness, ORDERS, arn, dead, dead_letter, original, put, record, text};
 
 const REDRIVE: [&str; 4] = ["dlq", "redrive", DEAD, "--yes"];
 
@@ -197,7 +197,7 @@ async fn ten_attributes_of_the_producer_leave_room_for_identity() {
 #[tokio::test(flavor = "multi_thread")]
 async fn attributes_return_to_their_place_where_there_is_room() {
     let harness = Harness::start().await;
-    let mut message = letter(&harness.stack, ORDERS, "k-1");
+    let mut message = dead_letter(&harness.stack, ORDERS, "k-1");
     let mut stated = original(&message);
     stated["attributes"] = json!({
         "zeta": {"dataType": "Number", "stringValue": "7"}, "zoom": {"dataType": "Binary", "binaryValue": "AAEC"},

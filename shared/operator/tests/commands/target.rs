@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{DEAD, Harness, ORDERS, arn, dead, letter};
+use crate::harness::{DEAD, Harness, ORDERS, arn, dead, dead_letter};
 
 const OTHER: &str = "notifications";
 const REDRIVE: [&str; 4] = ["dlq", "redrive", DEAD, "--yes"];
@@ -33,7 +33,7 @@ async fn moved_from(harness: &Harness, queue: &str) -> String {
 async fn each_message_returns_to_the_queue_it_came_from() {
     let harness = of_two_queues().await;
     let moved = [moved_from(&harness, ORDERS).await, moved_from(&harness, OTHER).await];
-    harness.send(DEAD, &letter(&harness.stack, OTHER, "k-1")).await;
+    harness.send(DEAD, &dead_letter(&harness.stack, OTHER, "k-1")).await;
     let preview = harness.succeed(&["dlq", "redrive", DEAD, "--dry-run"]).await;
     assert!(
         preview.contains(&format!(
@@ -83,7 +83,7 @@ async fn to_option_refuses_messages_of_other_queues() {
     let harness = of_two_queues().await;
     let refused = [
         moved_from(&harness, OTHER).await,
-        harness.send(DEAD, &letter(&harness.stack, OTHER, "k-1")).await,
+        harness.send(DEAD, &dead_letter(&harness.stack, OTHER, "k-1")).await,
     ];
     moved_from(&harness, ORDERS).await;
     harness.dead("k-2", "wrong sum").await;
@@ -126,7 +126,7 @@ async fn message_of_an_unknown_queue_stays_if_there_are_several() {
 #[tokio::test(flavor = "multi_thread")]
 async fn message_of_a_queue_without_redrive_policy_returns() {
     let harness = Harness::start().await;
-    harness.send(DEAD, &letter(&harness.stack, OTHER, "k-1")).await;
+    harness.send(DEAD, &dead_letter(&harness.stack, OTHER, "k-1")).await;
     harness.dead("k-2", "wrong sum").await;
     harness.succeed(&REDRIVE).await;
     assert_eq!((harness.ids(ORDERS).len(), harness.ids(OTHER).len()), (1, 1));
@@ -141,7 +141,7 @@ async fn message_whose_queue_cannot_be_used_stays() {
         (DEAD, "source and target are the same queue, orders-dlq"),
         ("line.fifo", "only one is a FIFO queue"),
     ] {
-        let id = harness.send(DEAD, &letter(&harness.stack, queue, queue)).await;
+        let id = harness.send(DEAD, &dead_letter(&harness.stack, queue, queue)).await;
         let done = harness.operator(&REDRIVE).await;
         assert!(
             done.code == Some(1) && done.out.contains("it came from arn:aws:sqs:") && done.out.contains(expected),
@@ -150,7 +150,7 @@ async fn message_whose_queue_cannot_be_used_stays() {
         assert!(harness.ids(DEAD) == [id] && harness.all_visible(DEAD));
         harness.sqs("PurgeQueue", json!({}), DEAD).await;
     }
-    let mut odd = letter(&harness.stack, ORDERS, "k-1");
+    let mut odd = dead_letter(&harness.stack, ORDERS, "k-1");
     odd["MessageAttributes"]["Consumer.Original"]["StringValue"] = r#"{"messageId":"m","queue":"orders"}"#.into();
     harness.send(DEAD, &odd).await;
     let done = harness.operator(&REDRIVE).await;
