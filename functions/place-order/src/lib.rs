@@ -35,7 +35,7 @@ impl PlaceOrder {
     ///
     /// # Errors
     ///
-    /// [`SettingError`] if one of them is not set, or can't be what it should be.
+    /// [`SettingError`] if one of them is not set, or can't be a table's name or a queue's URL.
     pub fn from_env() -> Result<Self, SettingError> {
         let tables = Tables {
             orders: table("ORDERS_TABLE")?,

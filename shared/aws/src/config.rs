@@ -19,21 +19,21 @@ const ATTEMPTS: u32 = 3;
 /// The upper bound of the random delay before the first retry. It doubles with each retry.
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 
-/// The variables that name an endpoint for credentials; one of them is enough
-/// ([container credential provider](https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html)).
-pub const CONTAINER_CREDENTIALS: [&str; 2] = [
+/// The variables that name an endpoint for credentials; one of them is enough.
+const CONTAINER_CREDENTIALS: [&str; 2] = [
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 ];
 
-/// Whether credentials come from such an endpoint. Keys in variables have priority, as in all SDKs.
+/// Whether the environment names an endpoint for credentials instead of keys. Keys in variables have priority, as in all SDKs.
 pub fn uses_container_credentials() -> bool {
     let is_set = |variable: &str| std::env::var_os(variable).is_some_and(|value| !value.is_empty());
     !is_set("AWS_ACCESS_KEY_ID") && CONTAINER_CREDENTIALS.into_iter().any(is_set)
 }
 
 /// Configuration for AWS SDK clients of a service: region and credentials come from environment variables. If these name an
-/// endpoint for credentials instead ([`CONTAINER_CREDENTIALS`]), as with SnapStart, ECS and EKS, the SDK gets them there when it
+/// endpoint for credentials instead
+/// ([container credential provider](https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html)), as with SnapStart, ECS and EKS, the SDK gets them there when it
 /// needs them, and again before they expire.
 ///
 /// `AWS_ENDPOINT_URL` and its service-specific forms are supported. A request without a reply after `request_timeout` is

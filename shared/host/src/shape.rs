@@ -29,7 +29,7 @@ pub(crate) fn queue_url(value: &str) -> Result<(), String> {
         ));
     }
     let path = http_url(value).map_err(|problem| problem.replace("a URL", "a queue URL"))?;
-    if value.contains(['?', '#']) || value.contains('@') {
+    if value.contains(['?', '#', '@']) {
         return Err("is not a queue URL: it has a query, a fragment or user info".to_owned());
     }
     let mut segments = path.split('/').rev();

@@ -60,7 +60,7 @@ const SET_BY_LAMBDA: [&str; 5] = [
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
 ];
 
-/// The same, unless it names an endpoint for credentials, as with SnapStart.
+/// Lambda sets these too, or names an endpoint for credentials instead, as with SnapStart.
 const KEYS: [&str; 2] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
 
 async fn start<H: Handler>(handler: impl FnOnce() -> Result<H, SettingError>) -> Result<(), StartError>

@@ -116,11 +116,11 @@ fn in_base64(text: &str) -> Option<&'static str> {
     if is_json(&decoded) && decoded.starts_with(['{', '[', '"']) {
         return Some("looks like JSON in Base64: decode it in the producer");
     }
-    // A word or a UUID has letters of one case.
-    let has = |kind: fn(&char) -> bool| joined.chars().any(|letter| kind(&letter));
+    // A word or a UUID is in one case.
+    let has = |kind: fn(&char) -> bool| joined.chars().any(|character| kind(&character));
     let is_mixed = has(char::is_ascii_uppercase)
         && has(char::is_ascii_lowercase)
-        && has(|letter| letter.is_ascii_digit() || *letter == '=');
+        && has(|character| character.is_ascii_digit() || *character == '=');
     (joined.len() >= 16 && joined.len().is_multiple_of(4) && is_mixed).then_some(BASE64)
 }
 

@@ -44,9 +44,10 @@ pub(crate) enum Status {
     Failed(&'static str),
 }
 
-/// The reason seen on AWS when the destination was deleted.
+/// The reason when the destination was deleted. AWS documents no list of reasons.
 const NO_QUEUE: &str = "AWS.SimpleQueueService.NonExistentQueue";
-/// The reason seen on AWS for a message that SQS has not moved to the dead-letter queue, if the task has no destination.
+/// The reason for a message that SQS has not moved to the dead-letter queue, if the task has no destination. Not confirmed on
+/// AWS.
 const NO_SOURCE: &str = "CouldNotDetermineMessageSource";
 
 impl MoveTask {
