@@ -1,15 +1,17 @@
-//! The memory store runs the pure function, DynamoDB evaluates condition expressions. Both answer random histories
-//! alike, including repeated requests and clocks that go back and forth (promises 1 to 4 and 8).
+//! One protocol: the pure function, the memory store that runs it, and DynamoDB, which evaluates condition expressions,
+//! answer random histories alike, including repeated requests, writes, outgoing messages, and clocks that go back and forth
+//! (promises 1 to 4, 6 and 8).
 
 use std::time::Duration;
 
-use idempotency::{Attempt, Claim, Completion, Key, Lease, Ledger, Store};
+use idempotency::{Attempt, Claim, Completion, DynamoDbWrite, Key, Lease, OutgoingMessage};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
 use crate::dynamodb::{DynamoDb, lacks};
 use crate::memory::Memory;
-use crate::store::{NOW, UnderTest, complete, fresh_key, reject, release, soon};
+use crate::pure::Pure;
+use crate::store::{NOW, UnderTest, complete, effect, fresh_key, reject, release, soon};
 
 /// What happens next. Attempts and leases are picked from the existing ones.
 #[derive(Debug, Clone)]
@@ -65,26 +67,39 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// An attempt, and whether it claimed its key first. One transaction has one request token, so an attempt with an effect
+/// always does the same, as in the protocol.
+struct Made {
+    attempt: Attempt,
+    claims: bool,
+}
+
 /// A ledger and the leases it has granted. Claims made again are granted again, so that some leases are there twice, as
 /// after a lost reply.
-struct Side<'a, S> {
-    ledger: &'a Ledger<S>,
+struct Side<'a, U> {
+    of: &'a U,
+    /// Work of this key has an effect in a table; that of another key has none.
+    with_effect: &'a Key,
     granted: Vec<Lease>,
 }
 
-impl<S: Store> Side<'_, S> {
+impl<U: UnderTest> Side<'_, U> {
     /// Takes the step, and returns its answer.
-    async fn take(&mut self, step: &Step, made: Option<&Attempt>, attempts: &[Attempt]) -> String {
-        let picked = |pick: &prop::sample::Index| (!attempts.is_empty()).then(|| pick.get(attempts));
+    async fn take(&mut self, step: &Step, made: Option<&Attempt>, attempts: &[Made]) -> String {
+        let picked = |pick: &prop::sample::Index, claims: bool| {
+            let made = (!attempts.is_empty()).then(|| pick.get(attempts))?;
+            let allowed = made.claims == claims || made.attempt.key() != self.with_effect;
+            allowed.then_some(&made.attempt)
+        };
         match (step, made) {
             (Step::Claim(_), Some(attempt)) => self.claim(attempt).await,
             (Step::Commit(_), Some(attempt)) => self.commit(attempt).await,
-            (Step::RejectUnclaimed(_), Some(attempt)) => shown(&reject(self.ledger, attempt.clone(), "why").await),
-            (Step::ClaimAgain(pick, seconds), _) => match picked(pick) {
+            (Step::RejectUnclaimed(_), Some(attempt)) => shown(&reject(self.of.ledger(), attempt.clone(), "why").await),
+            (Step::ClaimAgain(pick, seconds), _) => match picked(pick, true) {
                 Some(attempt) => self.claim_again(attempt, *seconds).await,
                 None => String::new(),
             },
-            (Step::CommitAgain(pick), _) => match picked(pick) {
+            (Step::CommitAgain(pick), _) => match picked(pick, false) {
                 Some(attempt) => self.commit(attempt).await,
                 None => String::new(),
             },
@@ -93,7 +108,7 @@ impl<S: Store> Side<'_, S> {
     }
 
     async fn claim(&mut self, attempt: &Attempt) -> String {
-        let claim = self.ledger.claim(attempt, soon()).await;
+        let claim = self.of.ledger().claim(attempt, soon()).await;
         let answer = shown(&claim);
         if let Ok(Claim::Granted(lease)) = claim {
             self.granted.push(lease);
@@ -114,7 +129,15 @@ impl<S: Store> Side<'_, S> {
     }
 
     async fn commit(&self, attempt: &Attempt) -> String {
-        shown(&complete(self.ledger, attempt.clone(), Completion::new().data("1")).await)
+        shown(&complete(self.of.ledger(), attempt.clone(), self.completion(attempt, "1")).await)
+    }
+
+    fn completion(&self, attempt: &Attempt, data: &str) -> Completion<DynamoDbWrite> {
+        let completion = Completion::new().data(data).send(OutgoingMessage::new("queue", data));
+        match attempt.key() == self.with_effect {
+            true => completion.write(effect(attempt.key().record_id())),
+            false => completion,
+        }
     }
 
     async fn settle(&mut self, step: &Step) -> String {
@@ -126,16 +149,20 @@ impl<S: Store> Side<'_, S> {
         }
         let lease = self.granted.remove(pick.index(self.granted.len()));
         match step {
-            Step::Complete(_) => shown(&complete(self.ledger, lease, Completion::new().data("2")).await),
-            Step::Release(_) => shown(&release(self.ledger, lease).await),
+            Step::Complete(_) => {
+                let completion = self.completion(lease.attempt(), "2");
+                shown(&complete(self.of.ledger(), lease, completion).await)
+            }
+            Step::Release(_) => shown(&release(self.of.ledger(), lease).await),
             Step::Extend(_, seconds) => self.extend(lease, *seconds).await,
-            _ => shown(&reject(self.ledger, lease, "why").await),
+            _ => shown(&reject(self.of.ledger(), lease, "why").await),
         }
     }
 
     async fn extend(&mut self, mut lease: Lease, seconds: u64) -> String {
         let extended = self
-            .ledger
+            .of
+            .ledger()
             .extend(&mut lease, NOW.plus(Duration::from_secs(seconds)), soon())
             .await;
         let answer = format!("{extended:?} {lease:?}");
@@ -144,57 +171,74 @@ impl<S: Store> Side<'_, S> {
     }
 }
 
+/// Which of the keys has an effect.
+const WITH_EFFECT: usize = 0;
+
 fn shown(answer: &impl std::fmt::Debug) -> String {
     format!("{answer:?}")
 }
 
 fn make(making: &Making, keys: &[Key]) -> Attempt {
     let now = NOW.plus(Duration::from_secs(making.seconds));
+    // What has an effect does not expire: DynamoDB knows a repeated transaction for ten minutes, whatever came after it.
+    let retention_seconds = making.retention_seconds + if making.key == WITH_EFFECT { 3600 } else { 0 };
     let attempt = Attempt::new(
         keys[making.key].clone(),
         now,
         now.plus(Duration::from_secs(making.lease_seconds)),
     )
-    .with_retention(Duration::from_secs(making.retention_seconds));
+    .with_retention(Duration::from_secs(retention_seconds));
     match making.fingerprint {
         Some(fingerprint) => attempt.with_fingerprint(fingerprint),
         None => attempt,
     }
 }
 
-async fn both_answer_alike(store: &DynamoDb, steps: &[Step]) -> Result<(), TestCaseError> {
-    let memory = Memory::new();
+async fn all_answer_alike(dynamodb: &DynamoDb, steps: &[Step]) -> Result<(), TestCaseError> {
+    let (pure, memory) = (Pure::new(), Memory::new());
     let keys = [fresh_key(), fresh_key()];
-    let mut expected = Side {
-        ledger: memory.ledger(),
-        granted: Vec::new(),
-    };
-    let mut actual = Side {
-        ledger: store.ledger(),
-        granted: Vec::new(),
-    };
+    let (mut decided, mut in_memory) = (side(&pure, &keys), side(&memory, &keys));
+    let mut in_dynamodb = side(dynamodb, &keys);
     let mut attempts = Vec::new();
     for (position, step) in steps.iter().enumerate() {
         let made = match step {
             Step::Claim(making) | Step::Commit(making) | Step::RejectUnclaimed(making) => Some(make(making, &keys)),
             _ => None,
         };
-        let in_memory = expected.take(step, made.as_ref(), &attempts).await;
-        let in_dynamodb = actual.take(step, made.as_ref(), &attempts).await;
-        prop_assert_eq!(&in_memory, &in_dynamodb, "step {}: {:?}", position, step);
-        prop_assert!(!in_memory.starts_with("Err"), "step {}: {}", position, in_memory);
-        attempts.extend(made);
+        let expected = decided.take(step, made.as_ref(), &attempts).await;
+        prop_assert!(!expected.starts_with("Err"), "step {}: {}", position, expected);
+        for answer in [
+            in_memory.take(step, made.as_ref(), &attempts).await,
+            in_dynamodb.take(step, made.as_ref(), &attempts).await,
+        ] {
+            prop_assert_eq!(&expected, &answer, "step {}: {:?}", position, step);
+        }
+        attempts.extend(made.map(|attempt| Made {
+            attempt,
+            claims: matches!(step, Step::Claim(_)),
+        }));
     }
     for key in &keys {
-        let (in_memory, in_dynamodb) = (memory.ledger().store().record(key), store.store().record(key).await);
-        prop_assert_eq!(in_memory, in_dynamodb.unwrap());
+        let (record, effects) = (pure.record(key), pure.effects(key.record_id()).await);
+        prop_assert_eq!(&record, &memory.ledger().store().record(key));
+        prop_assert_eq!(&record, &dynamodb.store().record(key).await.unwrap());
+        prop_assert_eq!(effects, memory.effects(key.record_id()).await);
+        prop_assert_eq!(effects, dynamodb.effects(key.record_id()).await);
     }
     Ok(())
 }
 
+fn side<'a, U>(of: &'a U, keys: &'a [Key; 2]) -> Side<'a, U> {
+    Side {
+        of,
+        with_effect: &keys[WITH_EFFECT],
+        granted: Vec::new(),
+    }
+}
+
 #[test]
-fn memory_and_dynamodb_answer_every_history_alike() {
-    if lacks(&["old-items"]) {
+fn all_stores_answer_every_history_alike() {
+    if lacks(&["old-items", "transactions"]) {
         return;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -202,9 +246,9 @@ fn memory_and_dynamodb_answer_every_history_alike() {
         .enable_all()
         .build()
         .unwrap();
-    let store = runtime.block_on(DynamoDb::start());
+    let dynamodb = runtime.block_on(DynamoDb::start());
     let histories = prop::collection::vec(step(), 1..30);
     proptest!(ProptestConfig::with_cases(256), |(steps in histories)| {
-        runtime.block_on(both_answer_alike(&store, &steps))?;
+        runtime.block_on(all_answer_alike(&dynamodb, &steps))?;
     });
 }

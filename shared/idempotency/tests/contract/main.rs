@@ -19,5 +19,6 @@ mod memory;
 mod operate;
 mod outgoing;
 mod promises;
+mod pure;
 mod store;
 mod writes;

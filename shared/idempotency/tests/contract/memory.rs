@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use idempotency::{Answer, Completion, DynamoDbWrite, Fault, Ledger, MemoryStore, Refusal, Status, StoreError};
 use tokio::time::Instant;
 
 use crate::failures::chain;
-use crate::store::{LEASE, NOW, UnderTest, attempt, complete, effect, fresh_key, lease, soon};
+use crate::store::{LEASE, NOW, UnderTest, attempt, complete, effect, fresh_key, lease, name_of, soon};
 use crate::{concurrency, promises};
 
 pub(crate) struct Memory {
@@ -31,10 +30,8 @@ impl UnderTest for Memory {
     }
 
     async fn effects(&self, name: &str) -> usize {
-        let key = AttributeValue::S(name.to_owned());
         let committed = self.ledger.store().committed();
-        let updates = committed.iter().filter_map(|write| write.action().update());
-        updates.filter(|update| update.key()["id"] == key).count()
+        committed.iter().filter(|write| name_of(write) == name).count()
     }
 }
 

@@ -28,7 +28,12 @@ pub(crate) fn effect(name: &str) -> DynamoDbWrite {
     DynamoDbWrite::update(update(name).build().unwrap())
 }
 
-/// The same, but always refused.
+/// The name of an effect.
+pub(crate) fn name_of(effect: &DynamoDbWrite) -> String {
+    effect.action().update().unwrap().key()["id"].as_s().unwrap().clone()
+}
+
+/// An effect that is always refused.
 pub(crate) fn refused_effect(name: &str, refusal: Refusal) -> DynamoDbWrite {
     let impossible = update(name).condition_expression("attribute_exists(#n) AND attribute_not_exists(#n)");
     DynamoDbWrite::update(impossible.build().unwrap()).if_refused(move |_| refusal.clone())
