@@ -7,7 +7,7 @@ use idempotency::{Key, Timestamp};
 use tracing::Span;
 use tracing::field::Empty;
 
-use crate::dead_letter::{Malformed, Original, Unpacked, old};
+use crate::dead_letter::{Malformed, Original, Unpacked};
 use crate::{Incoming, Origin};
 
 /// A received message before its key is known.
@@ -77,12 +77,7 @@ impl Received {
     pub(crate) fn producers_deduplication_id(&self) -> Option<&str> {
         match self.original() {
             Some(original) => original.deduplication_id.as_deref(),
-            None => {
-                let redriven = self
-                    .attribute(old::ORIGINAL_DEDUPLICATION_ID)
-                    .filter(|id| !id.is_empty());
-                redriven.or(self.deduplication_id())
-            }
+            None => self.deduplication_id(),
         }
     }
 

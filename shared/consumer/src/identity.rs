@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::Received;
-use crate::dead_letter::{IDEMPOTENCY_KEY, old};
+use crate::dead_letter::IDEMPOTENCY_KEY;
 
 /// Where the key of a message's work comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,10 +128,7 @@ pub(crate) fn stated(
 /// The message's own identity, which it has even if it can't be decoded.
 pub(crate) fn own(namespace: &str, received: &Received, content: &str) -> Identity {
     let origin = || received.origin().map(|origin| origin.id());
-    let redriven = || match received.original() {
-        Some(original) => original.message_id.as_deref(),
-        None => attribute(received, old::ORIGINAL_MESSAGE_ID),
-    };
+    let redriven = || received.original()?.message_id.as_deref();
     match carried(received).or_else(origin).or_else(redriven) {
         // A key that the queue did not make may be used for another payload.
         Some(text) => not_empty(namespace, text, Some(payload_fingerprint(content))),

@@ -39,20 +39,42 @@ fn is_completed(services: &Memory, key: &str) -> bool {
 }
 
 /// An attribute that an operator adds, now and in earlier versions.
-const ORIGINAL_IDS: [(&str, &str); 2] = [(ORIGINAL, r#"{"messageId": "m-1"}"#), ("OriginalMessageId", "m-1")];
+const ORIGINAL_IDS: [(&str, &str); 2] = [
+    (ORIGINAL, r#"{"messageId": "6ee5d0a2-0c3c-4e8b-9a0f-5d1c3f6b7a80"}"#),
+    ("OriginalMessageId", FIRST),
+];
+/// The ID that SQS gave the first message.
+const FIRST: &str = "6ee5d0a2-0c3c-4e8b-9a0f-5d1c3f6b7a80";
 
 #[tokio::test]
 async fn a_redriven_message_is_recognised_by_its_original_id() {
     for (name, value) in ORIGINAL_IDS {
         let services = with_dead_letter_queue();
         let batches = [
-            one(STANDARD, Message::new("m-1", body(Action::Write))),
+            one(STANDARD, Message::new(FIRST, body(Action::Write))),
             one(
                 STANDARD,
                 Message::new("m-2", body(Action::Write)).attribute(name, value),
             ),
         ];
         assert_eq!(committed::<kind::Claiming>(&services, batches).await, 1, "{name}");
+    }
+}
+
+/// A producer may use the names that earlier versions used, for a correlation ID for example.
+#[tokio::test]
+async fn a_producers_own_original_id_identifies_nothing() {
+    for name in ["OriginalMessageId", "OriginalDeduplicationId"] {
+        let services = with_dead_letter_queue();
+        let message = |id: &str, action| {
+            let message = Message::new(id, body(action)).group("g").deduplication_id(id);
+            one(FIFO, message.attribute(name, "corr-1"))
+        };
+        let batches = ["m-1", "m-2"].map(|id| message(id, Action::Write));
+        assert_eq!(committed::<kind::Claiming>(&services, batches).await, 2, "{name}");
+        let batches = ["d-1", "d-2"].map(|id| message(id, Action::Write));
+        assert_eq!(committed::<kind::Deduplication>(&services, batches).await, 4, "{name}");
+        assert!(services.queues().sent(DLQ).is_empty(), "{name}");
     }
 }
 
@@ -88,7 +110,12 @@ async fn a_deduplication_id_survives_a_redrive() {
     };
     let batches = [
         one(FIFO, message("m-1", "d-1")),
-        one(FIFO, message("m-2", "d-2").attribute("OriginalDeduplicationId", "d-1")),
+        one(
+            FIFO,
+            message("m-2", "d-2")
+                .attribute("OriginalMessageId", FIRST)
+                .attribute("OriginalDeduplicationId", "d-1"),
+        ),
         one(
             FIFO,
             message("m-3", "d-3").attribute(ORIGINAL, r#"{"messageId": "m-1", "deduplicationId": "d-1"}"#),

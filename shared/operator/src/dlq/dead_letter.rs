@@ -7,11 +7,6 @@ use consumer::Attribute;
 use consumer::dead_letter::{IDEMPOTENCY_KEY, Original, Rejection, Unpacked};
 use idempotency::Timestamp;
 
-/// What an earlier version of this program wrote: a redriven message's original message ID.
-const OLD_MESSAGE_ID: &str = "OriginalMessageId";
-/// What an earlier version of this program wrote: a redriven message's original deduplication ID.
-const OLD_DEDUPLICATION_ID: &str = "OriginalDeduplicationId";
-
 #[derive(Debug, Clone, Default)]
 pub(super) struct DeadLetter {
     pub(super) id: String,
@@ -44,9 +39,7 @@ impl DeadLetter {
             id: message.message_id.unwrap_or_default(),
             receipt: message.receipt_handle.unwrap_or_default(),
             body: message.body.unwrap_or_default(),
-            original: unpacked
-                .original
-                .unwrap_or_else(|| redriven_before(&unpacked.attributes)),
+            original: unpacked.original.unwrap_or_default(),
             attributes: unpacked.attributes,
             sent: sent.map(Timestamp::from_millis),
             group: system.remove(&MessageSystemAttributeName::MessageGroupId),
@@ -117,15 +110,6 @@ fn attribute(value: MessageAttributeValue) -> Attribute {
         data_type: Some(value.data_type),
         string_value: value.string_value,
         binary_value: value.binary_value.map(aws_sdk_sqs::primitives::Blob::into_inner),
-    }
-}
-
-/// A message that an earlier version of this program redrove. Functions recognise it by the same attributes.
-fn redriven_before(attributes: &BTreeMap<String, Attribute>) -> Original {
-    Original {
-        message_id: text(attributes, OLD_MESSAGE_ID).map(str::to_owned),
-        deduplication_id: text(attributes, OLD_DEDUPLICATION_ID).map(str::to_owned),
-        ..Original::default()
     }
 }
 
