@@ -8,8 +8,9 @@ mod format;
 mod old;
 mod pack;
 
-use crate::delivery::{Message, Received};
-use crate::{Limits, QueueMessage};
+use crate::delivery::Message;
+use crate::limits::Unsendable;
+use crate::{Delivery, Limits, QueueMessage};
 
 pub use format::{Malformed, Original, Rejection};
 pub use pack::{Unpacked, pack};
@@ -27,50 +28,81 @@ pub const FAILURE: &str = "Consumer.Failure";
 
 /// The dead letter of a message: the message with all its attributes, and ours.
 ///
-/// Near the size limit the reason is cut. `None`: not even one character of it fits, or the queue does not accept the
-/// message itself, so only the queue's own redrive policy can move the message without loss.
-pub(crate) fn of(namespace: &str, message: &Message, reason: &str, limits: &Limits) -> Option<QueueMessage> {
+/// # Errors
+///
+/// Why the queue does not accept it, even with the shortest reason. Only the queue's own redrive policy can then move the
+/// message without loss.
+pub(crate) fn of(
+    namespace: &str,
+    message: &Message,
+    reason: &str,
+    limits: &Limits,
+) -> Result<QueueMessage, Unsendable> {
     let delivery = &message.delivery;
-    let mut rejection = Rejection {
-        reason: "?".to_owned(),
-        function: namespace.to_owned(),
-        receive_count: delivery.receive_count(),
-    };
-    let attributes = delivery.incoming.attributes.clone();
-    let mut dead_letter = QueueMessage {
+    let dead_letter = QueueMessage {
         body: delivery.incoming.body.clone(),
-        attributes: pack(
-            attributes,
-            original(delivery, delivery.key_text()),
-            Some(&rejection),
-            limits,
-        ),
+        attributes: delivery.incoming.attributes.clone(),
         group: delivery.group().map(str::to_owned),
         // Not the ID alone: a message may be dead-lettered, redriven and dead-lettered again within five minutes.
         deduplication_id: Some(format!("{}-{}", delivery.message_id(), delivery.receive_count())),
         trace_header: delivery.trace_to_send().map(str::to_owned),
     };
-    let room = limits
-        .message_bytes
-        .checked_sub(dead_letter.bytes() - rejection.reason.len())?;
-    let reason = limits.sendable(reason);
+    let rejection = Rejection {
+        reason: reason.to_owned(),
+        function: namespace.to_owned(),
+        receive_count: delivery.receive_count(),
+    };
+    fit(dead_letter, original(delivery), rejection, limits)
+}
+
+/// The message with our attributes. Near the size limit the reason is cut.
+///
+/// A queue that keeps the order of groups gets each message that has none as a group of its own.
+pub(crate) fn fit(
+    message: QueueMessage,
+    original: Original,
+    rejection: Rejection,
+    limits: &Limits,
+) -> Result<QueueMessage, Unsendable> {
+    let shortest = Rejection {
+        reason: "?".to_owned(),
+        ..rejection.clone()
+    };
+    let own_group = || message.deduplication_id.clone().filter(|_| limits.ordered);
+    let mut dead_letter = QueueMessage {
+        attributes: pack(message.attributes, original, Some(&shortest), limits),
+        group: message.group.or_else(own_group),
+        ..message
+    };
+    limits.check(&dead_letter)?;
+    let reason = limits.sendable(&rejection.reason);
+    let room = limits.message_bytes - dead_letter.bytes() + shortest.reason.len();
     let reason = cut(&reason, room);
     if !reason.is_empty() {
-        rejection.reason = reason.to_owned();
+        let rejection = Rejection {
+            reason: reason.to_owned(),
+            ..rejection
+        };
         let value = pack::text(&rejection.to_json(), limits);
         dead_letter.attributes.insert(FAILURE.to_owned(), value);
     }
-    limits.check(&dead_letter).is_ok().then_some(dead_letter)
+    Ok(dead_letter)
 }
 
 /// What the message is, for the one that is sent in its place.
-fn original(received: &Received, key: &str) -> Original {
-    let before = received.original();
-    let queue = received.incoming.queue.clone();
+///
+/// A key that is only its ID is not stated as a key. The function may not have been able to decide another, because of a
+/// malformed body for example, and must decide it when it is fixed.
+fn original(delivery: &Delivery) -> Original {
+    let before = delivery.original();
+    let message_id = before.and_then(|before| before.message_id.as_deref());
+    let message_id = message_id.unwrap_or(delivery.message_id());
+    let key = Some(delivery.key_text()).filter(|key| *key != message_id);
+    let queue = delivery.incoming.queue.clone();
     Original {
-        message_id: Some(received.message_id().to_owned()),
-        key: Some(key.to_owned()),
-        deduplication_id: received.producers_deduplication_id().map(str::to_owned),
+        message_id: Some(message_id.to_owned()),
+        key: key.map(str::to_owned),
+        deduplication_id: delivery.producers_deduplication_id().map(str::to_owned),
         queue: queue.or_else(|| before.and_then(|before| before.queue.clone())),
         attributes: Default::default(),
     }
@@ -154,7 +186,7 @@ mod tests {
         assert_eq!((dead_letter.body.as_str(), text("a0")), ("{}", "v"));
         assert_eq!(
             text(ORIGINAL),
-            r#"{"messageId":"m-1","key":"m-1","deduplicationId":"d-1","queue":"arn:aws:sqs:eu-west-1:1:orders"}"#
+            r#"{"messageId":"m-1","deduplicationId":"d-1","queue":"arn:aws:sqs:eu-west-1:1:orders"}"#
         );
         assert_eq!(
             text(FAILURE),
@@ -179,11 +211,23 @@ mod tests {
         let full = limits().message_bytes - without;
         assert_eq!(reason(&fits(full - 6, "a long reason").unwrap()), "a long");
         assert_eq!(reason(&fits(full - 1, "a long reason").unwrap()), "a");
-        assert_eq!(fits(full, "a long reason"), None);
+        assert!(matches!(fits(full, "a long reason"), Err(Unsendable::Size { .. })));
         // A quotation mark takes two bytes in JSON, and an umlaut in UTF-8.
         assert_eq!(reason(&fits(full - 4, "a\"ü!").unwrap()), "a\"");
         assert_eq!(reason(&fits(full - 1, "\"").unwrap()), "?");
         assert_eq!(reason(&fits(full - 10, "é\u{1f375}\\\\\\").unwrap()), "é\u{1f375}\\\\");
+    }
+
+    #[test]
+    fn an_ordered_queue_gets_a_group_for_each_message_without_one() {
+        let limits = MemoryQueues::new().limits("dlq.fifo");
+        let mut message = message("{}", 0);
+        let group = |message: &Message| of("n", message, "never", &limits).unwrap().group;
+        assert_eq!(group(&message).as_deref(), Some("g"));
+        let mut incoming = (*message.delivery.received.incoming).clone();
+        incoming.group = None;
+        message.delivery.received.incoming = incoming.into();
+        assert_eq!(group(&message).as_deref(), Some("m-1-3"));
     }
 
     #[test]

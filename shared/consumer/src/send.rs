@@ -1,5 +1,6 @@
 //! Outgoing messages.
 
+use futures_util::future::join_all;
 use idempotency::{Backoff, OutgoingMessage, Store};
 use tokio::time::timeout_at;
 
@@ -10,11 +11,8 @@ use crate::failure::{Chain, Failure};
 use crate::outcome::Outcome;
 use crate::{Attribute, Handler, QueueError, QueueMessage, Queues};
 
-/// The messages of a completion as they are sent, in order.
-pub(crate) struct Outgoing {
-    /// Consecutive messages to one queue are sent together.
-    parts: Vec<(String, Vec<QueueMessage>)>,
-}
+/// The messages of a completion as they are sent: per queue, in order.
+pub(crate) struct Outgoing(Vec<(String, Vec<QueueMessage>)>);
 
 impl Outgoing {
     /// Messages of a completion that is not committed yet, if all of them can be sent as far as can be known before.
@@ -23,45 +21,42 @@ impl Outgoing {
         incoming: &Message,
         queues: &impl Queues,
     ) -> Result<Self, Failure> {
-        let outgoing = Self::recorded(messages, incoming);
-        outgoing.check(queues)?;
-        Ok(outgoing)
+        let messages = queue_messages(messages, incoming.delivery.trace_to_send());
+        check(&messages, queues)?;
+        Ok(Self::of(messages))
     }
 
     /// The messages of a committed completion.
     pub(crate) fn recorded(messages: &[OutgoingMessage], incoming: &Message) -> Self {
-        Self::of(messages, incoming.delivery.trace_to_send())
+        Self::of(queue_messages(messages, incoming.delivery.trace_to_send()))
     }
 
-    fn of(messages: &[OutgoingMessage], trace_header: Option<&str>) -> Self {
-        let parts = messages.chunk_by(|one, next| one.queue_url() == next.queue_url());
-        let parts = parts.map(|part| {
-            let queue = part
-                .first()
-                .map_or_else(String::new, |first| first.queue_url().to_owned());
-            (
-                queue,
-                part.iter()
-                    .map(|message| queue_message(message, trace_header))
-                    .collect(),
-            )
-        });
-        Self { parts: parts.collect() }
-    }
-
-    fn check(&self, queues: &impl Queues) -> Result<(), Failure> {
-        let mut position = 0;
-        for (queue, part) in &self.parts {
-            let limits = queues.limits(queue);
-            for message in part {
-                let checked = limits.check(message);
-                checked
-                    .map_err(|why| Failure::permanent(format!("outgoing message {position} can't be sent: {why}")))?;
-                position += 1;
+    fn of(messages: Vec<(&str, QueueMessage)>) -> Self {
+        let mut queues: Vec<(String, Vec<QueueMessage>)> = Vec::new();
+        for (queue, message) in messages {
+            match queues.iter_mut().find(|(url, _)| url == queue) {
+                Some((_, messages)) => messages.push(message),
+                None => queues.push((queue.to_owned(), vec![message])),
             }
         }
-        Ok(())
+        Self(queues)
     }
+}
+
+fn check(messages: &[(&str, QueueMessage)], queues: &impl Queues) -> Result<(), Failure> {
+    for (position, (queue, message)) in messages.iter().enumerate() {
+        let checked = queues.limits(queue).check(message);
+        checked.map_err(|why| Failure::permanent(format!("outgoing message {position} can't be sent: {why}")))?;
+    }
+    Ok(())
+}
+
+/// Each message with its queue.
+fn queue_messages<'a>(messages: &'a [OutgoingMessage], trace_header: Option<&str>) -> Vec<(&'a str, QueueMessage)> {
+    let messages = messages.iter();
+    messages
+        .map(|message| (message.queue_url(), queue_message(message, trace_header)))
+        .collect()
 }
 
 fn queue_message(message: &OutgoingMessage, trace_header: Option<&str>) -> QueueMessage {
@@ -82,28 +77,32 @@ fn queue_message(message: &OutgoingMessage, trace_header: Option<&str>) -> Queue
 
 impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
     /// Sends the messages, then returns the outcome `then`; a failure if not all are sent.
+    ///
+    /// A queue that is missing or does not answer does not keep the messages to the others back.
     pub(crate) async fn send_then(&self, outgoing: Outgoing, then: Outcome) -> Outcome {
-        for (queue, messages) in outgoing.parts {
-            if let Err(error) = self.send(&queue, messages).await {
-                return Outcome::failed(format!(
-                    "recorded as done, but not all its messages are sent: {}",
-                    Chain(&error)
-                ));
-            }
+        let queues = outgoing.0.into_iter();
+        let sent = queues.map(async |(queue, messages)| self.send(&queue, messages).await);
+        let failed = join_all(sent).await.into_iter().find_map(Result::err);
+        match failed {
+            None => then,
+            Some(error) => Outcome::failed(format!(
+                "recorded as done, but not all its messages are sent: {}",
+                Chain(&error)
+            )),
         }
-        then
     }
 
     /// Sends to one queue. What is not sent is sent again, until the time for the queues ends.
     pub(crate) async fn send(&self, queue: &str, mut messages: Vec<QueueMessage>) -> Result<(), QueueError> {
         let end = self.budget.ledger_end();
-        let mut backoff = Backoff::until(end);
+        let (mut backoff, mut before) = (Backoff::until(end), None);
         loop {
             let sent = timeout_at(end, self.services.queues.send(queue, &messages)).await;
             let error = match sent {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(error)) => error,
-                Err(_) => return Err(QueueError::refused(queue, "deadline exceeded")),
+                // What came before it states more.
+                Err(_) => return Err(before.unwrap_or_else(|| QueueError::refused(queue, "deadline exceeded"))),
             };
             if error.unsent.is_empty() || !backoff.pause().await {
                 return Err(error);
@@ -114,6 +113,7 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
                 // The positions are not those of messages: nothing is proven to be sent.
                 return Err(error);
             }
+            before = Some(error);
         }
     }
 }
@@ -129,7 +129,7 @@ mod tests {
     fn an_unsendable_message_is_a_permanent_failure() {
         let why = |message: OutgoingMessage| {
             let messages = [OutgoingMessage::new("q", "fine").with_key("k"), message.with_key("k")];
-            let failure = Outgoing::of(&messages, None).check(&MemoryQueues::new()).unwrap_err();
+            let failure = check(&queue_messages(&messages, None), &MemoryQueues::new()).unwrap_err();
             assert!(failure.is_permanent());
             failure.to_string().replace("outgoing message 1 can't be sent: ", "")
         };
@@ -150,7 +150,7 @@ mod tests {
         let ten = (0..10).fold(fine(), |message, n| message.with_attribute(format!("a{n}"), "v"));
         assert_eq!(why(ten), "it has 11 attributes, its key included, of at most 10");
         assert!(
-            Outgoing::of(&[fine()], None).check(&MemoryQueues::new()).is_err(),
+            check(&queue_messages(&[fine()], None), &MemoryQueues::new()).is_err(),
             "without a key"
         );
     }

@@ -6,9 +6,10 @@ use crate::batch::Batch;
 use crate::dead_letter;
 use crate::delivery::Message;
 use crate::failure::{Chain, Failure};
+use crate::limits::Unsendable;
 use crate::outcome::Outcome;
 use crate::send::Outgoing;
-use crate::{Handler, Queues};
+use crate::{Handler, QueueError, QueueMessage, Queues};
 
 impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
     /// Commits a completion and sends its messages. A completion that can't be recorded or sent is rejected before anything
@@ -122,24 +123,23 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
     pub(crate) async fn rejected(&self, message: &Message, why: String) -> Outcome {
         let held = self.ordered && H::HOLD_GROUP;
         let dead_lettered = match &self.services.dead_letter_queue {
-            Some(url) if !held => match dead_letter::of(H::NAMESPACE, message, &why, &self.services.queues.limits(url))
-            {
-                Some(dead_letter) => self.dead_letter(url, dead_letter).await,
-                None => {
-                    tracing::warn!(
-                        "not dead-lettered: the message has no room for key and reason; the redrive policy moves it"
-                    );
-                    false
-                }
-            },
+            Some(url) if !held => {
+                let limits = self.services.queues.limits(url);
+                self.dead_letter(url, dead_letter::of(H::NAMESPACE, message, &why, &limits))
+                    .await
+            }
             _ => false,
         };
         Outcome::Rejected { why, dead_lettered }
     }
 
     /// Sends a dead letter. `false`: it is not confirmed, as a warning states.
-    pub(crate) async fn dead_letter(&self, url: &str, dead_letter: crate::QueueMessage) -> bool {
-        match self.send(url, vec![dead_letter]).await {
+    pub(crate) async fn dead_letter(&self, url: &str, dead_letter: Result<QueueMessage, Unsendable>) -> bool {
+        let sent = match dead_letter {
+            Ok(dead_letter) => self.send(url, vec![dead_letter]).await,
+            Err(why) => Err(QueueError::refused(url, why)),
+        };
+        match sent {
             Ok(()) => true,
             Err(error) => {
                 tracing::warn!("not dead-lettered: {}", Chain(&error));

@@ -47,7 +47,7 @@ where
     let without_id = u32::try_from(unlisted.len()).unwrap_or(u32::MAX);
     let processed = process_batch(handler, services, messages, ordered, budget);
     // Concurrently: a dead-letter queue that does not answer must not use up the messages' time.
-    let dead_lettered = dead_letter(unlisted, &queue_arn, handler, services, invocation);
+    let dead_lettered = dead_letter(unlisted, &queue_arn, ordered, handler, services, invocation);
     let (report, dead_lettered) = join(processed, dead_lettered).await;
     // The clock of the verdicts, which never runs backwards.
     let delays = answer::delays(budget.now(), receipt_handles, &report.verdicts);

@@ -84,6 +84,7 @@ impl Triage {
 pub(crate) async fn dead_letter<H: Handler, S: Store<Write = H::Write>, Q: Queues>(
     unlisted: Vec<Odd>,
     queue_arn: &str,
+    ordered: bool,
     handler: &Arc<H>,
     services: &Services<S, Q>,
     invocation: &Invocation,
@@ -95,7 +96,9 @@ pub(crate) async fn dead_letter<H: Handler, S: Store<Write = H::Write>, Q: Queue
             host_trace: invocation.trace.clone(),
             ..unidentified(odd, queue_arn)
         };
-        let sent = message.dead_letter(&why, handler, services, &invocation.budget).await;
+        let sent = message
+            .dead_letter(&why, ordered, handler, services, &invocation.budget)
+            .await;
         tracing::error!(deadLettered = sent, "rejected: {why}");
         if !sent {
             lost = Err(format!(

@@ -13,10 +13,10 @@ use crate::Attribute;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Original {
-    /// Its message ID.
+    /// Its message ID, the first one if it was sent again more than once. If it had none, one that its dead letter got.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_id: Option<String>,
-    /// The key of its work without the namespace, if a function has decided it.
+    /// The key of its work without the namespace, if a function has decided it, and it is not the message ID.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// The deduplication ID that its producer set.

@@ -127,6 +127,53 @@ async fn a_deduplication_id_survives_a_redrive() {
     assert!(is_completed(&services, "g d-1"));
 }
 
+/// A function that is deployed with the wrong envelope can't decide the key of a notification: its message ID is no key.
+#[tokio::test]
+async fn a_fixed_function_decides_the_key_of_a_redriven_message() {
+    let services = with_dead_letter_queue();
+    let notification = |id| one(STANDARD, Message::new(id, notification("n-1", Action::Write)));
+    let batches = ["m-1", "m-2"].map(notification);
+    assert_eq!(committed::<kind::Claiming>(&services, batches).await, 0);
+    let redriven = services.queues().sent(DLQ).into_iter().zip(["m-3", "m-4"]);
+    let redriven = redriven.map(|(dead_letter, id)| one(STANDARD, Message::redriven(id, dead_letter)));
+    assert_eq!(committed::<kind::Sns>(&services, redriven).await, 1);
+    assert!(is_completed(&services, "n-1"));
+}
+
+#[tokio::test]
+async fn a_malformed_body_does_not_hide_the_deduplication_id() {
+    let services = with_dead_letter_queue();
+    let message = |id: &str, body: &str| {
+        let message = Message::new(id, body).group("g").deduplication_id("d-1");
+        one(FIFO, message)
+    };
+    assert_eq!(
+        committed::<kind::Deduplication>(&services, [message("m-1", "{")]).await,
+        0
+    );
+    let [mut dead_letter] = services.queues().sent(DLQ).try_into().unwrap();
+    // As after an upgrade that can read the body.
+    dead_letter.body = body(Action::Write);
+    let redriven = one(FIFO, Message::redriven("m-2", dead_letter));
+    let repetition = message("m-3", &body(Action::Write));
+    assert_eq!(
+        committed::<kind::Deduplication>(&services, [redriven, repetition]).await,
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_second_dead_letter_states_the_first_message_id() {
+    let services = with_dead_letter_queue();
+    let first = one(STANDARD, Message::new("m-1", body(Action::Permanent)));
+    committed::<kind::OneStep>(&services, [first]).await;
+    let dead_letter = services.queues().sent(DLQ).remove(0);
+    let redriven = one(STANDARD, Message::redriven("m-2", dead_letter));
+    committed::<kind::OneStep>(&services, [redriven]).await;
+    let again = original(&services.queues().sent(DLQ)[1]);
+    assert_eq!((again.message_id.as_deref(), again.key), (Some("m-1"), None));
+}
+
 #[tokio::test]
 async fn a_lost_deduplication_id_is_not_stated_as_the_original() {
     let services = with_dead_letter_queue();
