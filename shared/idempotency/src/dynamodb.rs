@@ -5,6 +5,7 @@ mod failure;
 #[cfg(test)]
 mod golden;
 mod item;
+mod map;
 mod operate;
 mod refused;
 mod size;

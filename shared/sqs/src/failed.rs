@@ -1,5 +1,6 @@
 //! What a failed batch request means for its entries.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use aws::service_error;
@@ -49,26 +50,28 @@ impl Failed {
         }
     }
 
-    /// An error if some entries failed: a batch request succeeds as a whole even then. If SQS refuses one of them for good,
-    /// another try can't help.
-    pub(crate) fn entries(entries: &[BatchResultErrorEntry]) -> Result<(), Self> {
-        let passes = |entry: &BatchResultErrorEntry| {
-            (!entry.sender_fault() || is_throttled(entry.code())).then(|| entry.id().parse().ok())?
-        };
-        let refused = entries.iter().find(|entry| passes(entry).is_none());
-        let Some(first) = refused.or(entries.first()) else {
+    /// An error unless SQS names each of the entries as successful: a batch request succeeds even if entries fail. If SQS
+    /// refuses one of them for good, another try can't help.
+    pub(crate) fn entries<'a>(
+        entries: usize,
+        successful: impl Iterator<Item = &'a str>,
+        failed: &[BatchResultErrorEntry],
+    ) -> Result<(), Self> {
+        let succeeded: HashSet<usize> = successful.filter_map(|id| id.parse().ok()).collect();
+        let unsent: Vec<usize> = (0..entries).filter(|entry| !succeeded.contains(entry)).collect();
+        if unsent.is_empty() {
             return Ok(());
-        };
-        let why = first.message().unwrap_or(first.code());
-        let mut unsent: Vec<usize> = entries
+        }
+        let refused = failed
             .iter()
-            .filter_map(passes)
-            .filter(|_| refused.is_none())
-            .collect();
-        unsent.sort_unstable();
+            .find(|entry| entry.sender_fault() && !is_throttled(entry.code()));
+        let why = refused.or(failed.first());
+        let why = why.map_or("the reply does not name them", |entry| {
+            entry.message().unwrap_or(entry.code())
+        });
         Err(Self {
-            why: format!("{} refused, the first because: {why}", entries.len()).into(),
-            unsent,
+            why: format!("{} refused, the first because: {why}", unsent.len()).into(),
+            unsent: unsent.into_iter().filter(|_| refused.is_none()).collect(),
         })
     }
 
@@ -163,8 +166,12 @@ mod tests {
 
     #[test]
     fn of_the_entries_only_those_that_failed_are_sent_again() {
-        let failed = |entries: &[BatchResultErrorEntry]| {
-            let error = Failed::entries(entries).unwrap_err().into_error("q", 10..20, 25);
+        let failed = |failed: &[BatchResultErrorEntry]| {
+            let ids: Vec<_> = (0..10).map(|id: usize| id.to_string()).collect();
+            let is_failed = |id: &&str| failed.iter().any(|entry| entry.id() == *id);
+            let successful = ids.iter().map(String::as_str).filter(|id| !is_failed(id));
+            let error = Failed::entries(10, successful, failed).unwrap_err();
+            let error = error.into_error("q", 10..20, 25);
             (error.unsent, error.why.to_string())
         };
         let busy = [entry("7", false, "InternalError"), entry("2", true, "RequestThrottled")];
@@ -178,6 +185,18 @@ mod tests {
         ];
         let why = "2 refused, the first because: InvalidMessageContents".to_owned();
         assert_eq!(failed(&refused), (vec![], why));
-        assert!(Failed::entries(&[]).is_ok());
+    }
+
+    /// An entry is sent only if SQS confirms it.
+    #[test]
+    fn an_entry_that_the_reply_does_not_name_is_not_sent() {
+        assert!(Failed::entries(2, ["0", "1"].into_iter(), &[]).is_ok());
+        assert!(Failed::entries(0, [].into_iter(), &[]).is_ok());
+        let error = Failed::entries(2, ["1", "7", "x"].into_iter(), &[]).unwrap_err();
+        assert_eq!(error.unsent, [0]);
+        assert_eq!(
+            error.why.to_string(),
+            "1 refused, the first because: the reply does not name them"
+        );
     }
 }

@@ -33,7 +33,7 @@ impl Sqs {
 
 impl Queues for Sqs {
     async fn send(&self, queue_url: &str, messages: &[QueueMessage]) -> Result<(), QueueError> {
-        for request in requests(messages) {
+        for request in requests(messages, is_fifo(queue_url)) {
             let sent = self.send_batch(queue_url, &messages[request.clone()]).await;
             // The order is kept: what follows a request that failed is not sent before it.
             sent.map_err(|failed| failed.into_error(queue_url, request, messages.len()))?;
@@ -61,19 +61,29 @@ impl Sqs {
             .send()
             .await
             .map_err(|error| Failed::request(error, messages.len()))?;
-        Failed::entries(&sent.failed)
+        let successful = sent.successful.iter().map(|entry| entry.id.as_str());
+        Failed::entries(messages.len(), successful, &sent.failed)
     }
 }
 
 /// Splits messages, in order, so that each part fits a request.
-fn requests(messages: &[QueueMessage]) -> Vec<Range<usize>> {
+///
+/// A request to a FIFO queue has one message of each group. SQS may fail one entry of a request and accept those after it,
+/// and sent again the one would arrive behind messages of its group.
+fn requests(messages: &[QueueMessage], fifo: bool) -> Vec<Range<usize>> {
     let mut requests: Vec<Range<usize>> = Vec::new();
     let mut bytes = 0;
     for (position, message) in messages.iter().enumerate() {
         bytes += message.bytes();
-        match requests.last_mut() {
-            Some(request) if request.len() < MAX_ENTRIES && bytes <= MAX_REQUEST_BYTES => request.end += 1,
-            _ => {
+        let fits = |request: &Range<usize>| {
+            let before = &messages[request.clone()];
+            before.len() < MAX_ENTRIES
+                && bytes <= MAX_REQUEST_BYTES
+                && !(fifo && before.iter().any(|other| other.group == message.group))
+        };
+        match requests.last_mut().filter(|request| fits(request)) {
+            Some(request) => request.end += 1,
+            None => {
                 bytes = message.bytes();
                 requests.push(position..position + 1);
             }
@@ -154,9 +164,20 @@ mod tests {
 
     #[test]
     fn a_request_holds_ten_messages_and_one_mebibyte_in_order() {
-        let split = |bytes: &[usize]| requests(&bytes.iter().copied().map(sized).collect::<Vec<_>>());
+        let split = |bytes: &[usize]| requests(&bytes.iter().copied().map(sized).collect::<Vec<_>>(), false);
         assert_eq!(split(&[1; 25]), [0..10, 10..20, 20..25]);
         assert_eq!(split(&[600_000, 400_000, 60_000, 1]), [0..2, 2..4]);
         assert!(split(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_request_to_a_fifo_queue_has_one_message_of_each_group() {
+        let in_group = |group: &str| QueueMessage {
+            group: Some(group.to_owned()),
+            ..sized(1)
+        };
+        let messages = ["a", "b", "a", "a", "c", "b"].map(in_group);
+        assert_eq!(requests(&messages, true), [0..2, 2..3, 3..6]);
+        assert_eq!(requests(&messages, false), [0..6]);
     }
 }

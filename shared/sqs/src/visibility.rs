@@ -57,7 +57,8 @@ impl Sqs {
                 .set_entries(Some(entries));
             let changed = request.send().await;
             let changed = changed.map_err(|error| Failed::request(error, count))?;
-            Failed::entries(&changed.failed)
+            let successful = changed.successful.iter().map(|entry| entry.id.as_str());
+            Failed::entries(count, successful, &changed.failed)
         };
         let changed: Result<(), Failed> = changed.await;
         changed.map_err(|failed| failed.into_error(queue_arn, 0..count, count))

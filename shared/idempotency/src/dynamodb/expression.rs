@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::item::{EXPIRATION, FINGERPRINT, ID, LEASE_END, OWNER, STATUS};
+use super::map::map;
 use crate::{Attempt, Condition, OwnerToken, Status, Timestamp};
 
 /// A condition expression with its names and values.
@@ -26,10 +27,10 @@ impl Expression {
 }
 
 fn free(attempt: &Attempt) -> Expression {
-    let mut values = HashMap::from([
-        (":now_seconds".to_owned(), number(attempt.now().seconds())),
-        (":now_millis".to_owned(), number(attempt.now().millis())),
-        (":in_progress".to_owned(), text(Status::InProgress.word())),
+    let mut values = map([
+        (":now_seconds", number(attempt.now().seconds())),
+        (":now_millis", number(attempt.now().millis())),
+        (":in_progress", text(Status::InProgress.word())),
     ]);
     let same_payload = match attempt.fingerprint() {
         Some(fingerprint) => {
@@ -43,7 +44,7 @@ fn free(attempt: &Attempt) -> Expression {
             "attribute_not_exists({ID}) OR {EXPIRATION} < :now_seconds \
              OR (#status = :in_progress AND {LEASE_END} < :now_millis{same_payload})"
         ),
-        names: HashMap::from([("#status".to_owned(), STATUS.to_owned())]),
+        names: map([("#status", STATUS.to_owned())]),
         values,
     }
 }
@@ -51,13 +52,10 @@ fn free(attempt: &Attempt) -> Expression {
 fn held(owner: &OwnerToken) -> Expression {
     Expression {
         text: "#owner = :owner AND #status = :in_progress".to_owned(),
-        names: HashMap::from([
-            ("#owner".to_owned(), OWNER.to_owned()),
-            ("#status".to_owned(), STATUS.to_owned()),
-        ]),
-        values: HashMap::from([
-            (":owner".to_owned(), text(owner.as_str())),
-            (":in_progress".to_owned(), text(Status::InProgress.word())),
+        names: map([("#owner", OWNER.to_owned()), ("#status", STATUS.to_owned())]),
+        values: map([
+            (":owner", text(owner.as_str())),
+            (":in_progress", text(Status::InProgress.word())),
         ]),
     }
 }

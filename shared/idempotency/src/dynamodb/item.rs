@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use super::map::map;
 use crate::{Key, OutgoingMessage, OwnerToken, Record, Status, StoreError, Timestamp};
 
 /// A DynamoDB item: attribute names and values.
@@ -25,7 +26,7 @@ pub(super) const REASON: &str = "reason";
 pub(super) fn of(key: &Key, record: &Record) -> Item {
     let text = |value: &str| Some(AttributeValue::S(value.to_owned()));
     let number = |value: u64| Some(AttributeValue::N(value.to_string()));
-    [
+    let attributes = [
         (ID, text(key.record_id())),
         (STATUS, text(record.status.word())),
         (OWNER, record.owner.as_ref().and_then(|owner| text(owner.as_str()))),
@@ -35,10 +36,8 @@ pub(super) fn of(key: &Key, record: &Record) -> Item {
         (DATA, record.data.as_deref().and_then(text)),
         (OUTGOING, written(&record.outgoing).as_deref().and_then(text)),
         (REASON, record.reason.as_deref().and_then(text)),
-    ]
-    .into_iter()
-    .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-    .collect()
+    ];
+    map(attributes.into_iter().filter_map(|(name, value)| Some((name, value?))))
 }
 
 impl Record {

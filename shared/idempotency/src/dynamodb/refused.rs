@@ -28,12 +28,12 @@ pub(super) fn why_cancelled(
     change: &Change<'_, DynamoDbWrite>,
     cancelled: &TransactionCanceledException,
 ) -> Option<Result<Answer, StoreError>> {
-    let mut reasons = cancelled.cancellation_reasons().iter();
+    let mut in_order = cancelled.cancellation_reasons().iter();
     let failed = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
-    if let Some(record) = reasons.next().filter(|reason| failed(reason)) {
+    if let Some(record) = in_order.next().filter(|reason| failed(reason)) {
         return Some(why(change, record.item()));
     }
-    let refused = change.writes.iter().zip(reasons).enumerate();
+    let refused = change.writes.iter().zip(in_order).enumerate();
     let refused = refused.filter_map(|(position, (write, reason))| match reason.code() {
         Some("ConditionalCheckFailed") => Some(write.refusal(reason.item())),
         // For example an item that would exceed its limit: it would be refused again.
@@ -48,17 +48,16 @@ pub(super) fn why_cancelled(
         return Some(Ok(Answer::WriteRefused(refusal)));
     }
     // Each means that nothing was applied, and that it may be in a moment.
-    let passing = |reason: &CancellationReason| {
-        matches!(
-            reason.code(),
-            Some("TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
-        )
+    let any = |codes: &[&str]| {
+        let reasons = cancelled.cancellation_reasons().iter();
+        let mut codes_of_reasons = reasons.filter_map(|reason| reason.code());
+        codes_of_reasons.any(|code| codes.contains(&code))
     };
-    cancelled
-        .cancellation_reasons()
-        .iter()
-        .any(passing)
-        .then(|| Err(conflict(change.key)))
+    if any(&["ThrottlingError", "ProvisionedThroughputExceeded"]) {
+        // The table that is throttled may be one of the writes'.
+        return Some(Err(StoreError::Throttled(reasons(change, cancelled).into())));
+    }
+    any(&["TransactionConflict"]).then(|| Err(conflict(change.key)))
 }
 
 /// The reasons of a cancelled transaction, each with its item; the SDK shows the codes alone.
@@ -82,4 +81,44 @@ pub(super) fn reasons(change: &Change<'_, DynamoDbWrite>, cancelled: &Transactio
 /// A write by its position among the completion's, counted from zero, and its table.
 fn named(position: usize, write: &DynamoDbWrite) -> String {
     format!("write {position} (table {})", write.table())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Attempt, Condition, Key, Timestamp};
+
+    /// What a transaction means that was cancelled for these reasons, one for each action.
+    fn cancelled(codes: &[&str]) -> Option<StoreError> {
+        let now = Timestamp::from_millis(1_700_000_000_000);
+        let attempt = Attempt::new(Key::new("n", "k").unwrap(), now, now);
+        let change = Change {
+            key: attempt.key(),
+            condition: Condition::Free(&attempt),
+            record: None,
+            writes: &[],
+        };
+        let reasons = codes
+            .iter()
+            .map(|code| CancellationReason::builder().code(*code).build());
+        let cancelled = TransactionCanceledException::builder().set_cancellation_reasons(Some(reasons.collect()));
+        why_cancelled(&change, &cancelled.build()).map(Result::unwrap_err)
+    }
+
+    /// A table without capacity is no conflict: its alarm and its fix are others.
+    #[test]
+    fn a_throttled_transaction_is_throttled_and_no_conflict() {
+        for code in ["ThrottlingError", "ProvisionedThroughputExceeded"] {
+            let error = cancelled(&["TransactionConflict", code]).unwrap();
+            let StoreError::Throttled(why) = &error else {
+                panic!("{error:?}");
+            };
+            assert!(why.to_string().starts_with("the record: TransactionConflict"), "{why}");
+        }
+        assert!(matches!(
+            cancelled(&["None", "TransactionConflict"]),
+            Some(StoreError::Conflict { .. })
+        ));
+        assert!(cancelled(&["None", "UnknownCode"]).is_none());
+    }
 }
