@@ -222,8 +222,15 @@ pub fn no_answer(endpoint: &str, error: &(dyn std::error::Error + 'static)) -> S
 
 /// The credentials in the environment, which another endpoint may check.
 pub(crate) fn credentials() -> impl Iterator<Item = (String, String)> {
-    let names = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
-    names
-        .into_iter()
-        .filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)))
+    set(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
+}
+
+/// The files of certificate authorities in the environment: functions are behind the same proxy as this process.
+pub(crate) fn authorities() -> impl Iterator<Item = (String, String)> {
+    set(["AWS_CA_BUNDLE", "SSL_CERT_FILE"])
+}
+
+fn set<const N: usize>(names: [&str; N]) -> impl Iterator<Item = (String, String)> {
+    let variable = |name: &str| Some((name.to_owned(), env::var(name).ok()?));
+    names.into_iter().filter_map(variable)
 }
