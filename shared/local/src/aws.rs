@@ -213,10 +213,14 @@ where
 
 /// Why a service gave no answer: the innermost cause, and what to do.
 pub fn no_answer(endpoint: &str, error: &(dyn std::error::Error + 'static)) -> String {
+    let cause = cli::innermost(error);
+    // These state themselves what to do.
+    if cause.is::<::aws::CertificateError>() || cause.is::<::aws::RootsError>() {
+        return format!("no answer from {endpoint}: {cause}");
+    }
     format!(
-        "no answer from {endpoint} ({}): start the stack with `cargo run -p local -- up`, or name another with \
-         --endpoint-url",
-        cli::innermost(error)
+        "no answer from {endpoint} ({cause}): start the stack with `cargo run -p local -- up`, or name another with \
+         --endpoint-url"
     )
 }
 
