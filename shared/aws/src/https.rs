@@ -3,6 +3,7 @@
 //! rustls with *ring*, compiled-in root certificates, HTTP/1.1. The SDK's own client accepts root certificates only as PEM,
 //! and would parse them at each start.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
@@ -15,29 +16,72 @@ use aws_smithy_types::body::SdkBody;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector as TcpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::connector::Connector;
+use crate::roots::{RootsError, files, roots};
 
 /// A client for `http` and `https` URLs that keeps its connections open.
-pub type HttpsClient = Client<hyper_rustls::HttpsConnector<TcpConnector>, SdkBody>;
+pub type HttpsClient = Client<Connector, SdkBody>;
 
 /// A connection attempt that takes longer fails.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A client whose only timeout is one second for a connection attempt. The caller sets the others.
-#[expect(clippy::expect_used, reason = "its message says why it can't happen")]
+///
+/// If [`load_roots`] fails, so does every connection to an `https` URL.
 pub fn https_client() -> HttpsClient {
     let mut tcp = TcpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    let tls = tls();
     let https = hyper_rustls::HttpsConnectorBuilder::new()
-        .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())
-        .expect("ring offers the TLS versions that are on by default")
+        .with_tls_config(tls.config.clone())
         .https_or_http()
         .enable_http1()
         .wrap_connector(tcp);
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
-        .build(https)
+        .build(Connector {
+            https,
+            roots: tls.roots.clone(),
+        })
+}
+
+/// Loads the root certificates for all clients of this process, unless that is done: those compiled in and, in addition, those
+/// in the PEM files that `AWS_CA_BUNDLE` and `SSL_CERT_FILE` name. No file is read if neither is set.
+///
+/// A program calls it at its start, so that a wrong file is reported there.
+///
+/// # Errors
+///
+/// [`RootsError`] if a file can't be read, holds no certificate, or holds something that is none.
+pub fn load_roots() -> Result<(), RootsError> {
+    tls().roots.clone()
+}
+
+/// What all clients of a process share.
+struct Tls {
+    config: ClientConfig,
+    roots: Result<(), RootsError>,
+}
+
+#[expect(clippy::expect_used, reason = "its message says why it can't happen")]
+fn tls() -> &'static Tls {
+    static TLS: OnceLock<Tls> = OnceLock::new();
+    TLS.get_or_init(|| {
+        let (trusted, roots) = match roots(files()) {
+            Ok(trusted) => (trusted, Ok(())),
+            Err(error) => (RootCertStore::empty(), Err(error)),
+        };
+        let config = ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+            .with_safe_default_protocol_versions()
+            .expect("ring offers the TLS versions that are on by default")
+            .with_root_certificates(trusted)
+            .with_no_client_auth();
+        Tls { config, roots }
+    })
 }
 
 /// Adapts the client to the SDK.

@@ -38,6 +38,8 @@ where
 enum StartError {
     #[error(transparent)]
     Setting(#[from] SettingError),
+    #[error(transparent)]
+    Roots(#[from] aws::RootsError),
     #[error("environment variable {TABLE}: table {0} can't be used")]
     Table(String, #[source] StoreError),
     #[error("the Lambda runtime ended")]
@@ -67,6 +69,8 @@ async fn start<H: Handler>(handler: impl FnOnce() -> Result<H, SettingError>) ->
 where
     DynamoDbStore: StoreFor<H::Write>,
 {
+    // First: the handler may have a client of its own.
+    aws::load_roots()?;
     let handler = &Arc::new(handler()?);
     let table = host::table(TABLE)?;
     let keys = KEYS.into_iter().filter(|_| !aws::uses_container_credentials());

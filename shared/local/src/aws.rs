@@ -213,17 +213,28 @@ where
 
 /// Why a service gave no answer: the innermost cause, and what to do.
 pub fn no_answer(endpoint: &str, error: &(dyn std::error::Error + 'static)) -> String {
+    let cause = cli::innermost(error);
+    // These state themselves what to do.
+    if cause.is::<::aws::CertificateError>() || cause.is::<::aws::RootsError>() {
+        return format!("no answer from {endpoint}: {cause}");
+    }
     format!(
-        "no answer from {endpoint} ({}): start the stack with `cargo run -p local -- up`, or name another with \
-         --endpoint-url",
-        cli::innermost(error)
+        "no answer from {endpoint} ({cause}): start the stack with `cargo run -p local -- up`, or name another with \
+         --endpoint-url"
     )
 }
 
 /// The credentials in the environment, which another endpoint may check.
 pub(crate) fn credentials() -> impl Iterator<Item = (String, String)> {
-    let names = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
-    names
-        .into_iter()
-        .filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)))
+    set(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
+}
+
+/// The files of certificate authorities in the environment: functions are behind the same proxy as this process.
+pub(crate) fn authorities() -> impl Iterator<Item = (String, String)> {
+    set(["AWS_CA_BUNDLE", "SSL_CERT_FILE"])
+}
+
+fn set<const N: usize>(names: [&str; N]) -> impl Iterator<Item = (String, String)> {
+    let variable = |name: &str| Some((name.to_owned(), env::var(name).ok()?));
+    names.into_iter().filter_map(variable)
 }

@@ -282,6 +282,7 @@ fn functions(
             ("AWS_ENDPOINT_URL_SQS".to_owned(), services.sqs.clone()),
             ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), services.dynamodb.clone()),
         ]);
+        environment.extend(aws::authorities());
         if overridden {
             environment.extend(aws::credentials());
         }

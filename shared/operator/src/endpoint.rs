@@ -74,7 +74,10 @@ impl EndpointArgs {
 async fn config(url: Option<&str>) -> Result<SdkConfig, String> {
     let config = match url {
         Some(url) if is_emulator(url) => emulator().await,
-        _ => aws::workstation_sdk_config().await,
+        _ => {
+            aws::load_roots().map_err(|error| error.to_string())?;
+            aws::workstation_sdk_config().await
+        }
     };
     if config.region().is_none() {
         return Err(

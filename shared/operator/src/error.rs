@@ -23,6 +23,10 @@ where
 {
     match (error, error.code()) {
         (_, Some(code)) => format!("{what}: {code}: {}", error.message().unwrap_or_default()),
+        // Of any server: that of the service, or one that credentials are fetched from.
+        (SdkError::DispatchFailure(_), _) if innermost(error).is::<aws::CertificateError>() => {
+            format!("{what}: {}", innermost(error))
+        }
         (SdkError::DispatchFailure(_), _) if causes(error).any(|cause| cause.is::<CredentialsError>()) => {
             no_credentials(&innermost(error).to_string())
         }

@@ -62,6 +62,30 @@ fn queue_that_is_no_url_ends_the_start_with_one_line() {
     }
 }
 
+/// As each request would fail otherwise, before any other setting is used.
+#[test]
+fn unusable_file_of_authorities_ends_the_start_with_one_line() {
+    let directory = env!("CARGO_MANIFEST_DIR");
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    for (variable, path, problem) in [
+        (
+            "AWS_CA_BUNDLE",
+            "/nowhere/ca.pem",
+            "can't be read: No such file or directory",
+        ),
+        ("SSL_CERT_FILE", directory, "can't be read: Is a directory"),
+        ("SSL_CERT_FILE", manifest, "holds no certificate: "),
+    ] {
+        let line = last_words(PLACE_ORDER.1, [(variable, path)]);
+        let message = line["message"].as_str().unwrap();
+        let expected = format!("environment variable {variable} names {path:?}, which {problem}");
+        assert!(message.starts_with(&expected), "{message}");
+        assert_eq!(line["level"], "ERROR");
+    }
+    let line = last_words(PLACE_ORDER.1, [("AWS_CA_BUNDLE", ""), ("SSL_CERT_FILE", "")]);
+    assert!(line["message"].as_str().unwrap().ends_with(" is not set"), "{line}");
+}
+
 /// As with SnapStart, and on ECS and EKS: the environment has no keys.
 #[test]
 fn credentials_come_from_the_endpoint_that_the_environment_names() {

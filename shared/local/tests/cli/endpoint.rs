@@ -26,6 +26,27 @@ fn without_a_stack_the_way_to_one_is_told_in_one_line() {
 }
 
 #[test]
+fn unusable_file_of_authorities_is_named_in_one_line() {
+    let directory = directory("authorities-file");
+    let body = file(&directory, "body.json", "{}");
+    let endpoint = "https://127.0.0.1:1";
+    for command in ["send", "invoke"] {
+        let mut local = local();
+        local.args([command, "orders", &body, "--endpoint-url", endpoint]);
+        let done = local.env("AWS_CA_BUNDLE", "/nowhere/ca.pem").output().unwrap();
+        let error = String::from_utf8(done.stderr).unwrap();
+        assert_eq!(done.status.code(), Some(1));
+        let expected = "environment variable AWS_CA_BUNDLE names \"/nowhere/ca.pem\", which can't be read: ";
+        assert!(
+            error.starts_with(&format!("error: no answer from {endpoint}: {expected}"))
+                && !error.contains("-p local")
+                && error.lines().count() == 1,
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn a_wrong_endpoint_in_the_environment_is_named() {
     let directory = directory("environment");
     let body = file(&directory, "body.json", "{}");

@@ -20,6 +20,8 @@ pub(crate) fn local() -> Command {
         "AWS_ENDPOINT_URL_LAMBDA",
         "AWS_REGION",
         "AWS_DEFAULT_REGION",
+        "AWS_CA_BUNDLE",
+        "SSL_CERT_FILE",
     ] {
         local.env_remove(variable);
     }

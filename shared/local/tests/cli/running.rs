@@ -137,6 +137,29 @@ fn prebuilt_binaries_are_run_or_named_if_missing() {
 }
 
 #[test]
+fn functions_get_the_authorities_of_the_workstation() {
+    let directory = directory("authorities");
+    let text = template(Some("work")) + "      Environment: {Variables: {SSL_CERT_FILE: /opt/own.pem}}\n";
+    let path = file(&directory, "template.yaml", &text);
+    file(&directory, "work/bootstrap", "");
+    let mut up = local();
+    up.env("AWS_CA_BUNDLE", "/etc/company.pem")
+        .env("SSL_CERT_FILE", "/etc/other.pem");
+    let up = Up::start_by(up, &path, &["--binaries", directory.to_str().unwrap()]);
+    let mut env = local();
+    let env = env
+        .args(["env", "work", "--endpoint-url", &up.endpoint])
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(env.stdout).unwrap();
+    let printed: Vec<_> = printed.lines().filter(|line| line.ends_with(".pem")).collect();
+    assert_eq!(
+        printed,
+        ["AWS_CA_BUNDLE=/etc/company.pem", "SSL_CERT_FILE=/opt/own.pem"]
+    );
+}
+
+#[test]
 fn env_prints_the_variables_a_process_needs() {
     let directory = directory("env");
     let variables = "      Environment: {Variables: {QUEUE: !Ref Queue, MOTTO: once is enough}}\n";

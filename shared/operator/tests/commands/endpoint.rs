@@ -144,6 +144,20 @@ async fn contradictory_settings_are_no_credentials_error() {
     is_one_line(&done(contradictory.spawn().unwrap()).await, expected);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn unusable_file_of_authorities_is_named_in_one_line() {
+    for arguments in [&["dlq", "list", DEAD][..], &["inspect", "n#k"]] {
+        for endpoint in [&[][..], &["--endpoint-url", "https://127.0.0.1:1"]] {
+            let mut command = operator(&[arguments, endpoint].concat());
+            command
+                .env("AWS_REGION", "eu-west-1")
+                .env("AWS_CA_BUNDLE", "/nowhere/ca.pem");
+            let expected = "error: environment variable AWS_CA_BUNDLE names \"/nowhere/ca.pem\", which can't be read: ";
+            is_one_line(&done(command.spawn().unwrap()).await, expected);
+        }
+    }
+}
+
 fn is_one_line(done: &Done, expected: &str) {
     assert!(
         done.code == Some(1) && done.err.starts_with(expected) && done.err.lines().count() == 1,
