@@ -18,24 +18,22 @@ pub(crate) fn outcome(status: StatusCode, headers: &HeaderMap) -> Result<Complet
     match retry_after(headers, SystemTime::now()) {
         _ if status.is_success() => Ok(Completion::new()),
         Some(delay) if busy => Err(Failure::retry_after(delay, answer)),
-        _ if status.is_client_error() && !is_transient(status) => Err(Failure::permanent(answer)),
+        _ if is_about_the_notification(status) => Err(Failure::permanent(answer)),
         _ => Err(Failure::retry(answer)),
     }
 }
 
-/// Whether another attempt may get another answer
-/// ([RFC 9110, section 15.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.5)).
-fn is_transient(status: StatusCode) -> bool {
+/// Whether the status refuses this notification itself: its format, its length, its meaning.
+///
+/// These are [registered](https://www.iana.org/assignments/http-status-codes) client errors. The others are about our access
+/// (401, 402, 403, 407), about what is deployed at the URL (404, 405, 410, 421, 426), or about the moment (408, 409, 423, 424,
+/// 425, 429). A receiver answers 409 while it processes an earlier attempt with the same key
+/// (<https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header>, section 2.7). Codes that are not
+/// registered are mostly about sessions, certificates and connections, such as 419, 495 and 499.
+fn is_about_the_notification(status: StatusCode) -> bool {
     matches!(
         status.as_u16(),
-        // Our access, which someone can restore: credentials, payment, permission, proxy.
-        401 | 402 | 403 | 407
-        // What is deployed at the URL: nothing, not this method, no longer, another server, another protocol.
-        | 404 | 405 | 410 | 421 | 426
-        // This moment: too slow, locked, dependent on another, too early, too often. A receiver answers 409 while it processes
-        // an earlier attempt with the same key
-        // (https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header, section 2.7).
-        | 408 | 409 | 423 | 424 | 425 | 429
+        400 | 406 | 411 | 412 | 413 | 414 | 415 | 416 | 417 | 418 | 422 | 428 | 431 | 451
     )
 }
 
@@ -85,7 +83,7 @@ mod tests {
 
     #[test]
     fn status_about_the_notification_is_a_permanent_failure() {
-        for status in [400, 406, 411, 413, 414, 415, 417, 418, 422, 428, 431, 451, 499] {
+        for status in [400, 406, 411, 412, 413, 414, 415, 416, 417, 418, 422, 428, 431, 451] {
             assert!(outcome_of(status, Some("7")).unwrap_err().is_permanent(), "{status}");
         }
     }
@@ -93,7 +91,10 @@ mod tests {
     #[test]
     fn status_about_access_deployment_or_moment_is_a_retry() {
         let client = [401, 402, 403, 404, 405, 407, 408, 409, 410, 421, 423, 424, 425, 426];
-        for status in client.into_iter().chain([100, 301, 302, 308, 500, 501, 502, 504, 520]) {
+        // Not registered: session expired, login timeout, certificate required, invalid token, connection closed.
+        let unregistered = [419, 440, 495, 496, 498, 499];
+        let others = [100, 301, 302, 308, 500, 501, 502, 504, 520];
+        for status in client.into_iter().chain(unregistered).chain(others) {
             let failure = outcome_of(status, Some("7")).unwrap_err();
             assert!(!failure.is_permanent() && failure.delay().is_none(), "{status}");
         }

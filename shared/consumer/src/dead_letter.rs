@@ -13,6 +13,7 @@ use crate::limits::Unsendable;
 use crate::{Delivery, Limits, QueueMessage};
 
 pub use format::{Malformed, Original, Rejection};
+pub(crate) use pack::escaped;
 pub use pack::{Unpacked, pack};
 
 /// Message attribute: the key of the message's work, without the namespace, as the producer states it.

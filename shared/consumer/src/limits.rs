@@ -34,8 +34,10 @@ pub(crate) enum Unsendable {
     Attributes { has: usize, most: usize },
     #[error("body and attributes take {has} bytes of at most {most}")]
     Size { has: usize, most: usize },
-    #[error("it needs a message group with a name that the queue accepts")]
+    #[error("its message group has a name that the queue does not accept")]
     Group,
+    #[error("it has no message group, and the queue is ordered (FIFO)")]
+    NoGroup,
 }
 
 impl Limits {
@@ -56,8 +58,10 @@ impl Limits {
         for (name, value) in &message.attributes {
             self.check_attribute(name, value)?;
         }
-        if !message.group.as_deref().map_or(!self.ordered, self.group) {
-            return Err(Unsendable::Group);
+        match message.group.as_deref() {
+            None if self.ordered => return Err(Unsendable::NoGroup),
+            Some(group) if !(self.group)(group) => return Err(Unsendable::Group),
+            _ => {}
         }
         match message.bytes() {
             has if has > self.message_bytes => Err(Unsendable::Size {

@@ -46,7 +46,9 @@ impl Outgoing {
 fn check(messages: &[(&str, QueueMessage)], queues: &impl Queues) -> Result<(), Failure> {
     for (position, (queue, message)) in messages.iter().enumerate() {
         let checked = queues.limits(queue).check(message);
-        checked.map_err(|why| Failure::permanent(format!("outgoing message {position} can't be sent: {why}")))?;
+        checked.map_err(|why| {
+            Failure::permanent(format!("outgoing message {position} can't be sent to {queue}: {why}"))
+        })?;
     }
     Ok(())
 }
@@ -131,7 +133,9 @@ mod tests {
             let messages = [OutgoingMessage::new("q", "fine").with_key("k"), message.with_key("k")];
             let failure = check(&queue_messages(&messages, None), &MemoryQueues::new()).unwrap_err();
             assert!(failure.is_permanent());
-            failure.to_string().replace("outgoing message 1 can't be sent: ", "")
+            let failure = failure.to_string();
+            let why = failure.strip_prefix("outgoing message 1 can't be sent to q").unwrap();
+            why.trim_start_matches(".fifo").trim_start_matches(": ").to_owned()
         };
         let fine = || OutgoingMessage::new("q", "fine");
         assert_eq!(why(OutgoingMessage::new("q", "")), "its body is empty");
@@ -143,8 +147,8 @@ mod tests {
             why(OutgoingMessage::new("q", "x".repeat(MAX_MESSAGE_BYTES)))
                 .starts_with("body and attributes take 1048597 bytes")
         );
-        assert!(why(OutgoingMessage::new("q.fifo", "fine")).starts_with("it needs a message group"));
-        assert!(why(fine().with_group("")).starts_with("it needs a message group"));
+        assert!(why(OutgoingMessage::new("q.fifo", "fine")).starts_with("it has no message group, and"));
+        assert!(why(fine().with_group("")).starts_with("its message group has a name"));
         assert!(why(fine().with_attribute("", "v")).contains("\"\""));
         assert!(why(fine().with_attribute("x", "")).contains("\"x\""));
         let ten = (0..10).fold(fine(), |message, n| message.with_attribute(format!("a{n}"), "v"));

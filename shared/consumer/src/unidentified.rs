@@ -15,8 +15,11 @@ use crate::{Attribute, Budget, Failure, Handler, Limits, QueueMessage, Queues, S
 /// IDs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Unidentified {
-    /// The body, or all that was received.
+    /// The body. Empty: there is none.
     pub body: String,
+    /// All that was received, as JSON. It is sent instead if the dead-letter queue does not accept the body with its
+    /// attributes.
+    pub record: String,
     /// The message attributes.
     pub attributes: BTreeMap<String, Attribute>,
     /// The message group, if it is known.
@@ -78,7 +81,14 @@ impl Unidentified {
             deduplication_id: Some(id),
             trace_header: self.host_trace.as_deref().map(str::to_owned),
         };
-        dead_letter::fit(message, original, rejection, limits)
+        let record = QueueMessage {
+            body: dead_letter::escaped(&self.record, limits),
+            attributes: BTreeMap::new(),
+            group: message.group.clone().filter(|group| (limits.group)(group)),
+            ..message.clone()
+        };
+        dead_letter::fit(message, original.clone(), rejection.clone(), limits)
+            .or_else(|_| dead_letter::fit(record, original, rejection, limits))
     }
 }
 
@@ -117,6 +127,7 @@ mod tests {
         let budget = Budget::new(now, now.plus(Duration::from_secs(10)));
         let message = Unidentified {
             body: body.to_owned(),
+            record: format!("{{\"body\":{body:?}}}"),
             ..Unidentified::default()
         };
         let handler = Arc::new(Holding::<HOLD>);
@@ -154,7 +165,6 @@ mod tests {
     async fn the_reason_has_what_room_the_message_leaves() {
         let services = services();
         let most = services.queues().limits("dlq.fifo").message_bytes;
-        assert!(dead_letter::<false>(&services, false, "").await == false);
         assert!(dead_letter::<false>(&services, false, "{}").await);
         let sent = services.queues().sent("dlq.fifo").remove(0);
         assert!(text(&sent, FAILURE).contains("why"));
@@ -163,5 +173,27 @@ mod tests {
         assert!(!dead_letter::<false>(&services, false, &"x".repeat(room + 3)).await);
         let sent = services.queues().sent("dlq.fifo").remove(1);
         assert!(text(&sent, FAILURE).contains("\"wh\""), "{}", text(&sent, FAILURE));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_no_queue_accepts_is_sent_as_the_record() {
+        let services = services();
+        for body in ["", "a\u{fffe}b"] {
+            let message = Unidentified {
+                body: body.to_owned(),
+                record: serde_json::json!({ "body": body }).to_string(),
+                attributes: [("a".to_owned(), Attribute::string("v"))].into(),
+                group: Some("g".to_owned()),
+                ..Unidentified::default()
+            };
+            let limits = Limits {
+                character: |character| character != '\u{fffe}',
+                ..services.queues().limits("dlq.fifo")
+            };
+            let sent = message.into_dead_letter("n", "why", &limits).unwrap();
+            let read: serde_json::Value = serde_json::from_str(&sent.body).unwrap();
+            assert_eq!((read["body"].as_str(), sent.group.as_deref()), (Some(body), Some("g")));
+            assert!(sent.body.is_ascii() && !sent.attributes.contains_key("a"), "{sent:?}");
+        }
     }
 }

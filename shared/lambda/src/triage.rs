@@ -113,15 +113,17 @@ fn unidentified(odd: Odd, queue_arn: &str) -> Unidentified {
     let queue = odd
         .queue
         .or_else(|| (!queue_arn.is_empty()).then(|| queue_arn.to_owned()));
-    let (body, attributes) = match odd.content {
-        Content::Message(mut record) => match record.body.take() {
-            Some(body) if !body.is_empty() => (body, attributes(record.message_attributes)),
-            _ => (serde_json::to_string(&record).unwrap_or_default(), Default::default()),
-        },
-        Content::Json(record) => (record, Default::default()),
+    let (record, body, attributes) = match odd.content {
+        Content::Message(record) => (
+            serde_json::to_string(&record).unwrap_or_default(),
+            record.body.unwrap_or_default(),
+            attributes(record.message_attributes),
+        ),
+        Content::Json(record) => (record, String::new(), Default::default()),
     };
     Unidentified {
         body,
+        record,
         attributes,
         group: odd.group,
         queue,

@@ -49,10 +49,13 @@ async fn unsendable_confirmation_rejects_its_order_uncommitted() {
     // The body escapes this character. SQS refuses it in the key of the confirmation, which is an attribute.
     let messages = [("m-1", order("o-\u{1}", "ada", 700)), ("m-2", order("o-2", "ada", 50))];
     assert_eq!(stack.invoke("place-order", &messages).await, [""; 0]);
-    let why = "outgoing message 0 can't be sent: \
-               attribute IdempotencyKey contains characters that the queue does not accept";
-    assert_eq!(stack.record("place-order", "m-1"), Some(Record::rejected(why)));
-    let dead_letter = DeadLetter::sent("place-order", "m-1", why);
+    let why = format!(
+        "outgoing message 0 can't be sent to {}/000000000000/notifications: \
+         attribute IdempotencyKey contains characters that the queue does not accept",
+        stack.stack.endpoint()
+    );
+    assert_eq!(stack.record("place-order", "m-1"), Some(Record::rejected(&why)));
+    let dead_letter = DeadLetter::sent("place-order", "m-1", &why);
     assert_eq!(stack.dead_letter("orders", "m-1"), Some(dead_letter));
     assert_eq!(orders(&stack), ["o-2"]);
     assert_eq!(totals(&stack), [("ada".to_owned(), 50)].into());

@@ -102,8 +102,13 @@ pub fn pack(
     attributes
 }
 
-/// JSON as an attribute's value. Characters that the queue does not accept are escaped: they can only be in strings.
+/// JSON as an attribute's value.
 pub(super) fn text(json: &str, limits: &Limits) -> Attribute {
+    Attribute::string(escaped(json, limits))
+}
+
+/// JSON in which characters that the queue does not accept are escaped: they can only be in strings.
+pub(crate) fn escaped(json: &str, limits: &Limits) -> String {
     let mut escaped = String::with_capacity(json.len());
     for character in json.chars() {
         match (limits.character)(character) {
@@ -116,7 +121,7 @@ pub(super) fn text(json: &str, limits: &Limits) -> Attribute {
             }
         }
     }
-    Attribute::string(escaped)
+    escaped
 }
 
 #[cfg(test)]

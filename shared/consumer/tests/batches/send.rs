@@ -279,10 +279,10 @@ async fn a_completion_that_can_not_be_sent_commits_nothing() {
         let dead_letter = &services.queues().sent(DLQ)[0];
         assert_eq!(rejection(dead_letter).reason, reason);
     }
-    let invalid = "outgoing message 1 can't be sent: its body is empty";
+    let invalid = format!("outgoing message 1 can't be sent to {MAIL}: its body is empty");
     let too_much = "the completed record, with its result and outgoing messages, would take 40";
     for (action, why) in [
-        (Action::WriteAndSendInvalid, invalid),
+        (Action::WriteAndSendInvalid, invalid.as_str()),
         (Action::WriteAndSendTooMuch, too_much),
     ] {
         is_rejected(Claiming::new(), action, why).await;
