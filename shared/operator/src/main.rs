@@ -5,6 +5,7 @@ mod dlq;
 mod endpoint;
 mod error;
 mod inspect;
+mod queue;
 mod record;
 mod table;
 mod time;
