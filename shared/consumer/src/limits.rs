@@ -1,5 +1,7 @@
 //! What a queue accepts as a message, checked before anything is committed that could then never be sent.
 
+use std::error::Error;
+
 use crate::{Attribute, QueueMessage};
 
 /// What one queue accepts as a message. Each crate of a queue states its own.
@@ -23,7 +25,7 @@ pub struct Limits {
 
 /// Why a queue would refuse a message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Unsendable {
+enum Unsendable {
     #[error("its body is empty")]
     Empty,
     #[error("{0} contains characters that the queue does not accept")]
@@ -42,7 +44,15 @@ pub(crate) enum Unsendable {
 
 impl Limits {
     /// Whether the queue would accept the message, as far as the message itself shows it.
-    pub(crate) fn check(&self, message: &QueueMessage) -> Result<(), Unsendable> {
+    ///
+    /// # Errors
+    ///
+    /// The first thing that the queue would refuse.
+    pub fn check(&self, message: &QueueMessage) -> Result<(), impl Error + Send + Sync + use<>> {
+        self.first_refusal(message)
+    }
+
+    fn first_refusal(&self, message: &QueueMessage) -> Result<(), Unsendable> {
         if message.body.is_empty() && !self.empty_body {
             return Err(Unsendable::Empty);
         }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use idempotency::OutgoingMessage;
+
 use crate::Attribute;
+use crate::dead_letter::IDEMPOTENCY_KEY;
 
 /// A message to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +23,24 @@ pub struct QueueMessage {
 }
 
 impl QueueMessage {
+    /// An outgoing message of a completion, with its key as attribute `IdempotencyKey` and as deduplication ID. Each time
+    /// that it is sent, only the trace differs.
+    pub fn of_outgoing(message: &OutgoingMessage, trace_header: Option<&str>) -> Self {
+        let attributes = message.attributes().iter();
+        let attributes = attributes.map(|(name, value)| (name.clone(), Attribute::string(value)));
+        let key = (
+            IDEMPOTENCY_KEY.to_owned(),
+            Attribute::string(message.key().unwrap_or_default()),
+        );
+        Self {
+            body: message.body().to_owned(),
+            attributes: attributes.chain([key]).collect(),
+            group: message.group().map(str::to_owned),
+            deduplication_id: Some(message.deduplication_id()),
+            trace_header: trace_header.map(str::to_owned),
+        }
+    }
+
     /// The size that queues count: the body, and each attribute's name, type and value, in bytes.
     pub fn bytes(&self) -> usize {
         let attribute = |(name, value): (&String, &Attribute)| {

@@ -5,11 +5,10 @@ use idempotency::{Backoff, OutgoingMessage, Store};
 use tokio::time::timeout_at;
 
 use crate::batch::Batch;
-use crate::dead_letter::IDEMPOTENCY_KEY;
 use crate::delivery::Message;
 use crate::failure::{Chain, Failure};
 use crate::outcome::Outcome;
-use crate::{Attribute, Handler, QueueError, QueueMessage, Queues};
+use crate::{Handler, QueueError, QueueMessage, Queues};
 
 /// The messages of a completion as they are sent: per queue, in order.
 pub(crate) struct Outgoing(Vec<(String, Vec<QueueMessage>)>);
@@ -57,24 +56,8 @@ fn check(messages: &[(&str, QueueMessage)], queues: &impl Queues) -> Result<(), 
 fn queue_messages<'a>(messages: &'a [OutgoingMessage], trace_header: Option<&str>) -> Vec<(&'a str, QueueMessage)> {
     let messages = messages.iter();
     messages
-        .map(|message| (message.queue_url(), queue_message(message, trace_header)))
+        .map(|message| (message.queue_url(), QueueMessage::of_outgoing(message, trace_header)))
         .collect()
-}
-
-fn queue_message(message: &OutgoingMessage, trace_header: Option<&str>) -> QueueMessage {
-    let attributes = message.attributes().iter();
-    let attributes = attributes.map(|(name, value)| (name.clone(), Attribute::string(value)));
-    let key = (
-        IDEMPOTENCY_KEY.to_owned(),
-        Attribute::string(message.key().unwrap_or_default()),
-    );
-    QueueMessage {
-        body: message.body().to_owned(),
-        attributes: attributes.chain([key]).collect(),
-        group: message.group().map(str::to_owned),
-        deduplication_id: Some(message.deduplication_id()),
-        trace_header: trace_header.map(str::to_owned),
-    }
 }
 
 impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {

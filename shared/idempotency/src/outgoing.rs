@@ -72,6 +72,15 @@ impl OutgoingMessage {
         self
     }
 
+    /// The same message to the queue of another URL.
+    #[must_use]
+    pub fn with_queue_url(self, queue_url: impl Into<String>) -> Self {
+        Self {
+            queue_url: queue_url.into(),
+            ..self
+        }
+    }
+
     /// The URL of its queue.
     pub fn queue_url(&self) -> &str {
         &self.queue_url

@@ -5,6 +5,8 @@ mod dlq;
 mod endpoint;
 mod error;
 mod inspect;
+mod outgoing;
+mod queue;
 mod record;
 mod table;
 mod time;
@@ -18,7 +20,7 @@ use idempotency::Key;
 use crate::endpoint::EndpointArgs;
 use crate::table::TableArgs;
 
-/// Inspect the ledger, unlock a key, list and redrive dead letters.
+/// Inspect the ledger, unlock a key, send outgoing messages again, list and redrive dead letters.
 ///
 /// Uses the stack or emulator that --endpoint-url or AWS_ENDPOINT_URL names. Otherwise uses AWS, with the credentials
 /// and the region of the AWS CLI.
@@ -46,6 +48,9 @@ enum Command {
     /// record is never deleted.
     #[command(verbatim_doc_comment)]
     Unlock(unlock::UnlockArgs),
+    /// Send the outgoing messages of a completed record again
+    #[command(subcommand)]
+    Outgoing(outgoing::OutgoingCommand),
     /// List and redrive the messages of a dead-letter queue
     #[command(subcommand)]
     Dlq(dlq::DlqCommand),
@@ -77,6 +82,7 @@ async fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Inspect(args) => inspect::run(args).await,
         Command::Unlock(args) => unlock::run(args).await,
+        Command::Outgoing(command) => outgoing::run(command).await,
         Command::Dlq(command) => dlq::run(command).await,
     };
     match outcome {

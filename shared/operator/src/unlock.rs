@@ -34,7 +34,7 @@ pub(crate) async fn run(args: UnlockArgs) -> Outcome {
         Status::Completed => {
             return Err(format!(
                 "cannot unlock {id}: it is COMPLETED, and without its record the work would be repeated; outgoing messages \
-                 that are not sent yet are sent when its message is delivered again"
+                 that are not sent yet are sent when its message is delivered again, or by `operator outgoing resend`"
             )
             .into());
         }

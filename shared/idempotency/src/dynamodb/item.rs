@@ -79,7 +79,7 @@ pub(super) fn record(key: &Key, item: &Item) -> Result<Record, StoreError> {
 }
 
 /// `None`: there is nothing to send.
-fn written(outgoing: &[OutgoingMessage]) -> Option<String> {
+pub(super) fn written(outgoing: &[OutgoingMessage]) -> Option<String> {
     // Strings in lists and maps: nothing in them can't be written.
     (!outgoing.is_empty()).then(|| serde_json::to_string(outgoing).unwrap_or_default())
 }

@@ -1,14 +1,15 @@
-//! What operators need and the protocol does not: to read a record, and to delete one.
+//! What operators need and the protocol does not: to read a record, to delete one, and to correct its outgoing messages.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::failure::{conflict, failure};
-use super::item::{ID, Item, LEASE_END, OWNER, STATUS};
+use super::item::{ID, Item, LEASE_END, OUTGOING, OWNER, STATUS, written};
 use super::store::DynamoDbStore;
-use crate::{Key, Record, Status, StoreError};
+use crate::{Key, OutgoingMessage, Record, Status, StoreError};
 
 impl DynamoDbStore {
     /// A key's record as it is now, with every attribute that the table has; `None`: there is none.
@@ -69,6 +70,57 @@ impl DynamoDbStore {
             // Perhaps none exists: an earlier copy of this request deleted it, or its holder released it.
             Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(self.item(key).await?.is_none()),
             Some(DeleteItemError::TransactionConflictException(_)) => Err(conflict(key)),
+            _ => Err(failure(error, &self.table, &[])),
+        }
+    }
+
+    /// Replaces the outgoing messages of a completed record if it is still the one that was `seen`: same status, owner and
+    /// outgoing messages. For messages with a wrong destination, which no redelivery can send. The record stays completed,
+    /// with its result and its expiration (promise 3).
+    ///
+    /// `false`: another record exists, or none, or it is not completed; nothing was changed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unreadable`] if `seen` is no record; otherwise it is not known whether the record is changed.
+    pub async fn correct_outgoing(
+        &self,
+        key: &Key,
+        seen: &Item,
+        outgoing: &[OutgoingMessage],
+    ) -> Result<bool, StoreError> {
+        let record = Record::from_item(key, seen)?;
+        let (Some(before), Some(after)) = (seen.get(OUTGOING), written(outgoing).map(AttributeValue::S)) else {
+            return Ok(false);
+        };
+        if record.status != Status::Completed {
+            return Ok(false);
+        }
+        let (condition, mut names, mut values) = unchanged(&record);
+        names.insert("#outgoing".to_owned(), OUTGOING.to_owned());
+        values.insert(":before".to_owned(), before.clone());
+        values.insert(":after".to_owned(), after.clone());
+        let sent = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key(ID, AttributeValue::S(key.record_id().to_owned()))
+            .update_expression("SET #outgoing = :after")
+            .condition_expression(format!("{condition} AND #outgoing = :before"))
+            .set_expression_attribute_names(Some(names))
+            .set_expression_attribute_values(Some(values))
+            .send()
+            .await;
+        let Err(error) = sent else {
+            return Ok(true);
+        };
+        match error.as_service_error() {
+            // Perhaps an earlier copy of this request, whose reply was lost, has changed it.
+            Some(UpdateItemError::ConditionalCheckFailedException(_)) => {
+                let now = self.item(key).await?;
+                Ok(now.is_some_and(|item| item.get(OUTGOING) == Some(&after)))
+            }
+            Some(UpdateItemError::TransactionConflictException(_)) => Err(conflict(key)),
             _ => Err(failure(error, &self.table, &[])),
         }
     }

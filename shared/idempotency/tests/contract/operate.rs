@@ -1,6 +1,6 @@
 //! What operators can do to a record, and what they can't.
 
-use idempotency::{Answer, Claim, Completion, Existing, Record, Status};
+use idempotency::{Answer, Claim, Completion, Existing, Item, OutgoingMessage, Record, Status};
 
 use crate::dynamodb::DynamoDb;
 use crate::store::{NOW, UnderTest, attempt, complete, fresh_key, lease, reject, release, soon};
@@ -72,4 +72,35 @@ async fn a_claim_is_deleted_only_as_it_was_seen() {
     // Its holder can't bring it back.
     assert_eq!(release(ledger, lease).await, Answer::Applied);
     assert_eq!(store.record(&key).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn only_a_completed_record_is_corrected_and_only_as_seen() {
+    let (dynamodb, key) = (DynamoDb::start().await, fresh_key());
+    let (ledger, store) = (dynamodb.ledger(), dynamodb.store());
+    let message = |url: &str| OutgoingMessage::new(url, "b").with_key("k");
+    let (wrong, right) = (message("orders"), message("https://queue/1/orders"));
+    let lease = lease(ledger, attempt(&key, NOW)).await;
+    let claimed = store.item(&key).await.unwrap().unwrap();
+    let correct = async |seen: &Item, message: &OutgoingMessage| {
+        store
+            .correct_outgoing(&key, seen, std::slice::from_ref(message))
+            .await
+            .unwrap()
+    };
+    assert!(!correct(&claimed, &right).await);
+    let completion = Completion::new().data("7").send(wrong);
+    assert_eq!(complete(ledger, lease, completion).await, Answer::Applied);
+    let done = store.record(&key).await.unwrap().unwrap();
+    let seen = store.item(&key).await.unwrap().unwrap();
+    assert!(correct(&seen, &right).await);
+    let expected = Record {
+        outgoing: vec![right.clone()],
+        ..done
+    };
+    assert_eq!(store.record(&key).await.unwrap(), Some(expected.clone()));
+    // As if the reply was lost; and another operator's correction stays.
+    assert!(correct(&seen, &right).await);
+    assert!(!correct(&seen, &message("https://queue/1/another")).await);
+    assert_eq!(store.record(&key).await.unwrap(), Some(expected));
 }

@@ -67,12 +67,17 @@ impl DeadLetter {
 
     /// The ARN of the queue that it comes from, if SQS or a function states it.
     pub(super) fn source(&self) -> Option<&str> {
-        self.moved_from.as_deref().or(self.original.queue.as_deref())
+        let stated = self.original.queue.as_deref();
+        match &self.rejection {
+            // If SQS moved it, it was a dead letter before, and came from another dead-letter queue.
+            Some(_) => stated.or(self.moved_from()),
+            None => self.moved_from().or(stated),
+        }
     }
 
-    /// Whether SQS moved it here by a redrive policy.
-    pub(super) fn is_moved(&self) -> bool {
-        self.moved_from.is_some()
+    /// The ARN of the queue that SQS moved it from by a redrive policy, if it did.
+    pub(super) fn moved_from(&self) -> Option<&str> {
+        self.moved_from.as_deref()
     }
 
     /// The deduplication ID that its producer set, if it is known. The one of the message itself is another: SQS replaces it
@@ -99,7 +104,7 @@ impl DeadLetter {
     pub(super) fn reason(&self) -> &str {
         match &self.rejection {
             Some(rejection) => &rejection.reason,
-            None if self.is_moved() => "moved by the redrive policy",
+            None if self.moved_from.is_some() => "moved by the redrive policy",
             None => "sent here without a reason",
         }
     }

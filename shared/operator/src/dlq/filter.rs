@@ -7,6 +7,7 @@ use clap::Args;
 use cli::printable;
 
 use super::dead_letter::DeadLetter;
+use super::reason::masked;
 
 /// Which messages are selected.
 #[derive(Args)]
@@ -14,7 +15,7 @@ pub(super) struct Filter {
     /// Only messages that this function rejected, given by its namespace
     #[arg(long, value_name = "NAME")]
     function: Option<String>,
-    /// Only messages whose reason contains this text
+    /// Only messages whose reason contains this text, in full or as `dlq list` shows it
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     /// At most this many messages
@@ -47,9 +48,12 @@ impl Filter {
 
     pub(super) fn selects(&self, dead_letter: &DeadLetter) -> bool {
         let function = self.function.as_deref();
-        let reason = self.reason.as_deref();
+        let has_reason = |text: &str| {
+            let reason = dead_letter.reason();
+            reason.contains(text) || printable(&masked(reason)).contains(text)
+        };
         function.is_none_or(|function| dead_letter.function() == Some(function))
-            && reason.is_none_or(|reason| dead_letter.reason().contains(reason))
+            && self.reason.as_deref().is_none_or(has_reason)
     }
 }
 

@@ -1,27 +1,24 @@
 //! `operator dlq list`: the messages of a dead-letter queue.
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
 use cli::{StopFlag, printable, say};
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+use console::Term;
 use idempotency::Timestamp;
 use serde_json::{Value, json};
 
-use super::dead_letter::DeadLetter;
-use super::queue::{Queue, State};
+use super::groups::{Example, Group, Groups};
 use super::scan::Scan;
 use crate::endpoint::EndpointArgs;
+use crate::queue::{Queue, State};
 use crate::{Outcome, time};
 
 /// Why a FIFO queue may have more messages than were seen.
 pub(super) const FIFO_CAVEAT: &str =
     "A FIFO queue may hold more than was seen: while messages of a group are in flight, SQS delivers no others of it.";
-
-/// So many characters of a body are shown: enough to recognise it in one line.
-const BODY_CHARACTERS: usize = 80;
 
 #[derive(Args)]
 pub(crate) struct ListArgs {
@@ -43,7 +40,7 @@ pub(crate) async fn run(args: ListArgs) -> Outcome {
     warn(&queue, &state);
     let stop = StopFlag::listen()?;
     let mut scan = Scan::new(&queue, &state, Duration::ZERO);
-    let mut groups = Groups::new();
+    let mut groups = Groups::default();
     let read = read(&mut scan, &stop, &mut groups, args.show_body).await;
     let seen = scan.seen();
     // Before anything else, also after an error: other consumers wait for these messages.
@@ -56,10 +53,11 @@ pub(crate) async fn run(args: ListArgs) -> Outcome {
     if args.json {
         say!("{:#}", as_json(&queue, &state, seen, &groups, now));
     } else {
-        if !groups.is_empty() {
-            say!("{}\n", table(&groups, args.show_body, now));
+        if seen > 0 {
+            let width = Term::stdout().size_checked().map(|(_, columns)| columns);
+            say!("{}\n", table(&groups, width, now));
         }
-        say!("{}", summary(&queue, &state, seen));
+        say!("{}", summary(&queue, &state, seen, groups.copies));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -75,85 +73,41 @@ pub(super) fn warn(queue: &Queue, state: &State) {
     }
 }
 
-/// By function and reason.
-type Groups = BTreeMap<(Option<String>, String), Group>;
-
-struct Group {
-    count: u64,
-    oldest: Option<Timestamp>,
-    newest: Option<Timestamp>,
-    example: Example,
-}
-
-struct Example {
-    id: String,
-    key: String,
-    body: Option<String>,
-}
-
 async fn read(scan: &mut Scan<'_>, stop: &StopFlag, groups: &mut Groups, bodies: bool) -> Result<(), String> {
     while stop.requested().is_none() {
         let dead_letters = scan.next().await?;
         if dead_letters.is_empty() {
             break;
         }
-        for dead_letter in dead_letters {
-            let id = (
-                dead_letter.function().map(str::to_owned),
-                dead_letter.reason().to_owned(),
-            );
-            let group = groups.entry(id).or_insert_with(|| Group::of(&dead_letter, bodies));
-            group.count += 1;
-            group.oldest = group.oldest.min(dead_letter.sent);
-            group.newest = group.newest.max(dead_letter.sent);
-        }
+        dead_letters
+            .iter()
+            .for_each(|dead_letter| groups.add(dead_letter, bodies));
     }
     Ok(())
 }
 
-impl Group {
-    fn of(example: &DeadLetter, body: bool) -> Self {
-        Self {
-            count: 0,
-            oldest: example.sent,
-            newest: example.sent,
-            example: Example {
-                id: example.id.clone(),
-                key: example.key().to_owned(),
-                body: body.then(|| example.body.chars().take(BODY_CHARACTERS).collect()),
-            },
-        }
-    }
-}
-
-/// The largest group first.
-fn sorted(groups: &Groups) -> Vec<(&(Option<String>, String), &Group)> {
-    let mut sorted: Vec<_> = groups.iter().collect();
-    sorted.sort_by_key(|(_, group)| std::cmp::Reverse(group.count));
-    sorted
-}
-
-fn table(groups: &Groups, bodies: bool, now: Timestamp) -> String {
+/// `width`: that of the terminal, which no line exceeds.
+fn table(groups: &Groups, width: Option<u16>, now: Timestamp) -> String {
     let age = |sent: Option<Timestamp>| sent.map_or_else(String::new, |sent| time::length(sent.until(now)));
     let mut table = Table::new();
     table
         .load_style(TableStyle::new().header_separator(LineStyle::none().fill('─').junction(' ')))
-        .set_content_arrangement(ContentArrangement::Disabled);
-    let body = bodies.then_some("body");
-    let columns = ["function", "count", "oldest", "newest", "reason", "message", "key"];
-    table.set_header(columns.into_iter().chain(body));
-    for ((function, reason), group) in sorted(groups) {
-        let example = &group.example;
-        let row = [
-            function.as_deref().map_or_else(|| "unknown".to_owned(), printable),
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    if let Some(width) = width {
+        table.set_width(width);
+    }
+    table.set_header(["function", "count", "oldest", "newest", "reason, and an example"]);
+    for group in groups.sorted() {
+        table.add_row([
+            group
+                .function
+                .as_deref()
+                .map_or_else(|| "unknown".to_owned(), printable),
             group.count.to_string(),
             age(group.oldest),
             age(group.newest),
-            printable(reason),
-            example.id.clone(),
-            printable(&example.key),
-        ];
-        table.add_row(row.into_iter().chain(example.body.as_deref().map(printable)));
+            reason_and_example(group),
+        ]);
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 1));
@@ -164,10 +118,26 @@ fn table(groups: &Groups, bodies: bool, now: Timestamp) -> String {
     table.trim_fmt()
 }
 
-fn summary(queue: &Queue, state: &State, seen: usize) -> String {
+/// Below each other: beside each other they fit no terminal.
+fn reason_and_example(group: &Group) -> String {
+    let Example { id, key, body, .. } = &group.example;
+    let mut lines = vec![
+        printable(group.reason()),
+        format!("message {id}"),
+        format!("key {}", printable(key)),
+    ];
+    lines.extend(body.as_deref().map(|body| format!("body {}", printable(body))));
+    lines.join("\n")
+}
+
+fn summary(queue: &Queue, state: &State, seen: usize, copies: u64) -> String {
     let (name, visible, in_flight) = (queue.name(), state.visible, state.in_flight);
+    let copies = match copies {
+        0 => String::new(),
+        copies => format!(", {copies} of them copies of others and not counted"),
+    };
     let mut text =
-        format!("{name}: {seen} messages seen; at the start about {visible} visible and {in_flight} in flight");
+        format!("{name}: {seen} messages seen{copies}; at the start about {visible} visible and {in_flight} in flight");
     if queue.is_fifo() {
         text.push('\n');
         text.push_str(FIFO_CAVEAT);
@@ -177,16 +147,17 @@ fn summary(queue: &Queue, state: &State, seen: usize) -> String {
 
 fn as_json(queue: &Queue, state: &State, seen: usize, groups: &Groups, now: Timestamp) -> Value {
     let age = |sent: Option<Timestamp>| sent.map(|sent| sent.until(now).as_secs());
-    let group = |((function, reason), group): (&(Option<String>, String), &Group)| {
+    let group = |group: &Group| {
+        let Example { id, key, reason, body } = &group.example;
         let mut json = json!({
-            "function": function,
-            "reason": reason,
+            "function": group.function,
+            "reason": group.masked,
             "count": group.count,
             "oldestSeconds": age(group.oldest),
             "newestSeconds": age(group.newest),
-            "example": {"messageId": group.example.id, "key": group.example.key},
+            "example": {"messageId": id, "key": key, "reason": reason},
         });
-        if let Some(body) = &group.example.body {
+        if let Some(body) = body {
             json["example"]["body"] = body.as_str().into();
         }
         json
@@ -194,9 +165,46 @@ fn as_json(queue: &Queue, state: &State, seen: usize, groups: &Groups, now: Time
     json!({
         "queue": queue.name(),
         "seen": seen,
+        "copies": groups.copies,
         "approximateNumberOfMessages": state.visible,
         "approximateNumberOfMessagesNotVisible": state.in_flight,
         "groupsMayHideMessages": queue.is_fifo(),
-        "groups": sorted(groups).into_iter().map(group).collect::<Vec<_>>(),
+        "groups": groups.sorted().into_iter().map(group).collect::<Vec<_>>(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sqs::types::{Message, MessageAttributeValue};
+
+    use super::super::dead_letter::DeadLetter;
+    use super::*;
+
+    const ID: &str = "2e9b785d-6ad6-4b7a-9a27-3a2b0a1f5c11";
+
+    fn dead_letter() -> DeadLetter {
+        let failure = json!({"reason": "too long ".repeat(20), "function": "place-order", "receiveCount": 1});
+        let failure = MessageAttributeValue::builder()
+            .data_type("String")
+            .string_value(failure.to_string());
+        let message = Message::builder().message_id(ID).body("x".repeat(200));
+        let message = message.message_attributes("Consumer.Failure", failure.build().unwrap());
+        DeadLetter::of(message.build())
+    }
+
+    #[test]
+    fn no_line_of_the_table_is_wider_than_the_terminal() {
+        let mut groups = Groups::default();
+        groups.add(&dead_letter(), true);
+        for columns in [60, 80, 120, 200] {
+            let table = table(&groups, Some(columns), Timestamp::now());
+            let widest = table.lines().map(|line| line.chars().count()).max();
+            assert!(
+                widest.is_some_and(|widest| widest <= columns.into()),
+                "{columns}:\n{table}"
+            );
+            assert!(columns < 80 || table.contains(ID), "{columns}:\n{table}");
+        }
+        assert!(table(&groups, None, Timestamp::now()).contains(&"too long ".repeat(19)));
+    }
 }

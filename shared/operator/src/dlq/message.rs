@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use sqs::Sqs;
 
 use super::dead_letter::DeadLetter;
-use super::queue::Queue;
+use crate::queue::Queue;
 
 /// A message to send, and what is known of the deduplication ID that its producer set.
 pub(super) struct Redriven {
@@ -49,7 +49,7 @@ async fn deduplication(dead_letter: &DeadLetter, to: &Queue) -> Result<Deduplica
         return Ok(Deduplication::Irrelevant);
     }
     // Only of a message that came from this queue it is known that the queue's setting made its ID.
-    let came_from = dead_letter.is_moved() && dead_letter.source().is_some_and(|source| to.is(source));
+    let came_from = dead_letter.moved_from().is_some_and(|queue| to.is(queue));
     match came_from && to.has_content_based_deduplication().await? {
         true => Ok(Deduplication::Computed),
         false => Ok(Deduplication::Lost),

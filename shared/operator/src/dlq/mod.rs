@@ -3,9 +3,10 @@
 mod copies;
 mod dead_letter;
 mod filter;
+mod groups;
 mod list;
 mod message;
-mod queue;
+mod reason;
 mod redrive;
 mod route;
 mod run;
@@ -21,13 +22,16 @@ use crate::Outcome;
 pub(crate) enum DlqCommand {
     /// List the messages of a dead-letter queue by function and reason
     ///
+    /// Reasons that differ only in words with digits form one group, shown with … for these words. Identical copies of a
+    /// message count once.
+    ///
     /// Listing receives the messages: they are invisible to others while the command runs, and the receive count of
     /// each grows by one. They are visible again when it ends, also by Ctrl-C.
     #[command(verbatim_doc_comment)]
     List(list::ListArgs),
     /// Redrive dead letters to the queues they came from
     ///
-    /// The queue is the one that SQS or the function's dead letter names, or else the only queue whose redrive policy
+    /// The queue is the one that the function's dead letter or SQS names, or else the only queue whose redrive policy
     /// names the dead-letter queue. For each dead letter, in this order:
     ///   - if its record in the ledger is REJECTED, delete the record; otherwise it would be rejected again;
     ///   - send the message with its producer's attributes, and with its identity in the attribute Consumer.Original,

@@ -10,7 +10,6 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 use super::filter::Filter;
 use super::list::warn;
-use super::queue::Queue;
 use super::route::Route;
 use super::run::Run;
 use super::scan::Scan;
@@ -19,6 +18,7 @@ use super::target::Targets;
 use crate::Outcome;
 use crate::confirm::confirmed;
 use crate::endpoint::{EndpointArgs, Service};
+use crate::queue::{Queue, State};
 use crate::table::TableArgs;
 
 /// More messages per second than one run can send.
@@ -60,9 +60,9 @@ pub(crate) struct RedriveArgs {
 pub(crate) async fn run(args: RedriveArgs) -> Outcome {
     let sqs = args.endpoint.sqs().await?;
     let from = Queue::find(&sqs, &args.queue).await?;
-    let targets = targets(&args, &sqs, &from).await?;
-    let ledger = args.table.ledger(&args.endpoint).await?;
     let state = from.state().await?;
+    let targets = targets(&args, &sqs, &from, &state).await?;
+    let ledger = args.table.ledger(&args.endpoint).await?;
     warn(&from, &state);
     let extent = args.filter.extent(state.visible);
     let question = format!("Redrive {extent} from {} to {}?", from.name(), targets.names());
@@ -79,13 +79,22 @@ pub(crate) async fn run(args: RedriveArgs) -> Outcome {
     redrive(&args, route).await
 }
 
-async fn targets<'a>(args: &RedriveArgs, sqs: &Service<Client>, from: &'a Queue) -> Result<Targets<'a>, String> {
-    let find = async |name: &Option<String>| match name {
-        Some(name) => Queue::find(sqs, name).await.map(Some),
-        None => Ok(None),
-    };
-    let (only, to) = (find(&args.source).await?, find(&args.to).await?);
-    Targets::new(from, from.sources().await?, to, only, args.force)
+async fn targets<'a>(
+    args: &RedriveArgs,
+    sqs: &Service<Client>,
+    from: &'a Queue,
+    state: &State,
+) -> Result<Targets<'a>, String> {
+    let only = Queue::find_any(sqs, args.source.as_deref()).await?;
+    let to = Queue::find_any(sqs, args.to.as_deref()).await?;
+    Targets::new(
+        from,
+        state.has_redrive_policy,
+        from.sources().await?,
+        to,
+        only,
+        args.force,
+    )
 }
 
 async fn redrive(args: &RedriveArgs, route: Route<'_>) -> Outcome {

@@ -11,9 +11,9 @@ use idempotency::{DynamoDbStore, Key, Status};
 use super::copies::Sent;
 use super::dead_letter::DeadLetter;
 use super::message::{Deduplication, Redriven, redriven};
-use super::queue::Queue;
 use super::target::Targets;
 use crate::error;
+use crate::queue::Queue;
 
 /// Where dead letters come from, where they go, and where their records are.
 pub(super) struct Route<'a> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, MessageSystemAttributeName};
 
 use super::dead_letter::DeadLetter;
-use super::queue::{Queue, State};
+use crate::queue::{Queue, State};
 use crate::time;
 
 /// SQS allows this many messages in one request.

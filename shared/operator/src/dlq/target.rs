@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use cli::printable;
 
 use super::dead_letter::DeadLetter;
-use super::queue::{Queue, names};
+use crate::queue::{Queue, names};
 
 /// Where each dead letter goes.
 pub(super) struct Targets<'a> {
@@ -23,17 +23,21 @@ pub(super) struct Targets<'a> {
 }
 
 impl<'a> Targets<'a> {
+    /// `has_policy`: `from` has a redrive policy of its own. Unless it is a dead-letter queue as well, it is in use, and nothing
+    /// is received from it.
+    ///
     /// # Errors
     ///
     /// One line: no queue to send to is known, or it cannot be used, and what to do.
     pub(super) fn new(
         from: &'a Queue,
+        has_policy: bool,
         sources: Vec<Queue>,
         to: Option<Queue>,
         only: Option<Queue>,
         force: bool,
     ) -> Result<Self, String> {
-        if sources.is_empty() && to.is_none() && only.is_none() {
+        if has_policy && sources.is_empty() && to.is_none() && only.is_none() {
             return Err(format!(
                 "{} is not the dead-letter queue of any queue: pass the queue to send to with --to, or the queue that its \
                  messages name with --source",
@@ -132,6 +136,7 @@ impl<'a> Targets<'a> {
     pub(super) fn names(&self) -> String {
         match self.single() {
             Some(queue) => queue.name().to_owned(),
+            None if self.sources.is_empty() => "the queues they came from".to_owned(),
             None => format!("the queues they came from ({})", names(&self.sources)),
         }
     }

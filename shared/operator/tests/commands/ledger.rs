@@ -74,8 +74,8 @@ async fn inspect_shows_the_result_or_the_reason() {
 #[tokio::test(flavor = "multi_thread")]
 async fn missing_record_is_an_error() {
     let harness = Harness::start().await;
-    for command in ["inspect", "unlock"] {
-        let done = harness.operator(&[command, "place-order#m-1"]).await;
+    for command in [&["inspect"][..], &["unlock"], &["outgoing", "resend"]] {
+        let done = harness.operator(&[command, &["place-order#m-1"]].concat()).await;
         assert_eq!(done.code, Some(1));
         assert!(
             done.err
@@ -92,6 +92,7 @@ async fn missing_table_is_reported_before_any_other_request() {
     for arguments in [
         &["inspect", "place-order#m-1"][..],
         &["unlock", "place-order#m-1"],
+        &["outgoing", "resend", "place-order#m-1"],
         &["dlq", "redrive", DEAD],
         &["dlq", "redrive", DEAD, "--dry-run"],
         &["dlq", "redrive", DEAD, "--yes"],
@@ -152,7 +153,7 @@ async fn unlock_refuses_a_completed_record() {
         done.err.contains("cannot unlock place-order#m-1: it is COMPLETED")
             && done
                 .err
-                .ends_with("outgoing messages that are not sent yet are sent when its message is delivered again\n"),
+                .ends_with("are sent when its message is delivered again, or by `operator outgoing resend`\n"),
         "{done:?}"
     );
     assert_eq!(harness.statuses()["place-order#m-1"], "COMPLETED");
@@ -227,8 +228,14 @@ async fn unlock_succeeds_although_the_reply_is_lost() {
 async fn without_a_terminal_confirmation_needs_yes() {
     let harness = Harness::start().await;
     harness.record("m-1", "INPROGRESS", lease(-60));
+    let outgoing = json!([{"queue_url": harness.url("orders"), "body": "b", "key": "k"}]);
+    harness.record("m-3", "COMPLETED", json!({"outgoing": {"S": outgoing.to_string()}}));
     let message = harness.dead("m-2", "wrong sum").await;
-    for arguments in [&["unlock", "place-order#m-1"][..], &["dlq", "redrive", "orders-dlq"]] {
+    for arguments in [
+        &["unlock", "place-order#m-1"][..],
+        &["outgoing", "resend", "place-order#m-3"],
+        &["dlq", "redrive", "orders-dlq"],
+    ] {
         let done = harness.operator(arguments).await;
         assert_eq!(done.code, Some(1));
         assert!(
@@ -236,6 +243,7 @@ async fn without_a_terminal_confirmation_needs_yes() {
             "{done:?}"
         );
     }
-    assert_eq!(harness.statuses().len(), 1);
+    assert_eq!(harness.statuses().len(), 2);
     assert_eq!(harness.ids("orders-dlq"), [message]);
+    assert!(harness.ids("orders").is_empty());
 }

@@ -41,7 +41,9 @@ async fn list_groups_by_function_and_reason_and_releases_messages() {
         groups.contains(&(Value::Null, json!("moved by the redrive policy"), json!(1))),
         "{groups:?}"
     );
-    assert_eq!(json["groups"][0]["example"], json!({"messageId": first, "key": "k-1"}));
+    let example = json!({"messageId": first, "key": "k-1", "reason": "wrong sum"});
+    assert_eq!(json["groups"][0]["example"], example);
+    assert_eq!(json["copies"], 0);
     assert!(harness.all_visible(DEAD));
 
     let text = harness.succeed(&["dlq", "list", DEAD]).await;
@@ -64,6 +66,60 @@ async fn beginning_of_a_body_is_shown_only_with_show_body() {
         shown.contains("secret\\n") && shown.matches('é').count() == 73,
         "{shown}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copies_are_counted_once_and_stated() {
+    let harness = Harness::start().await;
+    for (key, reason) in [("k-1", "sum 7"), ("k-1", "sum 8"), ("k-2", "sum 7"), ("k-1", "another")] {
+        harness.dead(key, reason).await;
+    }
+    let json = listed(&harness, DEAD).await;
+    assert_eq!((&json["seen"], &json["copies"]), (&json!(4), &json!(2)));
+    let groups: Vec<_> = json["groups"].as_array().unwrap().iter().collect();
+    assert_eq!(groups.len(), 1, "{groups:?}");
+    assert_eq!(groups[0]["count"], 2);
+    let text = harness.succeed(&["dlq", "list", DEAD]).await;
+    assert!(
+        text.contains("orders-dlq: 4 messages seen, 2 of them copies of others and not counted; at the start about 4"),
+        "{text}"
+    );
+    // As a redrive counts them.
+    let redrive = harness.succeed(&["dlq", "redrive", DEAD, "--dry-run"]).await;
+    assert!(
+        redrive.contains("2 would be redriven to orders, 2 copies of these"),
+        "{redrive}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reasons_that_differ_in_identifiers_form_one_group() {
+    let harness = Harness::start().await;
+    for (key, reason) in [
+        ("k-1", "order o-1 costs more than 500"),
+        (
+            "k-2",
+            "order 2e9b785d-6ad6-4b7a-9a27-3a2b0a1f5c11 costs more than 1,000.50",
+        ),
+        ("k-3", "status 404"),
+    ] {
+        harness.dead(key, reason).await;
+    }
+    let json = listed(&harness, DEAD).await;
+    let groups = json["groups"].as_array().unwrap();
+    assert_eq!(groups.len(), 2, "{groups:?}");
+    let masked = "order … costs more than …";
+    assert_eq!((&groups[0]["reason"], &groups[0]["count"]), (&json!(masked), &json!(2)));
+    assert_eq!(groups[0]["example"]["reason"], "order o-1 costs more than 500");
+    assert_eq!(groups[1]["reason"], "status …");
+    // Where all have one reason, nothing is hidden.
+    let text = harness.succeed(&["dlq", "list", DEAD]).await;
+    assert!(text.contains(masked) && text.contains("status 404"), "{text}");
+    // The listed reason selects its group.
+    let redrive = harness
+        .succeed(&["dlq", "redrive", DEAD, "--dry-run", "--reason", masked])
+        .await;
+    assert!(redrive.contains("2 would be redriven to orders"), "{redrive}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,7 @@ mod interrupted;
 mod ledger;
 mod list;
 mod nothing;
+mod outgoing;
 mod permissions;
 mod proxy;
 mod redrive;

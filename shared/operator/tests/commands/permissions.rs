@@ -60,6 +60,14 @@ async fn commands_need_exactly_the_permissions_in_the_readme() {
         .cloned()
         .chain(more.map(str::to_owned))
         .chain(records.clone());
+    let outgoing = json!([{"queue_url": "gone", "body": "b", "key": "k"}]);
+    harness.record("m-1", "COMPLETED", json!({"outgoing": {"S": outgoing.to_string()}}));
+    let resend = [
+        "dynamodb:GetItem idempotency",
+        "dynamodb:UpdateItem idempotency",
+        "sqs:GetQueueUrl",
+        "sqs:SendMessage notifications",
+    ];
     for (arguments, needed, listed) in [
         (
             &["inspect", "place-order#k-0"][..],
@@ -70,6 +78,18 @@ async fn commands_need_exactly_the_permissions_in_the_readme() {
             &["unlock", "place-order#k-0", "--yes"],
             records.into(),
             listed("unlock"),
+        ),
+        (
+            &[
+                "outgoing",
+                "resend",
+                "place-order#m-1",
+                "--to",
+                "notifications",
+                "--yes",
+            ],
+            resend.map(str::to_owned).into(),
+            listed("outgoing resend"),
         ),
         (&["dlq", "list", DEAD], list.clone(), listed("dlq list")),
         // One message is released.

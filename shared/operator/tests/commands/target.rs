@@ -132,6 +132,69 @@ async fn message_of_a_queue_without_redrive_policy_returns() {
     assert_eq!((harness.ids(ORDERS).len(), harness.ids(OTHER).len()), (1, 1));
 }
 
+/// Another queue for dead letters, to which the dead-letter queue's own redrive policy moves them.
+const PARKED: &str = "parked";
+
+async fn with_parking() -> Harness {
+    let harness = Harness::start().await;
+    let create = json!({"QueueName": PARKED});
+    harness.stack.sqs().call("CreateQueue", create).await.unwrap();
+    harness
+}
+
+async fn redriven_from_parking(harness: &Harness) {
+    assert_eq!(harness.ids(PARKED).len(), 1);
+    let output = harness.succeed(&["dlq", "redrive", PARKED, "--yes"]).await;
+    assert!(output.contains("parked: 1 redriven to "), "{output}");
+    assert_eq!(harness.arrived(ORDERS).await[0].1["Body"], "body of k-1");
+    assert!(harness.ids(DEAD).is_empty() && harness.ids(PARKED).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letter_that_a_move_task_moved_returns_to_its_queue() {
+    let harness = with_parking().await;
+    harness.send(DEAD, &dead_letter(&harness.stack, ORDERS, "k-1")).await;
+    let task = json!({"SourceArn": arn(&harness.stack, DEAD), "DestinationArn": arn(&harness.stack, PARKED)});
+    harness.stack.sqs().call("StartMessageMoveTask", task).await.unwrap();
+    redriven_from_parking(&harness).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letter_that_a_redrive_policy_moved_returns_to_its_queue() {
+    let harness = with_parking().await;
+    let policy = json!({"deadLetterTargetArn": arn(&harness.stack, PARKED), "maxReceiveCount": 1});
+    let attributes = json!({"Attributes": {"RedrivePolicy": policy.to_string()}});
+    harness.sqs("SetQueueAttributes", attributes, DEAD).await;
+    harness.send(DEAD, &dead_letter(&harness.stack, ORDERS, "k-1")).await;
+    harness.moves(DEAD).await;
+    redriven_from_parking(&harness).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redriven_message_returns_to_the_queue_that_moved_it() {
+    let harness = of_two_queues().await;
+    harness.send(DEAD, &dead_letter(&harness.stack, OTHER, "k-1")).await;
+    harness.succeed(&with(&["--to", ORDERS, "--force"])).await;
+    harness.moves(ORDERS).await;
+    let output = harness.succeed(&REDRIVE).await;
+    assert!(output.contains("1 redriven to orders"), "{output}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn moved_message_that_names_no_queue_stays() {
+    let harness = with_parking().await;
+    let id = harness.send(PARKED, &json!({"MessageBody": "{}"})).await;
+    let done = harness.operator(&["dlq", "redrive", PARKED, "--yes"]).await;
+    assert!(
+        done.code == Some(1)
+            && done.out.contains(
+                "it does not name the queue it came from, and parked is not the dead-letter queue of any queue"
+            ),
+        "{done:?}"
+    );
+    assert!(harness.ids(PARKED) == [id] && harness.all_visible(PARKED));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn message_whose_queue_cannot_be_used_stays() {
     let harness = Harness::start().await;

@@ -3,6 +3,7 @@
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::QueueAttributeName;
+use cli::printable;
 use tokio::sync::OnceCell;
 
 use crate::endpoint::Service;
@@ -33,8 +34,16 @@ impl Queue {
     ///
     /// One line: why it is not found.
     pub(crate) async fn find(sqs: &Service<Client>, name: &str) -> Result<Self, String> {
-        let url = match name.contains("://") {
-            true => name.to_owned(),
+        let url = match name.contains("://") || name.starts_with("arn:") {
+            true => match url_problem(name) {
+                None => name.to_owned(),
+                Some(problem) => {
+                    return Err(format!(
+                        "\"{}\" {problem}: pass the queue's name or its URL",
+                        printable(name)
+                    ));
+                }
+            },
             false => {
                 let found = sqs.client.get_queue_url().queue_name(name).send().await;
                 found
@@ -49,6 +58,18 @@ impl Queue {
             endpoint: sqs.endpoint.clone(),
             content_based: OnceCell::new(),
         })
+    }
+
+    /// The queue of this name or URL, if there is one to find.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`find`](Self::find).
+    pub(crate) async fn find_any(sqs: &Service<Client>, name: Option<&str>) -> Result<Option<Self>, String> {
+        match name {
+            Some(name) => Self::find(sqs, name).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -156,6 +177,23 @@ impl Queue {
     }
 }
 
+/// Why this cannot be the URL of a queue, as far as the text shows it: `https://sqs.<region>.amazonaws.com/<account>/<name>`, or
+/// another host with this path.
+pub(crate) fn url_problem(text: &str) -> Option<&'static str> {
+    let segments = text.split('/').count();
+    match text {
+        _ if text.starts_with("arn:") => Some("is an ARN, not a queue's URL"),
+        _ if text.contains(|character: char| character.is_whitespace() || character.is_control()) => {
+            Some("contains white space or a line break")
+        }
+        _ if cli::http_url(text).is_err() => Some("is not a URL"),
+        _ if segments < 5 || account_and_name(text, '/').is_none() => {
+            Some("is not a queue's URL, which ends with account and queue name")
+        }
+        _ => None,
+    }
+}
+
 /// The names of queues, in one line.
 pub(crate) fn names(queues: &[Queue]) -> String {
     let names: Vec<_> = queues.iter().map(Queue::name).collect();
@@ -190,6 +228,49 @@ mod tests {
             url: url.to_owned(),
             endpoint: String::new(),
             content_based: OnceCell::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_no_queue_url_is_named_for_what_it_is() {
+        for (text, expected) in [
+            ("https://sqs.eu-west-1.amazonaws.com/111122223333/orders.fifo", None),
+            ("http://127.0.0.1:4566/000000000000/orders", None),
+            ("http://localhost:4566/queue/us-east-1/000000000000/orders", None),
+            ("arn:aws:sqs:eu-west-1:111122223333:orders", Some("is an ARN")),
+            ("orders", Some("is not a URL")),
+            ("", Some("is not a URL")),
+            ("ftp://host/1/orders", Some("is not a URL")),
+            (
+                "https://sqs.${AWS::Region}.amazonaws.com/1/orders",
+                Some("is not a URL"),
+            ),
+            (
+                "https://sqs.eu-west-1.amazonaws.com/1/orders\n",
+                Some("contains white space"),
+            ),
+            (
+                " https://sqs.eu-west-1.amazonaws.com/1/orders",
+                Some("contains white space"),
+            ),
+            ("https://sqs.eu-west-1.amazonaws.com", Some("is not a queue's URL")),
+            (
+                "https://sqs.eu-west-1.amazonaws.com/orders",
+                Some("is not a queue's URL"),
+            ),
+            (
+                "https://sqs.eu-west-1.amazonaws.com/1/orders/",
+                Some("is not a queue's URL"),
+            ),
+        ] {
+            let problem = url_problem(text);
+            match expected {
+                None => assert_eq!(problem, None, "{text}"),
+                Some(expected) => assert!(
+                    problem.is_some_and(|why| why.starts_with(expected)),
+                    "{text}: {problem:?}"
+                ),
+            }
         }
     }
 
