@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn least_important_attributes_of_an_old_letter_may_be_missing() {
+    fn least_important_attributes_of_a_dead_letter_may_be_missing() {
         let mut stored = stored();
         for name in ["FailedFunction", "OriginalMessageId", "ReceiveCount"] {
             stored.remove(name);
