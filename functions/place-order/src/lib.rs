@@ -35,13 +35,21 @@ impl PlaceOrder {
     ///
     /// # Errors
     ///
-    /// [`SettingError`] if one of them is not set, or can't be a table's name or a queue's URL.
+    /// [`SettingError`] if one of them is not set, or can't be a table's name or a standard queue's URL.
     pub fn from_env() -> Result<Self, SettingError> {
+        const VARIABLE: &str = "NOTIFICATIONS_QUEUE_URL";
         let tables = Tables {
             orders: table("ORDERS_TABLE")?,
             customers: table("CUSTOMERS_TABLE")?,
         };
-        Ok(Self::new(tables, queue_url("NOTIFICATIONS_QUEUE_URL")?))
+        let notifications_queue = queue_url(VARIABLE)?;
+        match notifications_queue.ends_with(".fifo") {
+            true => Err(SettingError::wrong(
+                VARIABLE,
+                "names a FIFO queue: confirmations have no message group, so use a standard queue",
+            )),
+            false => Ok(Self::new(tables, notifications_queue)),
+        }
     }
 }
 

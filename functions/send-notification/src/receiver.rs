@@ -90,7 +90,10 @@ fn decoded(text: &str) -> Result<Vec<u8>, String> {
         bytes.push(byte);
         bytes.extend(&part.as_bytes()[2..]);
     }
-    Ok(bytes)
+    match bytes.iter().any(u8::is_ascii_control) {
+        true => Err("has user info with control characters, which `Authorization: Basic` can't carry".to_owned()),
+        false => Ok(bytes),
+    }
 }
 
 #[cfg(test)]
@@ -147,6 +150,8 @@ mod tests {
             "https://ada:100%@example.com/",
             "https://ada:secret%zz@example.com/",
             "https://ad%3Aa:secret@example.com/",
+            "https://ada:secret%0D%0A@example.com/",
+            "https://ada%00:secret@example.com/",
             "https://ada:secret@/",
         ] {
             let problem = Receiver::parse(url).unwrap_err();

@@ -33,8 +33,9 @@ pub fn uses_container_credentials() -> bool {
 
 /// Configuration for AWS SDK clients of a service: region and credentials come from environment variables. If these name an
 /// endpoint for credentials instead
-/// ([container credential provider](https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html)), as with SnapStart, ECS and EKS, the SDK gets them there when it
-/// needs them, and again before they expire.
+/// ([container credential provider](https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html)), as with SnapStart, ECS and
+/// EKS Pod Identity, the SDK gets them there when it needs them, and again before they expire. IAM roles for service accounts
+/// (`AWS_WEB_IDENTITY_TOKEN_FILE`) are not supported.
 ///
 /// `AWS_ENDPOINT_URL` and its service-specific forms are supported. A request without a reply after `request_timeout` is
 /// sent again, three attempts in all: a request that must not happen twice needs a condition. A connection attempt times out

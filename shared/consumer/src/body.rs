@@ -5,7 +5,9 @@ mod raw;
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
+use serde_json::value::RawValue;
 
+pub(crate) use found::confirmation;
 pub use raw::{Body, RawBody};
 
 use crate::Envelope;
@@ -16,7 +18,17 @@ pub(crate) fn decode<M: Body>(body: &str) -> Result<M, String> {
 }
 
 fn json<M: DeserializeOwned>(body: &str) -> Result<M, String> {
-    serde_json::from_str(body).map_err(|error| explain(body, &error))
+    serde_json::from_str(body).map_err(|error| match is_list_of::<M>(body) {
+        true => "a list of messages in one body: send each as a message of its own".to_owned(),
+        false => explain(body, &error),
+    })
+}
+
+/// Whether a body is a list whose first object is a message.
+fn is_list_of<M: DeserializeOwned>(body: &str) -> bool {
+    let parts: Vec<&RawValue> = serde_json::from_str(body).unwrap_or_default();
+    let first = parts.first().map(|first| first.get());
+    first.is_some_and(|first| first.starts_with('{') && serde_json::from_str::<M>(first).is_ok())
 }
 
 /// What a body that can't be decoded is instead, if that can be recognised. `expected`: the envelope that it should be.

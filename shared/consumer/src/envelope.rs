@@ -108,17 +108,13 @@ struct SnsAttribute {
 }
 
 fn notification(body: &str) -> Result<Unwrapped<'_>, String> {
-    let wrong = |what| format!("not an SNS notification: {what} (is raw message delivery on?)");
+    let wrong = |what| not("an SNS notification", what, "is raw message delivery on?");
     let notification: Notification<'_> = decode(body, Envelope::Sns).map_err(wrong)?;
-    match &*notification.kind {
-        "Notification" => {}
-        "SubscriptionConfirmation" => {
-            return Err("an SNS SubscriptionConfirmation: open its SubscribeURL to confirm the subscription".into());
-        }
-        "UnsubscribeConfirmation" => {
-            return Err("an SNS UnsubscribeConfirmation: open its SubscribeURL to restore the subscription".into());
-        }
-        _ => return Err(wrong("field `Type` has an unknown value".into())),
+    if let Some(found) = crate::body::confirmation(&notification.kind) {
+        return Err(found.to_owned());
+    }
+    if notification.kind != "Notification" {
+        return Err(wrong("field `Type` has an unknown value".into()));
     }
     let attributes = notification.message_attributes.unwrap_or_default();
     Ok(Unwrapped {
@@ -152,7 +148,13 @@ struct Event<'a> {
 }
 
 fn event(body: &str) -> Result<Unwrapped<'_>, String> {
-    let wrong = |what| format!("not an EventBridge event: {what} (is the matched event the rule's target input?)");
+    let wrong = |what| {
+        not(
+            "an EventBridge event",
+            what,
+            "is the matched event the rule's target input?",
+        )
+    };
     let event: Event<'_> = decode(body, Envelope::EventBridge).map_err(wrong)?;
     let attributes = [
         ("account", event.account),
@@ -172,6 +174,14 @@ fn event(body: &str) -> Result<Unwrapped<'_>, String> {
                 .collect(),
         }),
     })
+}
+
+/// Why a body is not in its envelope. `what` may have advice of its own, after a colon.
+fn not(envelope: &str, what: String, advice: &str) -> String {
+    match what.contains(": ") {
+        true => format!("not {envelope}: {what}"),
+        false => format!("not {envelope}: {what} ({advice})"),
+    }
 }
 
 /// An empty ID would make all messages the same work.

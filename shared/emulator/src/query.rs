@@ -4,6 +4,7 @@
 //! parse, so that their users read why
 //! ([which client versions use the JSON protocol](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-json-faqs.html)).
 
+use axum::body::Bytes;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
@@ -12,7 +13,7 @@ use uuid::Uuid;
 /// The version of SQS's API in the query protocol.
 const SQS_VERSION: &str = "2012-11-05";
 
-/// What a request of the query protocol asks for.
+/// The operation of a request in the query protocol.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Query {
     action: String,
@@ -77,8 +78,12 @@ fn readable(value: &str) -> String {
     value.chars().filter(plain).take(100).collect()
 }
 
-/// Refuses what no route serves, in the shape of the Lambda API, which SDKs that get here may be of.
-pub(crate) async fn refuse_unknown(method: Method, uri: Uri) -> Response {
+/// Refuses what no route serves: the query protocol at any path, such as a queue's URL of another emulator, in its own shape;
+/// the rest in the shape of the Lambda API, which SDKs that get here may be of.
+pub(crate) async fn refuse_unknown(method: Method, uri: Uri, body: Bytes) -> Response {
+    if let Some(query) = Query::of(&uri, &body) {
+        return query.refusal();
+    }
     let message = format!(
         "the local stack does not serve {method} {}: it has SQS and DynamoDB at POST / (JSON protocol), and of Lambda \
          POST /2015-03-31/functions/NAME/invocations and GET /2015-03-31/functions/NAME/configuration",

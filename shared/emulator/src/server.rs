@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures_util::stream;
@@ -62,7 +62,7 @@ impl Services {
     pub fn router(&self) -> Router {
         Router::new()
             .route("/", post(serve).get(alive))
-            .route("/{account}/{queue}", post(serve).get(refuse))
+            .route("/{account}/{queue}", post(serve).get(refuse_unknown))
             .route("/health", get(alive))
             .method_not_allowed_fallback(refuse_unknown)
             .fallback(refuse_unknown)
@@ -75,13 +75,6 @@ async fn alive(uri: Uri) -> Response {
     match Query::of(&uri, b"") {
         Some(query) => query.refusal(),
         None => "the local stack is up\n".into_response(),
-    }
-}
-
-async fn refuse(method: Method, uri: Uri) -> Response {
-    match Query::of(&uri, b"") {
-        Some(query) => query.refusal(),
-        None => refuse_unknown(method, uri).await,
     }
 }
 

@@ -1,13 +1,15 @@
 #![doc = include_str!("../README.md")]
 
+mod aws;
 mod logging;
 mod metrics;
 mod setting;
 mod shape;
 
+pub use aws::{container_credentials, endpoints, keys, region};
 pub use logging::{print, start_logging};
 pub use metrics::metrics_line;
 pub use setting::{
-    SettingError, dead_letter_queue, endpoints, http_url, optional_setting, queue_url, record_retention,
-    request_timeout, retry_delays, setting, table,
+    SettingError, dead_letter_queue, http_url, optional_setting, queue_url, record_retention, request_timeout,
+    retry_delays, setting, table,
 };

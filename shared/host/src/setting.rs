@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use consumer::RetryDelays;
 
+use crate::aws::sqs_region;
 use crate::shape;
 
 /// A setting is missing or invalid. The function does not start.
@@ -56,9 +57,15 @@ pub fn setting(variable: &'static str) -> Result<String, SettingError> {
 ///
 /// # Errors
 ///
-/// [`SettingError`] if it is not set, or is something else, such as the queue's ARN or name.
+/// [`SettingError`] if it is not set, or is something else, such as the queue's ARN or name, or the URL of a queue in another
+/// region than `AWS_REGION`.
 pub fn queue_url(variable: &'static str) -> Result<String, SettingError> {
-    checked(variable, setting(variable)?, shape::queue_url)
+    checked_queue_url(variable, setting(variable)?)
+}
+
+fn checked_queue_url(variable: &'static str, url: String) -> Result<String, SettingError> {
+    let region = sqs_region()?;
+    checked(variable, url, |url| shape::queue_url(url, region.as_deref()))
 }
 
 /// The value of a required environment variable: the name of a DynamoDB table, or its ARN.
@@ -79,22 +86,7 @@ pub fn http_url(variable: &'static str) -> Result<String, SettingError> {
     checked(variable, setting(variable)?, |value| shape::http_url(value).map(drop))
 }
 
-/// Checks `AWS_ENDPOINT_URL` and its forms for the services used here, which the AWS SDK reads: it would start with any text
-/// in them, and report it at the first request.
-///
-/// # Errors
-///
-/// [`SettingError`] if one of them is set, but not to an http or https URL.
-pub fn endpoints() -> Result<(), SettingError> {
-    for variable in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS"] {
-        if let Some(value) = optional_setting(variable)? {
-            checked(variable, value, |value| shape::http_url(value).map(drop))?;
-        }
-    }
-    Ok(())
-}
-
-fn checked(
+pub(crate) fn checked(
     variable: &'static str,
     value: String,
     check: impl FnOnce(&str) -> Result<(), String>,
@@ -153,7 +145,7 @@ fn retry_delay(variable: &'static str) -> Result<Option<Duration>, SettingError>
 pub fn dead_letter_queue() -> Result<Option<String>, SettingError> {
     const VARIABLE: &str = "DEAD_LETTER_QUEUE_URL";
     let url = optional_setting(VARIABLE)?;
-    url.map(|url| checked(VARIABLE, url, shape::queue_url)).transpose()
+    url.map(|url| checked_queue_url(VARIABLE, url)).transpose()
 }
 
 /// The value of `RECORD_RETENTION_DAYS`: how long a record is kept, in days. At least 15: a message can stay 14 days in its

@@ -3,6 +3,10 @@
 //!
 //! A problem names a value only if it can't contain a secret.
 
+mod url;
+
+pub(crate) use url::{http_url, queue_url};
+
 /// Whether a value begins or ends with white space, which files and editors add unseen.
 pub(crate) fn trimmed(value: &str) -> Result<(), String> {
     let what = match value {
@@ -12,61 +16,6 @@ pub(crate) fn trimmed(value: &str) -> Result<(), String> {
         _ => "begins with white space",
     };
     Err(format!("{what}: remove it"))
-}
-
-/// Whether this is the URL of a queue: `https://sqs.<region>.amazonaws.com/<account>/<name>`, or of another endpoint with
-/// account and name in its path
-/// ([queue URLs](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-message-identifiers.html)).
-pub(crate) fn queue_url(value: &str) -> Result<(), String> {
-    if value.starts_with("arn:") {
-        return Err(format!(
-            "is not a queue URL but an ARN, {value:?}: use !Ref of the queue instead of !GetAtt Arn"
-        ));
-    }
-    if is_queue_name(value) {
-        return Err(format!(
-            "is not a queue URL but a queue's name, {value:?}: use !Ref of the queue, or `aws sqs get-queue-url`"
-        ));
-    }
-    let path = http_url(value).map_err(|problem| problem.replace("a URL", "a queue URL"))?;
-    if value.contains(['?', '#', '@']) {
-        return Err("is not a queue URL: it has a query, a fragment or user info".to_owned());
-    }
-    let mut segments = path.split('/').rev();
-    let name = segments.next().unwrap_or_default();
-    let account = segments.next().unwrap_or_default();
-    match is_queue_name(name) && !account.is_empty() {
-        true => Ok(()),
-        false => {
-            Err("is not a queue URL: it must end with account and queue name, such as /111122223333/orders".to_owned())
-        }
-    }
-}
-
-/// The path of an http or https URL with a host.
-pub(crate) fn http_url(value: &str) -> Result<&str, String> {
-    let scheme = ["https://", "http://"].into_iter().find(|scheme| {
-        let start = value.get(..scheme.len());
-        start.is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-    });
-    let Some(scheme) = scheme else {
-        return Err("is not a URL: it must begin with https:// or http://".to_owned());
-    };
-    if value.contains(|character: char| character.is_whitespace() || character.is_control()) {
-        return Err("is not a URL: it contains white space or control characters".to_owned());
-    }
-    if value.contains(['"', '\'', '<', '>', '\\', '`', '{', '}']) {
-        return Err(
-            "is not a URL: it contains quotes, braces, or other characters that must be percent-encoded".to_owned(),
-        );
-    }
-    let rest = &value[scheme.len()..];
-    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    match host.is_empty() || host.starts_with(':') {
-        true => Err("is not a URL: it has no host".to_owned()),
-        false => Ok(path),
-    }
 }
 
 /// Whether this is a table's name, or the ARN of a table
@@ -97,101 +46,30 @@ pub(crate) fn table(value: &str) -> Result<(), String> {
     }
 }
 
-/// Up to 80 letters, digits, hyphens and underscores; the suffix `.fifo` is part of them
-/// ([CreateQueue](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html)).
-fn is_queue_name(name: &str) -> bool {
-    let stem = name.strip_suffix(".fifo").unwrap_or(name);
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-    !stem.is_empty() && name.len() <= 80 && stem.bytes().all(allowed)
+/// Whether this can be a region's name: the SDK makes it a part of a host.
+pub(crate) fn region(value: &str) -> Result<(), String> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    match (1..=63).contains(&value.len())
+        && value.bytes().all(allowed)
+        && !value.starts_with('-')
+        && !value.ends_with('-')
+    {
+        true => Ok(()),
+        false => Err("is not a region's name, such as eu-central-1".to_owned()),
+    }
+}
+
+/// Whether an HTTP header can carry this value.
+pub(crate) fn header(value: &str) -> Result<(), String> {
+    match value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        true => Ok(()),
+        false => Err("has characters that no HTTP header can carry".to_owned()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn queue_urls_of_aws_and_of_other_endpoints_are_accepted() {
-        for url in [
-            "https://sqs.eu-central-1.amazonaws.com/111122223333/orders",
-            "https://sqs.cn-north-1.amazonaws.com.cn/111122223333/orders.fifo",
-            "https://sqs-fips.us-gov-west-1.amazonaws.com/111122223333/orders",
-            "https://vpce-0a-1b.sqs.us-east-1.vpce.amazonaws.com/111122223333/orders",
-            "https://queue.amazonaws.com/111122223333/orders",
-            "http://127.0.0.1:4566/000000000000/orders",
-            "http://[::1]:4566/000000000000/orders",
-            "http://localhost:4566/queue/us-east-1/000000000000/orders",
-            "HTTPS://sqs.eu-central-1.amazonaws.com/111122223333/Orders_2-a",
-        ] {
-            assert_eq!(queue_url(url), Ok(()), "{url}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_queue_url_is_named_for_what_it_is() {
-        for (value, problem) in [
-            (
-                "arn:aws:sqs:eu-central-1:111122223333:orders",
-                "but an ARN, \"arn:aws:sqs:",
-            ),
-            ("orders", "but a queue's name, \"orders\""),
-            ("orders.fifo", "but a queue's name"),
-            (
-                "sqs.eu-central-1.amazonaws.com/111122223333/orders",
-                "must begin with https://",
-            ),
-            ("ftp://example.com/1/orders", "must begin with https://"),
-            (
-                "https:/sqs.eu-central-1.amazonaws.com/1/orders",
-                "must begin with https://",
-            ),
-            ("https://", "has no host"),
-            ("https:///111122223333/orders", "has no host"),
-            (
-                "https://sqs.eu-central-1.amazonaws.com",
-                "must end with account and queue name",
-            ),
-            (
-                "https://sqs.eu-central-1.amazonaws.com/orders",
-                "must end with account and queue name",
-            ),
-            (
-                "https://sqs.eu-central-1.amazonaws.com/111122223333/",
-                "must end with account and queue name",
-            ),
-            (
-                "https://sqs.eu-central-1.amazonaws.com/111122223333/orders/",
-                "must end with account and queue name",
-            ),
-            (
-                "https://sqs.eu-central-1.amazonaws.com/1/a.b",
-                "must end with account and queue name",
-            ),
-            (
-                "https://sqs.eu-central-1.amazonaws.com/1/orders?Action=x",
-                "has a query",
-            ),
-            ("https://a:b@sqs.eu-central-1.amazonaws.com/1/orders", "user info"),
-            ("https://sqs.eu-central-1.amazonaws.com/1/or ders", "white space"),
-            (
-                "\"https://sqs.eu-central-1.amazonaws.com/1/orders\"",
-                "must begin with https://",
-            ),
-            (
-                "https://sqs.${AWS::Region}.amazonaws.com/1/orders",
-                "must be percent-encoded",
-            ),
-            (
-                "https://sqs.eu-central-1.amazonaws.com/1/orders\\n",
-                "must be percent-encoded",
-            ),
-        ] {
-            let why = queue_url(value).unwrap_err();
-            assert!(
-                why.starts_with("is not a queue URL") && why.contains(problem),
-                "{value}: {why}"
-            );
-        }
-    }
 
     #[test]
     fn table_is_a_name_or_the_arn_of_a_table() {
@@ -216,6 +94,36 @@ mod tests {
                 table(wrong).unwrap_err().starts_with("is not a table's name"),
                 "{wrong}"
             );
+        }
+    }
+
+    #[test]
+    fn region_is_part_of_a_host_name() {
+        for name in ["eu-central-1", "us-gov-west-1", "local"] {
+            assert_eq!(region(name), Ok(()), "{name}");
+        }
+        for wrong in [
+            "",
+            "eu central 1",
+            "-eu-",
+            "eu_central_1",
+            "eu-central-1.amazonaws.com",
+            "https://sqs",
+            &"r".repeat(64),
+        ] {
+            assert!(
+                region(wrong).unwrap_err().starts_with("is not a region's name"),
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn header_has_visible_ascii_characters_only() {
+        assert_eq!(header("Basic YWRhOg=="), Ok(()));
+        for wrong in ["a\nb", "a\0", "p\u{e4}ss"] {
+            let problem = header(wrong).unwrap_err();
+            assert_eq!(problem, "has characters that no HTTP header can carry");
         }
     }
 

@@ -11,7 +11,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::odd::{Odd, RawEvent};
+use crate::odd::{Odd, raw_records};
 
 /// The records of an SQS event, or why it is not one.
 pub(crate) struct Event(pub(crate) Result<Records, String>);
@@ -91,14 +91,14 @@ impl Records {
         match serde_json::from_str::<SqsEvent>(event) {
             Ok(event) => Self::of(event.records.into_iter().map(|Object(record)| Ok(record))),
             Err(error) => {
-                let event: RawEvent<'_> = serde_json::from_str(event).map_err(|_| not_an_event(&error.to_string()))?;
+                let records = raw_records(event).ok_or_else(|| not_an_event(&error.to_string()))?;
                 let decode = |record: &RawValue| {
                     let decoded = serde_json::from_str(record.get());
                     decoded
                         .map(|Object(record)| record)
                         .map_err(|_| Box::new(Odd::malformed(record)))
                 };
-                Self::of(event.records.into_iter().map(decode))
+                Self::of(records.into_iter().map(decode))
             }
         }
     }

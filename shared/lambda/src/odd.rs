@@ -3,12 +3,12 @@
 //! Only an event that can't be decoded as a whole is read record by record, as raw JSON. Nothing here quotes a value: it may be
 //! secret.
 
-use std::collections::BTreeMap;
+mod fields;
 
 use aws_lambda_events::sqs::{SqsMessage, SqsMessageAttribute};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
+pub(crate) use self::fields::Fields;
 use crate::event::Object;
 
 /// A record that can't be processed.
@@ -38,8 +38,6 @@ pub(crate) enum Content {
 }
 
 impl Eq for Content {}
-
-type Fields<'a> = BTreeMap<String, &'a RawValue>;
 
 /// The documented fields of a record whose values are strings; those that a record must have come first.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>
@@ -71,7 +69,7 @@ impl Odd {
 
     /// A record that can't be decoded.
     pub(crate) fn malformed(record: &RawValue) -> Self {
-        let Ok(mut fields) = serde_json::from_str::<Fields<'_>>(record.get()) else {
+        let Some(fields) = Fields::of(record) else {
             return Self {
                 id: None,
                 group: None,
@@ -81,14 +79,16 @@ impl Odd {
                 content: Content::Json(record.get().to_owned()),
             };
         };
-        let why = wrong_fields(&fields).join(", ");
+        let why = match wrong_fields(&fields) {
+            wrong if wrong.is_empty() => "it has another form than records of SQS".to_owned(),
+            wrong => wrong.join(", "),
+        };
         let id = string(&fields, "messageId");
         let queue = string(&fields, "eventSourceARN");
         let of_sqs = is_of_sqs(string(&fields, "eventSource").as_deref(), queue.as_deref());
-        let group = object(&fields, "attributes").and_then(|attributes| string(&attributes, "MessageGroupId"));
-        fields.remove("messageId");
-        let rest = serde_json::to_string(&fields).unwrap_or_default();
-        let content = match serde_json::from_str(&rest) {
+        let attributes = fields.get("attributes").and_then(Fields::of);
+        let group = attributes.and_then(|attributes| string(&attributes, "MessageGroupId"));
+        let content = match serde_json::from_str(&fields.without("messageId")) {
             Ok(Object(message)) => Content::Message(Box::new(message)),
             Err(_) => Content::Json(record.get().to_owned()),
         };
@@ -107,22 +107,18 @@ fn is_of_sqs(source: Option<&str>, arn: Option<&str>) -> bool {
     source == Some("aws:sqs") || arn.is_some_and(|arn| arn.split(':').nth(2) == Some("sqs"))
 }
 
-/// The value of a field that is a string and not empty.
+/// The value of a field that is a string, not empty and stated once.
 fn string(fields: &Fields<'_>, name: &str) -> Option<String> {
     let text: String = serde_json::from_str(fields.get(name)?.get()).ok()?;
     (!text.is_empty()).then_some(text)
 }
 
-fn object<'a>(fields: &Fields<'a>, name: &str) -> Option<Fields<'a>> {
-    serde_json::from_str(fields.get(name)?.get()).ok()
-}
-
 /// What is wrong with each field that is not as documented.
 fn wrong_fields(fields: &Fields<'_>) -> Vec<String> {
-    let mut wrong = Vec::new();
+    let mut wrong = fields.wrong_names("");
     for (position, name) in STRINGS.into_iter().enumerate() {
         match fields.get(name) {
-            None if position < REQUIRED => wrong.push(format!("{name} is missing")),
+            None if position < REQUIRED && !fields.contains(name) => wrong.push(format!("{name} is missing")),
             None => {}
             Some(value) if value.get() == "null" && position >= REQUIRED => {}
             Some(value) => wrong.extend(not_a_string(name, value)),
@@ -132,11 +128,12 @@ fn wrong_fields(fields: &Fields<'_>) -> Vec<String> {
         let Some(value) = fields.get(name).filter(|value| value.get() != "null") else {
             continue;
         };
-        let Some(attributes) = object(fields, name) else {
+        let Some(attributes) = Fields::of(value) else {
             wrong.push(format!("{name} is {}, not an object", kind(value)));
             continue;
         };
-        for (attribute, value) in attributes {
+        wrong.extend(attributes.wrong_names(&format!("{name}.")));
+        for (attribute, value) in attributes.iter() {
             let path = format!("{name}.{attribute}");
             match name {
                 "attributes" => wrong.extend(not_a_string(&path, value)),
@@ -152,13 +149,13 @@ fn wrong_attribute(path: &str, value: &RawValue) -> Vec<String> {
     if serde_json::from_str::<SqsMessageAttribute>(value.get()).is_ok() {
         return Vec::new();
     }
-    let Ok(fields) = serde_json::from_str::<Fields<'_>>(value.get()) else {
+    let Some(fields) = Fields::of(value) else {
         return vec![format!("{path} is {}, not an object", kind(value))];
     };
-    let mut wrong = Vec::new();
-    for (name, value) in fields {
+    let mut wrong = fields.wrong_names(&format!("{path}."));
+    for (name, value) in fields.iter() {
         let path = format!("{path}.{name}");
-        match (name.as_str(), kind(value)) {
+        match (name, kind(value)) {
             ("dataType" | "stringValue" | "binaryValue", "null") => {}
             ("dataType" | "stringValue", _) => wrong.extend(not_a_string(&path, value)),
             ("binaryValue", "a string") => wrong.push(format!("{path} is not Base64")),
@@ -194,9 +191,8 @@ fn kind(value: &RawValue) -> &'static str {
     }
 }
 
-/// The records of an event, each as raw JSON.
-#[derive(Deserialize)]
-pub(crate) struct RawEvent<'a> {
-    #[serde(rename = "Records", borrow)]
-    pub(crate) records: Vec<&'a RawValue>,
+/// The records of an event, each as raw JSON; `None` if it has no list of them.
+pub(crate) fn raw_records(event: &str) -> Option<Vec<&RawValue>> {
+    let fields: Fields<'_> = serde_json::from_str(event).ok()?;
+    serde_json::from_str(fields.get("Records")?.get()).ok()
 }

@@ -54,16 +54,14 @@ const TABLE: &str = "IDEMPOTENCY_TABLE";
 const LONGEST_CONNECT: Duration = Duration::from_secs(5);
 
 /// The variables that Lambda sets, and that the Lambda runtime and the AWS SDK read.
-const SET_BY_LAMBDA: [&str; 5] = [
-    "AWS_REGION",
+const SET_BY_LAMBDA: [&str; 3] = [
     "AWS_LAMBDA_RUNTIME_API",
     "AWS_LAMBDA_FUNCTION_NAME",
     "AWS_LAMBDA_FUNCTION_VERSION",
-    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
 ];
 
-/// Lambda sets these too, or names an endpoint for credentials instead, as with SnapStart.
-const KEYS: [&str; 2] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+/// The Lambda runtime panics if it is not a number.
+const MEMORY_SIZE: &str = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
 
 async fn start<H: Handler>(handler: impl FnOnce() -> Result<H, SettingError>) -> Result<(), StartError>
 where
@@ -73,11 +71,19 @@ where
     aws::load_roots()?;
     let handler = &Arc::new(handler()?);
     let table = host::table(TABLE)?;
-    let keys = KEYS.into_iter().filter(|_| !aws::uses_container_credentials());
+    host::region()?;
     SET_BY_LAMBDA
         .into_iter()
-        .chain(keys)
         .try_for_each(|variable| setting(variable).map(drop))?;
+    let is_number = |size: String| size.parse::<i32>().is_ok();
+    if !is_number(setting(MEMORY_SIZE)?) {
+        return Err(SettingError::wrong(MEMORY_SIZE, "is not a whole number of megabytes").into());
+    }
+    // Lambda sets keys, or names an endpoint for credentials instead, as with SnapStart.
+    match aws::uses_container_credentials() {
+        true => host::container_credentials()?,
+        false => host::keys()?,
+    }
     endpoints()?;
     let dead_letter_queue = dead_letter_queue()?;
     let retry_delays = retry_delays()?;

@@ -19,8 +19,8 @@ pub(crate) struct Triage {
     pub(crate) receipt_handles: Vec<String>,
     /// Each record that has an ID, in the event's order: the ID, and whether the record is processed. The others are returned.
     pub(crate) listed: Vec<(String, bool)>,
-    /// Records that can't be returned, because the response can't name them.
-    pub(crate) unlisted: Vec<Odd>,
+    /// Records that can't be returned, because the response can't name them: position in the event, and record.
+    pub(crate) unlisted: Vec<(usize, Odd)>,
     /// How many odd records are returned.
     pub(crate) returned: u32,
     /// How many messages wait for an odd record of their group.
@@ -64,7 +64,7 @@ pub(crate) fn triage(records: Records) -> Triage {
 impl Triage {
     fn add_odd(&mut self, position: usize, odd: Odd) {
         let Some(id) = odd.id else {
-            return self.unlisted.push(odd);
+            return self.unlisted.push((position, odd));
         };
         tracing::error!(
             messageId = id,
@@ -82,7 +82,7 @@ impl Triage {
 ///
 /// Why one of them must not be acknowledged: its dead letter is not confirmed.
 pub(crate) async fn dead_letter<H: Handler, S: Store<Write = H::Write>, Q: Queues>(
-    unlisted: Vec<Odd>,
+    unlisted: Vec<(usize, Odd)>,
     queue_arn: &str,
     ordered: bool,
     handler: &Arc<H>,
@@ -90,7 +90,7 @@ pub(crate) async fn dead_letter<H: Handler, S: Store<Write = H::Write>, Q: Queue
     invocation: &Invocation,
 ) -> Result<(), String> {
     let mut lost = Ok(());
-    for odd in unlisted {
+    for (position, odd) in unlisted {
         let why = format!("the record has no usable message ID: {}", odd.why);
         let message = Unidentified {
             host_trace: invocation.trace.clone(),
@@ -99,10 +99,10 @@ pub(crate) async fn dead_letter<H: Handler, S: Store<Write = H::Write>, Q: Queue
         let sent = message
             .dead_letter(&why, ordered, handler, services, &invocation.budget)
             .await;
-        tracing::error!(deadLettered = sent, "rejected: {why}");
+        tracing::error!(deadLettered = sent, "rejected: record {position} of the event: {why}");
         if !sent {
             lost = Err(format!(
-                "{why}; the whole batch is redelivered, because it is not dead-lettered"
+                "record {position} of the event: {why}; the whole batch is redelivered, because it is not dead-lettered"
             ));
         }
     }

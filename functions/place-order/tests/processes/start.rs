@@ -86,7 +86,110 @@ fn unusable_file_of_authorities_ends_the_start_with_one_line() {
     assert!(line["message"].as_str().unwrap().ends_with(" is not set"), "{line}");
 }
 
-/// As with SnapStart, and on ECS and EKS: the environment has no keys.
+/// The last words of the function with these variables instead of its own.
+fn last_words_with(changed: &[(&'static str, &'static str)]) -> String {
+    let is_changed = |name| changed.iter().any(|(changed, _)| *changed == name);
+    let kept = environment().filter(|(name, _)| !is_changed(*name));
+    let line = last_words(PLACE_ORDER.1, kept.chain(changed.iter().copied()));
+    line["message"].as_str().unwrap().to_owned()
+}
+
+/// The SDK sends to the endpoint of its region, whatever a queue's URL states.
+#[test]
+fn queue_that_cannot_exist_ends_the_start_with_one_line() {
+    for (url, problem) in [
+        ("https://example.com:99999/1/n", "is not a queue URL: its port is not"),
+        (
+            "https://example.com/1/n.fifo",
+            "names a FIFO queue: confirmations have no message group",
+        ),
+        (
+            "https://sqs.eu-central-1.amazonaws.com/1234/n",
+            "is not a queue URL: its path must be account (12 digits)",
+        ),
+        (
+            "https://sqs.eu-central-1.amazonaws.com/111122223333/n",
+            "is the URL of a queue in eu-central-1, but requests are sent to SQS in eu-west-1, ",
+        ),
+    ] {
+        let message = last_words_with(&[("NOTIFICATIONS_QUEUE_URL", url), ("AWS_REGION", "eu-west-1")]);
+        let expected = format!("environment variable NOTIFICATIONS_QUEUE_URL {problem}");
+        assert!(message.starts_with(&expected), "{message}");
+    }
+}
+
+#[test]
+fn variables_of_the_sdk_that_cannot_work_end_the_start() {
+    for (changed, problem) in [
+        (("AWS_ENDPOINT_URL", ""), "is empty"),
+        (("AWS_ENDPOINT_URL_DYNAMODB", ""), "is empty"),
+        (
+            ("AWS_ENDPOINT_URL", "https://example.com:99999"),
+            "is not a URL: its port is not a number from 1 to 65535",
+        ),
+        (
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128 MB"),
+            "is not a whole number of megabytes",
+        ),
+        (
+            ("AWS_ACCESS_KEY_ID", "lo\ncal"),
+            "has characters that no HTTP header can carry",
+        ),
+        (("AWS_SESSION_TOKEN", "secret\n"), "ends with a line break: remove it"),
+    ] {
+        let message = last_words_with(&[changed]);
+        assert_eq!(message, format!("environment variable {} {problem}", changed.0));
+    }
+    let full = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:1/");
+    let no_key = ("AWS_ACCESS_KEY_ID", "");
+    for (changed, expected) in [
+        (
+            ("AWS_REGION", "eu_west_1"),
+            "AWS_REGION is not a region's name, such as eu-central-1",
+        ),
+        (
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://example.com/"),
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI is the URL of a host that can't give credentials without encryption: \
+             use https, or an address of ECS, EKS Pod Identity or the loopback interface",
+        ),
+        (
+            ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "http://169.254.170.2/v2"),
+            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is not the path of a URL, such as /v2/credentials",
+        ),
+        (
+            ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", ""),
+            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is empty",
+        ),
+        (
+            ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "secret\n"),
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN ends with a line break: remove it",
+        ),
+        (
+            ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "secret\nsecret"),
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN has characters that no HTTP header can carry",
+        ),
+    ] {
+        let changed = match changed.0 == full.0 {
+            true => vec![no_key, changed],
+            false => vec![no_key, full, changed],
+        };
+        let message = last_words_with(&changed);
+        assert_eq!(message, format!("environment variable {expected}"));
+    }
+}
+
+/// A role for a service account gives a token instead of an endpoint for credentials.
+#[test]
+fn role_for_a_service_account_is_named_as_unsupported() {
+    let token = ("AWS_WEB_IDENTITY_TOKEN_FILE", "/var/run/secrets/token");
+    assert_eq!(
+        last_words_with(&[("AWS_ACCESS_KEY_ID", ""), token]),
+        "environment variable AWS_ACCESS_KEY_ID is not set, and IAM roles for service accounts \
+         (AWS_WEB_IDENTITY_TOKEN_FILE) are not supported: use EKS Pod Identity"
+    );
+}
+
+/// As with SnapStart, and on ECS and EKS Pod Identity: the environment has no keys.
 #[test]
 fn credentials_come_from_the_endpoint_that_the_environment_names() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

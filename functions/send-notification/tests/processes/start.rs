@@ -26,6 +26,11 @@ fn invalid_receiver_url_ends_the_start_with_one_line() {
         ("http://", "it has no host"),
         ("http:///notify", "it has no host"),
         (
+            "http://127.0.0.1:84433/notify",
+            "its port is not a number from 1 to 65535",
+        ),
+        ("https://@example.com/", "the user info before its @ is empty"),
+        (
             "https://example.com/a b",
             "it contains white space or control characters",
         ),
@@ -72,10 +77,13 @@ fn invalid_queue_or_table_ends_the_start_with_one_line() {
 
 #[test]
 fn valid_receiver_url_is_accepted() {
-    assert_eq!(
-        last_words(Some("https://example.com/notify")),
-        "environment variable IDEMPOTENCY_TABLE is not set"
-    );
+    for url in [
+        "https://example.com/notify",
+        "https://ada:o'hara@example.com:8443/o'hara?to='ada'",
+    ] {
+        let line = last_words(Some(url));
+        assert_eq!(line, "environment variable IDEMPOTENCY_TABLE is not set");
+    }
 }
 
 #[test]

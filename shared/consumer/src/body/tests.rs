@@ -76,6 +76,23 @@ fn a_text_that_is_not_json_is_recognised() {
         ("\u{ff}\u{fe}{\u{0}\"\u{0}", "looks like UTF-16"),
         ("{\u{0}\"\u{0}n\u{0}", "looks like UTF-16"),
         ("\u{fffd}\u{fffd}{", "looks like UTF-16"),
+        ("\u{0}{\u{0}\"", "looks like UTF-16"),
+        ("\u{1f}\u{fffd}\u{8}\u{0}\u{0}", "looks like gzip"),
+        ("\u{1f}\u{8b}\u{8}\u{0}\u{0}", "looks like gzip"),
+        ("{\"number\": 1}\u{0}", "more text after the JSON"),
+        ("\n\u{5}hello\u{12}\u{0}", "binary data"),
+        ("caf\u{fffd}", "binary data"),
+        ("\u{a0} \u{200b}", "blank body"),
+        (
+            " \u{200b}{\"number\": 1}",
+            "starts with the invisible character U+200B: remove it",
+        ),
+        ("\u{a0}[1]", "starts with the invisible character U+00A0: remove it"),
+        (
+            "\u{1e}{\"number\": 1}\n",
+            "starts with the invisible character U+001E: remove it",
+        ),
+        ("\u{200b}hello", "plain text, not JSON"),
         ("eyJudW1iZXIiOiAxfQ==", "looks like JSON in Base64"),
         ("eyJudW1iZXIiOiAxfQ", "looks like JSON in Base64"),
         ("eyJudW1i\nZXIiOiAx\nfQ==\n", "looks like JSON in Base64"),
@@ -86,6 +103,23 @@ fn a_text_that_is_not_json_is_recognised() {
         ("eJyrVsorzU1KLVKyUjCs5QIAHRgD4w==", "looks like zlib data in Base64"),
         ("KLUv/SAKUQAAeyJuIjogMX0K", "looks like Zstandard in Base64"),
         ("CgVoZWxsbxIFd29ybGQ4eQ==", "looks like Base64: decode it"),
+        ("//57ACIAbgB1AG0AYgBlAHIAIgA6ADEAfQA=", "looks like Base64: decode it"),
+        ("cGFzc3dvcmQ=", "looks like Base64: decode it"),
+        ("ZXlKdWRXMWlaWElpT2lBeGZRPT0=", "looks like Base64: decode it"),
+        (
+            "data:application/json;base64,eyJudW1iZXIiOiAxfQ==",
+            "looks like a data: URL",
+        ),
+        ("[object Object]", "JavaScript's text of an object"),
+        ("PMRG45LNMJSXEIR2EAYX2===", "plain text, not JSON"),
+        ("7b226e756d626572223a20317d", "plain text, not JSON"),
+        ("3f2b1c7a-0000-4000-8000-000000000905", "plain text, not JSON"),
+        ("2026-01-01", "plain text, not JSON"),
+        ("-", "plain text, not JSON"),
+        ("1,2,3", "plain text, not JSON"),
+        ("1 2", "plain text, not JSON"),
+        ("1e400", "number out of range"),
+        ("data: {}", "plain text, not JSON"),
         ("Hello from SQS!", "plain text, not JSON"),
         ("hello", "plain text, not JSON"),
         ("internationalisation", "plain text, not JSON"),
@@ -95,7 +129,9 @@ fn a_text_that_is_not_json_is_recognised() {
         ("<order><id>5</id></order>", "looks like XML"),
         ("<?xml version=\"1.0\"?><order/>", "looks like XML"),
         ("<!DOCTYPE html><html></html>", "looks like HTML"),
+        ("<HTML><BODY>", "looks like HTML"),
         ("id=5&amount=7", "looks like form data"),
+        ("id=&amount=7\n", "looks like form data"),
         ("Action=SendMessage&Version=2012-11-05", "looks like form data"),
         ("items%5B0%5D=tea", "looks like form data"),
         ("{'number': 1}", "single quotation marks"),
@@ -105,6 +141,7 @@ fn a_text_that_is_not_json_is_recognised() {
         ("{&quot;number&quot;: 1}", "looks like JSON with HTML entities"),
         ("%7B%22number%22%3A1%7D", "looks like percent-encoded JSON"),
         ("// a card\n{\"number\": 1}", "starts with a comment"),
+        ("/* a card */ {\"number\": 1}", "starts with a comment"),
         (
             "{\"number\": 1}\n{\"number\": 2}\n",
             "several JSON values, one a line (NDJSON)",
@@ -118,23 +155,26 @@ fn a_text_that_is_not_json_is_recognised() {
 }
 
 #[test]
-fn half_of_a_surrogate_pair_is_found_with_its_column() {
-    for (body, column) in [
-        (r#"{"number": 1, "holder": "\ud83d"}"#, 26),
-        (r#"{"number": 1, "holder": "x\udf75"}"#, 27),
-        (r#"{"number": 1, "holder": "\ud83d\u0041"}"#, 26),
-        (r#"{"number": 1, "holder": "\ud83d\ud83c\udf75"}"#, 26),
-        ("{\"number\": 1,\n\"holder\": \"é\\uD83D\"}", 13),
-        (r#"{"number": 1, "holder": "\\\ud83d"}"#, 28),
+fn half_of_a_surrogate_pair_is_found_with_its_position() {
+    for (body, (line, column)) in [
+        (r#"{"number": 1, "holder": "\ud83d"}"#, (1, 26)),
+        (r#"{"number": 1, "holder": "x\udf75"}"#, (1, 27)),
+        (r#"{"number": 1, "holder": "\ud83d\u0041"}"#, (1, 26)),
+        (r#"{"number": 1, "holder": "\ud83d\ud83c\udf75"}"#, (1, 26)),
+        ("{\"number\": 1,\n\"holder\": \"é\\uD83D\"}", (2, 13)),
+        (r#"{"number": 1, "holder": "\\\ud83d"}"#, (1, 28)),
     ] {
-        let found = format!("half of a surrogate pair at column {column}: ");
+        let found = format!("half of a surrogate pair at line {line}, column {column}: ");
         assert!(reason(body).starts_with(&found), "{body}: {}", reason(body));
     }
     assert!(decode::<Card>(r#"{"number": 1, "holder": "\ud83c\udf75 \\ud83d"}"#).is_ok());
     let escaped = reason(r#"{"number": 1, "holder": "\\ud83d",}"#);
     assert!(escaped.starts_with("not JSON: trailing comma"), "{escaped}");
     let quoted = reason(r#"{"number": 1, "holder": "\"\ud83d"}"#);
-    assert!(quoted.starts_with("half of a surrogate pair at column 28"), "{quoted}");
+    assert!(
+        quoted.starts_with("half of a surrogate pair at line 1, column 28"),
+        "{quoted}"
+    );
 }
 
 #[test]
@@ -147,6 +187,26 @@ fn json_of_another_sender_is_recognised() {
             "an S3 test event",
         ),
         (records("aws:sqs"), "a whole event of Lambda: "),
+        (records("minio:s3"), "an S3 event notification"),
+        (records("aws:ses"), "an event of SES"),
+        (records("aws:codecommit"), "an event of a CodeCommit trigger"),
+        (records("aws:kafka"), "an event of a Kafka topic"),
+        (
+            json!({"eventSource": "SelfManagedKafka", "records": {}}),
+            "missing field `number`",
+        ),
+        (
+            json!({"eventSource": "aws:kafka", "records": {"t-0": []}}),
+            "an event of a Kafka topic",
+        ),
+        (
+            json!({"awslogs": {"data": "H4sI"}}),
+            "an event of a CloudWatch Logs subscription",
+        ),
+        (
+            json!({"requestContext": {}, "headers": {}, "body": "{}"}),
+            "a whole request of API Gateway",
+        ),
         (records("aws:dynamodb"), "an event of a DynamoDB stream"),
         (records("aws:kinesis"), "an event of a Kinesis stream"),
         (
@@ -166,6 +226,10 @@ fn json_of_another_sender_is_recognised() {
             "an SNS notification: set ENVELOPE",
         ),
         (
+            json!({"Type": "SubscriptionConfirmation", "TopicArn": "t", "SubscribeURL": "https://example.com/secret"}),
+            "an SNS SubscriptionConfirmation: open its SubscribeURL",
+        ),
+        (
             json!({"detail-type": "d", "source": "s", "detail": {}}),
             "an EventBridge event: set ENVELOPE",
         ),
@@ -174,7 +238,18 @@ fn json_of_another_sender_is_recognised() {
             "a CloudEvents event",
         ),
         (json!(r#"{"number": 1}"#), "JSON inside a JSON string"),
+        (
+            json!(json!(json!({"number": 1}).to_string()).to_string()),
+            "JSON inside a JSON string",
+        ),
         (json!("eyJudW1iZXIiOiAxfQ=="), "looks like JSON in Base64"),
+        (json!("data:application/json,%7B%7D"), "looks like a data: URL"),
+        (
+            json!([{"number": 1}, {"number": "secret"}]),
+            "a list of messages in one body: send each",
+        ),
+        (json!([{"number": "secret"}]), "a value is not what the handler expects"),
+        (json!([[{"number": 1}]]), "a value is not what the handler expects"),
         (json!({"Records": [{"eventSource": "mine"}]}), "missing field `number`"),
         (json!({"Records": []}), "missing field `number`"),
         (json!(["secret"]), "a value is not what the handler expects"),

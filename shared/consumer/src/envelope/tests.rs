@@ -141,9 +141,18 @@ fn the_reason_has_line_and_column() {
 #[test]
 fn a_body_of_another_sender_is_recognised() {
     let sns = |body: &str| reason(Envelope::Sns, body);
-    assert!(sns("").starts_with("not an SNS notification: empty body"));
-    assert!(sns("hello").starts_with("not an SNS notification: plain text, not JSON"));
-    assert!(sns(&event().to_string()).contains(": an EventBridge event: set ENVELOPE to Envelope::EventBridge"));
+    for (body, found) in [
+        ("", "empty body"),
+        ("hello", "plain text, not JSON"),
+        ("<a/>", "looks like XML"),
+    ] {
+        let why = format!("not an SNS notification: {found} (is raw message delivery on?)");
+        assert_eq!(sns(body), why);
+    }
+    assert_eq!(
+        sns(&event().to_string()),
+        "not an SNS notification: an EventBridge event: set ENVELOPE to Envelope::EventBridge, or send its detail only"
+    );
     let other = reason(Envelope::EventBridge, &notification().to_string());
     assert!(
         other.contains(": an SNS notification: set ENVELOPE to Envelope::Sns"),

@@ -42,7 +42,7 @@ async fn bodies_of_others_are_dead_lettered_beside_an_order() {
             "an S3 pointer of the SQS extended client library",
         ),
         ("Hello from SQS!", "plain text"),
-        (r#"{"id": "\ud83d"}"#, "half of a surrogate pair at column 9"),
+        (r#"{"id": "\ud83d"}"#, "half of a surrogate pair at line 1, column 9"),
         (
             r#"{"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "field-bucket"}"#,
             "an S3 test event",

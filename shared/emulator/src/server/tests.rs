@@ -6,7 +6,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 
-/// A stack with one queue, `orders`, that says it is at port 4566 but is elsewhere.
+/// A stack with one queue, `orders`, whose queue URLs name port 4566, where it is not.
 struct Port(String);
 
 struct Answer {
@@ -75,6 +75,13 @@ async fn the_query_protocol_is_refused_in_its_own_shape() {
             "SendMessage",
         ),
         ("POST /000000000000/orders?Action=SendMessage", "", "", "SendMessage"),
+        ("POST /queue/us-east-1/000000000000/orders", FORM, list, "ListQueues"),
+        (
+            "GET /queue/us-east-1/000000000000/orders?Action=ReceiveMessage",
+            "",
+            "",
+            "ReceiveMessage",
+        ),
         ("GET /?Action=ListQueues&Version=2012-11-05", "", "", "ListQueues"),
         (
             "GET /000000000000/orders?Action=ReceiveMessage",

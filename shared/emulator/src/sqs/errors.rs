@@ -46,7 +46,10 @@ pub(crate) fn queue_does_not_exist() -> ApiError {
 }
 
 pub(crate) fn resource_not_found(message: impl Into<String>) -> ApiError {
-    sqs("ResourceNotFoundException", message)
+    ApiError {
+        status: 404,
+        ..sqs("ResourceNotFoundException", message)
+    }
 }
 
 /// A queue URL that is none.

@@ -293,6 +293,92 @@ fn half_of_a_surrogate_pair_affects_its_record_only() {
     );
 }
 
+/// A record with the text `FIELDS` in place of some fields.
+fn with_fields(fields: &str) -> String {
+    record("m-2", json!({"FIELDS": 0}))
+        .to_string()
+        .replace(r#""FIELDS":0"#, fields)
+}
+
+#[test]
+fn half_of_a_surrogate_pair_in_a_name_is_found() {
+    let (own, attributes) = (r#""\udc00": 1"#, r#""x": 1, "attributes": {"Sender\ud800Id": "A"}"#);
+    let message = r#""messageAttributes": {"source": {"dataType": "String", "\ud800": "A"}}"#;
+    for (fields, owner) in [
+        (own.to_owned(), "the record"),
+        (attributes.to_owned(), "attributes"),
+        (message.to_owned(), "messageAttributes.source"),
+        (message.replace("source", "\\ud800"), "messageAttributes"),
+    ] {
+        let name = fields.split('"').nth(1).unwrap();
+        let mut record = record("m-2", json!({"FIELDS": 0}));
+        record
+            .as_object_mut()
+            .unwrap()
+            .remove(if name == "x" { "attributes" } else { name });
+        let odd = odd_text(&record.to_string().replace(r#""FIELDS":0"#, &fields));
+        let why = format!("{owner} has a name with half of a surrogate pair");
+        assert_eq!((odd.id.as_deref(), odd.why), (Some("m-2"), why), "{fields}");
+    }
+}
+
+#[test]
+fn a_field_that_is_stated_twice_is_named() {
+    let attribute = r#"{"dataType": "String", "dataType": "String"}"#;
+    for (fields, name) in [
+        (r#""body": "secret""#, "body"),
+        (r#""b\u006fdy": "secret""#, "body"),
+        (r#""attributes": {}"#, "attributes"),
+        (r#""receiptHandle": "handle of m-2""#, "receiptHandle"),
+    ] {
+        let odd = odd_text(&with_fields(fields));
+        let why = format!("a field is stated twice: {name}");
+        assert_eq!((odd.id.as_deref(), odd.why), (Some("m-2"), why), "{fields}");
+    }
+    let text = record("m-2", json!({"messageAttributes": {"source": 0}})).to_string();
+    let odd = odd_text(&text.replace(r#""source":0"#, &format!(r#""source":{attribute}"#)));
+    assert_eq!(odd.why, "a field is stated twice: messageAttributes.source.dataType");
+}
+
+/// Lambda may know either of them; the batch fails if the response lists the other.
+#[test]
+fn a_record_with_two_message_ids_has_no_usable_one() {
+    for other in [r#""other""#, r#""m-2""#, "1", "null"] {
+        let odd = odd_text(&with_fields(&format!(r#""messageId": {other}"#)));
+        assert_eq!(
+            (odd.id, &*odd.why),
+            (None, "a field is stated twice: messageId"),
+            "{other}"
+        );
+        assert!(matches!(odd.content, Content::Message(message) if message.body.as_deref() == Some("{}")));
+    }
+}
+
+/// Its order can't be kept without it.
+#[test]
+fn two_groups_of_a_record_are_none() {
+    let text = record("m-2", json!({"attributes": {"MessageGroupId": 0}, "body": 1})).to_string();
+    let odd = odd_text(&text.replace(r#""MessageGroupId":0"#, r#""MessageGroupId":"a","MessageGroupId":"b""#));
+    assert_eq!(odd.group, None);
+    assert_eq!(
+        odd.why,
+        "body is a number, not a string, a field is stated twice: attributes.MessageGroupId"
+    );
+}
+
+#[test]
+fn an_odd_name_in_the_event_affects_no_record() {
+    let record = record("m-1", json!({}));
+    let event = format!(r#"{{"\ud800": 1, "Records": [{record}]}}"#);
+    assert!(read(&event).unwrap().records[0].is_ok());
+    let twice = format!(r#"{{"Records": [{record}], "Records": []}}"#);
+    assert!(
+        read(&twice)
+            .unwrap_err()
+            .starts_with("not an SQS event: unexpected shape")
+    );
+}
+
 #[test]
 fn an_odd_record_states_group_and_queue_if_they_can_be_read() {
     let arn = "arn:aws:sqs:eu-west-1:123456789012:orders.fifo";

@@ -200,7 +200,26 @@ fn system_attributes(request: &Fields<'_>) -> Result<Attributes, ApiError> {
         let message = "The only message system attribute that can be sent is AWSTraceHeader, of type String.";
         return Err(errors::invalid_parameter(message));
     }
+    if attributes
+        .texts()
+        .get(TRACE_HEADER)
+        .is_some_and(|header| !is_trace_header(header))
+    {
+        let message = "The value of AWSTraceHeader must be a correctly formatted AWS X-Ray trace header string.";
+        return Err(errors::invalid_parameter(message));
+    }
     Ok(attributes)
+}
+
+/// Pairs of names and values with `;` between them; one is `Root`, with version, time and a random part. Shorter numbers than
+/// X-Ray's are accepted: how strictly SQS reads them is not documented.
+/// <https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>
+fn is_trace_header(header: &str) -> bool {
+    let is_hexadecimal = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_root = |id: &str| id.split('-').count() == 3 && id.split('-').all(is_hexadecimal);
+    let pairs = || header.split(';').map(|pair| pair.trim().split_once('='));
+    pairs().all(|pair| pair.is_some_and(|(name, _)| !name.is_empty()))
+        && pairs().flatten().any(|(name, value)| name == "Root" && is_root(value))
 }
 
 /// On a FIFO queue only the queue has a delay, though an explicit zero is accepted.

@@ -53,6 +53,33 @@ async fn a_trace_header_is_received_as_a_system_attribute() {
 }
 
 #[tokio::test]
+async fn a_malformed_trace_header_is_refused() {
+    let client = Client::standard().await;
+    let request = |header: &str| {
+        let attributes = json!({ "AWSTraceHeader": string(header) });
+        json!({ "MessageBody": "a", "MessageSystemAttributes": attributes })
+    };
+    let root = "Root=1-5759e988-bd862e3fe1be46a994272793";
+    for valid in [
+        root,
+        &format!("Self=1-2-3;{root};Parent=53995c3f42cd8ad8;Sampled=0;Lineage=1:a:0"),
+    ] {
+        client.ok("SendMessage", request(valid)).await;
+    }
+    for malformed in [
+        "junk",
+        "Sampled=1",
+        "Root=junk",
+        "Root=1--2",
+        "Root=1-5759e988",
+        &format!("{root};junk"),
+    ] {
+        let error = client.refused("SendMessage", request(malformed)).await;
+        assert_eq!(error, "InvalidParameterValueException", "{malformed}");
+    }
+}
+
+#[tokio::test]
 async fn no_other_system_attribute_can_be_sent() {
     let client = Client::standard().await;
     let sender = json!({ "SenderId": string("me") });

@@ -56,6 +56,8 @@ async fn a_task_is_refused_for_what_it_names() {
         let refused = client.refused_start(request).await;
         assert_eq!(query_error_code(&refused).as_deref(), Some(error), "{refused}");
         assert!(refused.message.contains(message), "{refused}");
+        let is_missing = error == "ResourceNotFoundException";
+        assert_eq!(refused.status, if is_missing { 404 } else { 400 }, "{refused}");
     }
 }
 
