@@ -65,10 +65,10 @@ impl World {
         (self.arn(name) == arn).then_some(name)
     }
 
-    /// The queue with this name, without what has expired.
+    /// The queue with this name, as it is now.
     pub(crate) fn queue(&mut self, name: &str, now: Instant) -> Result<&mut Queue, ApiError> {
         let queue = self.queues.get_mut(name).ok_or_else(errors::queue_does_not_exist)?;
-        queue.expire(now);
+        queue.advance(now);
         Ok(queue)
     }
 
