@@ -127,7 +127,7 @@ impl Run {
         let send = async {
             while begun.elapsed() < span {
                 self.workload.send_some(self.stack.sqs(), &self.faults).await?;
-                tokio::time::sleep(self.faults.between(1, 20)).await;
+                tokio::time::sleep(self.faults.between(1, 12)).await;
             }
             Ok::<_, String>(())
         };

@@ -12,12 +12,8 @@ pub(crate) const FUNCTIONS: [&str; 3] = ["place-order", "reserve-stock", "send-n
 pub(crate) const QUEUES: [&str; 3] = ["orders", "reservations.fifo", "notifications"];
 
 /// So many messages wait at most, in all queues.
-const BACKLOG: usize = 24;
+const BACKLOG: usize = 60;
 
-/// One of so many orders and notifications is sent a second time by its producer.
-const SENT_TWICE: u32 = 20;
-/// One of so many is delivered twice, apart from scenarios that are about that.
-const DELIVERED_TWICE: u32 = 20;
 /// One of so many can't be processed.
 const POISON: u32 = 33;
 
@@ -59,7 +55,7 @@ impl Workload {
         let number = self.next;
         self.next += 1;
         let is_poison = faults.once_in(POISON);
-        let copies = if faults.once_in(SENT_TWICE) { 2 } else { 1 };
+        let copies = if is_due(faults) { 2 } else { 1 };
         match faults.below(5) {
             0 => self.reserve(sqs, faults, number, is_poison).await,
             1 => self.notify(sqs, faults, number, is_poison, copies).await,
@@ -125,7 +121,7 @@ impl Workload {
 
     async fn deliver(&self, sqs: &Sqs, faults: &Faults, queue: &str, body: &Value, mut request: Value) -> Result<String, String> {
         // A FIFO queue ignores it.
-        if faults.scenario().twice || faults.once_in(DELIVERED_TWICE) {
+        if is_due(faults) {
             sqs.deliver_twice(queue, 1);
             faults.count("Delivery: a message delivered twice");
         }
@@ -135,4 +131,9 @@ impl Workload {
         let sent = sent.map_err(|error| format!("{queue} refuses {body}: {error:?}"))?;
         Ok(sent["MessageId"].as_str().unwrap_or_default().to_owned())
     }
+}
+
+/// Whether a thing that the scenario says happens twice does so now.
+fn is_due(faults: &Faults) -> bool {
+    faults.scenario().twice.is_some_and(|times| faults.once_in(times))
 }

@@ -172,7 +172,7 @@ fn count(world: &mut World, queue: &str, slots: &[u64]) {
     let World { queues, deliveries, .. } = world;
     let messages = queues.get(queue).map(|queue| &queue.messages);
     for stored in slots.iter().filter_map(|slot| messages?.get(*slot)) {
-        *deliveries.entry(stored.message.id.clone()).or_default() += 1;
+        *deliveries.entry(&stored.message.id) += 1;
     }
 }
 
