@@ -7,6 +7,7 @@ mod fault;
 pub mod lambda;
 mod query;
 mod receiver;
+mod recent;
 mod server;
 pub mod sqs;
 

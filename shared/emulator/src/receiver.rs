@@ -12,6 +12,8 @@ use axum::response::{AppendHeaders, IntoResponse, Response};
 use axum::routing::post;
 use serde_json::Value;
 
+use crate::recent::Recent;
+
 /// Accepts notifications at [`Receiver::PATH`], and distinguishes them by their `Idempotency-Key`, as a real one should.
 #[derive(Debug, Clone, Default)]
 pub struct Receiver {
@@ -24,7 +26,7 @@ struct Received {
     pace: Duration,
     refusals: Vec<(u16, Option<u64>)>,
     /// By `Idempotency-Key`.
-    notifications: BTreeMap<String, Notified>,
+    notifications: Recent<Notified>,
 }
 
 /// A notification as it arrived.
@@ -52,9 +54,9 @@ impl Receiver {
         self.state().pace = pace;
     }
 
-    /// All notifications so far, by their `Idempotency-Key`.
+    /// The notifications so far by their `Idempotency-Key`; at least the last 30,000.
     pub fn notifications(&self) -> BTreeMap<String, Notified> {
-        self.state().notifications.clone()
+        self.state().notifications.all().clone()
     }
 
     /// The route of [`Receiver::PATH`].
@@ -73,11 +75,10 @@ async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Byt
     let key = headers
         .get("idempotency-key")
         .and_then(|key| key.to_str().ok())
-        .unwrap_or_default()
-        .to_owned();
+        .unwrap_or_default();
     let mut state = receiver.state();
     let refusal = (!state.refusals.is_empty()).then(|| state.refusals.remove(0));
-    let notified = state.notifications.entry(key).or_default();
+    let notified = state.notifications.entry(key);
     notified.body = serde_json::from_slice(&body).unwrap_or_default();
     notified.requests += 1;
     match refusal {

@@ -3,6 +3,7 @@
 //! What it answers differently from AWS's documentation is corrected here, where it matters to a client.
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use dynoxide::actions::scan::ScanRequest;
 use dynoxide::{Database, DynoxideError};
@@ -11,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::OpenError;
+use super::tokens::{self, Tokens};
 use crate::ApiError;
 
 /// dynoxide's own region, which appears in its ARNs.
@@ -35,6 +37,8 @@ enum Class {
 pub(super) struct Engine {
     region: String,
     database: Database,
+    /// Locked while a transaction with a token runs, so that another with the same token waits for its answer.
+    tokens: Mutex<Tokens>,
 }
 
 impl Engine {
@@ -51,6 +55,7 @@ impl Engine {
             region: region.to_owned(),
             // What follows its first sentence is for dynoxide's own users.
             database: database.map_err(|error| OpenError(first_sentence(&error.to_string())))?,
+            tokens: Mutex::default(),
         })
     }
 
@@ -69,11 +74,23 @@ impl Engine {
             "BatchGetItem" => run(request, |request| database.batch_get_item(request)),
             "BatchWriteItem" => run(request, |request| database.batch_write_item(request)),
             "TransactGetItems" => run(request, |request| database.transact_get_items(request)),
-            "TransactWriteItems" => run(request, |request| database.transact_write_items(request)),
+            "TransactWriteItems" => self.transact(request),
             "ExecuteStatement" => run(request, |request| database.execute_statement(request)),
             "BatchExecuteStatement" => run(request, |request| database.batch_execute_statement(request)),
             "ExecuteTransaction" => run(request, |request| database.execute_transaction(request)),
             _ => self.of_tables(operation, request).map(|answer| self.localized(answer)),
+        }
+    }
+
+    fn transact(&self, request: &Value) -> Result<Value, ApiError> {
+        let apply = |request: &Value| run(request, |request| self.database.transact_write_items(request));
+        match tokens::token(request) {
+            // A panic while it is locked loses a repetition's answer, no more.
+            Some(token) => {
+                let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+                tokens.answer(token, request, apply)
+            }
+            None => apply(request),
         }
     }
 

@@ -7,6 +7,7 @@
 
 mod engine;
 mod fault;
+mod tokens;
 
 #[cfg(test)]
 mod tests;

@@ -31,4 +31,5 @@ pub use function::Function;
 pub use invocation::{Invocation, InvokeError};
 pub use mapping::{InvalidMapping, Mapping, run_mapping};
 pub use observer::{Event, Observer};
+pub use process::Signal;
 pub use service::Lambda;

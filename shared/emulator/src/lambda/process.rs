@@ -18,6 +18,7 @@ use tokio::{
 };
 
 use self::life::Phase;
+pub use self::life::Signal;
 pub(super) use self::life::Site;
 use super::{
     function::Function,
@@ -114,9 +115,9 @@ impl Process {
     }
 
     /// Sends an invocation and waits for its result. When this returns, the process requests the next one, or it is gone.
-    pub(super) async fn work(&self, request_id: &str, payload: Bytes) -> Reply {
+    pub(super) async fn work(&self, request_id: &str, payload: Bytes, kill_delay: Duration) -> Reply {
         let limit = self.function.timeout;
-        let (ends, deadline) = (Instant::now() + limit, SystemTime::now() + limit);
+        let (ends, deadline) = (Instant::now() + limit + kill_delay, SystemTime::now() + limit);
         let (reply, mut answered) = oneshot::channel();
         *lock(&self.current) = Some(Current {
             request_id: request_id.to_owned(),
@@ -230,6 +231,10 @@ impl Process {
             self.kill_group();
         }
         request_id.is_some()
+    }
+
+    pub(super) fn is_working(&self) -> bool {
+        lock(&self.current).is_some()
     }
 
     pub(super) fn take_log_tail(&self) -> Vec<u8> {

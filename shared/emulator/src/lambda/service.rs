@@ -18,7 +18,7 @@ use super::{
     invocation::{Failure, Invocation, InvokeError, REQUEST_BYTES},
     lock::lock,
     observer::{Event, Observer},
-    process::{Process, Reply, Site},
+    process::{Process, Reply, Signal, Site},
 };
 
 /// How long a process may take until its first request for work, see
@@ -32,6 +32,8 @@ pub struct Lambda {
     functions: BTreeMap<String, Arc<Function>>,
     observer: Observer,
     init_limit: Duration,
+    /// How much later than its deadline a process is killed, in milliseconds.
+    kill_delay: AtomicU64,
     started: AtomicU64,
     pool: Mutex<Pool>,
 }
@@ -69,10 +71,12 @@ impl Lambda {
             functions,
             observer,
             init_limit,
+            kill_delay: AtomicU64::new(0),
             started: AtomicU64::new(0),
             pool: Mutex::default(),
         }
     }
+
     /// Invokes a function, in an idle process or a new one, and waits for the answer.
     ///
     /// A function that fails is an answer too, see [`Invocation::failed`]. Once begun, the invocation goes on even if this
@@ -103,6 +107,31 @@ impl Lambda {
             .values()
             .filter(|process| process.function.name == function);
         of_function.filter(|process| process.kill_working()).count()
+    }
+
+    /// The processes of the function that have an unanswered invocation now, as events name them.
+    pub fn working(&self, function: &str) -> Vec<String> {
+        let pool = lock(&self.pool);
+        let of_function = pool
+            .processes
+            .values()
+            .filter(|process| process.function.name == function);
+        of_function
+            .filter(|process| process.is_working())
+            .map(|process| process.id.clone())
+            .collect()
+    }
+
+    /// Sends a signal to a process and those that it started; returns whether it still runs.
+    pub fn signal(&self, process: &str, signal: Signal) -> bool {
+        self.process(process).is_some_and(|process| process.signal(signal))
+    }
+
+    /// From now on kills a process this much later than its deadline, as if nobody had noticed it in time. A process that was
+    /// stopped can then go on after its lease. Zero on Lambda.
+    pub fn set_kill_delay(&self, delay: Duration) {
+        let millis = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        self.kill_delay.store(millis, Ordering::Relaxed);
     }
 
     /// Ends all processes at once, whatever they do, and starts none any more. When this returns, none is left.
@@ -182,7 +211,8 @@ impl Lambda {
         if let Err(reply) = process.initialized(self.init_limit).await {
             return reply;
         }
-        let reply = process.work(request_id, payload).await;
+        let kill_delay = Duration::from_millis(self.kill_delay.load(Ordering::Relaxed));
+        let reply = process.work(request_id, payload, kill_delay).await;
         process.release();
         reply
     }

@@ -1,12 +1,12 @@
 //! What a FIFO queue remembers of receives that named a `ReceiveRequestAttemptId`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::errors;
-use super::message::Stored;
+use super::messages::Messages;
 use crate::ApiError;
 
 /// How long an attempt can be repeated, see
@@ -32,8 +32,8 @@ struct Received {
 }
 
 impl Received {
-    fn is_unchanged(&self, messages: &BTreeMap<u64, Stored>) -> bool {
-        let stored = messages.get(&self.slot);
+    fn is_unchanged(&self, messages: &Messages) -> bool {
+        let stored = messages.get(self.slot);
         stored.is_some_and(|stored| stored.receives == self.receives && stored.visible_at == self.visible_at)
     }
 }
@@ -47,7 +47,7 @@ impl Attempts {
     pub(crate) fn repeated(
         &mut self,
         id: &str,
-        messages: &BTreeMap<u64, Stored>,
+        messages: &Messages,
         now: Instant,
     ) -> Result<Vec<u64>, ApiError> {
         self.0.retain(|_, attempt| now < attempt.at + INTERVAL);
@@ -64,9 +64,9 @@ impl Attempts {
     }
 
     /// Remembers what an attempt received. A repetition doesn't renew the five minutes.
-    pub(crate) fn remember(&mut self, id: &str, slots: &[u64], messages: &BTreeMap<u64, Stored>, now: Instant) {
+    pub(crate) fn remember(&mut self, id: &str, slots: &[u64], messages: &Messages, now: Instant) {
         let received = slots.iter().filter_map(|slot| {
-            messages.get(slot).map(|stored| Received {
+            messages.get(*slot).map(|stored| Received {
                 slot: *slot,
                 receives: stored.receives,
                 visible_at: stored.visible_at,

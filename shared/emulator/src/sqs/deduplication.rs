@@ -1,6 +1,6 @@
 //! What a FIFO queue remembers of sends, and the sequence numbers it gives.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -41,19 +41,24 @@ pub(crate) struct Answered {
 
 #[derive(Debug, Default)]
 pub(crate) struct Deduplication {
-    sends: HashMap<SendKey, (Instant, Answered)>,
+    sends: HashMap<SendKey, Answered>,
+    /// In the order in which they are forgotten.
+    sent: VecDeque<(Instant, SendKey)>,
     sequence: u64,
 }
 
 impl Deduplication {
     /// The earlier answer to an equal send within the interval. It counts from the first send: repeats don't renew it.
     pub(crate) fn answered(&mut self, key: &SendKey, now: Instant) -> Option<Answered> {
-        self.sends.retain(|_, (at, _)| now < *at + INTERVAL);
-        self.sends.get(key).map(|(_, answered)| answered.clone())
+        while let Some((_, key)) = self.sent.pop_front_if(|(at, _)| *at + INTERVAL <= now) {
+            self.sends.remove(&key);
+        }
+        self.sends.get(key).cloned()
     }
 
     pub(crate) fn remember(&mut self, key: SendKey, answered: Answered, now: Instant) {
-        self.sends.insert(key, (now, answered));
+        self.sent.push_back((now, key.clone()));
+        self.sends.insert(key, answered);
     }
 
     /// Larger than every one before it, not consecutive, as AWS's are.

@@ -15,6 +15,7 @@ mod errors;
 mod fault;
 mod fields;
 mod message;
+mod messages;
 mod move_task;
 mod operations;
 mod queue;

@@ -93,7 +93,7 @@ impl World {
     fn has_more(&mut self, index: usize, now: Instant) -> bool {
         let source = self.move_tasks[index].source.clone();
         self.queue(&source, now)
-            .is_ok_and(|queue| !queue.receivable(now).is_empty())
+            .is_ok_and(|queue| queue.receivable().next().is_some())
     }
 
     /// Moves the oldest message that a receive could get; false if there is none. An error is the task's `FailureReason`.
@@ -103,17 +103,17 @@ impl World {
         } = &self.move_tasks[index];
         let (source, destination) = (source.clone(), destination.clone());
         let queue = self.queue(&source, now).map_err(|_| NO_QUEUE)?;
-        let Some(slot) = queue.receivable(now).first().copied() else {
+        let Some(slot) = queue.receivable().next() else {
             return Ok(false);
         };
-        let came_from = queue.messages.get(&slot).and_then(|stored| stored.source.clone());
+        let came_from = queue.messages.get(slot).and_then(|stored| stored.source.clone());
         let came_from = came_from.as_deref().and_then(|arn| self.name_of_arn(arn));
         let destination = destination.or_else(|| came_from.map(str::to_owned)).ok_or(NO_SOURCE)?;
         self.queue(&destination, now).map_err(|_| NO_QUEUE)?;
         let stored = self
             .queues
             .get_mut(&source)
-            .and_then(|queue| queue.messages.remove(&slot));
+            .and_then(|queue| queue.messages.remove(slot));
         if let Some(stored) = stored {
             self.send_again(&stored.message, &destination, now)
                 .map_err(|_| NO_QUEUE)?;

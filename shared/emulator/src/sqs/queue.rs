@@ -1,6 +1,6 @@
 //! One queue: what it stores, and what a receipt handle may do to it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -9,7 +9,8 @@ use uuid::Uuid;
 use super::attempts::Attempts;
 use super::deduplication::Deduplication;
 use super::errors;
-use super::message::{MessageState, Stored};
+use super::message::MessageState;
+use super::messages::Messages;
 use super::receipt::Receipt;
 use super::settings::Settings;
 use crate::ApiError;
@@ -25,8 +26,7 @@ pub(crate) struct Queue {
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) created_at: Instant,
     pub(crate) modified_at: Instant,
-    /// By slot, a number that grows with every message stored: the order of arrival.
-    pub(crate) messages: BTreeMap<u64, Stored>,
+    pub(crate) messages: Messages,
     pub(crate) deduplication: Deduplication,
     pub(crate) attempts: Attempts,
 }
@@ -39,7 +39,7 @@ impl Queue {
             tags: BTreeMap::new(),
             created_at: now,
             modified_at: now,
-            messages: BTreeMap::new(),
+            messages: Messages::default(),
             deduplication: Deduplication::default(),
             attempts: Attempts::default(),
         }
@@ -49,14 +49,9 @@ impl Queue {
         self.settings.fifo.is_some()
     }
 
-    /// Drops what is older than the retention period.
-    pub(crate) fn expire(&mut self, now: Instant) {
-        let retention = self.settings.retention();
-        self.messages.retain(|_, stored| now < stored.enqueued_at + retention);
-    }
-
-    pub(crate) fn count(&self, state: MessageState, now: Instant) -> usize {
-        self.in_state(state, now).count()
+    /// Drops what is older than the retention period, and makes visible what is due.
+    pub(crate) fn advance(&mut self, now: Instant) {
+        self.messages.advance(now, self.settings.retention());
     }
 
     /// Applies new settings. On a FIFO queue a new delay holds for what is already stored and not yet received:
@@ -64,59 +59,27 @@ impl Queue {
     pub(crate) fn reconfigure(&mut self, settings: Settings, now: Instant) {
         if self.is_fifo() && settings.delay_seconds != self.settings.delay_seconds {
             let delay = Duration::from_secs(settings.delay_seconds.into());
-            for stored in self.messages.values_mut().filter(|stored| stored.receive_count() == 0) {
-                stored.visible_at = stored.enqueued_at + delay;
-            }
+            self.messages.update_all(|stored| {
+                if stored.receive_count() == 0 {
+                    stored.visible_at = stored.enqueued_at + delay;
+                }
+            });
         }
         self.settings = settings;
         self.modified_at = now;
     }
 
-    /// The slots a receive may take from now, in the order to take them.
-    pub(crate) fn receivable(&self, now: Instant) -> Vec<u64> {
-        if self.is_fifo() {
-            return self.receivable_by_group(now);
+    /// The slots that a receive may take, in the order to take them.
+    pub(crate) fn receivable(&self) -> Box<dyn Iterator<Item = u64> + '_> {
+        match self.is_fifo() {
+            true => Box::new(self.messages.receivable_by_group()),
+            false => Box::new(self.messages.receivable()),
         }
-        self.in_state(MessageState::Visible, now)
-            .map(|(slot, _)| slot)
-            .collect()
     }
 
-    /// A group is held back while any of its messages is in flight, and a receive takes as many as it can of one group before it
-    /// turns to the next:
-    /// [FIFO delivery logic](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-understanding-logic.html).
-    fn receivable_by_group(&self, now: Instant) -> Vec<u64> {
-        let in_flight = self.in_state(MessageState::InFlight, now);
-        let mut held: HashSet<Option<&str>> = in_flight.map(|(_, stored)| stored.message.group.as_deref()).collect();
-        let mut first_of: HashMap<Option<&str>, u64> = HashMap::new();
-        let mut slots = Vec::new();
-        for (slot, stored) in &self.messages {
-            let group = stored.message.group.as_deref();
-            if stored.state(now) != MessageState::Visible {
-                // A message that is still delayed holds back those behind it.
-                held.insert(group);
-            } else if !held.contains(&group) {
-                slots.push((*first_of.entry(group).or_insert(*slot), *slot));
-            }
-        }
-        slots.sort_unstable();
-        slots.into_iter().map(|(_, slot)| slot).collect()
-    }
-
-    fn in_state(&self, state: MessageState, now: Instant) -> impl Iterator<Item = (u64, &Stored)> {
-        let messages = self.messages.iter().map(|(slot, stored)| (*slot, stored));
-        messages.filter(move |(_, stored)| stored.state(now) == state)
-    }
-
-    /// When time alone could make something receivable: the end of a delay, of a visibility timeout, or of the retention of
-    /// a message that holds back its group.
-    pub(crate) fn next_change(&self, now: Instant) -> Option<Instant> {
-        let retention = self.settings.retention();
-        let instants = self
-            .messages
-            .values()
-            .flat_map(|stored| [stored.visible_at, stored.enqueued_at + retention]);
-        instants.filter(|at| *at > now).min()
+    /// When time alone could make something receivable.
+    pub(crate) fn next_change(&self) -> Option<Instant> {
+        self.messages.next_change(self.settings.retention())
     }
 
     /// Deletes by receipt handle.
@@ -127,7 +90,7 @@ impl Queue {
     pub(crate) fn delete(&mut self, handle: &str, now: Instant) -> Result<(), ApiError> {
         let receipt = self.receipt(handle)?;
         let fifo = self.is_fifo();
-        let Some(stored) = self.messages.get(&receipt.slot) else {
+        let Some(stored) = self.messages.get(receipt.slot) else {
             return Ok(());
         };
         let latest = stored.receives == receipt.receive;
@@ -139,7 +102,7 @@ impl Queue {
             ));
         }
         if latest {
-            self.messages.remove(&receipt.slot);
+            self.messages.remove(receipt.slot);
         }
         Ok(())
     }
@@ -156,7 +119,7 @@ impl Queue {
         }
         let stored = self
             .messages
-            .get_mut(&receipt.slot)
+            .get(receipt.slot)
             .filter(|stored| stored.receives == receipt.receive);
         let stored = stored.ok_or_else(|| {
             let reason = "Message does not exist or is not available for visibility timeout change.";
@@ -177,7 +140,8 @@ impl Queue {
             let reason = "Total VisibilityTimeout for the message is beyond the limit [43200 seconds]";
             return Err(errors::invalid_value("VisibilityTimeout", seconds, reason));
         }
-        stored.visible_at = visible_at;
+        self.messages
+            .update(receipt.slot, |stored| stored.visible_at = visible_at);
         Ok(())
     }
 

@@ -57,6 +57,7 @@ impl Receive {
 
     /// How long to wait if nothing is there.
     pub(crate) fn wait(&self, world: &mut World, now: Instant) -> Result<Duration, ApiError> {
+        world.run_move_tasks(now);
         let queue = world.queue(&self.queue, now)?;
         Ok(self
             .wait
@@ -77,11 +78,11 @@ impl Receive {
             });
         }
         let limit = redrive.as_ref().map(|(_, max_receives)| *max_receives);
-        let (slots, exhausted) = self.choose(queue, limit, now);
+        let (slots, exhausted) = self.choose(queue, limit);
         self.take(queue, &slots, now);
-        let dead = exhausted.iter().filter_map(|slot| queue.messages.remove(slot));
+        let dead = exhausted.iter().filter_map(|slot| queue.messages.remove(*slot));
         let dead: Vec<_> = dead.collect();
-        let next_change = queue.next_change(now);
+        let next_change = queue.next_change();
         count(world, &self.queue, &slots);
         let messages = self.describe(world, &slots);
         let moved = !dead.is_empty();
@@ -111,9 +112,7 @@ impl Receive {
         }
         let visibility = self.visibility(queue);
         for slot in &slots {
-            if let Some(stored) = queue.messages.get_mut(slot) {
-                stored.visible_at = now + visibility;
-            }
+            queue.messages.update(*slot, |stored| stored.visible_at = now + visibility);
         }
         queue.attempts.remember(id, &slots, &queue.messages, now);
         Ok(Some(slots))
@@ -124,10 +123,10 @@ impl Receive {
     }
 
     /// The slots to receive, and those found on the way that were received too often.
-    fn choose(&self, queue: &Queue, limit: Option<u32>, now: Instant) -> (Vec<u64>, Vec<u64>) {
+    fn choose(&self, queue: &Queue, limit: Option<u32>) -> (Vec<u64>, Vec<u64>) {
         let (mut chosen, mut exhausted) = (Vec::new(), Vec::new());
-        for slot in queue.receivable(now) {
-            let receives = queue.messages.get(&slot).map_or(0, |stored| stored.receives);
+        for slot in queue.receivable() {
+            let receives = queue.messages.get(slot).map_or(0, |stored| stored.receives);
             if limit.is_some_and(|limit| receives >= limit) {
                 exhausted.push(slot);
             } else {
@@ -144,9 +143,7 @@ impl Receive {
     fn take(&self, queue: &mut Queue, slots: &[u64], now: Instant) {
         let visibility = self.visibility(queue);
         for slot in slots {
-            if let Some(stored) = queue.messages.get_mut(slot) {
-                stored.receive(now, visibility);
-            }
+            queue.messages.update(*slot, |stored| stored.receive(now, visibility));
         }
         if let Some(id) = &self.attempt_id {
             queue.attempts.remember(id, slots, &queue.messages, now);
@@ -157,7 +154,7 @@ impl Receive {
         let Some(queue) = world.queues.get(&self.queue) else {
             return Vec::new();
         };
-        let stored = slots.iter().filter_map(|slot| Some((*slot, queue.messages.get(slot)?)));
+        let stored = slots.iter().filter_map(|slot| Some((*slot, queue.messages.get(*slot)?)));
         let describe = |(slot, stored): (u64, &message::Stored)| {
             let receipt = Receipt {
                 queue: queue.id,
@@ -174,8 +171,8 @@ impl Receive {
 fn count(world: &mut World, queue: &str, slots: &[u64]) {
     let World { queues, deliveries, .. } = world;
     let messages = queues.get(queue).map(|queue| &queue.messages);
-    for stored in slots.iter().filter_map(|slot| messages?.get(slot)) {
-        *deliveries.entry(stored.message.id.clone()).or_default() += 1;
+    for stored in slots.iter().filter_map(|slot| messages?.get(*slot)) {
+        *deliveries.entry(&stored.message.id) += 1;
     }
 }
 

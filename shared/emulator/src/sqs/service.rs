@@ -155,7 +155,8 @@ impl Sqs {
         }
     }
 
-    /// How often this message was received so far, from whatever queue and even if it is deleted by now.
+    /// How often this message was received so far, from whatever queue and even if it is deleted by now. Only the last 30,000
+    /// messages are remembered.
     pub fn deliveries(&self, message_id: &str) -> u32 {
         self.world().deliveries.get(message_id).copied().unwrap_or(0)
     }

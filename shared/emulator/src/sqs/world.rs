@@ -14,6 +14,7 @@ use super::move_task::MoveTask;
 use super::queue::Queue;
 use super::settings::Settings;
 use crate::ApiError;
+use crate::recent::Recent;
 
 /// The account that owns everything here, as in other emulators.
 pub(crate) const ACCOUNT: &str = "000000000000";
@@ -26,7 +27,7 @@ pub(crate) struct World {
     pub(crate) queues: BTreeMap<String, Queue>,
     next_slot: u64,
     /// Receives by message ID.
-    pub(crate) deliveries: HashMap<String, u32>,
+    pub(crate) deliveries: Recent<u32>,
     /// By queue name, how many messages yet to be sent will be stored twice.
     pub(crate) to_duplicate: HashMap<String, u32>,
     /// In the order of their start.
@@ -41,7 +42,7 @@ impl World {
             clock: Clock::start(),
             queues: BTreeMap::new(),
             next_slot: 1,
-            deliveries: HashMap::new(),
+            deliveries: Recent::default(),
             to_duplicate: HashMap::new(),
             move_tasks: Vec::new(),
         }
@@ -65,10 +66,10 @@ impl World {
         (self.arn(name) == arn).then_some(name)
     }
 
-    /// The queue with this name, without what has expired.
+    /// The queue with this name, as it is now.
     pub(crate) fn queue(&mut self, name: &str, now: Instant) -> Result<&mut Queue, ApiError> {
         let queue = self.queues.get_mut(name).ok_or_else(errors::queue_does_not_exist)?;
-        queue.expire(now);
+        queue.advance(now);
         Ok(queue)
     }
 

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, kill_process_group};
 use tokio::{
     process::{Child, Command},
     sync::{mpsc, watch},
@@ -43,6 +43,18 @@ pub(super) enum Phase {
     Working,
     /// It is gone.
     Ended(Ending),
+}
+
+/// What may be sent to a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Signal {
+    /// SIGKILL: it ends at once.
+    Kill,
+    /// SIGSTOP: it does nothing until it is continued.
+    Stop,
+    /// SIGCONT: it goes on.
+    Continue,
 }
 
 /// Where a process belongs, as far as it needs to know.
@@ -131,10 +143,18 @@ impl Process {
 
     /// Kills the process and what it started. Harmless if it is gone.
     pub(in crate::lambda) fn kill_group(&self) {
-        if !matches!(*self.phase.borrow(), Phase::Ended(_)) {
-            // An error means that the group is empty.
-            let _ = kill_process_group(self.group, Signal::KILL);
-        }
+        self.signal(Signal::Kill);
+    }
+
+    /// Signals the process and what it started; returns whether it still runs.
+    pub(in crate::lambda) fn signal(&self, signal: Signal) -> bool {
+        let signal = match signal {
+            Signal::Kill => rustix::process::Signal::KILL,
+            Signal::Stop => rustix::process::Signal::STOP,
+            Signal::Continue => rustix::process::Signal::CONT,
+        };
+        // An error means that the group is empty.
+        !matches!(*self.phase.borrow(), Phase::Ended(_)) && kill_process_group(self.group, signal).is_ok()
     }
 
     /// Waits until the process is gone.

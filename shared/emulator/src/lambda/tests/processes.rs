@@ -5,11 +5,11 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, kill_process};
 use serde_json::{Value, json};
 
 use super::{
-    super::{Event, Function, InvokeError},
+    super::{Event, Function, InvokeError, Signal},
     function::START,
     stack::{Gate, Stack, function},
 };
@@ -156,6 +156,26 @@ async fn kill_ends_processes_in_mid_invocation_only() {
         .await;
     assert_eq!(killed, invocation.request_id);
     stack.lambda.shutdown().await;
+}
+
+/// Without the delay it would be killed at its deadline.
+#[tokio::test]
+async fn a_stopped_process_goes_on_after_a_deadline_that_is_missed() {
+    let stack = Stack::with_timeout(SHORT).await;
+    stack.lambda.set_kill_delay(Duration::from_secs(600));
+    let gate = Gate::new().await;
+    let invocation = stack.invoke_held(&gate);
+    let held = gate.arrival().await;
+    let working = stack.lambda.working("test");
+    assert_eq!(working.len(), 1);
+    assert!(stack.lambda.signal(&working[0], Signal::Stop));
+    held.release().await;
+    tokio::time::sleep(SHORT * 2).await;
+    assert!(!invocation.is_finished());
+    assert!(stack.lambda.signal(&working[0], Signal::Continue));
+    assert!(!invocation.await.unwrap().failed);
+    stack.lambda.shutdown().await;
+    assert!(!stack.lambda.signal(&working[0], Signal::Continue));
 }
 
 #[tokio::test]
@@ -318,7 +338,7 @@ async fn what_a_process_has_started_ends_with_it() {
     let descendant = gate.arrival().await;
     let pid = stack.event(started).await;
     assert_ne!(pid, descendant.pid);
-    kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), Signal::KILL).unwrap();
+    kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), rustix::process::Signal::KILL).unwrap();
     descendant.death().await;
     assert!(invocation.await.unwrap().unwrap().failed);
 }

@@ -59,7 +59,7 @@ fn describe(world: &World, name: &str, now: Instant) -> BTreeMap<String, String>
     let Some(queue) = world.queues.get(name) else {
         return BTreeMap::new();
     };
-    let count = |state| queue.count(state, now).to_string();
+    let count = |state| queue.messages.count(state, now).to_string();
     let derived = [
         ("QueueArn", world.arn(name)),
         (

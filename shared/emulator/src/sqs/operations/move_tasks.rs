@@ -33,7 +33,7 @@ pub(super) fn start(world: &mut World, request: &Fields<'_>, now: Instant) -> Re
     }
     let task = MoveTask {
         id: Uuid::new_v4(),
-        to_move: world.queue(&source, now)?.count(MessageState::Visible, now),
+        to_move: world.queue(&source, now)?.messages.count(MessageState::Visible, now),
         source,
         destination,
         rate,

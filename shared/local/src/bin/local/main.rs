@@ -3,6 +3,7 @@
 mod env;
 mod invoke;
 mod lambda;
+mod printer;
 mod send;
 mod up;
 

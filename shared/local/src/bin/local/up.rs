@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use cli::{Stop, http_url, say};
+use cli::{Stop, http_url};
 use emulator::lambda::Event;
 use local::{Binaries, DEFAULT_PORT, EndpointOverride, Stack, watch};
 use sam::{Function, Mapping, Template};
 use tokio::sync::mpsc;
 
+use crate::printer::Printer;
 use crate::{Outcome, TemplateArgs};
 
 #[derive(Args)]
@@ -77,35 +78,34 @@ pub(crate) async fn run(args: UpArgs, stop: &mut Stop) -> Outcome {
         stack = Stack::start(options, observer) => stack?,
         code = stop.requested() => return Ok(code),
     };
-    say!(
-        "{}",
-        introduction(&stack, services.as_deref(), args.data.as_deref(), &samples)
-    );
+    let mut printer = Printer::start(std::io::stdout());
+    printer.line(introduction(&stack, services.as_deref(), args.data.as_deref(), &samples));
     loop {
         tokio::select! {
-            Some(event) = events.recv() => show(&event),
+            Some(event) = events.recv() => show(&event, &mut printer),
             _ = stop.requested() => break,
         }
     }
-    say!("stopping: running batches end first; Ctrl-C again to stop at once");
+    printer.line("stopping: running batches end first; Ctrl-C again to stop at once".to_owned());
     let mut stopping = std::pin::pin!(stack.shutdown());
     loop {
         tokio::select! {
             () = &mut stopping => break,
-            Some(event) = events.recv() => show(&event),
+            Some(event) = events.recv() => show(&event, &mut printer),
             code = stop.requested() => return Ok(code),
         }
     }
     while let Ok(event) = events.try_recv() {
-        show(&event);
+        show(&event, &mut printer);
     }
-    say!("stopped");
+    printer.line("stopped".to_owned());
+    printer.end();
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(event: &Event) {
+fn show(event: &Event, printer: &mut Printer) {
     if let Some(line) = watch::line(event) {
-        say!("{line}");
+        printer.line(line);
     }
 }
 

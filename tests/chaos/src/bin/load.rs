@@ -1,0 +1,100 @@
+//! Load: many messages through `local up` with several function processes, and a receive from a queue of a million.
+
+#[path = "load/bench.rs"]
+mod bench;
+#[path = "load/messages.rs"]
+mod messages;
+#[path = "load/stack.rs"]
+mod stack;
+#[path = "load/verify.rs"]
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+use cli::{Stop, say};
+
+use crate::messages::Messages;
+use crate::stack::Up;
+
+/// Send many orders through the local stack, check that none is lost, and that memory does not grow with them
+///
+/// Exit status 0 only if all of it holds.
+#[derive(Parser)]
+#[command(name = "load", version)]
+struct Cli {
+    /// How many messages, with 5 % sent twice and 1 % that can't be processed
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1000..))]
+    messages: u64,
+    /// How many visible messages the queue of the second part has
+    #[arg(long, default_value_t = 1_000_000)]
+    visible: u32,
+    /// The folder with the programs `local`, `place-order` and `send-notification`
+    #[arg(long, value_name = "DIR", default_value = "target/release")]
+    programs: PathBuf,
+}
+
+pub(crate) type Failed = Box<dyn std::error::Error>;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match load(Cli::parse()).await {
+        Ok(code) => code,
+        Err(error) => {
+            let causes: Vec<_> = cli::causes(&*error).map(ToString::to_string).collect();
+            eprintln!("error: {}", causes.join(": "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn load(args: Cli) -> Result<ExitCode, Failed> {
+    let mut stop = Stop::listen()?;
+    let all = async {
+        let through = through_the_stack(&args).await?;
+        let fast = bench::receive(args.visible).await?;
+        Ok(if through && fast { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    };
+    tokio::select! {
+        code = all => code,
+        code = stop.requested() => Ok(code),
+    }
+}
+
+/// Whether no message was lost and memory stayed flat.
+async fn through_the_stack(args: &Cli) -> Result<bool, Failed> {
+    let up = Up::start(&args.programs).await?;
+    let mut messages = Messages::new(up.endpoint()).await;
+    let begun = Instant::now();
+    let tenth = args.messages / 10;
+    let mut early = None;
+    while messages.sent() < args.messages {
+        messages.send_ten(args.messages).await?;
+        if messages.sent().is_multiple_of(tenth) {
+            let memory = up.memory()?;
+            let rate = messages.sent() as f64 / begun.elapsed().as_secs_f64();
+            say!("{:7} messages, {rate:.0} a second, {memory}", messages.sent());
+            early.get_or_insert(memory);
+        }
+    }
+    messages.until_settled().await?;
+    let seconds = begun.elapsed().as_secs_f64();
+    let (early, late) = (early.unwrap_or_default(), up.memory()?);
+    let found = verify::verify(&messages, up.endpoint()).await?;
+    let flat = late.is_flat(&early, args.messages - tenth);
+    say!("\nsent                      {}", messages.sent());
+    say!("done                      {}", found.done);
+    say!("duplicates                {}", messages.duplicates());
+    say!("poison                    {}, of these in the dead-letter queue {}", messages.poison(), found.dead_letters);
+    say!("lost                      {}", found.lost);
+    say!("confirmations             {} of {}", found.confirmed, messages.orders());
+    say!("totals of customers       {}", if found.totals_hold { "right" } else { "WRONG" });
+    say!("messages a second         {:.0}", messages.sent() as f64 / seconds);
+    say!("memory at 10 %            {early}");
+    say!("memory at 100 %           {late}");
+    say!("growth of the stack       {} KB: {}", late.growth(&early), if flat { "flat" } else { "MORE THAN IT MAY" });
+    up.stop().await?;
+    Ok(flat && found.holds(&messages))
+}

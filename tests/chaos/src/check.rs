@@ -1,0 +1,186 @@
+//! What has to hold once no message is left in a queue. Each failure names its promise by number.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use idempotency::Key;
+use local::Stack;
+use serde_json::Value;
+
+use crate::causes::{Cause, Causes};
+use crate::history::History;
+use crate::receiver::Receiver;
+use crate::workload::{QUEUES, SKUS, STOCK, Workload};
+
+/// The state of a run, when nothing is going on.
+pub(crate) struct State<'a> {
+    pub(crate) stack: &'a Stack,
+    pub(crate) workload: &'a Workload,
+    pub(crate) history: &'a History,
+    pub(crate) receiver: &'a Receiver,
+}
+
+/// What is wrong, and in how many messages or records.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) broken: Vec<String>,
+    pub(crate) lost: usize,
+    pub(crate) commits_repeated: usize,
+}
+
+/// Everything but what explains repeated effects.
+pub(crate) fn check(state: &State<'_>) -> Found {
+    let records = records(state.stack);
+    let mut found = Found::default();
+    let lost = lost(state, &records);
+    found.lost = lost.len();
+    found.broken.extend(lost);
+    let (broken, repeated) = state.history.broken();
+    found.commits_repeated = repeated;
+    found.broken.extend(broken);
+    found.broken.extend(totals(state));
+    found.broken.extend(stock(state));
+    found.broken.extend(unsent(state, &records));
+    found.broken.extend(without_lease(state));
+    found
+}
+
+fn text(item: &Value, attribute: &str) -> String {
+    let value = &item[attribute];
+    let text = value["S"].as_str().or_else(|| value["N"].as_str());
+    text.unwrap_or_default().to_owned()
+}
+
+/// The status of each record.
+fn records(stack: &Stack) -> BTreeMap<String, String> {
+    let records = stack.dynamodb().scan("idempotency");
+    records.iter().map(|record| (text(record, "id"), text(record, "status"))).collect()
+}
+
+/// The IDs that dead letters had in their own queues.
+fn dead_letters(stack: &Stack) -> BTreeSet<String> {
+    let names = QUEUES.map(|queue| match queue.strip_suffix(".fifo") {
+        Some(name) => format!("{name}-dlq.fifo"),
+        None => format!("{queue}-dlq"),
+    });
+    let messages = names.iter().flat_map(|name| stack.sqs().peek(name));
+    let original = |message: emulator::sqs::QueuedMessage| {
+        let original = message.attributes.get("Consumer.Original").map(String::as_str);
+        let original: Value = serde_json::from_str(original.unwrap_or_default()).unwrap_or_default();
+        original["messageId"].as_str().unwrap_or(&message.message_id).to_owned()
+    };
+    messages.map(original).collect()
+}
+
+fn lost(state: &State<'_>, records: &BTreeMap<String, String>) -> Vec<String> {
+    let dead_letters = dead_letters(state.stack);
+    let mut lost = Vec::new();
+    for (message, sent) in &state.workload.sent {
+        let status = records.get(&sent.record).map_or("absent", String::as_str);
+        let is_dead = dead_letters.contains(message);
+        let expected = if sent.is_poison { "REJECTED" } else { "COMPLETED" };
+        if status != expected || is_dead != sent.is_poison {
+            lost.push(format!(
+                "promise 5: message {message} is gone from {}: its record {} is {status}, not {expected}, and there is {} dead letter",
+                sent.queue,
+                sent.record,
+                if is_dead { "a" } else { "no" },
+            ));
+        }
+    }
+    lost
+}
+
+/// A customer's total counts each order once.
+fn totals(state: &State<'_>) -> Vec<String> {
+    let mut expected = BTreeMap::<_, i64>::new();
+    for (customer, amount) in state.workload.orders.values() {
+        *expected.entry(customer.clone()).or_default() += amount;
+    }
+    let customers = state.stack.dynamodb().scan("customers");
+    let total = |item: &Value| (text(item, "id"), text(item, "total").parse().unwrap_or_default());
+    let totals: BTreeMap<_, i64> = customers.iter().map(total).collect();
+    let different = expected.iter().filter(|(customer, sum)| totals.get(*customer) != Some(sum));
+    different
+        .map(|(customer, sum)| {
+            let total = totals.get(customer);
+            format!("promise 6: the total of {customer} is {total:?}, and its orders make {sum}")
+        })
+        .collect()
+}
+
+fn stock(state: &State<'_>) -> Vec<String> {
+    let items = state.stack.dynamodb().scan("stock");
+    let wrong = |sku: &str| {
+        let expected = STOCK - state.workload.reserved.get(sku).copied().unwrap_or_default();
+        let item = items.iter().find(|item| text(item, "id") == sku);
+        let left = item.map(|item| text(item, "stock"));
+        (left.as_deref() != Some(&expected.to_string()))
+            .then(|| format!("promise 6: the stock of {sku} is {left:?}, and its reservations leave {expected}"))
+    };
+    SKUS.into_iter().filter_map(wrong).collect()
+}
+
+/// The key of each notification that has to arrive.
+fn keys(workload: &Workload) -> impl Iterator<Item = String> {
+    let confirmations = workload.orders.keys().map(|order| format!("confirmation of order {order}"));
+    confirmations.chain(workload.notifications.iter().cloned())
+}
+
+fn record(key: &str) -> Option<Key> {
+    Key::new("send-notification", key).ok()
+}
+
+/// Each accepted order is confirmed under its key, each notification arrives, and nothing else does.
+fn unsent(state: &State<'_>, records: &BTreeMap<String, String>) -> Vec<String> {
+    let accepted = state.receiver.accepted();
+    let mut broken = Vec::new();
+    let mut known = BTreeSet::new();
+    for key in keys(state.workload).filter_map(|key| record(&key)) {
+        let status = records.get(key.record_id()).map_or("absent", String::as_str);
+        if !accepted.contains_key(&key.token()) || status != "COMPLETED" {
+            let id = key.record_id();
+            broken.push(format!("promise 5: {id} was never sent, and its record is {status}"));
+        }
+        known.insert(key.token());
+    }
+    let unknown = accepted.keys().filter(|token| !known.contains(*token));
+    broken.extend(unknown.map(|token| format!("promise 5: a notification has a key that no message has: {token}")));
+    broken
+}
+
+/// At most one effect for each granted lease.
+fn without_lease(state: &State<'_>) -> Vec<String> {
+    let accepted = state.receiver.accepted();
+    let check = |key: Key| {
+        let effects = accepted.get(&key.token())?.len();
+        let leases = state.history.leases(key.record_id());
+        let id = key.record_id();
+        (effects > leases).then(|| format!("promise 1: {id} was sent {effects} times under {leases} leases"))
+    };
+    keys(state.workload).filter_map(|key| check(record(&key)?)).collect()
+}
+
+/// How often an effect was repeated in a scenario, by the cause; `None`: nothing explains it.
+pub(crate) type Repeated = BTreeMap<(&'static str, Option<Cause>), usize>;
+
+/// What explains each repeated effect, after all processes have ended.
+pub(crate) fn repeated(state: &State<'_>, causes: &Causes, stopped: &[String]) -> Repeated {
+    let mut messages = BTreeMap::<String, Vec<String>>::new();
+    for (message, key) in state.history.sent() {
+        messages.entry(format!("send-notification#{key}")).or_default().push(message);
+    }
+    for (message, sent) in &state.workload.sent {
+        messages.entry(sent.record.clone()).or_default().push(message.clone());
+    }
+    let accepted = state.receiver.accepted();
+    let mut repeated = Repeated::new();
+    for key in keys(state.workload).filter_map(|key| record(&key)) {
+        let effects = accepted.get(&key.token()).into_iter().flatten().skip(1);
+        let failed = messages.get(key.record_id()).into_iter().flatten();
+        let mut failed = failed.flat_map(|message| causes.of(message, stopped));
+        for scenario in effects {
+            *repeated.entry((*scenario, failed.next())).or_default() += 1;
+        }
+    }
+    repeated
+}

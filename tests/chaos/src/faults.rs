@@ -1,0 +1,133 @@
+//! Which request goes wrong, and how: by a rule and a seed.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use crate::scenario::Scenario;
+
+/// What goes wrong with a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// The connection is cut before the request arrives.
+    RequestLost,
+    /// The request takes effect. The connection is cut before the reply.
+    ReplyLost,
+    /// The request takes effect. The connection is cut in the middle of the reply.
+    ReplyCut,
+    /// The request arrives a little later.
+    Delayed,
+    /// The request arrives after its client stopped waiting for it.
+    Late,
+    /// The service refuses the request for now.
+    Throttled,
+    /// The service fails, and does nothing.
+    ServerError,
+}
+
+/// How often.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Rate {
+    /// At random, one of so many.
+    OneIn(u32),
+    /// Exactly each of that number.
+    Every(u32),
+}
+
+/// What goes wrong, and how often.
+pub(crate) type Rule = (Kind, Rate);
+
+/// The participant whose requests go wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Target {
+    /// A function's requests to DynamoDB.
+    Table,
+    /// A function's requests to SQS.
+    Queue,
+    /// A function's requests to the receiver of notifications.
+    Receiver,
+}
+
+/// The faults of the current scenario, and how many happened.
+pub(crate) struct Faults(Mutex<State>);
+
+struct State {
+    scenario: &'static Scenario,
+    random: Rng,
+    /// By rule, the requests that it was applied to.
+    matched: BTreeMap<(Target, Kind), u32>,
+    happened: BTreeMap<String, u64>,
+}
+
+impl Faults {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(Mutex::new(State {
+            scenario: &crate::scenario::CALM,
+            random: Rng::with_seed(seed),
+            matched: BTreeMap::new(),
+            happened: BTreeMap::new(),
+        }))
+    }
+
+    pub(crate) fn begin(&self, scenario: &'static Scenario) {
+        let mut state = self.state();
+        state.scenario = scenario;
+        state.matched.clear();
+    }
+
+    pub(crate) fn scenario(&self) -> &'static Scenario {
+        self.state().scenario
+    }
+
+    /// What goes wrong with the next request. Of several rules the first that is due counts.
+    pub(crate) fn next(&self, target: Target) -> Option<Kind> {
+        let mut state = self.state();
+        let rules = state.scenario.rules(target);
+        let (kind, _) = *rules.iter().find(|(kind, rate)| state.is_due(target, *kind, *rate))?;
+        state.count(&format!("{target:?}: {kind:?}"));
+        Some(kind)
+    }
+
+    /// Whether a thing happens that happens once in so many times.
+    pub(crate) fn once_in(&self, times: u32) -> bool {
+        self.below(times) == 0
+    }
+
+    pub(crate) fn below(&self, limit: u32) -> u32 {
+        self.state().random.u32(..limit)
+    }
+
+    pub(crate) fn between(&self, least: u64, most: u64) -> Duration {
+        Duration::from_millis(self.state().random.u64(least..most))
+    }
+
+    pub(crate) fn count(&self, what: &str) {
+        self.state().count(what);
+    }
+
+    /// How often each happened.
+    pub(crate) fn happened(&self) -> BTreeMap<String, u64> {
+        self.state().happened.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn is_due(&mut self, target: Target, kind: Kind, rate: Rate) -> bool {
+        let matched = self.matched.entry((target, kind)).or_default();
+        *matched += 1;
+        match rate {
+            Rate::OneIn(times) => self.random.u32(..times) == 0,
+            Rate::Every(nth) => matched.is_multiple_of(nth),
+        }
+    }
+
+    fn count(&mut self, what: &str) {
+        *self.happened.entry(what.to_owned()).or_default() += 1;
+    }
+}

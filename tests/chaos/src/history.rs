@@ -1,0 +1,186 @@
+//! What took effect in the ledger and at the receiver, as seen from outside the functions: promises 1, 2, 3 and 6.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+
+/// A request took effect in this time, in milliseconds since 1970: when it was sent, and when its reply was there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Interval {
+    begun: u64,
+    ended: u64,
+}
+
+impl Interval {
+    pub(crate) fn until_now(begun: SystemTime) -> Self {
+        Self {
+            begun: millis(begun),
+            ended: millis(SystemTime::now()),
+        }
+    }
+}
+
+pub(crate) fn millis(at: SystemTime) -> u64 {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A change of a record.
+#[derive(Debug, Clone)]
+struct Change {
+    at: Interval,
+    owner: String,
+    what: What,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    Claimed { lease_end: u64 },
+    /// With or without writes.
+    Completed { writes: bool },
+    Rejected,
+    Released,
+}
+
+/// Everything that took effect.
+#[derive(Default)]
+pub(crate) struct History(Mutex<Effects>);
+
+#[derive(Default)]
+struct Effects {
+    /// By record ID.
+    changes: BTreeMap<String, Vec<Change>>,
+    /// The idempotency keys of the messages that functions sent, by message ID.
+    sent: BTreeMap<String, String>,
+}
+
+impl History {
+    /// Notes a successful request of a function.
+    pub(crate) fn note(&self, operation: &str, request: &Value, reply: &Value, at: Interval) {
+        let operation = operation.rsplit('.').next().unwrap_or_default();
+        let mut effects = self.effects();
+        match operation {
+            "PutItem" => effects.put(&request["Item"], false, at),
+            "DeleteItem" => effects.release(request, at),
+            "TransactWriteItems" => effects.put(&request["TransactItems"][0]["Put"]["Item"], true, at),
+            "SendMessage" | "SendMessageBatch" => effects.sent(request, reply),
+            _ => {}
+        }
+    }
+
+    /// The idempotency key of a message that a function sent.
+    pub(crate) fn sent(&self) -> BTreeMap<String, String> {
+        self.effects().sent.clone()
+    }
+
+    /// How many leases were granted for a record.
+    pub(crate) fn leases(&self, record: &str) -> usize {
+        let effects = self.effects();
+        let changes = effects.changes.get(record).into_iter().flatten();
+        let claims = changes.filter(|change| matches!(change.what, What::Claimed { .. }));
+        claims.map(|change| &change.owner).collect::<BTreeSet<_>>().len()
+    }
+
+    /// Broken promises, and how many records' writes were committed more than once.
+    pub(crate) fn broken(&self) -> (Vec<String>, usize) {
+        let effects = self.effects();
+        let mut broken = Vec::new();
+        let mut repeated = 0;
+        for (record, changes) in &effects.changes {
+            let commits = commits(changes);
+            if commits > 1 {
+                repeated += 1;
+                broken.push(format!("promise 6: the writes of {record} were committed {commits} times"));
+            }
+            broken.extend(overlap(changes).map(|why| format!("promise 1: {record}: {why}")));
+            broken.extend(replaced(changes).map(|why| format!("promises 2 and 3: {record}: {why}")));
+        }
+        (broken, repeated)
+    }
+
+    fn effects(&self) -> MutexGuard<'_, Effects> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Effects {
+    fn put(&mut self, item: &Value, writes: bool, at: Interval) {
+        let text = |name: &str| item[name]["S"].as_str().unwrap_or_default().to_owned();
+        let lease_end = item["in_progress_expiration"]["N"].as_str().and_then(|end| end.parse().ok());
+        let what = match text("status").as_str() {
+            "INPROGRESS" => What::Claimed {
+                lease_end: lease_end.unwrap_or_default(),
+            },
+            "COMPLETED" => What::Completed { writes },
+            _ => What::Rejected,
+        };
+        let change = Change {
+            at,
+            owner: text("owner"),
+            what,
+        };
+        self.changes.entry(text("id")).or_default().push(change);
+    }
+
+    fn release(&mut self, request: &Value, at: Interval) {
+        let id = request["Key"]["id"]["S"].as_str().unwrap_or_default().to_owned();
+        let owner = request["ExpressionAttributeValues"][":owner"]["S"].as_str();
+        let change = Change {
+            at,
+            owner: owner.unwrap_or_default().to_owned(),
+            what: What::Released,
+        };
+        self.changes.entry(id).or_default().push(change);
+    }
+
+    fn sent(&mut self, request: &Value, reply: &Value) {
+        for success in reply["Successful"].as_array().into_iter().flatten() {
+            let mut entries = request["Entries"].as_array().into_iter().flatten();
+            let entry = entries.find(|entry| entry["Id"] == success["Id"]);
+            let key = entry.and_then(|entry| entry["MessageAttributes"]["IdempotencyKey"]["StringValue"].as_str());
+            if let (Some(key), Some(message)) = (key, success["MessageId"].as_str()) {
+                self.sent.insert(message.to_owned(), key.to_owned());
+            }
+        }
+    }
+}
+
+/// A transaction that is sent again succeeds again under its token, the owner, and commits nothing.
+fn commits(changes: &[Change]) -> usize {
+    let commits = changes.iter().filter(|change| change.what == What::Completed { writes: true });
+    commits.map(|change| &change.owner).collect::<BTreeSet<_>>().len()
+}
+
+/// A lease that was granted although another was unexpired, and neither released nor used up.
+fn overlap(changes: &[Change]) -> Option<String> {
+    changes.iter().find_map(|later| {
+        let What::Claimed { .. } = later.what else { return None };
+        let holder = changes.iter().find(|earlier| {
+            let What::Claimed { lease_end } = earlier.what else { return false };
+            let ended = |change: &Change| {
+                !matches!(change.what, What::Claimed { .. })
+                    && change.owner == earlier.owner
+                    && change.at.begun <= later.at.ended
+            };
+            earlier.owner != later.owner
+                && earlier.at.ended < later.at.begun
+                && lease_end > later.at.ended
+                && !changes.iter().any(ended)
+        })?;
+        Some(format!("a lease was granted while {holder:?} held it: {later:?}"))
+    })
+}
+
+/// A change by another owner after a completion.
+fn replaced(changes: &[Change]) -> Option<String> {
+    let completed = |change: &&Change| matches!(change.what, What::Completed { .. });
+    changes.iter().filter(completed).find_map(|completed| {
+        let by_another = |change: &&Change| {
+            change.owner != completed.owner && change.at.begun > completed.at.ended
+        };
+        let change = changes.iter().find(by_another)?;
+        Some(format!("{completed:?} was replaced by {change:?}"))
+    })
+}

@@ -1,0 +1,139 @@
+//! The messages of a run, and what has to come of them.
+
+use std::collections::BTreeMap;
+
+use emulator::sqs::Sqs;
+use serde_json::{Value, json};
+
+use crate::faults::Faults;
+
+/// The functions that run, and the queue of each.
+pub(crate) const FUNCTIONS: [&str; 3] = ["place-order", "reserve-stock", "send-notification"];
+pub(crate) const QUEUES: [&str; 3] = ["orders", "reservations.fifo", "notifications"];
+
+/// So many messages wait at most, in all queues.
+const BACKLOG: usize = 60;
+
+/// One of so many can't be processed.
+const POISON: u32 = 33;
+
+pub(crate) const SKUS: [&str; 4] = ["tea", "cup", "pot", "spoon"];
+/// More than all reservations of a run take.
+pub(crate) const STOCK: i64 = 100_000_000;
+
+/// A message that was sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Sent {
+    pub(crate) queue: &'static str,
+    /// The ID of the record that its processing completes.
+    pub(crate) record: String,
+    pub(crate) is_poison: bool,
+}
+
+/// Everything that was sent.
+#[derive(Default)]
+pub(crate) struct Workload {
+    next: u64,
+    pub(crate) twice: u64,
+    /// By message ID.
+    pub(crate) sent: BTreeMap<String, Sent>,
+    /// Orders by ID: the customer and the amount.
+    pub(crate) orders: BTreeMap<String, (String, i64)>,
+    /// The key of each notification that was sent directly.
+    pub(crate) notifications: Vec<String>,
+    /// What reservations take, by SKU.
+    pub(crate) reserved: BTreeMap<&'static str, i64>,
+}
+
+impl Workload {
+    /// Sends some messages, if not too many wait.
+    pub(crate) async fn send_some(&mut self, sqs: &Sqs, faults: &Faults) -> Result<(), String> {
+        let waiting: usize = QUEUES.iter().map(|queue| sqs.peek(queue).len()).sum();
+        if waiting >= BACKLOG {
+            return Ok(());
+        }
+        let number = self.next;
+        self.next += 1;
+        let is_poison = faults.once_in(POISON);
+        let copies = if is_due(faults) { 2 } else { 1 };
+        match faults.below(5) {
+            0 => self.reserve(sqs, faults, number, is_poison).await,
+            1 => self.notify(sqs, faults, number, is_poison, copies).await,
+            _ => self.order(sqs, faults, number, is_poison, copies).await,
+        }
+    }
+
+    async fn order(&mut self, sqs: &Sqs, faults: &Faults, number: u64, is_poison: bool, copies: u32) -> Result<(), String> {
+        let (id, customer, amount) = (format!("o-{number}"), format!("customer-{}", number % 7), 100 + number.cast_signed() % 900);
+        let items = json!([{ "sku": "tea", "quantity": 1, "price": amount }]);
+        let stated = amount + i64::from(is_poison);
+        let body = json!({ "id": id, "customer": customer, "items": items, "amount": stated });
+        for _ in 0..copies {
+            let message = self.deliver(sqs, faults, "orders", &body, json!({})).await?;
+            self.note(message.clone(), "orders", format!("place-order#{message}"), is_poison);
+        }
+        if !is_poison {
+            self.orders.insert(id, (customer, amount));
+        }
+        self.twice += u64::from(copies > 1);
+        Ok(())
+    }
+
+    async fn notify(&mut self, sqs: &Sqs, faults: &Faults, number: u64, is_poison: bool, copies: u32) -> Result<(), String> {
+        let key = format!("notification {number}");
+        let body = match is_poison {
+            true => json!({ "to": "", "subject": "none", "text": "none" }),
+            false => json!({ "to": "ada@example.com", "subject": "news", "text": format!("number {number}") }),
+        };
+        let attributes = json!({ "IdempotencyKey": { "DataType": "String", "StringValue": key } });
+        let more = json!({ "MessageAttributes": attributes });
+        for _ in 0..copies {
+            let message = self.deliver(sqs, faults, "notifications", &body, more.clone()).await?;
+            self.note(message, "notifications", format!("send-notification#{key}"), is_poison);
+        }
+        if !is_poison {
+            self.notifications.push(key);
+        }
+        self.twice += u64::from(copies > 1);
+        Ok(())
+    }
+
+    async fn reserve(&mut self, sqs: &Sqs, faults: &Faults, number: u64, is_poison: bool) -> Result<(), String> {
+        let sku = SKUS[faults.below(4) as usize];
+        let (quantity, order) = (if is_poison { 0 } else { 1 + i64::from(faults.below(3)) }, format!("o-{number}"));
+        let body = json!({ "sku": sku, "quantity": quantity, "order": order });
+        let more = json!({ "MessageGroupId": sku, "MessageDeduplicationId": order });
+        let message = self.deliver(sqs, faults, "reservations.fifo", &body, more).await?;
+        let record = format!("reserve-stock#{sku:?} for order {order:?}");
+        self.note(message, "reservations.fifo", record, is_poison);
+        *self.reserved.entry(sku).or_default() += quantity;
+        Ok(())
+    }
+
+    fn note(&mut self, message: String, queue: &'static str, record: String, is_poison: bool) {
+        let sent = Sent {
+            queue,
+            record,
+            is_poison,
+        };
+        self.sent.insert(message, sent);
+    }
+
+    async fn deliver(&self, sqs: &Sqs, faults: &Faults, queue: &str, body: &Value, mut request: Value) -> Result<String, String> {
+        // A FIFO queue ignores it.
+        if is_due(faults) {
+            sqs.deliver_twice(queue, 1);
+            faults.count("Delivery: a message delivered twice");
+        }
+        request["QueueUrl"] = queue.into();
+        request["MessageBody"] = body.to_string().into();
+        let sent = sqs.call("SendMessage", request).await;
+        let sent = sent.map_err(|error| format!("{queue} refuses {body}: {error:?}"))?;
+        Ok(sent["MessageId"].as_str().unwrap_or_default().to_owned())
+    }
+}
+
+/// Whether a thing that the scenario says happens twice does so now.
+fn is_due(faults: &Faults) -> bool {
+    faults.scenario().twice.is_some_and(|times| faults.once_in(times))
+}
