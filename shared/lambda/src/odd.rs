@@ -75,13 +75,17 @@ impl Odd {
             return Self {
                 id: None,
                 group: None,
-                why: format!("the record is {}, not an object", kind(record)),
+                why: not_an_object("the record", record),
                 queue: None,
                 of_sqs: false,
                 content: Content::Json(record.get().to_owned()),
             };
         };
-        let why = wrong_fields(&fields).join(", ");
+        let mut why = wrong_fields(&fields).join(", ");
+        if why.is_empty() {
+            // All fields are as documented, each by itself.
+            why = "a field is there twice".to_owned();
+        }
         let id = string(&fields, "messageId");
         let queue = string(&fields, "eventSourceARN");
         let of_sqs = is_of_sqs(string(&fields, "eventSource").as_deref(), queue.as_deref());
@@ -133,7 +137,7 @@ fn wrong_fields(fields: &Fields<'_>) -> Vec<String> {
             continue;
         };
         let Some(attributes) = object(fields, name) else {
-            wrong.push(format!("{name} is {}, not an object", kind(value)));
+            wrong.push(not_an_object(name, value));
             continue;
         };
         for (attribute, value) in attributes {
@@ -153,7 +157,7 @@ fn wrong_attribute(path: &str, value: &RawValue) -> Vec<String> {
         return Vec::new();
     }
     let Ok(fields) = serde_json::from_str::<Fields<'_>>(value.get()) else {
-        return vec![format!("{path} is {}, not an object", kind(value))];
+        return vec![not_an_object(path, value)];
     };
     let mut wrong = Vec::new();
     for (name, value) in fields {
@@ -171,6 +175,14 @@ fn wrong_attribute(path: &str, value: &RawValue) -> Vec<String> {
         }
     }
     wrong
+}
+
+fn not_an_object(path: &str, value: &RawValue) -> String {
+    match kind(value) {
+        // Otherwise its fields could be read.
+        "an object" => format!("{path} has a field whose name has half of a surrogate pair"),
+        kind => format!("{path} is {kind}, not an object"),
+    }
 }
 
 fn not_a_string(path: &str, value: &RawValue) -> Option<String> {
