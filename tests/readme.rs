@@ -91,6 +91,24 @@ fn links_between_pages_resolve() {
     assert!(seen > 30, "{seen} links");
 }
 
+#[test]
+fn each_known_fault_of_others_has_a_test() {
+    let page = page("tests/README.md");
+    let (_, section) = page.text.split_once("## Known faults of others").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let mut faults = 0;
+    for row in section.lines().filter(|line| line.starts_with('|')).skip(2) {
+        let cells: Vec<_> = row.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
+        let [_, fault, file, test, _] = cells[..] else {
+            panic!("not three columns: {row}");
+        };
+        let source = std::fs::read_to_string(Path::new(ROOT).join(file)).unwrap();
+        assert!(source.contains(&format!("fn {test}(")), "{file} has no test {test}");
+        faults += usize::from(!fault.is_empty());
+    }
+    assert_eq!(faults, 8);
+}
+
 /// The packages of the workspace, with the names of their integration tests.
 fn packages() -> BTreeMap<String, BTreeSet<String>> {
     let mut metadata = cargo(&["metadata", "--no-deps", "--offline", "--format-version=1"]);

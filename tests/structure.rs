@@ -25,7 +25,7 @@ fn cargo(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The packages of the workspace: path, and dependencies without those of tests.
+/// The packages of the workspace: path, and dependencies without those of tests and fuzz targets.
 fn packages() -> BTreeMap<String, (String, BTreeSet<String>)> {
     let metadata: Value = serde_json::from_str(&cargo(&["metadata", "--no-deps", "--format-version=1"])).unwrap();
     let root = metadata["workspace_root"].as_str().unwrap();
@@ -36,7 +36,8 @@ fn packages() -> BTreeMap<String, (String, BTreeSet<String>)> {
             .unwrap()
             .trim_start_matches(root)
             .trim_start_matches('/');
-        let normal = |dependency: &&Value| dependency["kind"].is_null();
+        // Those of fuzz targets are for `cfg(fuzzing)` only.
+        let normal = |dependency: &&Value| dependency["kind"].is_null() && dependency["target"].is_null();
         let dependencies = package["dependencies"]
             .as_array()
             .unwrap()
@@ -121,7 +122,7 @@ fn no_package_depends_on_a_function() {
 #[test]
 fn only_tests_and_the_demo_depend_on_test_support() {
     for (name, (path, dependencies)) in packages() {
-        let support: Vec<_> = ["scripted", "testing"]
+        let support: Vec<_> = ["hostile", "scripted", "testing"]
             .into_iter()
             .filter(|support| dependencies.contains(*support))
             .collect();

@@ -194,6 +194,10 @@ fn not_empty(field: &str, value: String) -> Result<String, String> {
 
 /// serde's messages quote the body. The name of a missing field is not from the body.
 fn decode<'a, E: Deserialize<'a>>(body: &'a str, envelope: Envelope) -> Result<E, String> {
+    // serde would take the fields from a list, too.
+    if body.trim_start().starts_with('[') {
+        return Err(crate::body::found(body, envelope).unwrap_or_else(|| "a list, not an object".to_owned()));
+    }
     serde_json::from_str(body).map_err(|error| {
         if let Some(found) = crate::body::found(body, envelope) {
             return found;

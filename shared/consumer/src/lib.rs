@@ -7,6 +7,10 @@ pub mod dead_letter;
 mod delivery;
 mod envelope;
 mod failure;
+/// Properties that fuzz targets check.
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod handler;
 mod identity;
 mod incoming;

@@ -15,3 +15,7 @@ pub use api::{ApiError, Reply};
 pub use calls::Call;
 pub use receiver::{Notified, Receiver};
 pub use server::Services;
+/// Properties that fuzz targets check.
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub use server::fuzz;

@@ -163,5 +163,7 @@ fn broken_off() -> Response {
     Body::from_stream(stream::once(async { Err::<Bytes, _>(broken) })).into_response()
 }
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 #[cfg(test)]
 mod tests;

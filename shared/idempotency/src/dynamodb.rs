@@ -2,6 +2,8 @@
 
 mod expression;
 mod failure;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 #[cfg(test)]
 mod golden;
 mod item;

@@ -24,6 +24,10 @@ pub use attempt::{Attempt, DEFAULT_RETENTION, OwnerToken};
 pub use backoff::Backoff;
 pub use completion::Completion;
 pub use decide::{Decision, decide};
+/// Properties that fuzz targets check.
+#[cfg(all(any(test, fuzzing), feature = "dynamodb"))]
+#[doc(hidden)]
+pub use dynamodb::fuzz;
 #[cfg(feature = "dynamodb")]
 pub use dynamodb::{DynamoDbStore, DynamoDbWrite, Item};
 pub use existing::Existing;

@@ -2,6 +2,10 @@
 
 mod answer;
 mod event;
+/// Properties that fuzz targets check.
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod invocation;
 mod odd;
 mod process;

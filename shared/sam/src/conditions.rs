@@ -9,37 +9,59 @@ use super::{
     scope::Scope,
 };
 
+/// Deeper than conditions of any template; a limit so that a hostile file can't exhaust the stack.
+const DEEPEST: usize = 100;
+
 /// Whether each condition holds, by name.
-pub(crate) fn read(template: &Node, scope: &Scope<'_>) -> Result<BTreeMap<String, bool>, Problem> {
+pub(crate) fn read<'a>(template: &'a Node, scope: &'a Scope<'_>) -> Result<BTreeMap<String, bool>, Problem> {
     let Some(declared) = template.get("Conditions") else {
         return Ok(BTreeMap::new());
     };
-    let conditions = Conditions { declared, scope };
-    let all = declared.map()?.iter();
-    all.map(|(name, node)| Ok((name.clone(), conditions.named(name, node, &mut Vec::new())?)))
+    let all = declared.map()?;
+    let mut conditions = Conditions {
+        declared: all.iter().map(|(name, node)| (name.as_str(), node)).collect(),
+        scope,
+        known: BTreeMap::new(),
+        trail: Vec::new(),
+    };
+    all.iter()
+        .map(|(name, node)| Ok((name.clone(), conditions.named(name, node, 0)?)))
         .collect()
 }
 
 struct Conditions<'a> {
-    declared: &'a Node,
+    declared: BTreeMap<&'a str, &'a Node>,
     scope: &'a Scope<'a>,
+    /// Those that are evaluated. Without them, conditions that refer to each other twice would take exponential time.
+    known: BTreeMap<&'a str, bool>,
+    /// Those that are being evaluated, so that a circle is found.
+    trail: Vec<&'a str>,
 }
 
-impl Conditions<'_> {
-    /// `trail` holds the conditions that are being evaluated, so that a circle is found.
-    fn named(&self, name: &str, at: &Node, trail: &mut Vec<String>) -> Result<bool, Problem> {
-        if trail.iter().any(|earlier| earlier == name) {
+impl<'a> Conditions<'a> {
+    /// `depth` counts functions and names, from the condition that no other refers to.
+    fn named(&mut self, name: &'a str, at: &Node, depth: usize) -> Result<bool, Problem> {
+        if let Some(known) = self.known.get(name) {
+            return Ok(*known);
+        }
+        if self.trail.contains(&name) {
             return Err(at.invalid(format!("the condition {name} depends on itself")));
         }
-        let declared = self.declared.get(name);
+        let declared = self.declared.get(name).copied();
         let condition = declared.ok_or_else(|| at.invalid(format!("the template has no condition {name}")))?;
-        trail.push(name.to_owned());
-        let holds = self.holds(condition, trail)?;
-        trail.pop();
+        self.trail.push(name);
+        let holds = self.holds(condition, depth)?;
+        self.trail.pop();
+        self.known.insert(name, holds);
         Ok(holds)
     }
 
-    fn holds(&self, node: &Node, trail: &mut Vec<String>) -> Result<bool, Problem> {
+    fn holds(&mut self, node: &'a Node, depth: usize) -> Result<bool, Problem> {
+        if depth > DEEPEST {
+            return Err(node.unsupported(format!(
+                "conditions depend on each other over more than {DEEPEST} levels"
+            )));
+        }
         let Value::Map(entries) = &node.value else {
             return Err(not_a_condition(node));
         };
@@ -47,20 +69,20 @@ impl Conditions<'_> {
             return Err(not_a_condition(node));
         };
         match function.as_str() {
-            "Condition" => self.named(argument.text()?, argument, trail),
+            "Condition" => self.named(argument.text()?, argument, depth + 1),
             "Fn::Equals" => self.equal(argument),
             "Fn::Not" => {
                 let [inner] = exactly(argument, "a list of one condition")?;
-                Ok(!self.holds(inner, trail)?)
+                Ok(!self.holds(inner, depth + 1)?)
             }
-            "Fn::And" => Ok(self.each(argument, trail)?.into_iter().all(|holds| holds)),
-            "Fn::Or" => Ok(self.each(argument, trail)?.into_iter().any(|holds| holds)),
+            "Fn::And" => Ok(self.each(argument, depth + 1)?.into_iter().all(|holds| holds)),
+            "Fn::Or" => Ok(self.each(argument, depth + 1)?.into_iter().any(|holds| holds)),
             _ => Err(not_a_condition(node)),
         }
     }
 
-    fn each(&self, argument: &Node, trail: &mut Vec<String>) -> Result<Vec<bool>, Problem> {
-        argument.list()?.iter().map(|inner| self.holds(inner, trail)).collect()
+    fn each(&mut self, argument: &'a Node, depth: usize) -> Result<Vec<bool>, Problem> {
+        argument.list()?.iter().map(|inner| self.holds(inner, depth)).collect()
     }
 
     fn equal(&self, argument: &Node) -> Result<bool, Problem> {
@@ -111,6 +133,32 @@ mod tests {
         assert!(
             holds("!And [!Condition IsDev, !Condition IsDev]").unwrap(),
             "twice is no circle"
+        );
+    }
+
+    /// Conditions of which each refers to the one before, in this way.
+    fn chain(length: usize, of_one_before: impl Fn(&str) -> String) -> Result<(), String> {
+        let one = |number: usize| {
+            let before = format!("!Condition C{}", number - 1);
+            format!("  C{number}: {}\n", of_one_before(&before))
+        };
+        let all: String = (1..length).rev().map(one).collect();
+        let template = format!("Conditions:\n{all}  C0: !Equals [a, a]\nResources: {{}}\n");
+        read_with(&template, &[]).map(drop)
+    }
+
+    #[test]
+    fn a_condition_that_many_refer_to_is_evaluated_once() {
+        // Otherwise it would be two to the power of 40 times.
+        assert_eq!(chain(40, |before| format!("!And [{before}, {before}]")), Ok(()));
+    }
+
+    #[test]
+    fn conditions_nested_without_end_are_refused() {
+        let why = chain(20_000, str::to_owned).unwrap_err();
+        assert!(
+            why.ends_with("conditions depend on each other over more than 100 levels"),
+            "{why}"
         );
     }
 

@@ -74,7 +74,7 @@ fn resource(root: &Node, scope: &Scope<'_>, logical_id: &str, node: &Node) -> Re
     let own = node.get("Properties").cloned();
     let own = own.unwrap_or_else(|| node.empty_child("Properties"));
     let properties = match kind.as_str() {
-        "AWS::Serverless::Function" => globals::over(root, &own)?,
+        "AWS::Serverless::Function" => globals::over(root, scope, &own)?,
         _ => own,
     };
     Ok(Resource {

@@ -71,6 +71,15 @@ pub(crate) enum Problem {
 }
 
 impl Problem {
+    /// Where it is, from 1; `None` if it is not in the file.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn line(&self) -> Option<usize> {
+        match self {
+            Self::Syntax { line, .. } | Self::Invalid { line, .. } | Self::Unsupported { line, .. } => Some(*line),
+            Self::UnknownParameter { .. } => None,
+        }
+    }
+
     pub(crate) fn in_file(self, path: PathBuf) -> TemplateError {
         match self {
             Self::Syntax { line, column, reason } => TemplateError::Syntax {

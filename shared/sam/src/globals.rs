@@ -1,13 +1,16 @@
 //! `Globals.Function`: what all functions of a SAM template share.
 
+use std::collections::HashMap;
+
 use super::{
     error::Problem,
     node::{Node, Value},
+    scope::Scope,
 };
 
 /// A function's own properties over the shared ones, as SAM merges them: mappings entry by entry, lists one after the other,
 /// anything else replaced (AWS SAM Developer Guide, "Globals section").
-pub(crate) fn over(template: &Node, own: &Node) -> Result<Node, Problem> {
+pub(crate) fn over(template: &Node, scope: &Scope<'_>, own: &Node) -> Result<Node, Problem> {
     let Some(globals) = template.get("Globals") else {
         return Ok(own.clone());
     };
@@ -16,18 +19,21 @@ pub(crate) fn over(template: &Node, own: &Node) -> Result<Node, Problem> {
             "the local stack creates nothing that Globals.{name} applies to: remove it"
         )));
     }
-    Ok(globals
-        .get("Function")
-        .map_or_else(|| own.clone(), |shared| merged(shared, own)))
+    let Some(shared) = globals.get("Function") else {
+        return Ok(own.clone());
+    };
+    scope.make(shared.size(), shared)?;
+    Ok(merged(shared, own))
 }
 
 fn merged(shared: &Node, own: &Node) -> Node {
     match (&shared.value, &own.value) {
         (Value::Map(below), Value::Map(above)) if !is_function(below) && !is_function(above) => {
+            let known: HashMap<&str, usize> = below.iter().map(|(name, _)| name.as_str()).zip(0..).collect();
             let mut entries = below.clone();
             for (name, node) in above {
-                match entries.iter_mut().find(|(known, _)| known == name) {
-                    Some((_, known)) => *known = merged(known, node),
+                match known.get(name.as_str()) {
+                    Some(at) => entries[*at].1 = merged(&below[*at].1, node),
                     None => entries.push((name.clone(), node.clone())),
                 }
             }

@@ -90,7 +90,7 @@ impl Scope<'_> {
             path.push(key.text()?.to_owned());
         }
         let found = found.ok_or_else(|| argument.invalid(format!("Mappings has no {}", path.join("."))))?;
-        Ok(found.value.clone())
+        self.copy(&found.value, argument)
     }
 
     /// `Resource.Attribute` or `[Resource, Attribute]`
@@ -109,7 +109,11 @@ impl Scope<'_> {
     /// `[delimiter, [values]]`
     fn join(&self, argument: &Node) -> Result<Value, Problem> {
         let [delimiter, values] = exactly(argument, "[delimiter, [values]]")?;
-        Ok(Value::Text(self.resolve_some(values)?.texts()?.join(delimiter.text()?)))
+        let (values, delimiter) = (self.resolve_some(values)?, delimiter.text()?);
+        let texts = values.texts()?;
+        let bytes = texts.iter().map(|text| text.len() + delimiter.len()).sum();
+        self.make(bytes, argument)?;
+        Ok(Value::Text(texts.join(delimiter)))
     }
 
     /// `[index, [values]]`
@@ -129,11 +133,11 @@ impl Scope<'_> {
         let [delimiter, text] = exactly(argument, "[delimiter, text]")?;
         let text = self.resolve_some(text)?;
         let pieces = text.text()?.split(delimiter.text()?);
-        Ok(Value::List(
-            pieces
-                .map(|piece| argument.with(Value::Text(piece.to_owned())))
-                .collect(),
-        ))
+        let pieces = pieces.map(|piece| {
+            self.make(size_of::<Node>() + piece.len(), argument)?;
+            Ok(argument.with(Value::Text(piece.to_owned())))
+        });
+        Ok(Value::List(pieces.collect::<Result<_, Problem>>()?))
     }
 
     /// A text with `${…}`, or `[text, {name: value}]`.
@@ -157,6 +161,7 @@ impl Scope<'_> {
                 Some(literal) => text.push_str(&format!("${{{literal}}}")),
                 None => text.push_str(&self.variable(name.trim(), template, variables)?),
             }
+            self.make(before.len(), template)?;
             rest = after;
         }
         Ok(Value::Text(text + rest))
@@ -164,6 +169,7 @@ impl Scope<'_> {
 
     fn variable(&self, name: &str, at: &Node, variables: Option<&Node>) -> Result<String, Problem> {
         if let Some(own) = variables.and_then(|variables| variables.get(name)) {
+            self.make(own.text()?.len(), at)?;
             return Ok(own.text()?.to_owned());
         }
         let value = match name.split_once('.') {
@@ -375,6 +381,23 @@ Resources:
             refusal("!GetAtt Table.StreamArn"),
             "the local stack has no attribute StreamArn of Table"
         );
+    }
+
+    #[test]
+    fn functions_that_multiply_texts_are_refused() {
+        let nested = (0..40).fold("x".to_owned(), |inner, _| {
+            format!("!Sub ['${{A}}${{A}}', {{A: {inner}}}]")
+        });
+        let joined = format!(
+            "!Join ['{}', !Split ['', '{}']]",
+            "d".repeat(10_000),
+            "x".repeat(10_000)
+        );
+        let split = format!("!Split ['', '{}']", "x".repeat(700_000));
+        for expression in [nested, joined, split] {
+            let reason = refusal(&expression);
+            assert_eq!(reason, "the template's functions make more than 33554432 bytes");
+        }
     }
 
     #[test]

@@ -5,6 +5,10 @@ mod declared;
 mod deployed;
 mod error;
 mod function;
+/// Properties that fuzz targets check.
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod globals;
 mod intrinsics;
 mod log;

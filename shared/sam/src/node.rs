@@ -1,6 +1,8 @@
 //! The template as a tree whose nodes know their place, so that every message can name it.
 
+use std::fmt;
 use std::ops::RangeInclusive;
+use std::rc::Rc;
 
 use serde_json::json;
 
@@ -10,10 +12,43 @@ use super::error::Problem;
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
     /// The path from the top, such as `Resources.OrdersQueue.Properties`.
-    pub(crate) place: String,
+    pub(crate) place: Place,
     /// From 1.
     pub(crate) line: usize,
     pub(crate) value: Value,
+}
+
+/// The path to a value, such as `Resources.OrdersQueue.Properties`. The paths of its children share it, because a file can have
+/// very many children below a very long key.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Place(Option<Rc<(Place, Step)>>);
+
+#[derive(Debug)]
+enum Step {
+    Key(String),
+    Item(usize),
+}
+
+impl Place {
+    pub(crate) fn key(&self, key: &str) -> Self {
+        Self(Some(Rc::new((self.clone(), Step::Key(key.to_owned())))))
+    }
+
+    pub(crate) fn item(&self, index: usize) -> Self {
+        Self(Some(Rc::new((self.clone(), Step::Item(index)))))
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_deref() {
+            None => f.write_str("the template"),
+            Some((Place(None), Step::Key(key))) => f.write_str(key),
+            Some((above, Step::Key(key))) => write!(f, "{above}.{key}"),
+            Some((Place(None), Step::Item(index))) => write!(f, "[{index}]"),
+            Some((above, Step::Item(index))) => write!(f, "{above}[{index}]"),
+        }
+    }
 }
 
 /// The value. Scalars stay text, as CloudFormation converts between text, numbers and booleans itself: the property
@@ -24,6 +59,19 @@ pub(crate) enum Value {
     Text(String),
     List(Vec<Node>),
     Map(Vec<(String, Node)>),
+}
+
+impl Value {
+    /// About how many bytes a copy takes.
+    pub(crate) fn size(&self) -> usize {
+        let inside: usize = match self {
+            Self::Null => 0,
+            Self::Text(text) => text.len(),
+            Self::List(items) => items.iter().map(Node::size).sum(),
+            Self::Map(entries) => entries.iter().map(|(name, node)| name.len() + node.size()).sum(),
+        };
+        size_of::<Node>() + inside
+    }
 }
 
 impl Node {
@@ -39,7 +87,7 @@ impl Node {
     /// An empty mapping below this node: what a left-out `Properties` means.
     pub(crate) fn empty_child(&self, key: &str) -> Self {
         Self {
-            place: format!("{}.{key}", self.place),
+            place: self.place.key(key),
             line: self.line,
             value: Value::Map(Vec::new()),
         }
@@ -49,7 +97,7 @@ impl Node {
     pub(crate) fn invalid(&self, reason: impl Into<String>) -> Problem {
         Problem::Invalid {
             line: self.line,
-            place: self.place.clone(),
+            place: self.place.to_string(),
             reason: reason.into(),
         }
     }
@@ -58,9 +106,14 @@ impl Node {
     pub(crate) fn unsupported(&self, reason: impl Into<String>) -> Problem {
         Problem::Unsupported {
             line: self.line,
-            place: self.place.clone(),
+            place: self.place.to_string(),
             reason: reason.into(),
         }
+    }
+
+    /// About how many bytes a copy takes.
+    pub(crate) fn size(&self) -> usize {
+        self.value.size()
     }
 
     /// The child of that name, if this is a mapping that has one.

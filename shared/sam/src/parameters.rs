@@ -1,14 +1,21 @@
 //! The values of the template's parameters: overrides and defaults, checked as CloudFormation checks them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use regex_lite::Regex;
+use regex_lite::{Regex, RegexBuilder};
 
 use super::{
     Settings,
     error::Problem,
     node::{Node, Value},
 };
+
+/// The longest value of a parameter that CloudFormation accepts, in bytes:
+/// [quotas](https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html).
+const LONGEST: usize = 4_096;
+
+/// The largest pattern, compiled, in bytes. A value of the greatest length is then checked in much less than a second.
+const LARGEST_PATTERN: usize = 256 * 1024;
 
 /// The value of every parameter, by name.
 pub(crate) fn read(template: &Node, settings: &Settings) -> Result<BTreeMap<String, Value>, Problem> {
@@ -73,7 +80,10 @@ fn value(name: &str, parameter: &Node, given: Option<&String>) -> Result<Value, 
         }
     };
     let number = kind.text()?.contains("Number");
-    values.iter().try_for_each(|value| check(parameter, value, number))?;
+    if text.len() > LONGEST {
+        return Err(parameter.invalid(format!("a value has at most {LONGEST} bytes, not {}", text.len())));
+    }
+    check(parameter, &values, number)?;
     Ok(value)
 }
 
@@ -100,45 +110,45 @@ fn only_known_rules(parameter: &Node) -> Result<(), Problem> {
     })
 }
 
-/// Checks one value (or one item of a list) against the parameter's own rules.
-fn check(parameter: &Node, value: &str, number: bool) -> Result<(), Problem> {
-    let must_be = |holds: bool, rule: String| match holds {
-        true => Ok(()),
-        false => Err(parameter.invalid(format!("must be {rule}, not {value:?}"))),
+/// Checks a value, or the items of a list, against the parameter's own rules.
+fn check(parameter: &Node, values: &[&str], number: bool) -> Result<(), Problem> {
+    let each_must = |rule: String, holds: &dyn Fn(&str) -> bool| match values.iter().find(|value| !holds(value)) {
+        None => Ok(()),
+        Some(value) => Err(parameter.invalid(format!("must be {rule}, not {value:?}"))),
     };
     if let Some(allowed) = parameter.get("AllowedValues") {
-        let allowed = allowed.texts()?;
-        must_be(allowed.contains(&value), format!("one of {}", allowed.join(", ")))?;
+        let allowed: BTreeSet<_> = allowed.texts()?.into_iter().collect();
+        let rule = format!("one of {}", Vec::from_iter(allowed.iter().copied()).join(", "));
+        each_must(rule, &|value| allowed.contains(value))?;
     }
     if let Some(pattern) = parameter.get("AllowedPattern") {
-        must_be(matches_whole(pattern, value)?, constraint(parameter, pattern)?)?;
+        let regex = whole(pattern)?;
+        each_must(constraint(parameter, pattern)?, &|value| regex.is_match(value))?;
     }
-    let (size, least, most, unit) = if number {
-        (value.parse().ok(), "MinValue", "MaxValue", "")
-    } else {
-        (
-            Some(value.chars().count() as f64),
-            "MinLength",
-            "MaxLength",
-            " characters long",
-        )
+    let (least, most, unit) = match number {
+        true => ("MinValue", "MaxValue", ""),
+        false => ("MinLength", "MaxLength", " characters long"),
     };
-    must_be(size.is_some(), "a number".to_owned())?;
+    let size = |value: &str| match number {
+        true => value.parse().ok(),
+        false => Some(value.chars().count() as f64),
+    };
+    each_must("a number".to_owned(), &|value| size(value).is_some())?;
     if let Some(least) = bound(parameter, least)? {
-        must_be(size >= Some(least), format!("at least {least}{unit}"))?;
+        each_must(format!("at least {least}{unit}"), &|value| size(value) >= Some(least))?;
     }
     if let Some(most) = bound(parameter, most)? {
-        must_be(size <= Some(most), format!("at most {most}{unit}"))?;
+        each_must(format!("at most {most}{unit}"), &|value| size(value) <= Some(most))?;
     }
     Ok(())
 }
 
 /// "The pattern must match the entire parameter value provided" (CloudFormation User Guide, "Parameters").
-fn matches_whole(pattern: &Node, value: &str) -> Result<bool, Problem> {
-    let regex = Regex::new(&format!("^(?:{})$", pattern.text()?));
-    let regex =
-        regex.map_err(|error| pattern.unsupported(format!("the local stack can't check this pattern: {error}")))?;
-    Ok(regex.is_match(value))
+fn whole(pattern: &Node) -> Result<Regex, Problem> {
+    let regex = RegexBuilder::new(&format!("^(?:{})$", pattern.text()?))
+        .size_limit(LARGEST_PATTERN)
+        .build();
+    regex.map_err(|error| pattern.unsupported(format!("the local stack can't check this pattern: {error}")))
 }
 
 /// The error for a value: the template's own description of the rule if it has one.
@@ -235,6 +245,28 @@ mod tests {
         for (parameter, given, message) in refused {
             assert_eq!(refusal(parameter, given), format!("t.yaml:2: Parameters.P: {message}"));
         }
+    }
+
+    #[test]
+    fn a_value_longer_than_cloudformation_accepts_is_refused() {
+        let message = refusal("Type: String", &"x".repeat(4_097));
+        assert!(
+            message.ends_with("a value has at most 4096 bytes, not 4097"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_pattern_too_large_to_check_is_refused() {
+        let message = refusal("Type: String, AllowedPattern: '((a{100}){100}){100}'", "x");
+        assert!(
+            message.contains("the local stack can't check this pattern: "),
+            "{message}"
+        );
+        assert_eq!(
+            value("Type: String, AllowedPattern: '[a-zA-Z0-9-]{1,500}'", Some("x")).unwrap(),
+            "q-x"
+        );
     }
 
     #[test]

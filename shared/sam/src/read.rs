@@ -1,6 +1,6 @@
 //! From a file to a [`Template`]: each step needs what the one before it found.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{cell::Cell, collections::BTreeMap, fs, path::Path};
 
 use super::{
     TemplateError, conditions,
@@ -47,18 +47,20 @@ pub(super) fn with_scope<T>(
 ) -> Result<T, Problem> {
     let root = yaml::parse(source)?;
     check_sections(&root)?;
+    check_counts(&root)?;
     let mut scope = Scope {
         settings,
         parameters: parameters::read(&root, settings)?,
         mappings: root.get("Mappings"),
         conditions: BTreeMap::new(),
         resources: BTreeMap::new(),
+        made: Cell::new(0),
     };
     scope.conditions = conditions::read(&root, &scope)?;
     let mut declared = resources::declare(&root, &mut scope)?;
     for function in declared.iter_mut().filter(|resource| resource.kind == Kind::Function) {
         check_transform(&root, function)?;
-        function.properties = globals::over(&root, &function.properties)?;
+        function.properties = globals::over(&root, &scope, &function.properties)?;
     }
     resources::name(&mut declared, &mut scope)?;
     read(&root, &scope, &declared)
@@ -132,6 +134,21 @@ fn check_sections(root: &Node) -> Result<(), Problem> {
     })
 }
 
+/// CloudFormation's
+/// [quotas](https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html).
+fn check_counts(root: &Node) -> Result<(), Problem> {
+    for (section, most) in [("Parameters", 200), ("Mappings", 200), ("Resources", 500)] {
+        let Some(node) = root.get(section) else {
+            continue;
+        };
+        let count = node.map()?.len();
+        if count > most {
+            return Err(node.invalid(format!("CloudFormation accepts at most {most} of them, not {count}")));
+        }
+    }
+    Ok(())
+}
+
 /// Without its transform, CloudFormation doesn't know SAM's resources.
 fn check_transform(root: &Node, function: &Declared<'_>) -> Result<(), Problem> {
     const SAM: &str = "AWS::Serverless-2016-10-31";
@@ -176,6 +193,32 @@ mod tests {
                 .unwrap_err()
                 .contains("needs Transform: AWS::Serverless-2016-10-31")
         );
+    }
+
+    #[test]
+    fn more_than_cloudformation_accepts_is_refused() {
+        let of = |section: &str, count: usize, entry: &str| {
+            let entries: String = (0..count).map(|number| format!("  E{number}: {entry}\n")).collect();
+            testing::read(&format!("{section}:\n{entries}"))
+        };
+        let queue = "{Type: AWS::SQS::Queue}";
+        assert_eq!(of("Resources", 500, queue).unwrap().queues.len(), 500);
+        assert_eq!(
+            of("Resources", 501, queue).unwrap_err(),
+            "t.yaml:1: Resources: CloudFormation accepts at most 500 of them, not 501"
+        );
+        let parameters = of("Parameters", 201, "{Type: String, Default: a}").unwrap_err();
+        assert!(parameters.ends_with("at most 200 of them, not 201"), "{parameters}");
+    }
+
+    #[test]
+    fn globals_that_very_many_functions_share_are_refused() {
+        let globals = format!("Globals: {{Function: {{Tags: [{}]}}}}\n", "a,".repeat(200_000));
+        let function = "{Type: AWS::Serverless::Function, Properties: {Runtime: provided.al2023, CodeUri: a}}";
+        let functions: String = (0..400).map(|number| format!("  F{number}: {function}\n")).collect();
+        let source = format!("Transform: AWS::Serverless-2016-10-31\n{globals}Resources:\n{functions}");
+        let why = testing::read(&source).unwrap_err();
+        assert!(why.ends_with("functions make more than 33554432 bytes"), "{why}");
     }
 
     #[test]

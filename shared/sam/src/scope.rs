@@ -1,5 +1,6 @@
 //! What the template's references mean: parameters, pseudo parameters, conditions, mappings and resources.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use super::{
@@ -17,7 +18,13 @@ pub(crate) struct Scope<'a> {
     pub(crate) mappings: Option<&'a Node>,
     pub(crate) conditions: BTreeMap<String, bool>,
     pub(crate) resources: BTreeMap<String, Resource>,
+    /// How many bytes references and functions have made so far.
+    pub(crate) made: Cell<usize>,
 }
+
+/// What references and functions may make in all, in bytes. No template needs more; a few that repeat each other's values could
+/// exhaust the memory.
+const MOST_MADE: usize = 32 * 1024 * 1024;
 
 /// A resource as others see it.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +51,22 @@ pub(crate) enum Resource {
 }
 
 impl Scope<'_> {
+    /// Counts what a reference or function is about to make.
+    pub(crate) fn make(&self, bytes: usize, at: &Node) -> Result<(), Problem> {
+        let made = self.made.get().saturating_add(bytes);
+        self.made.set(made);
+        match made > MOST_MADE {
+            true => Err(at.unsupported(format!("the template's functions make more than {MOST_MADE} bytes"))),
+            false => Ok(()),
+        }
+    }
+
+    /// A copy of a value.
+    pub(crate) fn copy(&self, value: &Value, at: &Node) -> Result<Value, Problem> {
+        self.make(value.size(), at)?;
+        Ok(value.clone())
+    }
+
     /// What `Ref` gives; `None` is `AWS::NoValue`.
     pub(crate) fn reference(&self, name: &str, at: &Node) -> Result<Option<Value>, Problem> {
         if name == "AWS::NoValue" {
@@ -53,7 +76,7 @@ impl Scope<'_> {
             return self.pseudo_parameter(name, at).map(Some);
         }
         if let Some(value) = self.parameters.get(name) {
-            return Ok(Some(value.clone()));
+            return self.copy(value, at).map(Some);
         }
         let text = match self.resource(name, at)? {
             Resource::Queue { name } => self.queue_url(name),

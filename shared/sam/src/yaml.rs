@@ -1,19 +1,28 @@
 //! From YAML to nodes, with CloudFormation's short forms (`!Ref X`) written out (`Ref: X`).
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
 use super::{
     error::Problem,
-    node::{Node, Value},
+    node::{Node, Place, Value},
 };
 
 /// Deeper than any template; a limit so that a hostile file can't exhaust the stack.
 const DEEPEST: usize = 100;
 
+/// The largest template that CloudFormation accepts, in bytes:
+/// [quotas](https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html).
+const LARGEST: usize = 1024 * 1024;
+
 /// Reads one YAML (or JSON) document.
 pub(crate) fn parse(source: &str) -> Result<Node, Problem> {
+    if source.len() > LARGEST {
+        let reason = format!("a template has at most {LARGEST} bytes, not {}", source.len());
+        return Err(syntax(Marker::new(0, 1, 0), reason));
+    }
     let mut reader = Reader {
         parser: Parser::new_from_str(source),
         depth: 0,
@@ -23,11 +32,7 @@ pub(crate) fn parse(source: &str) -> Result<Node, Problem> {
             (Event::StreamStart | Event::DocumentStart(_) | Event::Nothing, _) => {}
             (Event::StreamEnd, span) => return Err(syntax(span.start, "the file is empty")),
             (event, span) => {
-                let root = reader.node(event, span, String::new())?;
-                break Node {
-                    place: "the template".to_owned(),
-                    ..root
-                };
+                break reader.node(event, span, Place::default())?;
             }
         }
     };
@@ -53,7 +58,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn node(&mut self, event: Event<'a>, span: Span, place: String) -> Result<Node, Problem> {
+    fn node(&mut self, event: Event<'a>, span: Span, place: Place) -> Result<Node, Problem> {
         self.depth += 1;
         if self.depth > DEEPEST {
             return Err(syntax(span.start, format!("nested deeper than {DEEPEST} levels")));
@@ -76,34 +81,30 @@ impl<'a> Reader<'a> {
         ))
     }
 
-    fn list(&mut self, place: &str) -> Result<Value, Problem> {
+    fn list(&mut self, place: &Place) -> Result<Value, Problem> {
         let mut items = Vec::new();
         loop {
             match self.next()? {
                 (Event::SequenceEnd, _) => return Ok(Value::List(items)),
-                (event, span) => items.push(self.node(event, span, format!("{place}[{}]", items.len()))?),
+                (event, span) => items.push(self.node(event, span, place.item(items.len()))?),
             }
         }
     }
 
-    fn map(&mut self, place: &str) -> Result<Value, Problem> {
+    fn map(&mut self, place: &Place) -> Result<Value, Problem> {
         let mut entries: Vec<(String, Node)> = Vec::new();
+        let mut names = HashSet::new();
         loop {
             let (key, start) = match self.next()? {
                 (Event::MappingEnd, _) => return Ok(Value::Map(entries)),
                 (Event::Scalar(key, ..), span) => (key.into_owned(), span.start),
                 (_, span) => return Err(syntax(span.start, "a key must be a text")),
             };
-            if entries.iter().any(|(name, _)| *name == key) {
+            if !names.insert(key.clone()) {
                 return Err(syntax(start, format!("duplicate key {key}")));
             }
-            let below = if place.is_empty() {
-                key.clone()
-            } else {
-                format!("{place}.{key}")
-            };
             let (event, span) = self.next()?;
-            let mut node = self.node(event, span, below)?;
+            let mut node = self.node(event, span, place.key(&key))?;
             // A block starts on the line below its key; the key's line is where a reader looks.
             node.line = start.line();
             entries.push((key, node));
@@ -127,7 +128,12 @@ fn written_out(node: Node, tag: Option<Cow<'_, Tag>>) -> Node {
         plain @ ("Ref" | "Condition") => plain.to_owned(),
         function => format!("Fn::{function}"),
     };
-    node.with(Value::Map(vec![(name, node.clone())]))
+    let (place, line) = (node.place.clone(), node.line);
+    Node {
+        place,
+        line,
+        value: Value::Map(vec![(name, node)]),
+    }
 }
 
 fn syntax(at: Marker, reason: impl Into<String>) -> Problem {
@@ -184,7 +190,7 @@ mod tests {
         let root = parse("a:\n  b:\n    - x\n    - c: !Ref D\n").unwrap();
         let list = root.get("a").unwrap().get("b").unwrap();
         let c = list.list().unwrap()[1].get("c").unwrap();
-        assert_eq!((c.place.as_str(), c.line), ("a.b[1].c", 4));
+        assert_eq!((c.place.to_string().as_str(), c.line), ("a.b[1].c", 4));
         assert_eq!(list.line, 2);
     }
 
@@ -215,6 +221,32 @@ mod tests {
     fn an_empty_file_and_a_second_document_are_refused() {
         assert!(fault("# nothing\n").ends_with("the file is empty"));
         assert!(fault("a: 1\n---\nb: 1\n").ends_with("a template is one document"));
+    }
+
+    #[test]
+    fn a_file_larger_than_cloudformation_accepts_is_refused() {
+        let message = fault(&format!("a: {}", "x".repeat(LARGEST)));
+        assert_eq!(
+            message,
+            "t.yaml:1:1: not valid YAML: a template has at most 1048576 bytes, not 1048579"
+        );
+    }
+
+    #[test]
+    fn many_values_below_a_long_key_take_little_memory() {
+        // With a path for each, it would be 100 GB.
+        let root = parse(&format!("? {}\n: [{}]\n", "k".repeat(400_000), "1,".repeat(250_000))).unwrap();
+        let Value::Map(entries) = &root.value else {
+            panic!("{root:?}");
+        };
+        assert_eq!(entries[0].1.list().unwrap().len(), 250_000);
+    }
+
+    #[test]
+    fn a_mapping_of_very_many_keys_is_read() {
+        // Comparing each with each would take minutes.
+        let keys: String = (0..120_000).map(|key| format!("{key}: \n")).collect();
+        assert_eq!(parse(&keys).unwrap().map().unwrap().len(), 120_000);
     }
 
     #[test]

@@ -81,13 +81,15 @@ fn read<T>(
 /// The attributes of a message that is sent again: the producer's, `original`, and `rejection` if there is one.
 ///
 /// Those of the producer that find no room among the queue's, the last by name, are put into `original`, and so is one
-/// that has a name of ours. The total size is not checked.
+/// that has a name of ours. One without a value is left out: no queue accepts it, nor would [`ORIGINAL`] be readable with it.
+/// The total size is not checked.
 pub fn pack(
     mut attributes: BTreeMap<String, Attribute>,
     mut original: Original,
     rejection: Option<&Rejection>,
     limits: &Limits,
 ) -> BTreeMap<String, Attribute> {
+    attributes.retain(|_, attribute| !attribute.is_empty());
     for name in [ORIGINAL, FAILURE] {
         original.attributes.extend(attributes.remove_entry(name));
     }
@@ -226,6 +228,16 @@ mod tests {
             why,
             "attribute Consumer.Original is malformed: not a String; its name is reserved"
         );
+    }
+
+    #[test]
+    fn an_attribute_without_a_value_makes_nothing_unreadable() {
+        let mut own = named(["a", "b", "c", "d", "e", "f", "g", "h"]);
+        let sendable = own.clone();
+        own.extend(["b0", "z"].map(|name| (name.to_owned(), Attribute::default())));
+        let sent = pack(own, Original::default(), Some(&rejection()), &limits());
+        let received = Unpacked::of(sent);
+        assert_eq!((received.attributes, received.malformed), (sendable, None));
     }
 
     #[test]

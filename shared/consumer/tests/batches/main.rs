@@ -10,6 +10,7 @@ mod dead_letter;
 mod deadline;
 mod envelope;
 mod identity;
+mod known_faults;
 mod natural;
 mod order;
 mod properties;
