@@ -70,7 +70,7 @@ impl<W: Write + Clone> MemoryStore<W> {
         Self::default()
     }
 
-    /// Allow a record only this many bytes of text: key, result, outgoing messages as JSON, and reason.
+    /// Allow a completed record only this many bytes of text: key, result, and outgoing messages as JSON.
     #[must_use]
     pub fn with_max_record_bytes(self, max_record_bytes: usize) -> Self {
         Self {
@@ -122,9 +122,9 @@ impl<W: Write + Clone> Store for MemoryStore<W> {
     }
 
     fn check(&self, key: &Key, record: &Record, _: &[W]) -> Result<(), TooLarge> {
-        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let data = record.data.as_ref().map_or(0, String::len);
         let outgoing = serde_json::to_string(&record.outgoing).map_or(0, |json| json.len());
-        let bytes = key.record_id().len() + text(&record.data) + text(&record.reason) + outgoing;
+        let bytes = key.record_id().len() + data + outgoing;
         match bytes > self.max_record_bytes {
             true => Err(TooLarge::Record {
                 bytes,

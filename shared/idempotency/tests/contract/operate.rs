@@ -1,6 +1,7 @@
 //! What operators can do to a record, and what they can't.
 
-use idempotency::{Answer, Claim, Completion, Existing, Record, Status};
+use emulator::dynamodb::{Fault, FaultKind};
+use idempotency::{Answer, Claim, Completion, Existing, Record, Status, StoreError};
 
 use crate::dynamodb::DynamoDb;
 use crate::store::{NOW, UnderTest, attempt, complete, fresh_key, lease, reject, release, soon};
@@ -72,4 +73,23 @@ async fn a_claim_is_deleted_only_as_it_was_seen() {
     // Its holder can't bring it back.
     assert_eq!(release(ledger, lease).await, Answer::Applied);
     assert_eq!(store.record(&key).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_deletion_that_meets_a_transaction_is_a_conflict() {
+    let (dynamodb, key) = (DynamoDb::local().await, fresh_key());
+    assert_eq!(
+        reject(dynamodb.ledger(), attempt(&key, NOW), "why").await,
+        Answer::Applied
+    );
+    let rejected = dynamodb.store().record(&key).await.unwrap().unwrap();
+    dynamodb.emulation().inject(Fault {
+        operation: "DeleteItem".to_owned(),
+        containing: None,
+        times: 1,
+        kind: FaultKind::Conflict,
+    });
+    let error = dynamodb.store().delete_record(&key, &rejected).await.unwrap_err();
+    assert!(matches!(error, StoreError::Conflict { .. }), "{error:?}");
+    assert_eq!(dynamodb.store().record(&key).await.unwrap(), Some(rejected));
 }
