@@ -89,11 +89,6 @@ impl<W: Write + Clone> MemoryStore<W> {
         self.state().records.get(key.record_id()).cloned()
     }
 
-    /// Puts a record, as if it had been made before.
-    pub fn insert(&self, key: &Key, record: Record) {
-        self.state().records.insert(key.record_id().to_owned(), record);
-    }
-
     /// All writes that were committed, in order.
     pub fn committed(&self) -> Vec<W> {
         self.state().committed.clone()
