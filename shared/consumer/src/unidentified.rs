@@ -154,7 +154,7 @@ mod tests {
     async fn the_reason_has_what_room_the_message_leaves() {
         let services = services();
         let most = services.queues().limits("dlq.fifo").message_bytes;
-        assert!(dead_letter::<false>(&services, false, "").await == false);
+        assert!(!dead_letter::<false>(&services, false, "").await);
         assert!(dead_letter::<false>(&services, false, "{}").await);
         let sent = services.queues().sent("dlq.fifo").remove(0);
         assert!(text(&sent, FAILURE).contains("why"));
