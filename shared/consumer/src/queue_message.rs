@@ -51,3 +51,25 @@ impl QueueMessage {
         self.body.len() + self.attributes.iter().map(attribute).sum::<usize>()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn body_and_each_part_of_an_attribute_count() {
+        let binary = Attribute {
+            data_type: Some("Binary".to_owned()),
+            string_value: None,
+            binary_value: Some(vec![0; 3]),
+        };
+        let message = QueueMessage {
+            body: "ü".to_owned(),
+            attributes: [("n".to_owned(), binary), ("ab".to_owned(), Attribute::string("wxyz"))].into(),
+            group: Some("g".to_owned()),
+            deduplication_id: Some("d".to_owned()),
+            trace_header: None,
+        };
+        assert_eq!(message.bytes(), 2 + (1 + 6 + 3) + (2 + 6 + 4));
+    }
+}

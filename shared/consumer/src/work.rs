@@ -123,3 +123,54 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use idempotency::{NoWrites, Timestamp};
+
+    use super::*;
+    use crate::prepare::prepare;
+    use crate::summary::Counters;
+    use crate::{Budget, Delivery, Incoming, MessageId, Services};
+
+    /// Never ends, and may take this many seconds.
+    struct Endless<const SECONDS: u64>;
+
+    impl<const SECONDS: u64> Handler for Endless<SECONDS> {
+        type Message = u8;
+        type Write = NoWrites;
+        const NAMESPACE: &'static str = "endless";
+        const TIMEOUT: Option<Duration> = Some(Duration::from_secs(SECONDS));
+
+        async fn handle(&self, _: u8, _: &Delivery) -> Result<Completion, Failure> {
+            std::future::pending().await
+        }
+    }
+
+    /// Why a message fails that has ten seconds.
+    async fn why<const SECONDS: u64>() -> String {
+        let (handler, services) = (Arc::new(Endless::<SECONDS>), Services::in_memory());
+        let now = Timestamp::from_millis(1_700_000_000_000);
+        let batch = Batch {
+            handler: &handler,
+            services: &services,
+            budget: &Budget::new(now, now.plus(Duration::from_secs(10))),
+            ordered: false,
+            counters: Counters::default(),
+        };
+        let incoming = Incoming::new(MessageId::new("m-1").unwrap(), "1");
+        let (message, prepared) = prepare(&*handler, incoming);
+        match batch.process(&message, prepared).await {
+            Outcome::Failed { why, .. } => why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cancellation_states_which_limit_was_reached() {
+        assert_eq!(why::<2>().await, "the handler was cancelled after its TIMEOUT of 2s");
+        assert_eq!(why::<60>().await, "the handler was cancelled at the deadline");
+    }
+}

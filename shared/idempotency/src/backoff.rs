@@ -86,5 +86,6 @@ mod tests {
         for left in [Duration::ZERO, Duration::from_millis(9)] {
             assert!(delays(left).await.is_empty());
         }
+        assert!(!delays(SHORTEST).await.is_empty());
     }
 }

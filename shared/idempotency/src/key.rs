@@ -145,6 +145,9 @@ mod tests {
             Key::from_record_id(&format!("n#{long}")).unwrap(),
             Key::new("n", &long).unwrap()
         );
+        // As it is, up to the length of a record's ID.
+        let longest = format!("n#sha256:{}", "k".repeat(MAX_RECORD_ID_BYTES - "n#sha256:".len()));
+        assert_eq!(Key::from_record_id(&longest).unwrap().record_id(), longest);
         assert_eq!(Key::from_record_id("m-1"), Err(InvalidKey::Namespace));
         assert_eq!(Key::from_record_id("n#"), Err(InvalidKey::Empty));
     }

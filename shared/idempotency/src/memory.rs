@@ -70,7 +70,7 @@ impl<W: Write + Clone> MemoryStore<W> {
         Self::default()
     }
 
-    /// Allow a record only this many bytes of text: key, result, outgoing messages as JSON, and reason.
+    /// Allow a completed record only this many bytes of text: key, result, and outgoing messages as JSON.
     #[must_use]
     pub fn with_max_record_bytes(self, max_record_bytes: usize) -> Self {
         Self {
@@ -87,11 +87,6 @@ impl<W: Write + Clone> MemoryStore<W> {
     /// The record of a key, if there is one.
     pub fn record(&self, key: &Key) -> Option<Record> {
         self.state().records.get(key.record_id()).cloned()
-    }
-
-    /// Puts a record, as if it had been made before.
-    pub fn insert(&self, key: &Key, record: Record) {
-        self.state().records.insert(key.record_id().to_owned(), record);
     }
 
     /// All writes that were committed, in order.
@@ -122,9 +117,9 @@ impl<W: Write + Clone> Store for MemoryStore<W> {
     }
 
     fn check(&self, key: &Key, record: &Record, _: &[W]) -> Result<(), TooLarge> {
-        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let data = record.data.as_ref().map_or(0, String::len);
         let outgoing = serde_json::to_string(&record.outgoing).map_or(0, |json| json.len());
-        let bytes = key.record_id().len() + text(&record.data) + text(&record.reason) + outgoing;
+        let bytes = key.record_id().len() + data + outgoing;
         match bytes > self.max_record_bytes {
             true => Err(TooLarge::Record {
                 bytes,

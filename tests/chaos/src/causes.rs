@@ -29,7 +29,9 @@ pub(crate) struct Causes {
 impl Causes {
     pub(crate) fn note(&mut self, event: Event) {
         match event {
-            Event::InvocationStarted { process, request_id, .. } => {
+            Event::InvocationStarted {
+                process, request_id, ..
+            } => {
                 self.processes.insert(request_id, process);
             }
             Event::BatchFinished {
@@ -37,7 +39,9 @@ impl Causes {
                 whole_batch: Some(reason),
                 ..
             } => {
-                let request = reason.split_once("RequestId: ").and_then(|(_, rest)| rest.split(' ').next());
+                let request = reason
+                    .split_once("RequestId: ")
+                    .and_then(|(_, rest)| rest.split(' ').next());
                 let process = request.and_then(|request| self.processes.get(request)).cloned();
                 for message in messages {
                     self.add(message, process.clone().unwrap_or_default(), of_batch(&reason));
@@ -45,7 +49,9 @@ impl Causes {
             }
             Event::Log { process, line, .. } => {
                 let line: Value = serde_json::from_str(&line).unwrap_or_default();
-                let why = line["message"].as_str().and_then(|logged| logged.strip_prefix("failed: "));
+                let why = line["message"]
+                    .as_str()
+                    .and_then(|logged| logged.strip_prefix("failed: "));
                 if let (Some(why), Some(message)) = (why, line["messageId"].as_str()) {
                     self.add(message.to_owned(), process, of_message(why));
                 }

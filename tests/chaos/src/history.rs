@@ -37,9 +37,13 @@ struct Change {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum What {
-    Claimed { lease_end: u64 },
+    Claimed {
+        lease_end: u64,
+    },
     /// With or without writes.
-    Completed { writes: bool },
+    Completed {
+        writes: bool,
+    },
     Rejected,
     Released,
 }
@@ -92,7 +96,9 @@ impl History {
             let commits = commits(changes);
             if commits > 1 {
                 repeated += 1;
-                broken.push(format!("promise 6: the writes of {record} were committed {commits} times"));
+                broken.push(format!(
+                    "promise 6: the writes of {record} were committed {commits} times"
+                ));
             }
             broken.extend(overlap(changes).map(|why| format!("promise 1: {record}: {why}")));
             broken.extend(replaced(changes).map(|why| format!("promises 2 and 3: {record}: {why}")));
@@ -108,7 +114,9 @@ impl History {
 impl Effects {
     fn put(&mut self, item: &Value, writes: bool, at: Interval) {
         let text = |name: &str| item[name]["S"].as_str().unwrap_or_default().to_owned();
-        let lease_end = item["in_progress_expiration"]["N"].as_str().and_then(|end| end.parse().ok());
+        let lease_end = item["in_progress_expiration"]["N"]
+            .as_str()
+            .and_then(|end| end.parse().ok());
         let what = match text("status").as_str() {
             "INPROGRESS" => What::Claimed {
                 lease_end: lease_end.unwrap_or_default(),
@@ -149,7 +157,9 @@ impl Effects {
 
 /// A transaction that is sent again succeeds again under its token, the owner, and commits nothing.
 fn commits(changes: &[Change]) -> usize {
-    let commits = changes.iter().filter(|change| change.what == What::Completed { writes: true });
+    let commits = changes
+        .iter()
+        .filter(|change| change.what == What::Completed { writes: true });
     commits.map(|change| &change.owner).collect::<BTreeSet<_>>().len()
 }
 
@@ -158,7 +168,9 @@ fn overlap(changes: &[Change]) -> Option<String> {
     changes.iter().find_map(|later| {
         let What::Claimed { .. } = later.what else { return None };
         let holder = changes.iter().find(|earlier| {
-            let What::Claimed { lease_end } = earlier.what else { return false };
+            let What::Claimed { lease_end } = earlier.what else {
+                return false;
+            };
             let ended = |change: &Change| {
                 !matches!(change.what, What::Claimed { .. })
                     && change.owner == earlier.owner
@@ -177,9 +189,7 @@ fn overlap(changes: &[Change]) -> Option<String> {
 fn replaced(changes: &[Change]) -> Option<String> {
     let completed = |change: &&Change| matches!(change.what, What::Completed { .. });
     changes.iter().filter(completed).find_map(|completed| {
-        let by_another = |change: &&Change| {
-            change.owner != completed.owner && change.at.begun > completed.at.ended
-        };
+        let by_another = |change: &&Change| change.owner != completed.owner && change.at.begun > completed.at.ended;
         let change = changes.iter().find(by_another)?;
         Some(format!("{completed:?} was replaced by {change:?}"))
     })

@@ -65,8 +65,14 @@ struct Run {
 pub(crate) async fn run(template: &Path, seconds: u64, seed: u64, only: &str) -> Result<bool, Failed> {
     let faults = Arc::new(Faults::new(seed));
     let mut run = Run::start(template, faults).await?;
-    say!("seed {seed}, {seconds} s; the local stack is up: {}\n", run.stack.endpoint());
-    let scenarios: Vec<_> = SCENARIOS.iter().filter(|scenario| scenario.name.contains(only)).collect();
+    say!(
+        "seed {seed}, {seconds} s; the local stack is up: {}\n",
+        run.stack.endpoint()
+    );
+    let scenarios: Vec<_> = SCENARIOS
+        .iter()
+        .filter(|scenario| scenario.name.contains(only))
+        .collect();
     let ends = Instant::now() + Duration::from_secs(seconds);
     let mut found = Found::default();
     for (index, scenario) in scenarios.iter().enumerate() {
@@ -197,21 +203,36 @@ impl Run {
         let stopped = self.processes.ever_stopped();
         let causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
         let repeated = check::repeated(&self.state(), &causes, &stopped);
-        let unexplained: usize = repeated.iter().filter(|((_, cause), _)| cause.is_none()).map(|(_, n)| n).sum();
+        let unexplained: usize = repeated
+            .iter()
+            .filter(|((_, cause), _)| cause.is_none())
+            .map(|(_, n)| n)
+            .sum();
         say!("\n{}\n", report::faults(&self.faults.happened()));
         say!("{}\n", report::repeated(&repeated));
         let rows = [
             ("messages", self.workload.sent.len().to_string()),
-            ("orders and notifications that their producer sent twice", self.workload.twice.to_string()),
+            (
+                "orders and notifications that their producer sent twice",
+                self.workload.twice.to_string(),
+            ),
             ("messages lost", found.lost.to_string()),
             ("committed writes repeated", found.commits_repeated.to_string()),
-            ("external effects repeated", repeated.values().sum::<usize>().to_string()),
+            (
+                "external effects repeated",
+                repeated.values().sum::<usize>().to_string(),
+            ),
             ("of these without an explanation", unexplained.to_string()),
         ];
-        say!("{}", report::table(["in all", ""], rows.map(|(what, count)| [what.to_owned(), count])));
+        say!(
+            "{}",
+            report::table(["in all", ""], rows.map(|(what, count)| [what.to_owned(), count]))
+        );
         let mut broken = found.broken;
         if unexplained > 0 {
-            broken.push(format!("promise 3: {unexplained} effects were repeated, and no failed delivery explains them"));
+            broken.push(format!(
+                "promise 3: {unexplained} effects were repeated, and no failed delivery explains them"
+            ));
         }
         for broken in broken.iter().take(SHOWN) {
             say!("BROKEN {broken}");

@@ -2,7 +2,7 @@
 
 use consumer::Services;
 use consumer::{Delivery, Handler, MessageId, Summary, Verdict, process_one};
-use idempotency::{Attempt, Claim, Fault, InvalidKey, Status};
+use idempotency::{Attempt, Claim, Completion, Fault, InvalidKey, MemoryStore, Status};
 
 use crate::common::{
     Action, Claiming, Effect, Message, NOW, OneStep, Panicking, STANDARD, actions, batch, body, failed, key, later,
@@ -359,4 +359,17 @@ async fn a_test_can_call_a_handler_directly() {
     assert_eq!(delivery.idempotency_token(), key("m-1").token());
     let invalid = Message::new("m-1", "").0;
     assert_eq!(Delivery::new("a#b", invalid).unwrap_err(), InvalidKey::Namespace);
+}
+
+#[test]
+fn a_record_in_memory_has_at_most_400_kb() {
+    let services = Services::<MemoryStore<Effect>, _>::in_memory();
+    let fits = |bytes: usize| {
+        let attempt = Attempt::new(key("m-1"), NOW, ten_seconds_later());
+        let completion = Completion::new().data("x".repeat(bytes));
+        services.ledger().seal(attempt, completion).is_ok()
+    };
+    // The rest are the key and an empty list of messages.
+    let room = 400 * 1024 - "scripted#m-1".len() - "[]".len();
+    assert!(fits(room) && !fits(room + 1));
 }

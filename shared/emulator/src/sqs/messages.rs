@@ -96,7 +96,9 @@ impl Messages {
         while let Some((at, slot)) = self.hidden.first().copied().filter(|(at, _)| *at <= now) {
             self.hidden.remove(&(at, slot));
             self.visible.insert(slot);
-            let Some(stored) = self.by_slot.get(&slot) else { continue };
+            let Some(stored) = self.by_slot.get(&slot) else {
+                continue;
+            };
             let name = stored.message.group.clone();
             if let Some(group) = name.as_ref().and_then(|name| self.groups.get_mut(name)) {
                 group.in_flight.remove(&slot);
@@ -117,7 +119,13 @@ impl Messages {
         let group = |first: &u64| self.groups.get(self.get(*first)?.message.group.as_ref()?);
         let groups = self.ready.iter().filter_map(group);
         // A message that is still delayed holds back those behind it.
-        groups.flat_map(|group| group.slots.iter().copied().take_while(|slot| self.visible.contains(slot)))
+        groups.flat_map(|group| {
+            group
+                .slots
+                .iter()
+                .copied()
+                .take_while(|slot| self.visible.contains(slot))
+        })
     }
 
     pub(crate) fn count(&self, state: MessageState, now: Instant) -> usize {

@@ -127,6 +127,8 @@ mod tests {
         ] {
             assert!(matches!(meaning(status, code), StoreError::NoAnswer(_)), "{code}");
         }
+        let error: SdkError<PutItemError> = SdkError::construction_failure("no region");
+        assert!(matches!(failure(error, "t", &[]), StoreError::Refused(_)));
         for (status, code) in [
             (400, "AccessDeniedException"),
             (400, "ResourceNotFoundException"),

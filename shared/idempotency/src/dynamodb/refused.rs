@@ -85,40 +85,67 @@ fn named(position: usize, write: &DynamoDbWrite) -> String {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_dynamodb::types::Update;
+
     use super::*;
     use crate::{Attempt, Condition, Key, Timestamp};
 
-    /// What a transaction means that was cancelled for these reasons, one for each action.
-    fn cancelled(codes: &[&str]) -> Option<StoreError> {
+    /// What a transaction of a record and two writes means that was cancelled for these reasons.
+    fn cancelled(codes: [&str; 3]) -> Option<Result<Answer, StoreError>> {
+        let update = Update::builder().table_name("orders").update_expression("SET a = b");
+        let write = DynamoDbWrite::update(update.set_key(Some(Item::new())).build().unwrap());
         let now = Timestamp::from_millis(1_700_000_000_000);
         let attempt = Attempt::new(Key::new("n", "k").unwrap(), now, now);
         let change = Change {
             key: attempt.key(),
             condition: Condition::Free(&attempt),
             record: None,
-            writes: &[],
+            writes: &[write.clone(), write],
         };
-        let reasons = codes
-            .iter()
-            .map(|code| CancellationReason::builder().code(*code).build());
-        let cancelled = TransactionCanceledException::builder().set_cancellation_reasons(Some(reasons.collect()));
-        why_cancelled(&change, &cancelled.build()).map(Result::unwrap_err)
+        let reason = |code| CancellationReason::builder().code(code).message("why").build();
+        let reasons = codes.map(reason).to_vec();
+        let cancelled = TransactionCanceledException::builder().set_cancellation_reasons(Some(reasons));
+        why_cancelled(&change, &cancelled.build())
+    }
+
+    #[test]
+    fn a_failed_condition_of_a_write_outweighs_a_conflict() {
+        let refused = cancelled(["TransactionConflict", "ConditionalCheckFailed", "None"]);
+        assert!(
+            matches!(refused, Some(Ok(Answer::WriteRefused(Refusal::Retry(_))))),
+            "{refused:?}"
+        );
+    }
+
+    #[test]
+    fn an_invalid_write_is_refused_for_good_and_named() {
+        for code in ["ValidationError", "ItemCollectionSizeLimitExceeded"] {
+            let refusal = Refusal::Permanent("write 1 (table orders) can't be made: why".to_owned());
+            let refused = cancelled(["None", "None", code]);
+            assert_eq!(refused.unwrap().unwrap(), Answer::WriteRefused(refusal));
+        }
     }
 
     /// A table without capacity is no conflict: its alarm and its fix are others.
     #[test]
     fn a_throttled_transaction_is_throttled_and_no_conflict() {
         for code in ["ThrottlingError", "ProvisionedThroughputExceeded"] {
-            let error = cancelled(&["TransactionConflict", code]).unwrap();
+            let error = cancelled(["TransactionConflict", "None", code]).unwrap().unwrap_err();
             let StoreError::Throttled(why) = &error else {
                 panic!("{error:?}");
             };
-            assert!(why.to_string().starts_with("the record: TransactionConflict"), "{why}");
+            assert_eq!(
+                why.to_string(),
+                format!("the record: TransactionConflict: why; write 1 (table orders): {code}: why")
+            );
         }
-        assert!(matches!(
-            cancelled(&["None", "TransactionConflict"]),
-            Some(StoreError::Conflict { .. })
-        ));
-        assert!(cancelled(&["None", "UnknownCode"]).is_none());
+        for codes in [
+            ["TransactionConflict", "None", "None"],
+            ["None", "None", "TransactionConflict"],
+        ] {
+            let error = cancelled(codes).unwrap().unwrap_err();
+            assert!(matches!(error, StoreError::Conflict { .. }), "{error:?}");
+        }
+        assert!(cancelled(["None", "None", "UnknownCode"]).is_none());
     }
 }

@@ -77,7 +77,65 @@ impl io::Write for Counter {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_dynamodb::types::AttributeValue;
+
     use super::*;
+    use crate::dynamodb::item;
+    use crate::{OwnerToken, Status, Timestamp};
+
+    /// Every attribute, in characters that UTF-8 and JSON make longer.
+    fn full() -> Record {
+        Record {
+            status: Status::InProgress,
+            owner: Some(OwnerToken::from("token".to_owned())),
+            lease_end: Some(Timestamp::from_millis(1_700_000_000_123)),
+            expiration_seconds: 1_700_000_000,
+            fingerprint: Some("f".repeat(64)),
+            data: Some("ü".to_owned()),
+            outgoing: vec![OutgoingMessage::new("queue", "\"é\"")],
+            reason: Some("why".to_owned()),
+        }
+    }
+
+    #[test]
+    fn each_attribute_of_an_item_counts() {
+        let key = Key::new("n", "k").unwrap();
+        let bare = Record {
+            status: Status::Completed,
+            owner: None,
+            lease_end: None,
+            fingerprint: None,
+            data: None,
+            outgoing: Vec::new(),
+            reason: None,
+            ..full()
+        };
+        for record in [full(), bare] {
+            let value = |value: &AttributeValue| match value {
+                AttributeValue::N(digits) => digits.len() / 2 + 2,
+                text => text.as_s().unwrap().len(),
+            };
+            let item = item::of(&key, &record);
+            let expected: usize = item.iter().map(|(name, found)| name.len() + value(found)).sum();
+            assert_eq!(bytes(&key, &record), expected, "{record:?}");
+        }
+    }
+
+    #[test]
+    fn an_item_of_the_limit_fits_and_a_byte_more_does_not() {
+        let key = Key::new("n", "k").unwrap();
+        let with = |bytes: usize| Record {
+            data: Some("x".repeat(bytes)),
+            ..full()
+        };
+        let room = MAX_ITEM_BYTES - bytes(&key, &with(0));
+        assert_eq!(check(&key, &with(room), MAX_WRITES), Ok(()));
+        let too_large = TooLarge::Record {
+            bytes: 409_601,
+            most: 409_600,
+        };
+        assert_eq!(check(&key, &with(room + 1), 0), Err(too_large));
+    }
 
     #[test]
     fn digits_are_counted_as_they_are_written() {

@@ -109,6 +109,9 @@ async fn conflicts_are_repeated_until_the_change_is_applied() {
     let committed = attempt(&fresh_key(), NOW);
     assert_eq!(complete(store.ledger(), committed, completion()).await, Answer::Applied);
     assert_eq!(store.effects(name).await, 2);
+    let held = lease(store.ledger(), attempt(&fresh_key(), NOW)).await;
+    inject(&store, "DeleteItem", 3, FaultKind::Conflict);
+    assert_eq!(release(store.ledger(), held).await, Answer::Applied);
 }
 
 /// More faults than the SDK has attempts.

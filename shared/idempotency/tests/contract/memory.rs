@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use idempotency::{Answer, Completion, DynamoDbWrite, Fault, Ledger, MemoryStore, Refusal, Status, StoreError};
+use idempotency::{
+    Answer, Completion, DynamoDbWrite, Fault, Ledger, MemoryStore, NoWrites, OutgoingMessage, Refusal, Status,
+    StoreError, TooLarge,
+};
 use tokio::time::Instant;
 
 use crate::failures::chain;
@@ -101,6 +104,39 @@ async fn a_lease_is_usable_after_an_extension_without_reply() {
         assert!(ledger.extend(&mut held, later, soon()).await.unwrap());
         assert_eq!(held.end(), later);
         assert_eq!(complete(ledger, held, Completion::new()).await, Answer::Applied);
+    }
+}
+
+#[test]
+fn a_size_in_memory_is_that_of_key_and_texts() {
+    let message = OutgoingMessage::new("q", "b").with_key("k");
+    let (attempt, rest) = (
+        attempt(&fresh_key(), NOW),
+        r#"1[{"queue_url":"q","body":"b","key":"k"}]"#,
+    );
+    let completion = || Completion::new().data("1").send(message.clone());
+    let bytes = attempt.key().record_id().len() + rest.len();
+    let ledger = |most| Ledger::new(MemoryStore::<NoWrites>::new().with_max_record_bytes(most));
+    assert!(ledger(bytes).seal(attempt.clone(), completion()).is_ok());
+    let unsealed = ledger(bytes - 1).seal(attempt, completion()).unwrap_err();
+    assert_eq!(unsealed.why, TooLarge::Record { bytes, most: bytes - 1 });
+}
+
+#[tokio::test]
+async fn a_refused_write_waits_for_a_change_that_has_it() {
+    let memory = Memory::new();
+    memory
+        .ledger()
+        .store()
+        .inject(Fault::WriteRefused { write: 1, found: None });
+    let writes = |count: usize| {
+        (0..count).fold(Completion::new(), |completion, n| {
+            completion.write(effect(&format!("{n}")))
+        })
+    };
+    for (count, is_applied) in [(0, true), (1, true), (2, false), (2, true)] {
+        let answer = complete(memory.ledger(), attempt(&fresh_key(), NOW), writes(count)).await;
+        assert_eq!(answer == Answer::Applied, is_applied, "{count}: {answer:?}");
     }
 }
 

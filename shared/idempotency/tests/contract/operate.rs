@@ -1,6 +1,7 @@
 //! What operators can do to a record, and what they can't.
 
-use idempotency::{Answer, Claim, Completion, Existing, Item, OutgoingMessage, Record, Status};
+use emulator::dynamodb::{Fault, FaultKind};
+use idempotency::{Answer, Claim, Completion, Existing, Item, OutgoingMessage, Record, Status, StoreError};
 
 use crate::dynamodb::DynamoDb;
 use crate::store::{NOW, UnderTest, attempt, complete, fresh_key, lease, reject, release, soon};
@@ -103,4 +104,23 @@ async fn only_a_completed_record_is_corrected_and_only_as_seen() {
     assert!(correct(&seen, &right).await);
     assert!(!correct(&seen, &message("https://queue/1/another")).await);
     assert_eq!(store.record(&key).await.unwrap(), Some(expected));
+}
+
+#[tokio::test]
+async fn a_deletion_that_meets_a_transaction_is_a_conflict() {
+    let (dynamodb, key) = (DynamoDb::local().await, fresh_key());
+    assert_eq!(
+        reject(dynamodb.ledger(), attempt(&key, NOW), "why").await,
+        Answer::Applied
+    );
+    let rejected = dynamodb.store().record(&key).await.unwrap().unwrap();
+    dynamodb.emulation().inject(Fault {
+        operation: "DeleteItem".to_owned(),
+        containing: None,
+        times: 1,
+        kind: FaultKind::Conflict,
+    });
+    let error = dynamodb.store().delete_record(&key, &rejected).await.unwrap_err();
+    assert!(matches!(error, StoreError::Conflict { .. }), "{error:?}");
+    assert_eq!(dynamodb.store().record(&key).await.unwrap(), Some(rejected));
 }
