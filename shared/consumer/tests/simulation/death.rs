@@ -13,7 +13,7 @@ use crate::world::World;
 
 /// The report, unless the worker dies before: at an await of its own, or at some time. Or it is stopped for a while.
 pub(crate) async fn unless_it_dies(
-    world: &Arc<World>,
+    world: &World,
     worker: usize,
     budget: Duration,
     mut processing: Processing,

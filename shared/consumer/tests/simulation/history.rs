@@ -58,8 +58,7 @@ pub(crate) fn happen(seed: u64, mutant: Option<Mutant>) -> History {
 /// Sends the orders.
 async fn produce(world: Arc<World>) {
     let (started, orders) = {
-        let mut state = world.state();
-        state.pending += 1;
+        let state = world.state();
         (state.started, state.plan.orders.clone())
     };
     for order in orders {
@@ -84,7 +83,10 @@ async fn produce(world: Arc<World>) {
 
 /// Waits until all messages have ended and nothing is under way, or a promise is broken.
 async fn ends(world: &World) {
-    let limit = world.state().started + world.state().plan.calm_at + PATIENCE;
+    let limit = {
+        let state = world.state();
+        state.started + state.plan.calm_at + PATIENCE
+    };
     loop {
         let changed = world.changed.notified();
         {

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use consumer::{Budget, Incoming, MessageId, Report, RetryDelays, Services, Verdict, process_batch, process_one};
+use consumer::{Budget, CLOCK_MARGIN, Incoming, MessageId, Report, RetryDelays, Services, Verdict, process_batch, process_one};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::death::unless_it_dies;
@@ -16,7 +16,10 @@ use crate::plan::{Kind, Stage};
 use crate::queue::{Copies, Received};
 use crate::queues::SimulatedQueues;
 use crate::store::SimulatedStore;
-use crate::world::{State, Worker, World};
+use crate::world::{BEGINNING, State, Worker, World};
+
+/// The timer counts in whole milliseconds.
+const TIMER: Duration = Duration::from_millis(5);
 
 /// Receives the messages of a stage, as often as there are some and a worker is free.
 pub(crate) async fn dispatch(world: Arc<World>, stage: usize) {
@@ -75,10 +78,13 @@ impl State {
 
     /// A worker begins.
     fn begin(&mut self, stage: usize) -> usize {
-        let ahead = self.plan.skew;
-        let ahead = [Duration::ZERO, ahead, self.up_to(ahead)][self.rng.usize(..3)];
+        let (apart, name) = match self.plan.beyond {
+            true => (CLOCK_MARGIN * 30, "fault: clock skew beyond the margin"),
+            false => (CLOCK_MARGIN, "fault: clock skew"),
+        };
+        let ahead = [Duration::ZERO, apart, self.up_to(apart)][self.rng.usize(..3)];
         if ahead > Duration::ZERO {
-            self.count("fault: clock skew");
+            self.count(name);
         }
         self.pending += 1;
         self.attempts.push(Worker {
@@ -97,6 +103,7 @@ impl State {
             deduplication_id: message.deduplication_id.clone(),
             queue: Some(stage.queue.to_owned()),
             receive_count: received.receives,
+            sent_at: Some(BEGINNING.plus(message.sent_at)),
             ..Incoming::new(MessageId::new(&message.id).unwrap(), &message.body)
         }
     }
@@ -128,7 +135,7 @@ async fn invoke(world: &Arc<World>, worker: usize, received: Vec<Received>) {
     };
     let lost = {
         let mut state = world.state();
-        state.check_in_time(worker, started.elapsed(), stage.budget);
+        state.check_in_time(worker, started.elapsed(), stage.budget * 9 / 10 + TIMER);
         state.count_report(&report);
         state.check_verdicts(worker, &stage, &received, &report.verdicts);
         state.occurs(Fault::VerdictsLost)

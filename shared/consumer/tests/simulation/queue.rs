@@ -127,7 +127,11 @@ impl Queue {
                 moved.push(at);
                 continue;
             }
-            let times = if copies.twice && received.is_empty() { 2 } else { 1 };
+            let times = if copies.twice && received.is_empty() && !self.ordered {
+                2
+            } else {
+                1
+            };
             received.extend((0..times).map(|_| self.hand_out(at, now)));
         }
         (received, moved)

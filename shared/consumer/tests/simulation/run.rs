@@ -105,7 +105,8 @@ fn expected() -> impl Iterator<Item = &'static str> {
 }
 
 /// What follows from faults.
-const EVENTS: [&str; 15] = [
+const EVENTS: [&str; 17] = [
+    "fault: clock skew beyond the margin",
     "fault: clock skew",
     "queue: standard",
     "queue: ordered",
@@ -121,6 +122,7 @@ const EVENTS: [&str; 15] = [
     "event: moved by the redrive policy",
     "event: old receipt",
     "event: answered lost",
+    "event: answered other payload",
 ];
 
 impl Display for Report {

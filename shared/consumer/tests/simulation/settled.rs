@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idempotency::{Record, Status};
+use idempotency::Status;
 
 use crate::plan::Kind;
 use crate::promises::{ACKNOWLEDGED, IN_TIME, LEDGER, ONCE, ORDER, OUTGOING, PAYLOAD, RECEIVED};
@@ -34,14 +34,16 @@ impl State {
     }
 
     fn is_settled(&self, worker: usize, message: &Message, kind: Kind) -> bool {
+        if self.facts.dead_letters.contains(&message.id) {
+            return true;
+        }
         if kind == Kind::Natural {
-            let succeeded = self.facts.succeeded.contains(&(worker, message.id.clone()));
-            return succeeded || self.facts.dead_letters.contains(&message.id);
+            return self.facts.succeeded.contains(&(worker, message.id.clone()));
         }
         self.records
             .get(&message.record)
             .is_some_and(|record| match record.status {
-                Status::InProgress => record.fingerprint != message.fingerprint,
+                Status::InProgress => false,
                 Status::Completed => true,
                 Status::Rejected => kind != Kind::Holding,
             })
@@ -66,8 +68,9 @@ impl State {
                     format!("{id} is acknowledged as rejected without a dead letter"),
                 );
             }
-            let other = |record: &Record| record.fingerprint != message.fingerprint;
-            if !natural && !record.is_some_and(|it| it.status == Status::Rejected || other(&it)) {
+            let refused = (worker, message.record.clone());
+            let refused = self.facts.refused_payloads.contains(&refused);
+            if !natural && !refused && record.is_none_or(|record| record.status != Status::Rejected) {
                 self.broken(
                     ACKNOWLEDGED,
                     format!("{id} is acknowledged as rejected, and nothing rejects it"),

@@ -16,7 +16,7 @@ use crate::promises::{Facts, Violation};
 use crate::queue::Queue;
 
 /// The time of day at which each history begins.
-const BEGINNING: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+pub(crate) const BEGINNING: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 /// How often something happened, by its name in the report.
 pub(crate) type Counts = BTreeMap<&'static str, u64>;
@@ -39,7 +39,7 @@ pub(crate) struct State {
     pub(crate) queues: BTreeMap<&'static str, Queue>,
     pub(crate) attempts: Vec<Worker>,
     pub(crate) facts: Facts,
-    /// Requests that the network has not delivered yet, and workers that have not ended.
+    /// Requests that the network has not delivered yet, workers that have not ended, and the producer.
     pub(crate) pending: usize,
     pub(crate) messages: usize,
     owners: Vec<OwnerToken>,
@@ -75,7 +75,8 @@ impl World {
             queues,
             attempts: Vec::new(),
             facts: Facts::default(),
-            pending: 0,
+            // The producer.
+            pending: 1,
             messages: 0,
             owners: Vec::new(),
         };
@@ -92,7 +93,9 @@ impl World {
 
     /// Lets time pass for a worker, and more if it is stopped meanwhile.
     pub(crate) async fn pause(&self, worker: usize, duration: Duration) {
-        sleep(duration).await;
+        if !duration.is_zero() {
+            sleep(duration).await;
+        }
         loop {
             let until = self.state().attempts[worker].stalled_until;
             match until.filter(|until| *until > Instant::now()) {
@@ -114,16 +117,12 @@ impl State {
         BEGINNING.plus(self.now())
     }
 
-    /// When a point in time of a worker's clock is, since the history began.
-    pub(crate) fn since_beginning(&self, worker: usize, at: Timestamp) -> Duration {
-        BEGINNING.until(at).saturating_sub(self.attempts[worker].ahead)
-    }
-
     /// Adds a line to the trace. Each is a step of the history.
     pub(crate) fn note(&mut self, text: std::fmt::Arguments<'_>) {
         self.steps += 1;
         let seconds = self.now().as_secs_f64();
         let _ = writeln!(self.trace, "{seconds:>9.3} {text}");
+        if std::env::var_os("DBG").is_some() { eprintln!("{seconds:>9.3} {text}"); }
     }
 
     pub(crate) fn count(&mut self, what: &'static str) {
