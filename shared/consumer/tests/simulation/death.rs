@@ -9,7 +9,32 @@ use tokio::time::{Instant, timeout};
 
 use crate::faults::Fault;
 use crate::host::Processing;
-use crate::world::World;
+use crate::world::{State, World};
+
+/// What becomes of a worker while it processes a batch.
+enum Fate {
+    Lives,
+    /// It dies when its future was polled this often.
+    DiesAtPoll(usize),
+    DiesAfter(Duration),
+    /// It is stopped after some time, for this long.
+    Stops(Duration, Duration),
+}
+
+impl State {
+    fn fate_of_worker(&mut self, budget: Duration) -> Fate {
+        if self.draws(Fault::CrashAtPoll) {
+            return Fate::DiesAtPoll(self.rng.usize(..24));
+        }
+        if self.draws(Fault::CrashAtTime) {
+            return Fate::DiesAfter(self.up_to(budget / 2));
+        }
+        match self.draws(Fault::Stall) {
+            true => Fate::Stops(self.up_to(budget / 2), self.up_to(budget * 4)),
+            false => Fate::Lives,
+        }
+    }
+}
 
 /// The report, unless the worker dies before: at an await of its own, or at some time. Or it is stopped for a while.
 pub(crate) async fn unless_it_dies(
@@ -18,44 +43,45 @@ pub(crate) async fn unless_it_dies(
     budget: Duration,
     mut processing: Processing,
 ) -> Option<Report> {
-    let (polls, dies_after, stall) = {
-        let mut state = world.state();
-        let polls = state.occurs(Fault::CrashAtPoll).then(|| state.rng.usize(..40));
-        let dies_after = state.occurs(Fault::CrashAtTime).then(|| state.up_to(budget));
-        let stall = state
-            .occurs(Fault::Stall)
-            .then(|| (state.up_to(budget), state.up_to(budget * 4)));
-        (polls, dies_after, stall)
+    let fate = world.state().fate_of_worker(budget);
+    let (report, fault) = match fate {
+        Fate::Lives => return Some(processing.await),
+        Fate::DiesAtPoll(polls) => (until_poll(processing, polls).await, Fault::CrashAtPoll),
+        Fate::DiesAfter(time) => (timeout(time, processing).await.ok(), Fault::CrashAtTime),
+        Fate::Stops(after, length) => {
+            if let Ok(report) = timeout(after, &mut processing).await {
+                return Some(report);
+            }
+            {
+                let mut state = world.state();
+                state.happened(Fault::Stall);
+                state.note(format_args!("w{worker} is stopped for {length:?}"));
+                state.attempts[worker].stalled_until = Some(Instant::now() + length);
+            }
+            world.pause(worker, Duration::ZERO).await;
+            return Some(processing.await);
+        }
     };
-    if let Some(polls) = polls {
-        let mut polled = 0;
-        let report = poll_fn(|context| {
-            if polled == polls {
-                return Poll::Ready(None);
-            }
-            polled += 1;
-            match processing.as_mut().poll(context) {
-                Poll::Ready(report) => Poll::Ready(Some(report)),
-                // Every second time it dies at once, with its request just sent; otherwise when there is an answer.
-                Poll::Pending if polled == polls && polls % 2 == 0 => Poll::Ready(None),
-                Poll::Pending => Poll::Pending,
-            }
-        });
-        return report.await;
+    if report.is_none() {
+        world.state().happened(fault);
     }
-    if let Some(dies_after) = dies_after {
-        return timeout(dies_after, processing).await.ok();
-    }
-    if let Some((after, length)) = stall {
-        if let Ok(report) = timeout(after, &mut processing).await {
-            return Some(report);
+    report
+}
+
+/// The report, unless it takes more polls than this. Every second time the future is dropped in the poll that sent a request,
+/// otherwise in the one that would have got the answer.
+async fn until_poll(mut processing: Processing, polls: usize) -> Option<Report> {
+    let mut polled = 0;
+    let report = poll_fn(|context| {
+        if polled == polls {
+            return Poll::Ready(None);
         }
-        {
-            let mut state = world.state();
-            state.note(format_args!("w{worker} is stopped for {length:?}"));
-            state.attempts[worker].stalled_until = Some(Instant::now() + length);
+        polled += 1;
+        match processing.as_mut().poll(context) {
+            Poll::Ready(report) => Poll::Ready(Some(report)),
+            Poll::Pending if polled == polls && polls % 2 == 0 => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
         }
-        world.pause(worker, Duration::ZERO).await;
-    }
-    Some(processing.await)
+    });
+    report.await
 }

@@ -1,11 +1,14 @@
 //! The simulated host: receives batches, runs the real code on them, and acts on the verdicts, unless it dies first.
 
+use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use consumer::{Budget, CLOCK_MARGIN, Incoming, MessageId, Report, RetryDelays, Services, Verdict, process_batch, process_one};
+use consumer::{
+    Budget, CLOCK_MARGIN, Incoming, MessageId, Report, RetryDelays, Services, Verdict, process_batch, process_one,
+};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::death::unless_it_dies;
@@ -62,12 +65,20 @@ async fn wait(world: &World, stage: usize) {
 impl State {
     fn receive(&mut self, stage: usize) -> Vec<Received> {
         let copies = Copies {
-            invisible: self.occurs(Fault::Duplicate),
-            twice: self.occurs(Fault::DuplicateInBatch),
+            invisible: self.draws(Fault::Duplicate),
+            twice: self.draws(Fault::DuplicateInBatch),
         };
         let (now, most, stage) = (self.now(), self.rng.usize(1..=10), self.plan.stages[stage].clone());
         let queue = self.queues.get_mut(stage.queue).unwrap();
         let (received, moved) = queue.receive(&mut self.rng, now, most, copies);
+        let mut ids = BTreeSet::new();
+        for one in &received {
+            match ids.insert(one.message) {
+                true if one.is_copy => self.happened(Fault::Duplicate),
+                true => {}
+                false => self.happened(Fault::DuplicateInBatch),
+            }
+        }
         for at in moved {
             let id = self.queues[stage.queue].messages[at].id.clone();
             self.note(format_args!("{}: {id} was received too often: moved", stage.queue));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::faults::Rates;
+use crate::faults::{Fault, Rates};
 use crate::mutants::Mutant;
 
 /// What the handler of a queue does with one message at one attempt.
@@ -198,13 +198,18 @@ impl Plan {
                 ..confirmations
             },
         ];
+        let (orders, rates) = (messages(&mut rng, stages[0].ordered), Rates::draw(&mut rng));
+        let beyond = rng.u8(..6) == 0 || mutant == Some(Mutant::ClocksBeyondTheMargin);
         let plan = Self {
             seed,
-            orders: messages(&mut rng, stages[0].ordered),
+            orders,
             stages,
-            rates: Rates::draw(&mut rng),
+            rates: match beyond {
+                true => rates.with_frequent(Fault::Duplicate),
+                false => rates,
+            },
             calm_at: Duration::from_secs(rng.u64(60..300)),
-            beyond: rng.u8(..8) == 0 || mutant == Some(Mutant::ClocksBeyondTheMargin),
+            beyond,
             mutant,
         };
         (plan, rng)

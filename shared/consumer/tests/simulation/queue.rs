@@ -53,6 +53,8 @@ pub(crate) struct Received {
     pub(crate) message: usize,
     pub(crate) receipt: u64,
     pub(crate) receives: u32,
+    /// Another worker has it.
+    pub(crate) is_copy: bool,
 }
 
 /// How a receive deviates from one copy to one consumer.
@@ -140,6 +142,7 @@ impl Queue {
     fn hand_out(&mut self, at: usize, now: Duration) -> Received {
         self.receipts += 1;
         let message = &mut self.messages[at];
+        let is_copy = message.visible_at > now;
         message.receives += 1;
         message.visible_at = now + self.visibility;
         message.receipt = self.receipts;
@@ -147,6 +150,7 @@ impl Queue {
             message: at,
             receipt: self.receipts,
             receives: message.receives,
+            is_copy,
         }
     }
 

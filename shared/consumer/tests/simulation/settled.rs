@@ -93,10 +93,11 @@ impl State {
             }
             return;
         }
-        if record.as_ref().is_none_or(|record| record.status != Status::Completed) {
+        let status = record.as_ref().map(|record| record.status);
+        if status != Some(Status::Completed) {
             return self.broken(
                 ACKNOWLEDGED,
-                format!("{id} is acknowledged, and its record is {record:?}"),
+                format!("{id} is acknowledged, and its record is {status:?}"),
             );
         }
         if record.is_some_and(|record| record.fingerprint != message.fingerprint) {

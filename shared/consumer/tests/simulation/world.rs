@@ -10,7 +10,7 @@ use idempotency::{OwnerToken, Record, Timestamp};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::faults::{Fate, Fault, Service};
+use crate::faults::{FAULTS, Fate, Fault, Service};
 use crate::plan::Plan;
 use crate::promises::{Facts, Violation};
 use crate::queue::Queue;
@@ -122,7 +122,9 @@ impl State {
         self.steps += 1;
         let seconds = self.now().as_secs_f64();
         let _ = writeln!(self.trace, "{seconds:>9.3} {text}");
-        if std::env::var_os("DBG").is_some() { eprintln!("{seconds:>9.3} {text}"); }
+        if std::env::var_os("DBG").is_some() {
+            eprintln!("{seconds:>9.3} {text}");
+        }
     }
 
     pub(crate) fn count(&mut self, what: &'static str) {
@@ -158,13 +160,22 @@ impl State {
         fate
     }
 
+    /// Whether to try a fault. It counts once it has happened.
+    pub(crate) fn draws(&mut self, fault: Fault) -> bool {
+        !self.is_calm() && self.plan.rates.occurs(&mut self.rng, fault)
+    }
+
+    pub(crate) fn happened(&mut self, fault: Fault) {
+        self.count(FAULTS[fault as usize].1);
+    }
+
+    /// Whether a fault happens now.
     pub(crate) fn occurs(&mut self, fault: Fault) -> bool {
-        if self.is_calm() {
-            return false;
+        let occurs = self.draws(fault);
+        if occurs {
+            self.happened(fault);
         }
-        let name = self.plan.rates.occurs(&mut self.rng, fault);
-        name.into_iter().for_each(|name| self.count(name));
-        name.is_some()
+        occurs
     }
 
     /// A random duration up to this one.
