@@ -1,0 +1,283 @@
+//! The simulated host: receives batches, runs the real code on them, and acts on the verdicts, unless it dies first.
+
+use std::collections::BTreeSet;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use consumer::{
+    Budget, CLOCK_MARGIN, Incoming, MessageId, Report, RetryDelays, Services, Verdict, process_batch, process_one,
+};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::death::unless_it_dies;
+use crate::faults::Fault;
+use crate::handler::{Claiming, Confirming, Holding, KindOf, Limited, Natural, OneStep, Simulated};
+use crate::mutants::Mutant;
+use crate::plan::{Kind, Stage};
+use crate::queue::{Copies, Received};
+use crate::queues::SimulatedQueues;
+use crate::store::SimulatedStore;
+use crate::world::{BEGINNING, State, Worker, World};
+
+/// The timer counts in whole milliseconds.
+const TIMER: Duration = Duration::from_millis(5);
+
+/// Receives the messages of a stage, as often as there are some and a worker is free.
+pub(crate) async fn dispatch(world: Arc<World>, stage: usize) {
+    let workers = Arc::new(tokio::sync::Semaphore::new(world.state().plan.stages[stage].workers));
+    loop {
+        let free = Arc::clone(&workers).acquire_owned().await.unwrap();
+        let pause = world.state().up_to(Duration::from_millis(300));
+        sleep(pause).await;
+        let received = world.state().receive(stage);
+        if received.is_empty() {
+            drop(free);
+            wait(&world, stage).await;
+            continue;
+        }
+        let worker = world.state().begin(stage);
+        let world = Arc::clone(&world);
+        tokio::task::spawn_local(async move {
+            invoke(&world, worker, received).await;
+            world.state().pending -= 1;
+            drop(free);
+            world.changed.notify_waiters();
+        });
+    }
+}
+
+/// Waits until a message may be visible.
+async fn wait(world: &World, stage: usize) {
+    let changed = world.changed.notified();
+    let next = {
+        let state = world.state();
+        let next = state.queues[state.plan.stages[stage].queue].next_visible();
+        next.map(|at| (state.started + at).max(Instant::now() + Duration::from_millis(1)))
+    };
+    match next {
+        Some(next) => drop(timeout_at(next, changed).await),
+        None => changed.await,
+    }
+}
+
+impl State {
+    fn receive(&mut self, stage: usize) -> Vec<Received> {
+        let copies = Copies {
+            invisible: self.draws(Fault::Duplicate),
+            twice: self.draws(Fault::DuplicateInBatch),
+        };
+        let (now, most, stage) = (self.now(), self.rng.usize(1..=10), self.plan.stages[stage].clone());
+        let queue = self.queues.get_mut(stage.queue).unwrap();
+        let (received, moved) = queue.receive(&mut self.rng, now, most, copies);
+        let mut ids = BTreeSet::new();
+        for one in &received {
+            match ids.insert(one.message) {
+                true if one.is_copy => self.happened(Fault::Duplicate),
+                true => {}
+                false => self.happened(Fault::DuplicateInBatch),
+            }
+        }
+        for at in moved {
+            let id = self.queues[stage.queue].messages[at].id.clone();
+            self.note(format_args!("{}: {id} was received too often: moved", stage.queue));
+            self.count("event: moved by the redrive policy");
+        }
+        received
+    }
+
+    /// A worker begins.
+    fn begin(&mut self, stage: usize) -> usize {
+        let (apart, name) = match self.plan.beyond {
+            true => (CLOCK_MARGIN * 30, "fault: clock skew beyond the margin"),
+            false => (CLOCK_MARGIN, "fault: clock skew"),
+        };
+        let ahead = [Duration::ZERO, apart, self.up_to(apart)][self.rng.usize(..3)];
+        if ahead > Duration::ZERO {
+            self.count(name);
+        }
+        self.pending += 1;
+        self.attempts.push(Worker {
+            stage,
+            ahead,
+            stalled_until: None,
+        });
+        self.attempts.len() - 1
+    }
+
+    fn incoming(&self, stage: &Stage, received: Received) -> Incoming {
+        let message = &self.queues[stage.queue].messages[received.message];
+        Incoming {
+            attributes: message.attributes.clone(),
+            group: message.group.clone(),
+            deduplication_id: message.deduplication_id.clone(),
+            queue: Some(stage.queue.to_owned()),
+            receive_count: received.receives,
+            sent_at: Some(BEGINNING.plus(message.sent_at)),
+            ..Incoming::new(MessageId::new(&message.id).unwrap(), &message.body)
+        }
+    }
+
+    fn id(&self, stage: &Stage, received: Received) -> String {
+        self.queues[stage.queue].messages[received.message].id.clone()
+    }
+}
+
+pub(crate) type Processing = Pin<Box<dyn Future<Output = Report>>>;
+
+/// One batch in one worker.
+async fn invoke(world: &Arc<World>, worker: usize, received: Vec<Received>) {
+    let started = Instant::now();
+    let (stage, budget, processing) = {
+        let mut state = world.state();
+        let stage = state.plan.stages[state.attempts[worker].stage].clone();
+        let now = state.time().plus(state.attempts[worker].ahead);
+        let ids: Vec<_> = received.iter().map(|it| (state.id(&stage, *it), it.receives)).collect();
+        let ahead = state.attempts[worker].ahead;
+        state.note(format_args!("w{worker} receives {ids:?}, its clock {ahead:?} ahead"));
+        let messages: Vec<_> = received.iter().map(|it| state.incoming(&stage, *it)).collect();
+        let budget = Budget::new(now, now.plus(stage.budget)).with_reserved(stage.budget / 10);
+        let processing = processing(world, &mut state, worker, &stage, messages, budget);
+        (stage, budget, processing)
+    };
+    let Some(report) = unless_it_dies(world, worker, stage.budget, processing).await else {
+        return world.state().note(format_args!("w{worker} dies"));
+    };
+    let lost = {
+        let mut state = world.state();
+        state.check_in_time(worker, started.elapsed(), stage.budget * 9 / 10 + TIMER);
+        state.count_report(&report);
+        state.check_verdicts(worker, &stage, &received, &report.verdicts);
+        state.occurs(Fault::VerdictsLost)
+    };
+    if lost {
+        return world.state().note(format_args!("w{worker}: its verdicts are lost"));
+    }
+    for (received, verdict) in received.into_iter().zip(report.verdicts) {
+        let pause = world.state().up_to(Duration::from_millis(20));
+        world.pause(worker, pause).await;
+        world.state().act(worker, &stage, received, verdict, &budget);
+    }
+}
+
+/// The real code, at work on a batch.
+fn processing(
+    world: &Arc<World>,
+    state: &mut State,
+    worker: usize,
+    stage: &Stage,
+    messages: Vec<Incoming>,
+    budget: Budget,
+) -> Processing {
+    let orders = state.attempts[worker].stage == 0;
+    let ordered = stage.ordered && state.plan.mutant != Some(Mutant::OrderIgnored);
+    let store = SimulatedStore {
+        world: Arc::clone(world),
+        worker,
+    };
+    let queues = SimulatedQueues {
+        world: Arc::clone(world),
+        worker,
+    };
+    let delays = RetryDelays {
+        first: None,
+        longest: Duration::from_secs(60),
+    };
+    let services = Services::new(store, queues)
+        .with_dead_letter_queue(stage.dead_letters)
+        .with_retry_delays(delays);
+    let batch = (Arc::clone(world), worker, services, messages, ordered, budget);
+    match (orders, stage.kind) {
+        (true, Kind::Claiming) => run::<Claiming>(batch),
+        (true, Kind::Limited) => run::<Limited>(batch),
+        (true, Kind::Holding) => run::<Holding>(batch),
+        (true, Kind::OneStep) => run::<OneStep>(batch),
+        (true, Kind::Natural) => run::<Natural>(batch),
+        (false, Kind::OneStep) => run::<Confirming<OneStep>>(batch),
+        (false, _) => run::<Confirming<Claiming>>(batch),
+    }
+}
+
+type Batch = (
+    Arc<World>,
+    usize,
+    Services<SimulatedStore, SimulatedQueues>,
+    Vec<Incoming>,
+    bool,
+    Budget,
+);
+
+fn run<K: KindOf>((world, worker, services, mut messages, ordered, budget): Batch) -> Processing {
+    let handler = Arc::new(Simulated::<K> {
+        world,
+        worker,
+        kind: PhantomData,
+    });
+    Box::pin(async move {
+        if messages.len() != 1 {
+            return process_batch(&handler, &services, messages, ordered, &budget).await;
+        }
+        let message = messages.remove(0);
+        let (verdict, summary) = process_one(&handler, &services, message, ordered, &budget).await;
+        Report {
+            verdicts: vec![verdict],
+            summary,
+        }
+    })
+}
+
+impl State {
+    fn count_report(&mut self, report: &Report) {
+        let summary = &report.summary;
+        for (name, count) in [
+            ("outcome: done", summary.done),
+            ("outcome: duplicate", summary.duplicate),
+            ("outcome: in progress", summary.in_progress),
+            ("outcome: failed", summary.failed),
+            ("outcome: rejected", summary.rejected),
+            ("outcome: not started", summary.not_started),
+            ("event: lost lease", summary.lost_leases),
+        ] {
+            self.count_all(name, count.into());
+        }
+    }
+
+    fn check_verdicts(&mut self, worker: usize, stage: &Stage, received: &[Received], verdicts: &[Verdict]) {
+        for (received, verdict) in received.iter().zip(verdicts) {
+            let id = self.id(stage, *received);
+            self.note(format_args!("w{worker} {id}: {verdict:?}"));
+            if self.plan.mutant == Some(Mutant::AcknowledgesRetries) || verdict.is_acknowledged() {
+                self.check_acknowledged(worker, &id, *verdict != Verdict::Rejected);
+                self.queues.get_mut(stage.queue).unwrap().messages[received.message].acknowledged = true;
+            }
+        }
+    }
+
+    /// Does with a message what its verdict states.
+    fn act(&mut self, worker: usize, stage: &Stage, received: Received, verdict: Verdict, budget: &Budget) {
+        let (id, now) = (self.id(stage, received), self.now());
+        if !self.queues[stage.queue].is_valid(received) {
+            self.count("event: old receipt");
+            return self.note(format_args!("{}: w{worker} has an old receipt of {id}", stage.queue));
+        }
+        let until = match verdict {
+            Verdict::Done | Verdict::Rejected if self.plan.mutant == Some(Mutant::NeverDeletes) => return,
+            Verdict::Done | Verdict::Rejected if self.occurs(Fault::DeleteLost) => return,
+            Verdict::Done | Verdict::Rejected if !stage.ordered && self.occurs(Fault::Undeleted) => {
+                now + self.up_to(Duration::from_secs(60))
+            }
+            Verdict::Done | Verdict::Rejected => {
+                self.note(format_args!("{}: {id} is deleted", stage.queue));
+                return self.queues.get_mut(stage.queue).unwrap().delete(received);
+            }
+            Verdict::Retry { at: None } => return,
+            Verdict::Retry { .. } if self.occurs(Fault::DelayLost) => return,
+            // In whole seconds, as SQS counts.
+            Verdict::Retry { at: Some(at) } => {
+                now + Duration::from_secs(budget.now().until(at).as_millis().div_ceil(1000) as u64)
+            }
+        };
+        self.queues.get_mut(stage.queue).unwrap().hide(received, until);
+    }
+}

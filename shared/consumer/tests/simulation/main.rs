@@ -1,0 +1,85 @@
+//! Whole deliveries, simulated on virtual time: the real processing and the real ledger over a queue, a store and a network that
+//! fail, and workers that die, stop and have wrong clocks.
+//!
+//! All that happens in a history follows from its seed, so a history that breaks a promise can be repeated:
+//!
+//! ```sh
+//! SIMULATION_SEED=4711 cargo test -p consumer --test simulation replay -- --nocapture
+//! ```
+//!
+//! `.ci/simulation` runs many more histories than `cargo test`. `mutants` shows that the simulation notices what it should.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    reason = "all of this is tests"
+)]
+
+mod death;
+mod faults;
+mod handler;
+mod history;
+mod host;
+mod mutants;
+mod network;
+mod plan;
+mod promises;
+mod queue;
+mod queues;
+mod run;
+mod settled;
+mod store;
+mod world;
+
+use crate::history::{History, happen};
+use crate::mutants::Mutant;
+
+/// How many histories `cargo test` runs.
+const HISTORIES: u64 = 2000;
+
+/// A number that is set in the environment.
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    let number = text.parse();
+    Some(number.unwrap_or_else(|_| panic!("a whole number expected in {name}, got {text:?}")))
+}
+
+/// Fails with the whole history if it broke a promise.
+fn check(history: &History) {
+    let Some(violation) = &history.violation else { return };
+    panic!(
+        "\n{}\nhistory {} broke {}\n  {}\n\nSIMULATION_SEED={} cargo test -p consumer --test simulation replay -- --nocapture\n",
+        history.trace, history.seed, violation.promise, violation.detail, history.seed
+    );
+}
+
+#[test]
+fn histories_keep_all_promises() {
+    let histories = number("SIMULATION_HISTORIES").unwrap_or(HISTORIES);
+    let report = run::run(number("SIMULATION_FIRST_SEED").unwrap_or(0), histories);
+    println!("{report}");
+    report.failed.iter().for_each(check);
+    let missing = report.missing();
+    assert!(missing.is_empty(), "too rare to show anything: {missing:#?}");
+}
+
+#[test]
+fn replay_of_the_stated_seed_keeps_all_promises() {
+    let history = happen(number("SIMULATION_SEED").unwrap_or(0), None);
+    println!("{}", history.trace);
+    check(&history);
+}
+
+#[test]
+fn history_is_the_same_each_time() {
+    for seed in 0..100 {
+        let mutant = (seed % 2 == 0).then_some(Mutant::AcknowledgesRetries);
+        let other = std::thread::spawn(move || happen(seed, mutant).trace);
+        let (one, other) = (happen(seed, mutant).trace, other.join().unwrap());
+        assert!(one.lines().count() > 5, "{one}");
+        let differs = one.lines().zip(other.lines()).find(|(one, other)| one != other);
+        assert_eq!(differs, None, "seed {seed}");
+        assert_eq!(one.len(), other.len(), "seed {seed}");
+    }
+}

@@ -1,0 +1,226 @@
+//! Wrong stores, queues and hosts around the real code: each breaks a promise, and the simulation finds a history that shows it.
+
+use std::sync::Arc;
+
+use consumer::QueueMessage;
+use consumer::dead_letter::IDEMPOTENCY_KEY;
+use idempotency::{Answer, Change, Condition, Decision, OwnerToken, Record, Status, StoreError, Timestamp};
+
+use crate::history::happen;
+use crate::promises::{
+    ACKNOWLEDGED, FINAL, KNOWS_ITSELF, LEDGER, NO_ZOMBIE, NONE_LOST, ONCE, ONE_HOLDER, ONE_KEY, ORDER, PAYLOAD,
+};
+use crate::store::{Effect, Request};
+use crate::world::World;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mutant {
+    CompletesForAnyOwner,
+    ReleasesForAnyOwner,
+    LeaseEndsEarly,
+    TakesOverEarly,
+    ForgetsItself,
+    DropsCompletions,
+    ReclaimsCompleted,
+    CommitsEveryCopy,
+    IgnoresPayload,
+    KeepsNoOutgoing,
+    GrantsUnansweredClaims,
+    ReportsUnsentAsSent,
+    SendsUnderFreshKeys,
+    ClocksBeyondTheMargin,
+    OrderIgnored,
+    AcknowledgesRetries,
+    NeverDeletes,
+}
+
+/// Longer than a handler takes.
+const EARLY_MILLIS: u64 = 9_000;
+
+fn earlier(at: Timestamp) -> Timestamp {
+    Timestamp::from_millis(at.millis().saturating_sub(EARLY_MILLIS))
+}
+
+fn completes(record: Option<&Record>) -> bool {
+    record.is_some_and(|record| record.status == Status::Completed)
+}
+
+/// The decision of the store.
+pub(crate) fn decide(mutant: Option<Mutant>, record: Option<&Record>, change: &Change<'_, Effect>) -> Decision {
+    let with = |change_of: &dyn Fn(&mut Record)| {
+        let mut record = record.cloned();
+        record.iter_mut().for_each(change_of);
+        idempotency::decide(record.as_ref(), change)
+    };
+    let adopted = |record: &mut Record| record.owner = Some(change.condition.owner().clone());
+    let claims = matches!(change.condition, Condition::Free(_));
+    match mutant {
+        Some(Mutant::CompletesForAnyOwner) if !claims && completes(change.record) => with(&adopted),
+        Some(Mutant::ReleasesForAnyOwner) if change.record.is_none() => with(&adopted),
+        Some(Mutant::TakesOverEarly) => with(&|record| record.lease_end = record.lease_end.map(earlier)),
+        Some(Mutant::IgnoresPayload) => with(&|record| record.fingerprint = None),
+        Some(Mutant::ReclaimsCompleted) if claims && completes(record) => Decision::Apply,
+        Some(Mutant::ForgetsItself) => match idempotency::decide(record, change) {
+            Decision::Answer(Answer::Applied) => {
+                let stranger = OwnerToken::from("stranger".to_owned());
+                match with(&|record| record.owner = Some(stranger.clone())) {
+                    Decision::Answer(Answer::Applied) => Decision::Answer(Answer::Lost),
+                    decision => decision,
+                }
+            }
+            decision => decision,
+        },
+        Some(Mutant::DropsCompletions) if completes(change.record) => match idempotency::decide(record, change) {
+            Decision::Apply => Decision::Answer(Answer::Applied),
+            decision => decision,
+        },
+        _ => idempotency::decide(record, change),
+    }
+}
+
+/// The record that the store keeps.
+pub(crate) fn stored(mutant: Option<Mutant>, record: Option<&Record>) -> Option<Record> {
+    let mut record = record.cloned()?;
+    match mutant {
+        Some(Mutant::LeaseEndsEarly) => record.lease_end = record.lease_end.map(earlier),
+        Some(Mutant::KeepsNoOutgoing) => record.outgoing.clear(),
+        _ => {}
+    }
+    Some(record)
+}
+
+/// Whether the store applies the writes of a request that changes nothing.
+pub(crate) fn commits_copies(mutant: Option<Mutant>, answer: &Answer) -> bool {
+    mutant == Some(Mutant::CommitsEveryCopy) && *answer == Answer::Applied
+}
+
+/// The answer that the ledger gets.
+pub(crate) fn answer(
+    mutant: Option<Mutant>,
+    request: &Request,
+    answer: Result<Answer, StoreError>,
+) -> Result<Answer, StoreError> {
+    match (mutant, answer) {
+        (Some(Mutant::GrantsUnansweredClaims), Err(StoreError::NoAnswer(_)))
+            if request.status() == Some(Status::InProgress) =>
+        {
+            Ok(Answer::Applied)
+        }
+        (_, answer) => answer,
+    }
+}
+
+/// The messages as they are sent.
+pub(crate) fn sent(mutant: Option<Mutant>, world: &Arc<World>, messages: &[QueueMessage]) -> Vec<QueueMessage> {
+    let mut messages = messages.to_vec();
+    if mutant == Some(Mutant::SendsUnderFreshKeys) {
+        let fresh = world.state().steps;
+        let keys = messages
+            .iter_mut()
+            .filter_map(|it| it.attributes.get_mut(IDEMPOTENCY_KEY));
+        keys.for_each(|key| key.string_value = Some(format!("{fresh}")));
+    }
+    messages
+}
+
+pub(crate) fn reports_unsent_as_sent(mutant: Option<Mutant>) -> bool {
+    mutant == Some(Mutant::ReportsUnsentAsSent)
+}
+
+/// The histories in which a mutant must be found.
+const HISTORIES: u64 = 1000;
+
+/// Fails unless a history with the mutant breaks the promise.
+fn breaks(promise: &str, mutant: Mutant) {
+    let found = (0..HISTORIES).find(|seed| {
+        let violation = happen(*seed, Some(mutant)).violation;
+        violation.is_some_and(|violation| violation.promise == promise)
+    });
+    let found = found.unwrap_or_else(|| panic!("{mutant:?}: {HISTORIES} histories keep {promise}"));
+    println!("{mutant:?}: history {found} breaks {promise}");
+}
+
+#[test]
+fn completion_for_any_owner_breaks_promise_2() {
+    breaks(NO_ZOMBIE, Mutant::CompletesForAnyOwner);
+}
+
+#[test]
+fn release_for_any_owner_breaks_promise_2() {
+    breaks(NO_ZOMBIE, Mutant::ReleasesForAnyOwner);
+}
+
+#[test]
+fn lease_that_ends_before_the_deadline_breaks_promise_1() {
+    breaks(ONE_HOLDER, Mutant::LeaseEndsEarly);
+}
+
+#[test]
+fn claim_of_an_unexpired_lease_breaks_promise_1() {
+    breaks(ONE_HOLDER, Mutant::TakesOverEarly);
+}
+
+#[test]
+fn clocks_beyond_the_margin_break_promise_1() {
+    breaks(ONE_HOLDER, Mutant::ClocksBeyondTheMargin);
+}
+
+#[test]
+fn request_that_does_not_know_itself_breaks_promise_4() {
+    breaks(KNOWS_ITSELF, Mutant::ForgetsItself);
+}
+
+#[test]
+fn completion_that_is_not_stored_breaks_promise_5() {
+    breaks(ACKNOWLEDGED, Mutant::DropsCompletions);
+}
+
+#[test]
+fn claim_of_a_completed_key_breaks_promise_3() {
+    breaks(FINAL, Mutant::ReclaimsCompleted);
+}
+
+#[test]
+fn writes_of_each_copy_break_promise_6() {
+    breaks(ONCE, Mutant::CommitsEveryCopy);
+}
+
+#[test]
+fn payload_that_is_not_compared_breaks_promise_8() {
+    breaks(PAYLOAD, Mutant::IgnoresPayload);
+}
+
+#[test]
+fn record_without_outgoing_messages_breaks_promise_5() {
+    breaks(ACKNOWLEDGED, Mutant::KeepsNoOutgoing);
+}
+
+#[test]
+fn claim_granted_without_an_answer_breaks_promise_7() {
+    breaks(LEDGER, Mutant::GrantsUnansweredClaims);
+}
+
+#[test]
+fn unsent_messages_reported_as_sent_break_promise_5() {
+    breaks(ACKNOWLEDGED, Mutant::ReportsUnsentAsSent);
+}
+
+#[test]
+fn fresh_key_at_each_send_is_found() {
+    breaks(ONE_KEY, Mutant::SendsUnderFreshKeys);
+}
+
+#[test]
+fn ordered_queue_taken_for_a_standard_one_is_found() {
+    breaks(ORDER, Mutant::OrderIgnored);
+}
+
+#[test]
+fn acknowledged_retries_break_promise_5() {
+    breaks(ACKNOWLEDGED, Mutant::AcknowledgesRetries);
+}
+
+#[test]
+fn message_that_never_leaves_its_queue_is_found() {
+    breaks(NONE_LOST, Mutant::NeverDeletes);
+}

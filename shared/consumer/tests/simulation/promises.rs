@@ -1,0 +1,283 @@
+//! The promises, checked after each step. They are stated again here, from what was requested and what happened: nothing of
+//! the code under test decides whether it is right.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use consumer::CLOCK_MARGIN;
+use idempotency::{Answer, Condition, Existing, OwnerToken, Record, Status, Timestamp};
+
+use crate::mutants::Mutant;
+use crate::plan::{Action, Content, Kind};
+use crate::queue::Message;
+use crate::store::Request;
+use crate::world::State;
+
+pub(crate) const ONE_HOLDER: &str = "promise 1: at most one holder of an unexpired lease per key";
+pub(crate) const NO_ZOMBIE: &str = "promise 2: a holder whose claim was taken over can change nothing";
+pub(crate) const FINAL: &str = "promise 3: a completed record is never replaced before it expires";
+pub(crate) const KNOWS_ITSELF: &str =
+    "promise 4: a request that is sent again is answered as if the first reply had arrived";
+pub(crate) const ACKNOWLEDGED: &str =
+    "promise 5: acknowledged only if completed with its messages sent, or its dead letter is confirmed";
+pub(crate) const ONCE: &str =
+    "promise 6: writes are committed at most once per key, and exactly once if acknowledged as done";
+pub(crate) const LEDGER: &str =
+    "promise 7: without the ledger nothing is committed or acknowledged, and no handler that needs a claim runs";
+pub(crate) const PAYLOAD: &str = "promise 8: a business key with another payload is an error";
+pub(crate) const ORDER: &str = "order: a message starts only when all before it in its group are settled";
+pub(crate) const EFFECT: &str = "effects: at most one per granted lease";
+pub(crate) const OUTGOING: &str =
+    "outgoing: an accepted order's confirmations are sent after it is recorded, at least once";
+pub(crate) const ONE_KEY: &str = "outgoing: each confirmation is always sent under one key";
+pub(crate) const RECEIVED: &str = "outgoing: each confirmation is completed once in a receiver with a ledger";
+pub(crate) const IN_TIME: &str = "budget: the verdicts are returned before the deadline";
+pub(crate) const NONE_LOST: &str = "none lost: each message ends acknowledged or in the dead-letter queue";
+
+/// A promise that a history broke.
+#[derive(Debug, Clone)]
+pub(crate) struct Violation {
+    pub(crate) promise: &'static str,
+    pub(crate) detail: String,
+}
+
+/// What has happened, as far as promises depend on it.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    /// IDs of messages whose dead letter was accepted.
+    pub(crate) dead_letters: BTreeSet<String>,
+    /// Items that exist although no completion of ours was committed.
+    pub(crate) existing: BTreeSet<String>,
+    /// How often writes of an item were committed.
+    pub(crate) commits: BTreeMap<String, u32>,
+    /// The keys under which each confirmation was accepted.
+    pub(crate) sent: BTreeMap<(String, u32, u32), BTreeSet<String>>,
+    runs: Vec<Run>,
+    /// The claims that a worker was granted on a record: owner, and end of the lease by its clock.
+    grants: BTreeMap<(usize, String), Vec<(OwnerToken, Timestamp)>>,
+    effects: BTreeMap<(usize, String), usize>,
+    /// Records about which the ledger answered a worker.
+    pub(crate) answered: BTreeSet<(usize, String)>,
+    /// The same, if it answered that the key was used for another payload. That record may be released since.
+    pub(crate) refused_payloads: BTreeSet<(usize, String)>,
+    /// Messages whose handler returned a completion to a worker.
+    pub(crate) succeeded: BTreeSet<(usize, String)>,
+}
+
+/// A run of a handler.
+#[derive(Debug)]
+struct Run {
+    worker: usize,
+    message: String,
+    record: String,
+    running: bool,
+}
+
+impl State {
+    /// Notes a broken promise. The first one counts.
+    pub(crate) fn broken(&mut self, promise: &'static str, detail: impl Into<String>) {
+        if promise == ONE_HOLDER && self.plan.beyond && self.plan.mutant != Some(Mutant::ClocksBeyondTheMargin) {
+            return;
+        }
+        let detail = detail.into();
+        self.note(format_args!("BROKEN {promise}: {detail}"));
+        self.violation.get_or_insert(Violation { promise, detail });
+    }
+
+    pub(crate) fn kind(&self, worker: usize) -> Kind {
+        self.plan.stages[self.attempts[worker].stage].kind
+    }
+
+    /// A message that a worker received.
+    pub(crate) fn message(&self, worker: usize, id: &str) -> &Message {
+        let queue = self.plan.stages[self.attempts[worker].stage].queue;
+        self.queues[queue]
+            .messages
+            .iter()
+            .find(|message| message.id == id)
+            .unwrap()
+    }
+
+    /// A handler starts: what it does.
+    pub(crate) fn start(&mut self, worker: usize, id: &str) -> (usize, Action) {
+        let queue = self.plan.stages[self.attempts[worker].stage].queue;
+        let messages = &mut self.queues.get_mut(queue).unwrap().messages;
+        let message = messages.iter_mut().find(|message| message.id == id).unwrap();
+        let action = message.script.get(message.runs).copied().unwrap_or(Action::Succeed);
+        message.runs += 1;
+        let record = message.record.clone();
+        self.count(action.name());
+        self.note(format_args!("w{worker} {id}: handler starts: {action:?}"));
+        self.check_order(worker, id);
+        self.facts.runs.push(Run {
+            worker,
+            message: id.to_owned(),
+            record,
+            running: true,
+        });
+        (self.facts.runs.len() - 1, action)
+    }
+
+    pub(crate) fn succeeded(&mut self, worker: usize, run: usize) {
+        let id = self.facts.runs[run].message.clone();
+        self.note(format_args!("w{worker} {id}: handler succeeds"));
+        self.facts.succeeded.insert((worker, id));
+    }
+
+    pub(crate) fn ended(&mut self, run: usize) {
+        self.facts.runs[run].running = false;
+    }
+
+    /// The external effect of a handler.
+    pub(crate) fn effect(&mut self, worker: usize, run: usize) {
+        let (id, record) = (
+            self.facts.runs[run].message.clone(),
+            self.facts.runs[run].record.clone(),
+        );
+        self.note(format_args!("w{worker} {id}: external effect"));
+        if matches!(self.kind(worker), Kind::OneStep | Kind::Natural) {
+            return;
+        }
+        let at = (worker, record.clone());
+        let effects = self.facts.effects.entry(at.clone()).or_default();
+        *effects += 1;
+        let (effects, grants) = (*effects, self.facts.grants.get(&at).cloned().unwrap_or_default());
+        let Some((_, end)) = grants.last() else {
+            return self.broken(
+                LEDGER,
+                format!("the handler of {id} runs in w{worker} without a claim of {record}"),
+            );
+        };
+        if effects > grants.len() {
+            self.broken(
+                EFFECT,
+                format!("{effects} effects of {record} in w{worker}, {} leases", grants.len()),
+            );
+        }
+        let stalled = self.attempts[worker].stalled_until.is_some();
+        let is_over = self.time().plus(CLOCK_MARGIN) > *end;
+        let holds = self.records.get(&record).is_some_and(|record| {
+            record.status == Status::InProgress && grants.iter().any(|(owner, _)| record.owner.as_ref() == Some(owner))
+        });
+        let others = self
+            .facts
+            .runs
+            .iter()
+            .filter(|other| other.running && other.record == record);
+        let rivals =
+            others.filter(|other| other.worker != worker && self.attempts[other.worker].stalled_until.is_none());
+        let rivals = rivals.count();
+        if is_over && !stalled {
+            self.broken(
+                ONE_HOLDER,
+                format!("w{worker} works on {record} when its lease may be over"),
+            );
+        }
+        if !is_over && !holds {
+            self.broken(
+                ONE_HOLDER,
+                format!("w{worker} works on {record} under a lease that the record does not have"),
+            );
+        }
+        if rivals > 0 && !stalled {
+            self.broken(ONE_HOLDER, format!("w{worker} and another worker work on {record}"));
+        }
+    }
+
+    /// A write of an item was committed.
+    pub(crate) fn committed(&mut self, item: &str) {
+        let commits = self.facts.commits.entry(item.to_owned()).or_default();
+        *commits += 1;
+        let commits = *commits;
+        if commits > 1 {
+            self.broken(ONCE, format!("the writes of {item} are committed {commits} times"));
+        }
+    }
+
+    /// The store made, or refused, a change.
+    pub(crate) fn check_change(&mut self, request: &Request, before: Option<&Record>, answer: &Answer) {
+        let (id, change) = (request.key.record_id(), request.change());
+        let owner = change.condition.owner();
+        let changed = self.records.get(id) != before;
+        let mine = before.is_some_and(|record| record.owner.as_ref() == Some(owner));
+        let asks_for_what_is = mine && before.map(|record| record.status) == request.status();
+        if asks_for_what_is && *answer != Answer::Applied {
+            self.broken(
+                KNOWS_ITSELF,
+                format!("{id}: the copy of an applied request is answered {answer:?}"),
+            );
+        }
+        if let Answer::NotFree(Existing::OtherPayload { .. }) = answer {
+            let ours = request.record.as_ref().and_then(|record| record.fingerprint.as_ref());
+            if before.is_none_or(|record| record.fingerprint.as_ref() == ours) {
+                self.broken(PAYLOAD, format!("{id}: its own payload is taken for another"));
+            }
+        }
+        if !changed {
+            return;
+        }
+        match before {
+            Some(record) if record.status != Status::InProgress => {
+                self.broken(FINAL, format!("{id}: a {} record is replaced", record.status.word()));
+            }
+            Some(_) if !mine && !matches!(change.condition, Condition::Free(_)) => {
+                self.broken(NO_ZOMBIE, format!("{id}: changed by an owner that does not hold it"));
+            }
+            Some(record) if !mine => {
+                let latest = self.time().plus(CLOCK_MARGIN);
+                if record.lease_end.is_some_and(|end| end >= latest) {
+                    self.broken(ONE_HOLDER, format!("{id}: taken over before its lease is over"));
+                }
+                self.count("event: lease taken over");
+            }
+            _ => {}
+        }
+        if let (Some(Status::InProgress), Condition::Free(_)) = (request.status(), change.condition) {
+            let record = &self.records[id];
+            let grant = (owner.clone(), record.lease_end.unwrap());
+            let grants = self.facts.grants.entry((request.worker, id.to_owned())).or_default();
+            // A late copy of a claim may be granted after its attempt has released the key.
+            if !grants.contains(&grant) {
+                grants.push(grant);
+            }
+        }
+    }
+
+    /// The ledger's answer reached a worker.
+    pub(crate) fn answered(&mut self, request: &Request, answer: &Answer) {
+        let at = (request.worker, request.key.record_id().to_owned());
+        match answer {
+            Answer::Lost => self.count("event: answered lost"),
+            Answer::NotFree(Existing::OtherPayload { .. }) => {
+                self.count("event: answered other payload");
+                self.facts.refused_payloads.insert(at.clone());
+            }
+            _ => {}
+        }
+        self.facts.answered.insert(at);
+    }
+
+    /// A queue accepted an outgoing message.
+    pub(crate) fn check_sent(&mut self, body: &str, key: &str) {
+        let content: Content = serde_json::from_str(body).unwrap();
+        let (record, which) = (
+            content.order.clone(),
+            (content.order, content.variant, content.position),
+        );
+        let keys = self.facts.sent.entry(which).or_default();
+        keys.insert(key.to_owned());
+        let keys = keys.len();
+        if keys > 1 || key.is_empty() {
+            self.broken(
+                ONE_KEY,
+                format!("{body} is sent under {keys} keys, the last is {key:?}"),
+            );
+        }
+        let recorded = self
+            .records
+            .get(&record)
+            .is_some_and(|it| it.status == Status::Completed);
+        if self.plan.stages[0].kind != Kind::Natural && !recorded {
+            self.broken(OUTGOING, format!("{body} is sent before {record} is completed"));
+        }
+    }
+}

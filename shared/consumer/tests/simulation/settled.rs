@@ -1,0 +1,156 @@
+//! The promises about messages: what is acknowledged, in which order, and what all of them have come to at the end.
+
+use std::time::Duration;
+
+use idempotency::Status;
+
+use crate::plan::Kind;
+use crate::promises::{ACKNOWLEDGED, IN_TIME, LEDGER, ONCE, ORDER, OUTGOING, PAYLOAD, RECEIVED};
+use crate::queue::{Gone, Message};
+use crate::world::State;
+
+impl State {
+    /// Whether the queue has accepted each confirmation of a message.
+    fn all_sent(&self, message: &Message) -> bool {
+        let Some(content) = &message.content else { return true };
+        let sent = |position| (message.record.clone(), content.variant, position);
+        (0..content.sends).all(|position| self.facts.sent.contains_key(&sent(position)))
+    }
+
+    pub(crate) fn check_order(&mut self, worker: usize, id: &str) {
+        let stage = self.plan.stages[self.attempts[worker].stage].clone();
+        if !stage.ordered {
+            return;
+        }
+        let messages = &self.queues[stage.queue].messages;
+        let at = messages.iter().position(|message| message.id == id).unwrap();
+        let before = messages[..at].iter().filter(|it| it.group == messages[at].group);
+        let waiting =
+            before.filter(|it| it.gone.is_none() && !it.acknowledged && !self.is_settled(worker, it, stage.kind));
+        let waiting: Vec<_> = waiting.map(|it| it.id.clone()).collect();
+        if !waiting.is_empty() {
+            self.broken(ORDER, format!("{id} starts in w{worker} before {waiting:?}"));
+        }
+    }
+
+    fn is_settled(&self, worker: usize, message: &Message, kind: Kind) -> bool {
+        if self.facts.dead_letters.contains(&message.id) {
+            return true;
+        }
+        if kind == Kind::Natural {
+            return self.facts.succeeded.contains(&(worker, message.id.clone()));
+        }
+        self.records
+            .get(&message.record)
+            .is_some_and(|record| match record.status {
+                Status::InProgress => false,
+                Status::Completed => true,
+                Status::Rejected => kind != Kind::Holding,
+            })
+    }
+
+    /// A verdict acknowledges a message: as done, or as rejected.
+    pub(crate) fn check_acknowledged(&mut self, worker: usize, id: &str, done: bool) {
+        let message = self.message(worker, id).clone();
+        let record = self.records.get(&message.record).cloned();
+        let natural = self.kind(worker) == Kind::Natural;
+        let answered = self.facts.answered.contains(&(worker, message.record.clone()));
+        if !natural && !answered {
+            self.broken(
+                LEDGER,
+                format!("{id} is acknowledged, and the ledger did not answer w{worker}"),
+            );
+        }
+        if !done {
+            if !self.facts.dead_letters.contains(id) {
+                self.broken(
+                    ACKNOWLEDGED,
+                    format!("{id} is acknowledged as rejected without a dead letter"),
+                );
+            }
+            let refused = (worker, message.record.clone());
+            let refused = self.facts.refused_payloads.contains(&refused);
+            if !natural && !refused && record.is_none_or(|record| record.status != Status::Rejected) {
+                self.broken(
+                    ACKNOWLEDGED,
+                    format!("{id} is acknowledged as rejected, and nothing rejects it"),
+                );
+            }
+            return;
+        }
+        if !self.all_sent(&message) {
+            self.broken(
+                ACKNOWLEDGED,
+                format!("{id} is acknowledged before its messages are sent"),
+            );
+        }
+        if natural {
+            if !self.facts.succeeded.contains(&(worker, id.to_owned())) {
+                self.broken(
+                    ACKNOWLEDGED,
+                    format!("{id} is acknowledged, and its handler did not succeed"),
+                );
+            }
+            return;
+        }
+        let status = record.as_ref().map(|record| record.status);
+        if status != Some(Status::Completed) {
+            return self.broken(
+                ACKNOWLEDGED,
+                format!("{id} is acknowledged, and its record is {status:?}"),
+            );
+        }
+        if record.is_some_and(|record| record.fingerprint != message.fingerprint) {
+            self.broken(
+                PAYLOAD,
+                format!("{id} is acknowledged, and its key was used for another payload"),
+            );
+        }
+        self.check_committed(&message);
+    }
+
+    fn check_committed(&mut self, message: &Message) {
+        let commits = self.facts.commits.get(&message.record).copied().unwrap_or_default();
+        if commits == 0 && !self.facts.existing.contains(&message.record) {
+            self.broken(
+                ONCE,
+                format!("{} is done, and its writes are not committed", message.id),
+            );
+        }
+    }
+
+    /// A worker returned its verdicts this long after its start.
+    pub(crate) fn check_in_time(&mut self, worker: usize, took: Duration, most: Duration) {
+        if took > most && self.attempts[worker].stalled_until.is_none() {
+            self.broken(IN_TIME, format!("w{worker} took {took:?} of {most:?}"));
+        }
+    }
+
+    /// All messages have left their queues, and nothing is under way.
+    pub(crate) fn check_end(&mut self) {
+        let [orders, confirmations] = self.plan.stages.clone();
+        for message in self.queues[orders.queue].messages.clone() {
+            let completed = self
+                .records
+                .get(&message.record)
+                .filter(|it| it.status == Status::Completed);
+            let accepted = completed.is_some_and(|record| record.fingerprint == message.fingerprint);
+            // A message that the redrive policy moved is completed when an operator sends it again.
+            let same = |other: &Message| other.record == message.record && other.gone == Some(Gone::Moved);
+            let moved = self.queues[orders.queue].messages.iter().any(same);
+            if accepted && !moved && !self.all_sent(&message) {
+                self.broken(OUTGOING, format!("not all confirmations of {} are sent", message.id));
+            }
+            if accepted {
+                self.check_committed(&message);
+            }
+        }
+        for message in self.queues[confirmations.queue].messages.clone() {
+            let rejected = self.facts.dead_letters.contains(&message.id) || message.gone == Some(Gone::Moved);
+            let commits = self.facts.commits.get(&message.record).copied().unwrap_or_default();
+            if !rejected && commits != 1 && !self.facts.existing.contains(&message.record) {
+                self.broken(RECEIVED, format!("{} is completed {commits} times", message.record));
+            }
+        }
+    }
+}
