@@ -75,7 +75,7 @@ pub(crate) fn fit(
         group: message.group.or_else(own_group),
         ..message
     };
-    limits.check(&dead_letter)?;
+    limits.first_refusal(&dead_letter)?;
     let reason = limits.sendable(&rejection.reason);
     let room = limits.message_bytes - dead_letter.bytes() + shortest.reason.len();
     let reason = cut(&reason, room);

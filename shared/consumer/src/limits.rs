@@ -25,7 +25,7 @@ pub struct Limits {
 
 /// Why a queue would refuse a message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-enum Unsendable {
+pub(crate) enum Unsendable {
     #[error("its body is empty")]
     Empty,
     #[error("{0} contains characters that the queue does not accept")]
@@ -52,7 +52,7 @@ impl Limits {
         self.first_refusal(message)
     }
 
-    fn first_refusal(&self, message: &QueueMessage) -> Result<(), Unsendable> {
+    pub(crate) fn first_refusal(&self, message: &QueueMessage) -> Result<(), Unsendable> {
         if message.body.is_empty() && !self.empty_body {
             return Err(Unsendable::Empty);
         }
