@@ -174,18 +174,15 @@ async fn a_table_that_never_answers_leaves_the_result_unknown() {
 /// Opening a connection is not repeated by the ledger, but throttling by the SDK.
 #[tokio::test]
 async fn faults_of_a_busy_table_are_named() {
-    let throttled = "the ledger is throttled";
-    let conflict = "transaction conflict at record";
-    let faults: [(u32, fn() -> FaultKind, _); 2] = [
-        (3, || FaultKind::Throttle, throttled),
-        (1, || FaultKind::Conflict, conflict),
-    ];
-    for (times, fault, named) in faults {
+    let named = async |times, fault: fn() -> FaultKind| {
         let store = store_with("DeleteItem", times, fault).await;
         let key = attempt(&fresh_key(), NOW).key().clone();
-        let error = store.ledger().store().connect(&key).await.unwrap_err();
-        assert!(chain(&error).contains(named), "{error:?}");
-    }
+        chain(&store.ledger().store().connect(&key).await.unwrap_err())
+    };
+    let throttled = named(3, || FaultKind::Throttle).await;
+    assert!(throttled.contains("the ledger is throttled"), "{throttled}");
+    let conflict = named(1, || FaultKind::Conflict).await;
+    assert!(conflict.contains("transaction conflict at record"), "{conflict}");
 }
 
 #[tokio::test]
