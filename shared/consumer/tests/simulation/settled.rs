@@ -52,61 +52,65 @@ impl State {
     /// A verdict acknowledges a message: as done, or as rejected.
     pub(crate) fn check_acknowledged(&mut self, worker: usize, id: &str, done: bool) {
         let message = self.message(worker, id).clone();
-        let record = self.records.get(&message.record).cloned();
         let natural = self.kind(worker) == Kind::Natural;
         let answered = self.facts.answered.contains(&(worker, message.record.clone()));
         if !natural && !answered {
-            self.broken(
-                LEDGER,
-                format!("{id} is acknowledged, and the ledger did not answer w{worker}"),
-            );
+            let detail = format!("{id} is acknowledged, and the ledger did not answer w{worker}");
+            self.broken(LEDGER, detail);
         }
-        if !done {
-            if !self.facts.dead_letters.contains(id) {
-                self.broken(
-                    ACKNOWLEDGED,
-                    format!("{id} is acknowledged as rejected without a dead letter"),
-                );
-            }
-            let refused = (worker, message.record.clone());
-            let refused = self.facts.refused_payloads.contains(&refused);
-            if !natural && !refused && record.is_none_or(|record| record.status != Status::Rejected) {
-                self.broken(
-                    ACKNOWLEDGED,
-                    format!("{id} is acknowledged as rejected, and nothing rejects it"),
-                );
-            }
-            return;
+        let missing = match (done, natural) {
+            (true, true) => self.missing_of_natural(worker, &message),
+            (true, false) => self.missing_of_done(&message),
+            (false, _) => self.missing_of_rejected(worker, &message, natural),
+        };
+        if let Some(missing) = missing {
+            self.broken(ACKNOWLEDGED, format!("{id} is acknowledged, and {missing}"));
         }
-        if !self.all_sent(&message) {
-            self.broken(
-                ACKNOWLEDGED,
-                format!("{id} is acknowledged before its messages are sent"),
-            );
+        if done && !natural {
+            self.check_payload(&message);
+            self.check_committed(&message);
         }
-        if natural {
-            if !self.facts.succeeded.contains(&(worker, id.to_owned())) {
-                self.broken(
-                    ACKNOWLEDGED,
-                    format!("{id} is acknowledged, and its handler did not succeed"),
-                );
-            }
-            return;
+    }
+
+    fn missing_of_natural(&self, worker: usize, message: &Message) -> Option<&'static str> {
+        match self.facts.succeeded.contains(&(worker, message.id.clone())) {
+            true => (!self.all_sent(message)).then_some("not all its messages are sent"),
+            false => Some("its handler did not succeed"),
         }
-        let status = record.as_ref().map(|record| record.status);
-        if status != Some(Status::Completed) {
-            return self.broken(
-                ACKNOWLEDGED,
-                format!("{id} is acknowledged, and its record is {status:?}"),
-            );
+    }
+
+    fn missing_of_done(&self, message: &Message) -> Option<&'static str> {
+        match self.status(message) {
+            Some(Status::Completed) => (!self.all_sent(message)).then_some("not all its messages are sent"),
+            Some(Status::InProgress) => Some("its record is in progress"),
+            Some(Status::Rejected) => Some("its record is rejected"),
+            None => Some("it has no record"),
         }
+    }
+
+    fn missing_of_rejected(&self, worker: usize, message: &Message, natural: bool) -> Option<&'static str> {
+        let other_payload = (worker, message.record.clone());
+        let other_payload = self.facts.refused_payloads.contains(&other_payload);
+        if !natural && !other_payload && self.status(message) != Some(Status::Rejected) {
+            return Some("nothing rejects it");
+        }
+        let is_there = self.facts.dead_letters.contains(&message.id);
+        (!is_there).then_some("its dead letter is not confirmed")
+    }
+
+    fn status(&self, message: &Message) -> Option<Status> {
+        self.records.get(&message.record).map(|record| record.status)
+    }
+
+    fn check_payload(&mut self, message: &Message) {
+        let record = self.records.get(&message.record);
         if record.is_some_and(|record| record.fingerprint != message.fingerprint) {
-            self.broken(
-                PAYLOAD,
-                format!("{id} is acknowledged, and its key was used for another payload"),
+            let detail = format!(
+                "{} is acknowledged, and its key was used for another payload",
+                message.id
             );
+            self.broken(PAYLOAD, detail);
         }
-        self.check_committed(&message);
     }
 
     fn check_committed(&mut self, message: &Message) {

@@ -122,9 +122,6 @@ impl State {
         self.steps += 1;
         let seconds = self.now().as_secs_f64();
         let _ = writeln!(self.trace, "{seconds:>9.3} {text}");
-        if std::env::var_os("DBG").is_some() {
-            eprintln!("{seconds:>9.3} {text}");
-        }
     }
 
     pub(crate) fn count(&mut self, what: &'static str) {
