@@ -7,6 +7,7 @@ use std::time::Duration;
 use consumer::{Delivery, Failure, Handler, IdempotencyKey, Mode, Received};
 use idempotency::{Completion, OutgoingMessage, Refusal};
 
+use crate::mutants::Mutant;
 use crate::plan::{Action, Content, KeyOf, NAMESPACES};
 use crate::store::{Effect, TOO_LARGE};
 use crate::world::World;
@@ -90,7 +91,15 @@ impl<K: KindOf> Handler for Simulated<K> {
             after
         };
         self.world.pause(self.worker, before).await;
-        self.world.state().effect(self.worker, run);
+        {
+            let mut state = self.world.state();
+            let times = if state.plan.mutant == Some(Mutant::EffectTwice) {
+                2
+            } else {
+                1
+            };
+            (0..times).for_each(|_| state.effect(self.worker, run));
+        }
         self.world.pause(self.worker, after).await;
         let completion = self.result(&content, id, action)?;
         self.world.state().succeeded(self.worker, run);

@@ -123,8 +123,12 @@ impl State {
         self.facts.succeeded.insert((worker, id));
     }
 
+    /// A handler ends, or is cancelled.
     pub(crate) fn ended(&mut self, run: usize) {
-        self.facts.runs[run].running = false;
+        let run = &mut self.facts.runs[run];
+        run.running = false;
+        let worker = run.worker;
+        self.check_in_time(worker, |ends| ends.handlers);
     }
 
     /// The external effect of a handler.

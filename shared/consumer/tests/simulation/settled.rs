@@ -5,9 +5,29 @@ use std::time::Duration;
 use idempotency::Status;
 
 use crate::plan::Kind;
-use crate::promises::{ACKNOWLEDGED, IN_TIME, LEDGER, ONCE, ORDER, OUTGOING, PAYLOAD, RECEIVED};
+use crate::promises::{ACKNOWLEDGED, IN_TIME, LEDGER, NONE_LOST, ONCE, ORDER, OUTGOING, PAYLOAD, RECEIVED};
 use crate::queue::{Gone, Message};
 use crate::world::State;
+
+/// The parts of a time budget, and how long the timer may be late.
+pub(crate) struct Ends {
+    pub(crate) handlers: Duration,
+    pub(crate) verdicts: Duration,
+}
+
+/// What the host reserves of a budget.
+pub(crate) fn reserved(budget: Duration) -> Duration {
+    budget / 10
+}
+
+impl Ends {
+    fn of(budget: Duration) -> Self {
+        let verdicts = budget - reserved(budget) + Duration::from_millis(5);
+        // A fifth, two seconds at most, is for the ledger and the queues.
+        let handlers = verdicts - (budget / 5).min(Duration::from_secs(2));
+        Self { handlers, verdicts }
+    }
+}
 
 impl State {
     /// Whether the queue has accepted each confirmation of a message.
@@ -123,9 +143,11 @@ impl State {
         }
     }
 
-    /// A worker returned its verdicts this long after its start.
-    pub(crate) fn check_in_time(&mut self, worker: usize, took: Duration, most: Duration) {
-        if took > most && self.attempts[worker].stalled_until.is_none() {
+    /// What a worker does ends before this part of its budget does, unless it was stopped.
+    pub(crate) fn check_in_time(&mut self, worker: usize, part: impl Fn(Ends) -> Duration) {
+        let at = &self.attempts[worker];
+        let (took, most) = (at.started.elapsed(), part(Ends::of(self.plan.stages[at.stage].budget)));
+        if took > most && at.stalled_until.is_none() {
             self.broken(IN_TIME, format!("w{worker} took {took:?} of {most:?}"));
         }
     }
@@ -155,6 +177,13 @@ impl State {
             if !rejected && commits != 1 && !self.facts.existing.contains(&message.record) {
                 self.broken(RECEIVED, format!("{} is completed {commits} times", message.record));
             }
+        }
+        let stages = [orders, confirmations];
+        let messages = stages.iter().flat_map(|stage| &self.queues[stage.queue].messages);
+        let lost = messages.filter(|message| message.gone == Some(Gone::Deleted) && !message.acknowledged);
+        let lost: Vec<_> = lost.map(|message| message.id.clone()).collect();
+        if !lost.is_empty() {
+            self.broken(NONE_LOST, format!("{lost:?} are deleted, and no verdict allows it"));
         }
     }
 }

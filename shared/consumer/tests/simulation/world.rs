@@ -46,11 +46,12 @@ pub(crate) struct State {
 }
 
 /// One invocation of a function with a batch.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Worker {
     pub(crate) stage: usize,
     /// How far its clock is ahead.
     pub(crate) ahead: Duration,
+    pub(crate) started: Instant,
     /// Until when it is stopped; it was never stopped if there is none.
     pub(crate) stalled_until: Option<Instant>,
 }
