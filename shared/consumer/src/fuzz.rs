@@ -1,6 +1,8 @@
 //! Properties of bodies, envelopes and dead-letter attributes, for any input. Tests check them on hostile inputs, and so do
 //! the fuzz targets in `tests/fuzz`.
 
+#![allow(clippy::expect_used, reason = "a property that does not hold is what a panic is for")]
+
 use std::collections::BTreeMap;
 
 use base64::Engine;

@@ -1,5 +1,7 @@
 //! The property of requests, for any input. A test checks it on hostile inputs, and so does the fuzz target in `tests/fuzz`.
 
+#![allow(clippy::expect_used, reason = "a property that does not hold is what a panic is for")]
+
 use std::sync::OnceLock;
 
 use axum::http::HeaderValue;
