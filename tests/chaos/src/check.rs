@@ -53,7 +53,10 @@ fn text(item: &Value, attribute: &str) -> String {
 /// The status of each record.
 fn records(stack: &Stack) -> BTreeMap<String, String> {
     let records = stack.dynamodb().scan("idempotency");
-    records.iter().map(|record| (text(record, "id"), text(record, "status"))).collect()
+    records
+        .iter()
+        .map(|record| (text(record, "id"), text(record, "status")))
+        .collect()
 }
 
 /// The IDs that dead letters had in their own queues.
@@ -99,7 +102,9 @@ fn totals(state: &State<'_>) -> Vec<String> {
     let customers = state.stack.dynamodb().scan("customers");
     let total = |item: &Value| (text(item, "id"), text(item, "total").parse().unwrap_or_default());
     let totals: BTreeMap<_, i64> = customers.iter().map(total).collect();
-    let different = expected.iter().filter(|(customer, sum)| totals.get(*customer) != Some(sum));
+    let different = expected
+        .iter()
+        .filter(|(customer, sum)| totals.get(*customer) != Some(sum));
     different
         .map(|(customer, sum)| {
             let total = totals.get(customer);
@@ -122,7 +127,10 @@ fn stock(state: &State<'_>) -> Vec<String> {
 
 /// The key of each notification that has to arrive.
 fn keys(workload: &Workload) -> impl Iterator<Item = String> {
-    let confirmations = workload.orders.keys().map(|order| format!("confirmation of order {order}"));
+    let confirmations = workload
+        .orders
+        .keys()
+        .map(|order| format!("confirmation of order {order}"));
     confirmations.chain(workload.notifications.iter().cloned())
 }
 
@@ -167,7 +175,10 @@ pub(crate) type Repeated = BTreeMap<(&'static str, Option<Cause>), usize>;
 pub(crate) fn repeated(state: &State<'_>, causes: &Causes, stopped: &[String]) -> Repeated {
     let mut messages = BTreeMap::<String, Vec<String>>::new();
     for (message, key) in state.history.sent() {
-        messages.entry(format!("send-notification#{key}")).or_default().push(message);
+        messages
+            .entry(format!("send-notification#{key}"))
+            .or_default()
+            .push(message);
     }
     for (message, sent) in &state.workload.sent {
         messages.entry(sent.record.clone()).or_default().push(message.clone());
@@ -179,7 +190,8 @@ pub(crate) fn repeated(state: &State<'_>, causes: &Causes, stopped: &[String]) -
         let failed = messages.get(key.record_id()).into_iter().flatten();
         let mut failed = failed.flat_map(|message| causes.of(message, stopped));
         for scenario in effects {
-            *repeated.entry((*scenario, failed.next())).or_default() += 1;
+            let cause = failed.next().filter(|cause| cause.is_possible(scenario));
+            *repeated.entry((scenario.name, cause)).or_default() += 1;
         }
     }
     repeated

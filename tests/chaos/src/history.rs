@@ -37,9 +37,13 @@ struct Change {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum What {
-    Claimed { lease_end: u64 },
+    Claimed {
+        lease_end: u64,
+    },
     /// With or without writes.
-    Completed { writes: bool },
+    Completed {
+        writes: bool,
+    },
     Rejected,
     Released,
 }
@@ -92,7 +96,9 @@ impl History {
             let commits = commits(changes);
             if commits > 1 {
                 repeated += 1;
-                broken.push(format!("promise 6: the writes of {record} were committed {commits} times"));
+                broken.push(format!(
+                    "promise 6: the writes of {record} were committed {commits} times"
+                ));
             }
             broken.extend(overlap(changes).map(|why| format!("promise 1: {record}: {why}")));
             broken.extend(replaced(changes).map(|why| format!("promises 2 and 3: {record}: {why}")));
@@ -108,7 +114,9 @@ impl History {
 impl Effects {
     fn put(&mut self, item: &Value, writes: bool, at: Interval) {
         let text = |name: &str| item[name]["S"].as_str().unwrap_or_default().to_owned();
-        let lease_end = item["in_progress_expiration"]["N"].as_str().and_then(|end| end.parse().ok());
+        let lease_end = item["in_progress_expiration"]["N"]
+            .as_str()
+            .and_then(|end| end.parse().ok());
         let what = match text("status").as_str() {
             "INPROGRESS" => What::Claimed {
                 lease_end: lease_end.unwrap_or_default(),
@@ -149,7 +157,9 @@ impl Effects {
 
 /// A transaction that is sent again succeeds again under its token, the owner, and commits nothing.
 fn commits(changes: &[Change]) -> usize {
-    let commits = changes.iter().filter(|change| change.what == What::Completed { writes: true });
+    let commits = changes
+        .iter()
+        .filter(|change| change.what == What::Completed { writes: true });
     commits.map(|change| &change.owner).collect::<BTreeSet<_>>().len()
 }
 
@@ -158,7 +168,9 @@ fn overlap(changes: &[Change]) -> Option<String> {
     changes.iter().find_map(|later| {
         let What::Claimed { .. } = later.what else { return None };
         let holder = changes.iter().find(|earlier| {
-            let What::Claimed { lease_end } = earlier.what else { return false };
+            let What::Claimed { lease_end } = earlier.what else {
+                return false;
+            };
             let ended = |change: &Change| {
                 !matches!(change.what, What::Claimed { .. })
                     && change.owner == earlier.owner
@@ -177,10 +189,90 @@ fn overlap(changes: &[Change]) -> Option<String> {
 fn replaced(changes: &[Change]) -> Option<String> {
     let completed = |change: &&Change| matches!(change.what, What::Completed { .. });
     changes.iter().filter(completed).find_map(|completed| {
-        let by_another = |change: &&Change| {
-            change.owner != completed.owner && change.at.begun > completed.at.ended
-        };
+        let by_another = |change: &&Change| change.owner != completed.owner && change.at.begun > completed.at.ended;
         let change = changes.iter().find(by_another)?;
         Some(format!("{completed:?} was replaced by {change:?}"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn at(begun: u64) -> Interval {
+        Interval {
+            begun,
+            ended: begun + 1,
+        }
+    }
+
+    fn put(history: &History, owner: &str, status: &str, lease_end: u64, begun: u64) {
+        let item = json!({
+            "id": { "S": "n#k" }, "owner": { "S": owner }, "status": { "S": status },
+            "in_progress_expiration": { "N": lease_end.to_string() },
+        });
+        history.note(
+            "DynamoDB_20120810.PutItem",
+            &json!({ "Item": item }),
+            &json!({}),
+            at(begun),
+        );
+    }
+
+    fn promises(history: &History) -> Vec<String> {
+        let (broken, _) = history.broken();
+        broken
+            .iter()
+            .filter_map(|why| why.split_once(':').map(|(promise, _)| promise.to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn a_lease_that_is_over_or_released_may_be_granted_again() {
+        let history = History::default();
+        put(&history, "a", "INPROGRESS", 100, 10);
+        put(&history, "b", "INPROGRESS", 300, 200);
+        let release =
+            json!({ "Key": { "id": { "S": "n#k" } }, "ExpressionAttributeValues": { ":owner": { "S": "b" } } });
+        history.note("DynamoDB_20120810.DeleteItem", &release, &json!({}), at(210));
+        put(&history, "c", "INPROGRESS", 400, 220);
+        put(&history, "c", "COMPLETED", 0, 230);
+        assert_eq!(promises(&history), [""; 0]);
+        assert_eq!(history.leases("n#k"), 3);
+    }
+
+    #[test]
+    fn a_second_lease_beside_an_unexpired_one_breaks_promise_1() {
+        let history = History::default();
+        put(&history, "a", "INPROGRESS", 100, 10);
+        put(&history, "b", "INPROGRESS", 300, 50);
+        assert_eq!(promises(&history), ["promise 1"]);
+    }
+
+    #[test]
+    fn a_completion_over_a_completed_record_breaks_promises_2_and_3() {
+        let history = History::default();
+        put(&history, "a", "INPROGRESS", 100, 10);
+        put(&history, "b", "INPROGRESS", 300, 200);
+        put(&history, "b", "COMPLETED", 0, 210);
+        put(&history, "a", "COMPLETED", 0, 220);
+        assert_eq!(promises(&history), ["promises 2 and 3"]);
+    }
+
+    #[test]
+    fn a_second_transaction_with_another_token_breaks_promise_6() {
+        let history = History::default();
+        let commit = |owner: &str, begun| {
+            let item = json!({ "id": { "S": "n#k" }, "owner": { "S": owner }, "status": { "S": "COMPLETED" } });
+            let request = json!({ "TransactItems": [{ "Put": { "Item": item } }] });
+            history.note("DynamoDB_20120810.TransactWriteItems", &request, &json!({}), at(begun));
+        };
+        commit("a", 10);
+        commit("a", 20);
+        assert_eq!(promises(&history), [""; 0]);
+        commit("b", 10);
+        assert_eq!(promises(&history), ["promise 6"]);
+    }
 }

@@ -40,7 +40,8 @@ impl Processes {
     /// Kills and stops at random times, as the scenario says, until it is dropped. Those that it stopped still go on.
     pub(crate) async fn disturb(&self) {
         let scenario = self.faults.scenario();
-        self.lambda.set_kill_delay(if scenario.stops { KILL_DELAY } else { Duration::ZERO });
+        self.lambda
+            .set_kill_delay(if scenario.stops { KILL_DELAY } else { Duration::ZERO });
         loop {
             tokio::time::sleep(self.faults.between(40, 160)).await;
             if scenario.kills && self.faults.once_in(2) {
@@ -64,7 +65,7 @@ impl Processes {
         if let Some(process) = self.any_working()
             && self.lambda.signal(&process, Signal::Kill)
         {
-            self.faults.count("Process: killed");
+            self.faults.count("process: killed at a random time");
         }
     }
 
@@ -73,7 +74,7 @@ impl Processes {
         if !self.lambda.signal(&process, Signal::Stop) {
             return;
         }
-        self.faults.count("Process: stopped past its lease");
+        self.faults.count("process: stopped past its lease");
         let mut ever_stopped = self.ever_stopped.lock().unwrap_or_else(PoisonError::into_inner);
         ever_stopped.push(process.clone());
         self.stopped.fetch_add(1, Ordering::SeqCst);
@@ -87,7 +88,10 @@ impl Processes {
     }
 
     fn any_working(&self) -> Option<String> {
-        let working: Vec<_> = FUNCTIONS.iter().flat_map(|function| self.lambda.working(function)).collect();
+        let working: Vec<_> = FUNCTIONS
+            .iter()
+            .flat_map(|function| self.lambda.working(function))
+            .collect();
         let count = u32::try_from(working.len()).ok().filter(|count| *count > 0)?;
         working.into_iter().nth(self.faults.below(count) as usize)
     }

@@ -81,7 +81,9 @@ impl Shared {
                 Outcome::Reply(reply) => client.write_all(&reply.bytes()).await?,
                 Outcome::Part(reply) => {
                     let bytes = reply.bytes();
-                    return client.write_all(&bytes[..bytes.len() - reply.body().len() / 2 - 1]).await;
+                    return client
+                        .write_all(&bytes[..bytes.len() - reply.body().len() / 2 - 1])
+                        .await;
                 }
                 Outcome::Cut => return Ok(()),
             }
@@ -89,12 +91,7 @@ impl Shared {
         Ok(())
     }
 
-    async fn exchange(
-        &self,
-        request: &Message,
-        server: &mut BufReader<TcpStream>,
-        lambda: &Lambda,
-    ) -> Result<Outcome> {
+    async fn exchange(&self, request: &Message, server: &mut BufReader<TcpStream>, lambda: &Lambda) -> Result<Outcome> {
         let operation = request.header("x-amz-target").unwrap_or_default();
         let is_table = operation.starts_with("DynamoDB");
         let target = if is_table { Target::Table } else { Target::Queue };
@@ -121,7 +118,7 @@ impl Shared {
         if self.faults.scenario().kills && self.faults.once_in(KILLED_BEFORE_REPLY) {
             let function = request.header("x-amz-security-token").unwrap_or_default();
             for _ in 0..lambda.kill(function) {
-                self.faults.count("Process: killed before a reply");
+                self.faults.count("process: killed between an effect and its reply");
             }
         }
         Ok(match fault {

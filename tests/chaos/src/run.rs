@@ -43,7 +43,7 @@ const ENVIRONMENT: &str = "        IDEMPOTENCY_TABLE: !Ref IdempotencyTable\n";
 /// Much longer than the last message of a scenario takes: what is left by then is stuck.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What broken promises a person reads; more say no more.
+/// So many broken promises a person reads; more say no more.
 const SHOWN: usize = 20;
 
 struct Run {
@@ -65,8 +65,14 @@ struct Run {
 pub(crate) async fn run(template: &Path, seconds: u64, seed: u64, only: &str) -> Result<bool, Failed> {
     let faults = Arc::new(Faults::new(seed));
     let mut run = Run::start(template, faults).await?;
-    say!("seed {seed}, {seconds} s; the local stack is up: {}\n", run.stack.endpoint());
-    let scenarios: Vec<_> = SCENARIOS.iter().filter(|scenario| scenario.name.contains(only)).collect();
+    say!(
+        "seed {seed}, {seconds} s; the local stack is up: {}\n",
+        run.stack.endpoint()
+    );
+    let scenarios: Vec<_> = SCENARIOS
+        .iter()
+        .filter(|scenario| scenario.name.contains(only))
+        .collect();
     let ends = Instant::now() + Duration::from_secs(seconds);
     let mut found = Found::default();
     for (index, scenario) in scenarios.iter().enumerate() {
@@ -93,7 +99,11 @@ impl Run {
         let proxy = Proxy::start(Arc::clone(&faults), Arc::clone(&history)).await?;
         let receiver = Receiver::start(Arc::clone(&faults)).await?;
         let (observer, events) = unbounded_channel();
-        let stack = Stack::start(options(template, &proxy.url, &receiver.url).await?, observer).await?;
+        let options = options(template, &proxy.url, &receiver.url).await?;
+        let edited = options.template.clone();
+        let stack = Stack::start(options, observer).await;
+        fs::remove_file(edited)?;
+        let stack = stack?;
         proxy.forward_to(stack.endpoint(), stack.lambda());
         for sku in SKUS {
             let item = json!({ "id": { "S": sku }, "stock": { "N": STOCK.to_string() } });
@@ -159,7 +169,7 @@ impl Run {
                 kind: sqs::FaultKind::LoseRequest,
             },
         );
-        self.faults.count("Queue: 12 deletions lost");
+        self.faults.count("queue: twelve deletions lost");
     }
 
     /// Waits until nothing is left in a queue, in a process or on its way.
@@ -197,21 +207,36 @@ impl Run {
         let stopped = self.processes.ever_stopped();
         let causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
         let repeated = check::repeated(&self.state(), &causes, &stopped);
-        let unexplained: usize = repeated.iter().filter(|((_, cause), _)| cause.is_none()).map(|(_, n)| n).sum();
+        let unexplained: usize = repeated
+            .iter()
+            .filter(|((_, cause), _)| cause.is_none())
+            .map(|(_, n)| n)
+            .sum();
         say!("\n{}\n", report::faults(&self.faults.happened()));
         say!("{}\n", report::repeated(&repeated));
         let rows = [
             ("messages", self.workload.sent.len().to_string()),
-            ("orders and notifications that their producer sent twice", self.workload.twice.to_string()),
+            (
+                "orders and notifications that their producer sent twice",
+                self.workload.twice.to_string(),
+            ),
             ("messages lost", found.lost.to_string()),
             ("committed writes repeated", found.commits_repeated.to_string()),
-            ("external effects repeated", repeated.values().sum::<usize>().to_string()),
+            (
+                "external effects repeated",
+                repeated.values().sum::<usize>().to_string(),
+            ),
             ("of these without an explanation", unexplained.to_string()),
         ];
-        say!("{}", report::table(["in all", ""], rows.map(|(what, count)| [what.to_owned(), count])));
+        say!(
+            "{}",
+            report::table(["in all", ""], rows.map(|(what, count)| [what.to_owned(), count]))
+        );
         let mut broken = found.broken;
         if unexplained > 0 {
-            broken.push(format!("promise 3: {unexplained} effects were repeated, and no failed delivery explains them"));
+            broken.push(format!(
+                "promise 3: {unexplained} effects were repeated, and no failed delivery explains them"
+            ));
         }
         for broken in broken.iter().take(SHOWN) {
             say!("BROKEN {broken}");

@@ -63,8 +63,19 @@ impl Workload {
         }
     }
 
-    async fn order(&mut self, sqs: &Sqs, faults: &Faults, number: u64, is_poison: bool, copies: u32) -> Result<(), String> {
-        let (id, customer, amount) = (format!("o-{number}"), format!("customer-{}", number % 7), 100 + number.cast_signed() % 900);
+    async fn order(
+        &mut self,
+        sqs: &Sqs,
+        faults: &Faults,
+        number: u64,
+        is_poison: bool,
+        copies: u32,
+    ) -> Result<(), String> {
+        let (id, customer, amount) = (
+            format!("o-{number}"),
+            format!("customer-{}", number % 7),
+            100 + number.cast_signed() % 900,
+        );
         let items = json!([{ "sku": "tea", "quantity": 1, "price": amount }]);
         let stated = amount + i64::from(is_poison);
         let body = json!({ "id": id, "customer": customer, "items": items, "amount": stated });
@@ -79,7 +90,14 @@ impl Workload {
         Ok(())
     }
 
-    async fn notify(&mut self, sqs: &Sqs, faults: &Faults, number: u64, is_poison: bool, copies: u32) -> Result<(), String> {
+    async fn notify(
+        &mut self,
+        sqs: &Sqs,
+        faults: &Faults,
+        number: u64,
+        is_poison: bool,
+        copies: u32,
+    ) -> Result<(), String> {
         let key = format!("notification {number}");
         let body = match is_poison {
             true => json!({ "to": "", "subject": "none", "text": "none" }),
@@ -100,7 +118,10 @@ impl Workload {
 
     async fn reserve(&mut self, sqs: &Sqs, faults: &Faults, number: u64, is_poison: bool) -> Result<(), String> {
         let sku = SKUS[faults.below(4) as usize];
-        let (quantity, order) = (if is_poison { 0 } else { 1 + i64::from(faults.below(3)) }, format!("o-{number}"));
+        let (quantity, order) = (
+            if is_poison { 0 } else { 1 + i64::from(faults.below(3)) },
+            format!("o-{number}"),
+        );
         let body = json!({ "sku": sku, "quantity": quantity, "order": order });
         let more = json!({ "MessageGroupId": sku, "MessageDeduplicationId": order });
         let message = self.deliver(sqs, faults, "reservations.fifo", &body, more).await?;
@@ -119,11 +140,18 @@ impl Workload {
         self.sent.insert(message, sent);
     }
 
-    async fn deliver(&self, sqs: &Sqs, faults: &Faults, queue: &str, body: &Value, mut request: Value) -> Result<String, String> {
+    async fn deliver(
+        &self,
+        sqs: &Sqs,
+        faults: &Faults,
+        queue: &str,
+        body: &Value,
+        mut request: Value,
+    ) -> Result<String, String> {
         // A FIFO queue ignores it.
         if is_due(faults) {
             sqs.deliver_twice(queue, 1);
-            faults.count("Delivery: a message delivered twice");
+            faults.count("queue: message delivered twice");
         }
         request["QueueUrl"] = queue.into();
         request["MessageBody"] = body.to_string().into();

@@ -56,7 +56,11 @@ impl Tokens {
         }
         let items = hash(&request["TransactItems"]);
         if let Some(answered) = self.answered.get(token) {
-            return if answered.items == items { Ok(answered.answer.clone()) } else { Err(mismatch()) };
+            return if answered.items == items {
+                Ok(answered.answer.clone())
+            } else {
+                Err(mismatch())
+            };
         }
         let mut once = request.clone();
         if let Some(members) = once.as_object_mut() {
@@ -120,7 +124,10 @@ mod tests {
     fn requests_that_state_capacity_or_have_a_long_token_are_passed_on() {
         let request = |more: Value| {
             let mut request = json!({ "ClientRequestToken": "t", "TransactItems": [] });
-            request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            request
+                .as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
             request
         };
         assert_eq!(token(&request(json!({}))), Some("t"));

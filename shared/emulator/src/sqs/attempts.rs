@@ -44,12 +44,7 @@ impl Attempts {
     ///
     /// # Errors
     /// One of them was deleted, received again, or had its visibility changed: such an attempt can't be repeated.
-    pub(crate) fn repeated(
-        &mut self,
-        id: &str,
-        messages: &Messages,
-        now: Instant,
-    ) -> Result<Vec<u64>, ApiError> {
+    pub(crate) fn repeated(&mut self, id: &str, messages: &Messages, now: Instant) -> Result<Vec<u64>, ApiError> {
         self.0.retain(|_, attempt| now < attempt.at + INTERVAL);
         let Some(Attempt { received, .. }) = self.0.get(id) else {
             return Ok(Vec::new());

@@ -112,7 +112,9 @@ impl Receive {
         }
         let visibility = self.visibility(queue);
         for slot in &slots {
-            queue.messages.update(*slot, |stored| stored.visible_at = now + visibility);
+            queue
+                .messages
+                .update(*slot, |stored| stored.visible_at = now + visibility);
         }
         queue.attempts.remember(id, &slots, &queue.messages, now);
         Ok(Some(slots))
@@ -154,7 +156,9 @@ impl Receive {
         let Some(queue) = world.queues.get(&self.queue) else {
             return Vec::new();
         };
-        let stored = slots.iter().filter_map(|slot| Some((*slot, queue.messages.get(*slot)?)));
+        let stored = slots
+            .iter()
+            .filter_map(|slot| Some((*slot, queue.messages.get(*slot)?)));
         let describe = |(slot, stored): (u64, &message::Stored)| {
             let receipt = Receipt {
                 queue: queue.id,

@@ -55,7 +55,11 @@ async fn load(args: Cli) -> Result<ExitCode, Failed> {
     let all = async {
         let through = through_the_stack(&args).await?;
         let fast = bench::receive(args.visible).await?;
-        Ok(if through && fast { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if through && fast {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
     };
     tokio::select! {
         code = all => code,
@@ -87,14 +91,25 @@ async fn through_the_stack(args: &Cli) -> Result<bool, Failed> {
     say!("\nsent                      {}", messages.sent());
     say!("done                      {}", found.done);
     say!("duplicates                {}", messages.duplicates());
-    say!("poison                    {}, of these in the dead-letter queue {}", messages.poison(), found.dead_letters);
+    say!(
+        "poison                    {}, of these in the dead-letter queue {}",
+        messages.poison(),
+        found.dead_letters
+    );
     say!("lost                      {}", found.lost);
     say!("confirmations             {} of {}", found.confirmed, messages.orders());
-    say!("totals of customers       {}", if found.totals_hold { "right" } else { "WRONG" });
+    say!(
+        "totals of customers       {}",
+        if found.totals_hold { "right" } else { "WRONG" }
+    );
     say!("messages a second         {:.0}", messages.sent() as f64 / seconds);
     say!("memory at 10 %            {early}");
     say!("memory at 100 %           {late}");
-    say!("growth of the stack       {} KB: {}", late.growth(&early), if flat { "flat" } else { "MORE THAN IT MAY" });
+    say!(
+        "growth of the stack       {} KB: {}",
+        late.growth(&early),
+        if flat { "flat" } else { "MORE THAN IT MAY" }
+    );
     up.stop().await?;
     Ok(flat && found.holds(&messages))
 }

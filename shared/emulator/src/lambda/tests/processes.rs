@@ -338,7 +338,11 @@ async fn what_a_process_has_started_ends_with_it() {
     let descendant = gate.arrival().await;
     let pid = stack.event(started).await;
     assert_ne!(pid, descendant.pid);
-    kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), rustix::process::Signal::KILL).unwrap();
+    kill_process(
+        Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(),
+        rustix::process::Signal::KILL,
+    )
+    .unwrap();
     descendant.death().await;
     assert!(invocation.await.unwrap().unwrap().failed);
 }

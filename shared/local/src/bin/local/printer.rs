@@ -33,7 +33,10 @@ impl Printer {
 
     pub(crate) fn line(&mut self, line: String) {
         if self.skipped > 0 {
-            let skipped = format!("... {} lines were skipped, because this output is read too slowly", self.skipped);
+            let skipped = format!(
+                "... {} lines were skipped, because this output is read too slowly",
+                self.skipped
+            );
             match self.lines.try_send(skipped) {
                 Ok(()) => self.skipped = 0,
                 Err(_) => return self.skipped += 1,
@@ -94,6 +97,9 @@ mod tests {
         printer.end();
         let written: String = written.iter().collect();
         assert!(written.starts_with("0\n1\n"), "{written}");
-        assert!(written.contains("lines were skipped") && written.ends_with("last\n"), "{written}");
+        assert!(
+            written.contains("lines were skipped") && written.ends_with("last\n"),
+            "{written}"
+        );
     }
 }

@@ -79,7 +79,12 @@ pub(crate) async fn run(args: UpArgs, stop: &mut Stop) -> Outcome {
         code = stop.requested() => return Ok(code),
     };
     let mut printer = Printer::start(std::io::stdout());
-    printer.line(introduction(&stack, services.as_deref(), args.data.as_deref(), &samples));
+    printer.line(introduction(
+        &stack,
+        services.as_deref(),
+        args.data.as_deref(),
+        &samples,
+    ));
     loop {
         tokio::select! {
             Some(event) = events.recv() => show(&event, &mut printer),

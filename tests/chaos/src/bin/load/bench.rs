@@ -34,8 +34,17 @@ pub(crate) async fn receive(visible: u32) -> Result<bool, Failed> {
 async fn measure(queue: &str, visible: u32) -> Result<Duration, Failed> {
     let sqs = Sqs::new("http://127.0.0.1:1", "us-east-1");
     let fifo = queue.ends_with(".fifo");
-    let attributes = if fifo { json!({ "FifoQueue": "true" }) } else { json!({}) };
-    call(&sqs, "CreateQueue", json!({ "QueueName": queue, "Attributes": attributes })).await?;
+    let attributes = if fifo {
+        json!({ "FifoQueue": "true" })
+    } else {
+        json!({})
+    };
+    call(
+        &sqs,
+        "CreateQueue",
+        json!({ "QueueName": queue, "Attributes": attributes }),
+    )
+    .await?;
     for number in 0..visible {
         let mut message = json!({ "QueueUrl": queue, "MessageBody": "work" });
         if fifo {
@@ -48,7 +57,10 @@ async fn measure(queue: &str, visible: u32) -> Result<Duration, Failed> {
     for _ in 0..RECEIVES {
         let request = json!({ "QueueUrl": queue, "MaxNumberOfMessages": 10 });
         let received = call(&sqs, "ReceiveMessage", request).await?;
-        if received["Messages"].as_array().is_none_or(|messages| messages.len() != 10) {
+        if received["Messages"]
+            .as_array()
+            .is_none_or(|messages| messages.len() != 10)
+        {
             return Err(format!("{queue} has too few messages").into());
         }
     }

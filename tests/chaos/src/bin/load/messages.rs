@@ -83,7 +83,10 @@ impl Messages {
             entry.message_body(body(number)).build()
         });
         let request = self.client.send_message_batch().queue_url(self.url("orders"));
-        let sent = request.set_entries(Some(entries.collect::<Result<_, _>>()?)).send().await?;
+        let sent = request
+            .set_entries(Some(entries.collect::<Result<_, _>>()?))
+            .send()
+            .await?;
         if let Some(failed) = sent.failed.first() {
             return Err(format!("a message was not sent: {failed:?}").into());
         }

@@ -127,6 +127,10 @@ impl fmt::Display for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (count, most) = (self.functions.len(), self.functions.iter().max());
         let most = most.copied().unwrap_or_default();
-        write!(f, "stack {} KB, {count} functions' processes at most {most} KB", self.stack)
+        write!(
+            f,
+            "stack {} KB, {count} functions' processes at most {most} KB",
+            self.stack
+        )
     }
 }

@@ -48,7 +48,10 @@ pub(crate) async fn verify(messages: &Messages, endpoint: &str) -> Result<Found,
     let customers = scan(endpoint, "customers", "id, #total", &[("#total", "total")]).await?;
     let total = |customer: &HashMap<String, AttributeValue>| {
         let total = customer.get("total").and_then(|total| total.as_n().ok());
-        (text(customer, "id").to_owned(), total.and_then(|total| total.parse().ok()).unwrap_or_default())
+        (
+            text(customer, "id").to_owned(),
+            total.and_then(|total| total.parse().ok()).unwrap_or_default(),
+        )
     };
     let totals: BTreeMap<String, u64> = customers.iter().map(total).collect();
     found.totals_hold = totals == messages.totals;
@@ -68,7 +71,9 @@ async fn scan(
     names: &[(&str, &str)],
 ) -> Result<Vec<HashMap<String, AttributeValue>>, Failed> {
     let client = local::dynamodb_client(endpoint).await;
-    let names = names.iter().map(|(name, meaning)| ((*name).to_owned(), (*meaning).to_owned()));
+    let names = names
+        .iter()
+        .map(|(name, meaning)| ((*name).to_owned(), (*meaning).to_owned()));
     let names: HashMap<_, _> = names.collect();
     let (mut items, mut start) = (Vec::new(), None);
     loop {
