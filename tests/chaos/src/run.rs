@@ -184,7 +184,7 @@ impl Run {
         {
             if begun.elapsed() > PATIENCE {
                 let left = QUEUES.map(|queue| self.stack.sqs().peek(queue).len());
-                return Err(format!("stuck after {PATIENCE:?}: {left:?} messages are left in {QUEUES:?}").into());
+                return Err(format!("promise 5: after {PATIENCE:?}, {left:?} messages are left in {QUEUES:?}, neither done nor dead letters").into());
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
