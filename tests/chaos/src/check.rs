@@ -198,7 +198,9 @@ pub(crate) fn repeated(state: &State<'_>, causes: &Causes, stopped: &[String]) -
         let failed = messages.get(key.record_id()).into_iter().flatten();
         let failed: Vec<_> = failed.flat_map(|message| causes.of(message, stopped)).collect();
         for (position, scenario) in effects.enumerate() {
-            let cause = failed.get(position).filter(|cause| cause.is_possible(scenario));
+            // Other deliveries failed before their effect, by a refusal for example.
+            let mut possible = failed.iter().filter(|cause| cause.is_possible(scenario));
+            let cause = possible.nth(position);
             let nothing = || Explanation::Nothing(format!("{}: {failed:?}", key.record_id()));
             let explanation = cause.cloned().map_or_else(nothing, Explanation::Crash);
             *repeated.entry((scenario.name, explanation)).or_default() += 1;
