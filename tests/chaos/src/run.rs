@@ -16,7 +16,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::Failed;
 use crate::causes::Causes;
-use crate::check::{self, Found, State};
+use crate::check::{self, Explanation, Found, State};
 use crate::faults::Faults;
 use crate::history::History;
 use crate::processes::Processes;
@@ -209,11 +209,10 @@ impl Run {
         let stopped = self.processes.ever_stopped();
         let causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
         let repeated = check::repeated(&self.state(), &causes, &stopped);
-        let unexplained: usize = repeated
+        let nothing = repeated
             .iter()
-            .filter(|((_, cause), _)| cause.is_none())
-            .map(|(_, n)| n)
-            .sum();
+            .filter(|((_, explanation), _)| matches!(explanation, Explanation::Nothing(_)));
+        let unexplained: usize = nothing.map(|(_, count)| count).sum();
         say!("\n{}\n", report::faults(&self.faults.happened()));
         say!("{}\n", report::repeated(&repeated));
         let rows = [
