@@ -53,20 +53,29 @@ fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), String> {
 fn add_pem(roots: &mut RootCertStore, content: &[u8]) -> Result<(), String> {
     // Windows editors begin a file with it. The parser would skip the line, and with it the first certificate.
     let content = content.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(content);
-    let mut count = 0;
+    let (mut count, mut usable, mut first_refused) = (0, false, None);
     for certificate in CertificateDer::pem_slice_iter(content) {
         count += 1;
         let certificate = certificate.map_err(|error| broken(count, &error))?;
-        roots.add(certificate).map_err(|error| refused(count, &error))?;
+        match roots.add(certificate) {
+            Ok(()) => usable = true,
+            Err(error) => drop(first_refused.get_or_insert_with(|| refused(count, &error))),
+        }
     }
-    match content.first() {
-        _ if count > 0 => Ok(()),
-        None => Err(format!("is empty: {EXPECTED}")),
+    match (content.first(), first_refused) {
+        // The bundle of a system may have old certificates that only other programs accept.
+        _ if usable => Ok(()),
+        (_, Some(refused)) => Err(refused),
+        (first, None) => Err(no_certificate(first)),
+    }
+}
+
+fn no_certificate(first: Option<&u8>) -> String {
+    match first {
+        None => format!("is empty: {EXPECTED}"),
         // The first byte of certificates, PKCS #7 and PKCS #12 in DER.
-        Some(0x30) => Err(format!(
-            "is DER, not PEM: {EXPECTED}; `openssl x509 -inform DER` converts one"
-        )),
-        Some(_) => Err(format!("holds no certificate: {EXPECTED}")),
+        Some(0x30) => format!("is DER, not PEM: {EXPECTED}; `openssl x509 -inform DER` converts one"),
+        Some(_) => format!("holds no certificate: {EXPECTED}"),
     }
 }
 
@@ -117,6 +126,8 @@ mod tests {
         assert_eq!(added(format!("{one}{two}").replace('\n', "\r\n")), Ok(2));
         assert_eq!(added(format!("\u{feff}{one}{two}")), Ok(2), "byte order mark");
         assert_eq!(added(format!("{}{one}", pem("PUBLIC KEY", b"a key"))), Ok(1));
+        let unusable = pem("CERTIFICATE", b"no X.509");
+        assert_eq!(added(format!("{unusable}{one}{unusable}")), Ok(1));
     }
 
     #[test]
@@ -147,8 +158,8 @@ mod tests {
                 assert!(problem.starts_with(&expected), "{problem}");
             }
         }
-        let problem = refused(format!("{good}{other}").as_bytes());
-        assert!(problem.contains("number 2: BadEncoding; remove"), "{problem}");
+        let problem = refused(format!("{other}{other}").as_bytes());
+        assert!(problem.contains("number 1: BadEncoding; remove"), "{problem}");
     }
 
     #[test]

@@ -57,11 +57,12 @@ impl Unidentified {
             ordered,
             counters: Counters::default(),
         };
-        let dead_letter = self.into_dead_letter(H::NAMESPACE, why, &services.queues.limits(url));
-        batch.dead_letter(url, dead_letter).await
+        let [message, record] = self.into_dead_letters(H::NAMESPACE, why, &services.queues.limits(url));
+        batch.dead_letter(url, message).await || batch.dead_letter(url, record).await
     }
 
-    fn into_dead_letter(self, namespace: &str, why: &str, limits: &Limits) -> Result<QueueMessage, Unsendable> {
+    /// Its dead letter, and the one to send if the queue does not accept the first.
+    fn into_dead_letters(self, namespace: &str, why: &str, limits: &Limits) -> [Result<QueueMessage, Unsendable>; 2] {
         // The dead letter may be sent twice: its copies have the ID in common.
         let id = format!("unidentified-{:032x}", fastrand::u128(..));
         let rejection = Rejection {
@@ -87,8 +88,10 @@ impl Unidentified {
             group: message.group.clone().filter(|group| (limits.group)(group)),
             ..message.clone()
         };
-        dead_letter::fit(message, original.clone(), rejection.clone(), limits)
-            .or_else(|_| dead_letter::fit(record, original, rejection, limits))
+        [
+            dead_letter::fit(message, original.clone(), rejection.clone(), limits),
+            dead_letter::fit(record, original, rejection, limits),
+        ]
     }
 }
 
@@ -190,10 +193,22 @@ mod tests {
                 character: |character| character != '\u{fffe}',
                 ..services.queues().limits("dlq.fifo")
             };
-            let sent = message.into_dead_letter("n", "why", &limits).unwrap();
+            let [refused, sent] = message.into_dead_letters("n", "why", &limits);
+            assert!(refused.is_err());
+            let sent = sent.unwrap();
             let read: serde_json::Value = serde_json::from_str(&sent.body).unwrap();
             assert_eq!((read["body"].as_str(), sent.group.as_deref()), (Some(body), Some("g")));
             assert!(sent.body.is_ascii() && !sent.attributes.contains_key("a"), "{sent:?}");
         }
+    }
+
+    /// A limit that is not known before, such as the types of attributes.
+    #[tokio::test]
+    async fn a_message_that_its_queue_refuses_is_sent_as_the_record() {
+        let services = services();
+        services.queues().inject(QueueFault::Refused);
+        assert!(dead_letter::<false>(&services, false, "text").await);
+        let [sent] = services.queues().sent("dlq.fifo").try_into().unwrap();
+        assert_eq!(sent.body, r#"{"body":"text"}"#);
     }
 }

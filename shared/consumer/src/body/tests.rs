@@ -93,15 +93,15 @@ fn a_text_that_is_not_json_is_recognised() {
             "starts with the invisible character U+001E: remove it",
         ),
         ("\u{200b}hello", "plain text, not JSON"),
-        ("eyJudW1iZXIiOiAxfQ==", "looks like JSON in Base64"),
-        ("eyJudW1iZXIiOiAxfQ", "looks like JSON in Base64"),
-        ("eyJudW1i\nZXIiOiAx\nfQ==\n", "looks like JSON in Base64"),
+        ("eyJudW1iZXIiOiAxfQ==", "looks like Base64 of JSON"),
+        ("eyJudW1iZXIiOiAxfQ", "looks like Base64 of JSON"),
+        ("eyJudW1i\nZXIiOiAx\nfQ==\n", "looks like Base64 of JSON"),
         (
             "H4sIAAAAAAACA6tWykxRslJQSstMzUnRNVTSUVBKLElVslIyNDCoBQBfYYyQHAAAAA==",
-            "looks like gzip in Base64",
+            "looks like Base64 of gzip",
         ),
-        ("eJyrVsorzU1KLVKyUjCs5QIAHRgD4w==", "looks like zlib data in Base64"),
-        ("KLUv/SAKUQAAeyJuIjogMX0K", "looks like Zstandard in Base64"),
+        ("eJyrVsorzU1KLVKyUjCs5QIAHRgD4w==", "looks like Base64 of zlib data"),
+        ("KLUv/SAKUQAAeyJuIjogMX0K", "looks like Base64 of Zstandard data"),
         ("CgVoZWxsbxIFd29ybGQ4eQ==", "looks like Base64: decode it"),
         ("//57ACIAbgB1AG0AYgBlAHIAIgA6ADEAfQA=", "looks like Base64: decode it"),
         ("cGFzc3dvcmQ=", "looks like Base64: decode it"),
@@ -164,17 +164,19 @@ fn half_of_a_surrogate_pair_is_found_with_its_position() {
         ("{\"number\": 1,\n\"holder\": \"é\\uD83D\"}", (2, 13)),
         (r#"{"number": 1, "holder": "\\\ud83d"}"#, (1, 28)),
     ] {
-        let found = format!("half of a surrogate pair at line {line}, column {column}: ");
+        let line = if body.contains('\n') {
+            format!("line {line}, ")
+        } else {
+            String::new()
+        };
+        let found = format!("half of a surrogate pair at {line}column {column}: ");
         assert!(reason(body).starts_with(&found), "{body}: {}", reason(body));
     }
     assert!(decode::<Card>(r#"{"number": 1, "holder": "\ud83c\udf75 \\ud83d"}"#).is_ok());
     let escaped = reason(r#"{"number": 1, "holder": "\\ud83d",}"#);
     assert!(escaped.starts_with("not JSON: trailing comma"), "{escaped}");
     let quoted = reason(r#"{"number": 1, "holder": "\"\ud83d"}"#);
-    assert!(
-        quoted.starts_with("half of a surrogate pair at line 1, column 28"),
-        "{quoted}"
-    );
+    assert!(quoted.starts_with("half of a surrogate pair at column 28"), "{quoted}");
 }
 
 #[test]
@@ -242,7 +244,7 @@ fn json_of_another_sender_is_recognised() {
             json!(json!(json!({"number": 1}).to_string()).to_string()),
             "JSON inside a JSON string",
         ),
-        (json!("eyJudW1iZXIiOiAxfQ=="), "looks like JSON in Base64"),
+        (json!("eyJudW1iZXIiOiAxfQ=="), "looks like Base64 of JSON"),
         (json!("data:application/json,%7B%7D"), "looks like a data: URL"),
         (
             json!([{"number": 1}, {"number": "secret"}]),

@@ -8,46 +8,22 @@ use crate::Attribute;
 const FAILURE_REASON: &str = "FailureReason";
 const FAILED_FUNCTION: &str = "FailedFunction";
 const RECEIVE_COUNT: &str = "ReceiveCount";
-/// In a dead letter, its message ID in its own queue. In a redriven message, the original one.
+/// Its message ID in its own queue.
 const ORIGINAL_MESSAGE_ID: &str = "OriginalMessageId";
-/// In a redriven message, its original deduplication ID.
-const ORIGINAL_DEDUPLICATION_ID: &str = "OriginalDeduplicationId";
-
-/// What the operator's redrive stated of a message that SQS had moved: its ID, which is a UUID, and on a FIFO queue its
-/// deduplication ID.
-///
-/// A producer may use the same names. The attributes count only as this program wrote them, and stay among the producer's.
-pub(super) fn redriven(attributes: &BTreeMap<String, Attribute>) -> Option<Original> {
-    Some(Original {
-        message_id: Some(text(attributes, ORIGINAL_MESSAGE_ID).filter(|id| is_message_id(id))?),
-        deduplication_id: text(attributes, ORIGINAL_DEDUPLICATION_ID),
-        ..Original::default()
-    })
-}
-
-/// Whether SQS could have made this message ID.
-fn is_message_id(id: &str) -> bool {
-    let mut bytes = id.bytes().enumerate();
-    id.len() == 36
-        && bytes.all(|(position, byte)| match position {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
-        })
-}
-
-fn text(attributes: &BTreeMap<String, Attribute>, name: &str) -> Option<String> {
-    let text = attributes.get(name)?.string_value.clone();
-    text.filter(|text| !text.is_empty())
-}
 
 /// The attributes of a dead letter, if they are those of an old one: it has a key and a reason.
 ///
 /// The key stays among the producer's, because the producer may have set it.
 pub(super) fn unpack(mut attributes: BTreeMap<String, Attribute>) -> Unpacked {
-    let text = |name: &str| text(&attributes, name);
+    let text = |name: &str| {
+        attributes
+            .get(name)?
+            .string_value
+            .clone()
+            .filter(|text| !text.is_empty())
+    };
     let (Some(key), Some(reason)) = (text(IDEMPOTENCY_KEY), text(FAILURE_REASON)) else {
         return Unpacked {
-            original: redriven(&attributes),
             attributes,
             ..Unpacked::default()
         };
@@ -143,22 +119,5 @@ mod tests {
         let mut new = all.clone();
         new.insert("Consumer.Original".to_owned(), Attribute::string("{}"));
         assert_eq!(Unpacked::of_dead_letter(new, false).attributes, all);
-    }
-
-    #[test]
-    fn only_an_id_of_sqs_is_one_that_a_redrive_stated() {
-        let id = "6ee5d0a2-0c3c-4e8b-9a0f-5d1c3f6b7a80";
-        let redriven = |id: &str| {
-            let attributes = [(ORIGINAL_MESSAGE_ID, id), (ORIGINAL_DEDUPLICATION_ID, "d-1")];
-            let attributes = attributes.map(|(name, value)| (name.to_owned(), Attribute::string(value)));
-            Unpacked::of(attributes.into())
-        };
-        let original = redriven(id).original.unwrap();
-        assert_eq!(original.message_id.as_deref(), Some(id));
-        assert_eq!(original.deduplication_id.as_deref(), Some("d-1"));
-        assert_eq!(redriven(id).attributes.len(), 2, "a producer may have set them");
-        for not_of_sqs in ["corr-1", "", &id[1..], &id.to_uppercase(), &id.replace('-', "0")] {
-            assert_eq!(redriven(not_of_sqs).original, None, "{not_of_sqs}");
-        }
     }
 }

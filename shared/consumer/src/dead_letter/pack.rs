@@ -34,7 +34,7 @@ impl Unpacked {
             .get(ORIGINAL)
             .map(|value| read(value, ORIGINAL, Original::from_json));
         let (original, malformed) = match original {
-            None => (old::redriven(&attributes), None),
+            None => (None, None),
             Some(Err(why)) => (None, Some(why)),
             Some(Ok(mut original)) => {
                 attributes.remove(ORIGINAL);

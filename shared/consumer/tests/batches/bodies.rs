@@ -32,17 +32,17 @@ impl Handler for Ordering {
 async fn bodies_of_others_are_dead_lettered_beside_an_order() {
     let others = [
         ("\u{feff}{\"id\": \"o-1\"}", "starts with a UTF-8 byte order mark"),
-        ("eyJpZCI6ICJvLTEifQ==", "looks like JSON in Base64"),
+        ("eyJpZCI6ICJvLTEifQ==", "looks like Base64 of JSON"),
         (
             "H4sIAAAAAAACA6tWykxRslJQyjdU0lGqBQBYvoC7DwAAAA==",
-            "looks like gzip in Base64",
+            "looks like Base64 of gzip",
         ),
         (
             r#"["software.amazon.payloadoffloading.PayloadS3Pointer", {"s3BucketName": "field-bucket", "s3Key": "k"}]"#,
             "an S3 pointer of the SQS extended client library",
         ),
         ("Hello from SQS!", "plain text"),
-        (r#"{"id": "\ud83d"}"#, "half of a surrogate pair at line 1, column 9"),
+        (r#"{"id": "\ud83d"}"#, "half of a surrogate pair at column 9"),
         (
             r#"{"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "field-bucket"}"#,
             "an S3 test event",

@@ -28,7 +28,7 @@ async fn a_claim_shortly_before_the_deadline_has_a_lease() {
     }
 }
 
-/// States a key that is missing from some messages, and another one each time it is asked.
+/// States a key that is missing from some messages, and another one at each call.
 #[derive(Default)]
 struct Changing(AtomicUsize);
 
@@ -73,8 +73,8 @@ async fn two_messages_without_their_key_share_no_record() {
     let report = process_batch(&Arc::<Changing>::default(), &services, batch, false, &ten_seconds()).await;
     // Neither is taken for a duplicate of the other.
     assert_eq!(report.verdicts, [Verdict::Rejected, Verdict::Rejected]);
-    let letters = services.queues().sent(DLQ);
-    let ids: Vec<_> = letters
+    let dead_letters = services.queues().sent(DLQ);
+    let ids: Vec<_> = dead_letters
         .iter()
         .map(|letter| original(letter).message_id.unwrap())
         .collect();

@@ -14,16 +14,18 @@ pub(super) fn in_base64(text: &str) -> Option<&'static str> {
         .or_else(|_| BASE64_URL_SAFE.decode(&padded))
         .ok()?;
     match *bytes {
-        [0x1f, 0x8b, ..] => return Some("looks like gzip in Base64: decompress it in the producer"),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => return Some("looks like Zstandard in Base64: decompress it in the producer"),
+        [0x1f, 0x8b, ..] => return Some("looks like Base64 of gzip: decompress it in the producer"),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+            return Some("looks like Base64 of Zstandard data: decompress it in the producer");
+        }
         [0x78, 0x01 | 0x5e | 0x9c | 0xda, _, _, ..] => {
-            return Some("looks like zlib data in Base64: decompress it in the producer");
+            return Some("looks like Base64 of zlib data: decompress it in the producer");
         }
         _ => {}
     }
     let decoded = String::from_utf8_lossy(&bytes);
     if super::is_json(&decoded) && decoded.starts_with(['{', '[', '"']) {
-        return Some("looks like JSON in Base64: decode it in the producer");
+        return Some("looks like Base64 of JSON: decode it in the producer");
     }
     // A word or a UUID is in one case.
     let has = |kind: fn(&char) -> bool| digits.chars().any(|character| kind(&character));

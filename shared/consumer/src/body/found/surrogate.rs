@@ -1,6 +1,6 @@
 //! Escapes of half a surrogate pair.
 
-/// Line and column (in characters), both from 1, of the first escape of half a surrogate pair.
+/// Line, if there are several, and column (in characters), both from 1, of the first escape of half a surrogate pair.
 pub(super) fn half_of_a_pair(body: &str) -> Option<String> {
     let unit = |at: usize| {
         let digits = body.get(at..)?.strip_prefix("\\u")?.get(..4)?;
@@ -27,5 +27,8 @@ fn position(body: &str, at: usize) -> String {
     let before = body.get(..at).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    format!("line {line}, column {column}")
+    match body.contains('\n') {
+        true => format!("line {line}, column {column}"),
+        false => format!("column {column}"),
+    }
 }
