@@ -1,5 +1,7 @@
 //! Properties of events, for any input. Tests check them on hostile inputs, and so do the fuzz targets in `tests/fuzz`.
 
+#![allow(clippy::expect_used, reason = "a property that does not hold is what a panic is for")]
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -106,7 +108,6 @@ struct Outcome {
 }
 
 impl Outcome {
-    #[expect(clippy::expect_used, reason = "its message says why it can't happen")]
     fn of(records: Records, fails: bool, has_queue: bool) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         runtime

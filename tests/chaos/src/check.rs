@@ -190,7 +190,8 @@ pub(crate) fn repeated(state: &State<'_>, causes: &Causes, stopped: &[String]) -
         let failed = messages.get(key.record_id()).into_iter().flatten();
         let mut failed = failed.flat_map(|message| causes.of(message, stopped));
         for scenario in effects {
-            *repeated.entry((*scenario, failed.next())).or_default() += 1;
+            let cause = failed.next().filter(|cause| cause.is_possible(scenario));
+            *repeated.entry((scenario.name, cause)).or_default() += 1;
         }
     }
     repeated

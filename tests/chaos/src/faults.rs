@@ -50,6 +50,30 @@ pub(crate) enum Target {
     Receiver,
 }
 
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::RequestLost => "request lost",
+            Self::ReplyLost => "reply lost",
+            Self::ReplyCut => "reply cut in the middle",
+            Self::Delayed => "delayed",
+            Self::Late => "late, after its timeout",
+            Self::Throttled => "throttled",
+            Self::ServerError => "server error",
+        }
+    }
+}
+
+impl Target {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Queue => "queue",
+            Self::Receiver => "receiver",
+        }
+    }
+}
+
 /// The faults of the current scenario, and how many happened.
 pub(crate) struct Faults(Mutex<State>);
 
@@ -86,7 +110,7 @@ impl Faults {
         let mut state = self.state();
         let rules = state.scenario.rules(target);
         let (kind, _) = *rules.iter().find(|(kind, rate)| state.is_due(target, *kind, *rate))?;
-        state.count(&format!("{target:?}: {kind:?}"));
+        state.count(&format!("{}: {}", target.name(), kind.name()));
         Some(kind)
     }
 

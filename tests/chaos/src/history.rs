@@ -194,3 +194,85 @@ fn replaced(changes: &[Change]) -> Option<String> {
         Some(format!("{completed:?} was replaced by {change:?}"))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn at(begun: u64) -> Interval {
+        Interval {
+            begun,
+            ended: begun + 1,
+        }
+    }
+
+    fn put(history: &History, owner: &str, status: &str, lease_end: u64, begun: u64) {
+        let item = json!({
+            "id": { "S": "n#k" }, "owner": { "S": owner }, "status": { "S": status },
+            "in_progress_expiration": { "N": lease_end.to_string() },
+        });
+        history.note(
+            "DynamoDB_20120810.PutItem",
+            &json!({ "Item": item }),
+            &json!({}),
+            at(begun),
+        );
+    }
+
+    fn promises(history: &History) -> Vec<String> {
+        let (broken, _) = history.broken();
+        broken
+            .iter()
+            .filter_map(|why| why.split_once(':').map(|(promise, _)| promise.to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn a_lease_that_is_over_or_released_may_be_granted_again() {
+        let history = History::default();
+        put(&history, "a", "INPROGRESS", 100, 10);
+        put(&history, "b", "INPROGRESS", 300, 200);
+        let release =
+            json!({ "Key": { "id": { "S": "n#k" } }, "ExpressionAttributeValues": { ":owner": { "S": "b" } } });
+        history.note("DynamoDB_20120810.DeleteItem", &release, &json!({}), at(210));
+        put(&history, "c", "INPROGRESS", 400, 220);
+        put(&history, "c", "COMPLETED", 0, 230);
+        assert_eq!(promises(&history), [""; 0]);
+        assert_eq!(history.leases("n#k"), 3);
+    }
+
+    #[test]
+    fn a_second_lease_beside_an_unexpired_one_breaks_promise_1() {
+        let history = History::default();
+        put(&history, "a", "INPROGRESS", 100, 10);
+        put(&history, "b", "INPROGRESS", 300, 50);
+        assert_eq!(promises(&history), ["promise 1"]);
+    }
+
+    #[test]
+    fn a_completion_over_a_completed_record_breaks_promises_2_and_3() {
+        let history = History::default();
+        put(&history, "a", "INPROGRESS", 100, 10);
+        put(&history, "b", "INPROGRESS", 300, 200);
+        put(&history, "b", "COMPLETED", 0, 210);
+        put(&history, "a", "COMPLETED", 0, 220);
+        assert_eq!(promises(&history), ["promises 2 and 3"]);
+    }
+
+    #[test]
+    fn a_second_transaction_with_another_token_breaks_promise_6() {
+        let history = History::default();
+        let commit = |owner: &str, begun| {
+            let item = json!({ "id": { "S": "n#k" }, "owner": { "S": owner }, "status": { "S": "COMPLETED" } });
+            let request = json!({ "TransactItems": [{ "Put": { "Item": item } }] });
+            history.note("DynamoDB_20120810.TransactWriteItems", &request, &json!({}), at(begun));
+        };
+        commit("a", 10);
+        commit("a", 20);
+        assert_eq!(promises(&history), [""; 0]);
+        commit("b", 10);
+        assert_eq!(promises(&history), ["promise 6"]);
+    }
+}

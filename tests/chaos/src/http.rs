@@ -63,3 +63,26 @@ impl Message {
         values.next().map(|(_, value)| value.trim())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn messages_of_a_connection_are_read_one_by_one() {
+        let mut connection: &[u8] =
+            b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+        let request = Message::read(&mut connection).await.unwrap().unwrap();
+        assert_eq!((request.body(), request.is_success()), (&b"abc"[..], false));
+        let reply = Message::read(&mut connection).await.unwrap().unwrap();
+        assert_eq!((reply.body(), reply.is_success()), (&b""[..], true));
+        assert!(Message::read(&mut connection).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_message_without_its_length_is_refused() {
+        let mut connection: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+        let error = Message::read(&mut connection).await.err().unwrap();
+        assert!(error.to_string().contains("without Content-Length"), "{error}");
+    }
+}

@@ -25,8 +25,8 @@ use cli::Stop;
 #[derive(Parser)]
 #[command(name = "chaos", version, after_help = EXIT_STATUS)]
 struct Cli {
-    /// How long it takes, about; at least 60
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(60..))]
+    /// How long it takes, about; all scenarios need 60
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(10..))]
     seconds: u64,
     /// The seed of all random choices [default: random]. Processes are scheduled differently in each run
     #[arg(long)]

@@ -65,7 +65,7 @@ impl Processes {
         if let Some(process) = self.any_working()
             && self.lambda.signal(&process, Signal::Kill)
         {
-            self.faults.count("Process: killed");
+            self.faults.count("process: killed at a random time");
         }
     }
 
@@ -74,7 +74,7 @@ impl Processes {
         if !self.lambda.signal(&process, Signal::Stop) {
             return;
         }
-        self.faults.count("Process: stopped past its lease");
+        self.faults.count("process: stopped past its lease");
         let mut ever_stopped = self.ever_stopped.lock().unwrap_or_else(PoisonError::into_inner);
         ever_stopped.push(process.clone());
         self.stopped.fetch_add(1, Ordering::SeqCst);

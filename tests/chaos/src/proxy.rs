@@ -118,7 +118,7 @@ impl Shared {
         if self.faults.scenario().kills && self.faults.once_in(KILLED_BEFORE_REPLY) {
             let function = request.header("x-amz-security-token").unwrap_or_default();
             for _ in 0..lambda.kill(function) {
-                self.faults.count("Process: killed before a reply");
+                self.faults.count("process: killed between an effect and its reply");
             }
         }
         Ok(match fault {

@@ -13,13 +13,14 @@ use axum::routing::post;
 use tokio::net::TcpListener;
 
 use crate::faults::{Faults, Kind, Target};
+use crate::scenario::Scenario;
 
 /// Counts effects by idempotency token.
 #[derive(Clone)]
 pub(crate) struct Receiver {
     pub(crate) url: String,
     faults: Arc<Faults>,
-    accepted: Arc<Mutex<BTreeMap<String, Vec<&'static str>>>>,
+    accepted: Arc<Mutex<BTreeMap<String, Vec<&'static Scenario>>>>,
 }
 
 impl Receiver {
@@ -36,13 +37,13 @@ impl Receiver {
     }
 
     /// The effects by token: the scenario of each.
-    pub(crate) fn accepted(&self) -> BTreeMap<String, Vec<&'static str>> {
+    pub(crate) fn accepted(&self) -> BTreeMap<String, Vec<&'static Scenario>> {
         self.accepted.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn accept(&self, token: &str) {
         let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
-        let scenario = self.faults.scenario().name;
+        let scenario = self.faults.scenario();
         accepted.entry(token.to_owned()).or_default().push(scenario);
     }
 }

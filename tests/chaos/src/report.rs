@@ -29,9 +29,7 @@ pub(crate) fn faults(happened: &BTreeMap<String, u64>) -> String {
 
 pub(crate) fn repeated(repeated: &Repeated) -> String {
     let rows = repeated.iter().map(|((scenario, cause), count)| {
-        let cause = cause
-            .as_ref()
-            .map_or("UNEXPLAINED".to_owned(), |cause| format!("{cause:?}"));
+        let cause = cause.as_ref().map_or("UNEXPLAINED".to_owned(), ToString::to_string);
         [(*scenario).to_owned(), cause, count.to_string()]
     });
     table(["effect repeated in", "explained by", "times"], rows)

@@ -43,7 +43,7 @@ const ENVIRONMENT: &str = "        IDEMPOTENCY_TABLE: !Ref IdempotencyTable\n";
 /// Much longer than the last message of a scenario takes: what is left by then is stuck.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What broken promises a person reads; more say no more.
+/// So many broken promises a person reads; more say no more.
 const SHOWN: usize = 20;
 
 struct Run {
@@ -99,7 +99,11 @@ impl Run {
         let proxy = Proxy::start(Arc::clone(&faults), Arc::clone(&history)).await?;
         let receiver = Receiver::start(Arc::clone(&faults)).await?;
         let (observer, events) = unbounded_channel();
-        let stack = Stack::start(options(template, &proxy.url, &receiver.url).await?, observer).await?;
+        let options = options(template, &proxy.url, &receiver.url).await?;
+        let edited = options.template.clone();
+        let stack = Stack::start(options, observer).await;
+        fs::remove_file(edited)?;
+        let stack = stack?;
         proxy.forward_to(stack.endpoint(), stack.lambda());
         for sku in SKUS {
             let item = json!({ "id": { "S": sku }, "stock": { "N": STOCK.to_string() } });
@@ -165,7 +169,7 @@ impl Run {
                 kind: sqs::FaultKind::LoseRequest,
             },
         );
-        self.faults.count("Queue: 12 deletions lost");
+        self.faults.count("queue: twelve deletions lost");
     }
 
     /// Waits until nothing is left in a queue, in a process or on its way.

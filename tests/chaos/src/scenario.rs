@@ -62,7 +62,7 @@ pub(crate) static SCENARIOS: [Scenario; 16] = [
         ..CALM
     },
     both("requests lost", &[(RequestLost, OneIn(5))]),
-    both("replies lost", &[(ReplyLost, OneIn(5))]),
+    both("replies lost", &[(ReplyLost, OneIn(3))]),
     both("replies cut in the middle", &[(ReplyCut, OneIn(5))]),
     both("requests delayed", &[(Delayed, OneIn(2))]),
     both("requests late, after their timeout", &[(Late, OneIn(15))]),

@@ -151,7 +151,7 @@ impl Workload {
         // A FIFO queue ignores it.
         if is_due(faults) {
             sqs.deliver_twice(queue, 1);
-            faults.count("Delivery: a message delivered twice");
+            faults.count("queue: message delivered twice");
         }
         request["QueueUrl"] = queue.into();
         request["MessageBody"] = body.to_string().into();

@@ -25,7 +25,10 @@ static PROPERTY: LazyLock<Property> = LazyLock::new(|| {
     let found = TARGETS.iter().find(|(target, _)| *target == name);
     match found {
         Some((_, property)) => *property,
-        None => panic!("FUZZ_TARGET={name:?} is none of {:?}", TARGETS.map(|(target, _)| target)),
+        None => panic!(
+            "FUZZ_TARGET={name:?} is none of {:?}",
+            TARGETS.map(|(target, _)| target)
+        ),
     }
 });
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use consumer::{Delivery, Failure, Handler, IdempotencyKey, Mode, Received};
 use idempotency::{Completion, OutgoingMessage, Refusal};
 
+use crate::mutants::Mutant;
 use crate::plan::{Action, Content, KeyOf, NAMESPACES};
 use crate::store::{Effect, TOO_LARGE};
 use crate::world::World;
@@ -90,7 +91,15 @@ impl<K: KindOf> Handler for Simulated<K> {
             after
         };
         self.world.pause(self.worker, before).await;
-        self.world.state().effect(self.worker, run);
+        {
+            let mut state = self.world.state();
+            let times = if state.plan.mutant == Some(Mutant::EffectTwice) {
+                2
+            } else {
+                1
+            };
+            (0..times).for_each(|_| state.effect(self.worker, run));
+        }
         self.world.pause(self.worker, after).await;
         let completion = self.result(&content, id, action)?;
         self.world.state().succeeded(self.worker, run);
@@ -111,42 +120,47 @@ impl<K: KindOf> Simulated<K> {
             Action::RefusedForGood => Some(Refusal::Permanent("scripted".to_owned())),
             Action::Succeed | Action::Overrun | Action::TooLarge | Action::Unsendable => None,
         };
-        let mut state = self.world.state();
-        let queue = state.plan.stages[1].queue;
-        let record = state.message(self.worker, id).record.clone();
-        if refused == Some(Refusal::AlreadyDone) {
-            state.facts.existing.insert(record.clone());
-        }
+        let (queue, record) = {
+            let mut state = self.world.state();
+            let record = state.message(self.worker, id).record.clone();
+            if refused == Some(Refusal::AlreadyDone) {
+                state.facts.existing.insert(record.clone());
+            }
+            (state.plan.stages[1].queue, record)
+        };
         let mut completion = Completion::new();
-        if K::MODE != Mode::Natural {
-            completion = completion.write(Effect {
-                item: record.clone(),
-                refused,
-            });
-        }
         if action == Action::TooLarge {
             completion = completion.data(TOO_LARGE);
-        }
-        for position in 0..content.sends {
-            let body = Content {
-                order: record.clone(),
-                key: KeyOf::Message,
-                sends: 0,
-                position,
-                ..content.clone()
-            };
-            let mut message = OutgoingMessage::json(queue, &body)?.with_group(format!("g{}", position % 2));
-            if content.stated {
-                let (order, variant) = (&content.order, content.variant);
-                message = message.with_key(format!("confirmation {position} of {order}, variant {variant}"));
-            }
-            completion = completion.send(message);
         }
         if action == Action::Unsendable {
             completion = completion.send(OutgoingMessage::new(queue, ""));
         }
-        Ok(completion)
+        for position in 0..content.sends {
+            completion = completion.send(confirmation(queue, &record, content, position)?);
+        }
+        match K::MODE {
+            Mode::Natural => Ok(completion),
+            _ => Ok(completion.write(Effect { item: record, refused })),
+        }
     }
+}
+
+fn confirmation(queue: &str, record: &str, of: &Content, position: u32) -> Result<OutgoingMessage, Failure> {
+    let content = Content {
+        order: record.to_owned(),
+        key: KeyOf::Message,
+        sends: 0,
+        position,
+        ..of.clone()
+    };
+    let message = OutgoingMessage::json(queue, &content)?.with_group(format!("g{}", position % 2));
+    Ok(match of.stated {
+        true => message.with_key(format!(
+            "confirmation {position} of {}, variant {}",
+            of.order, of.variant
+        )),
+        false => message,
+    })
 }
 
 /// Notes when a handler ends, also if it is cancelled.

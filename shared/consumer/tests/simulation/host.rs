@@ -18,11 +18,9 @@ use crate::mutants::Mutant;
 use crate::plan::{Kind, Stage};
 use crate::queue::{Copies, Received};
 use crate::queues::SimulatedQueues;
+use crate::settled::reserved;
 use crate::store::SimulatedStore;
 use crate::world::{BEGINNING, State, Worker, World};
-
-/// The timer counts in whole milliseconds.
-const TIMER: Duration = Duration::from_millis(5);
 
 /// Receives the messages of a stage, as often as there are some and a worker is free.
 pub(crate) async fn dispatch(world: Arc<World>, stage: usize) {
@@ -79,6 +77,11 @@ impl State {
                 false => self.happened(Fault::DuplicateInBatch),
             }
         }
+        if self.plan.mutant == Some(Mutant::DeletesAtReceive) {
+            received
+                .iter()
+                .for_each(|one| self.queues.get_mut(stage.queue).unwrap().delete(*one));
+        }
         for at in moved {
             let id = self.queues[stage.queue].messages[at].id.clone();
             self.note(format_args!("{}: {id} was received too often: moved", stage.queue));
@@ -101,6 +104,7 @@ impl State {
         self.attempts.push(Worker {
             stage,
             ahead,
+            started: Instant::now(),
             stalled_until: None,
         });
         self.attempts.len() - 1
@@ -128,7 +132,6 @@ pub(crate) type Processing = Pin<Box<dyn Future<Output = Report>>>;
 
 /// One batch in one worker.
 async fn invoke(world: &Arc<World>, worker: usize, received: Vec<Received>) {
-    let started = Instant::now();
     let (stage, budget, processing) = {
         let mut state = world.state();
         let stage = state.plan.stages[state.attempts[worker].stage].clone();
@@ -137,7 +140,11 @@ async fn invoke(world: &Arc<World>, worker: usize, received: Vec<Received>) {
         let ahead = state.attempts[worker].ahead;
         state.note(format_args!("w{worker} receives {ids:?}, its clock {ahead:?} ahead"));
         let messages: Vec<_> = received.iter().map(|it| state.incoming(&stage, *it)).collect();
-        let budget = Budget::new(now, now.plus(stage.budget)).with_reserved(stage.budget / 10);
+        let total = match state.plan.mutant {
+            Some(Mutant::BudgetTooLong) => stage.budget * 2,
+            _ => stage.budget,
+        };
+        let budget = Budget::new(now, now.plus(total)).with_reserved(reserved(total));
         let processing = processing(world, &mut state, worker, &stage, messages, budget);
         (stage, budget, processing)
     };
@@ -146,7 +153,7 @@ async fn invoke(world: &Arc<World>, worker: usize, received: Vec<Received>) {
     };
     let lost = {
         let mut state = world.state();
-        state.check_in_time(worker, started.elapsed(), stage.budget * 9 / 10 + TIMER);
+        state.check_in_time(worker, |ends| ends.verdicts);
         state.count_report(&report);
         state.check_verdicts(worker, &stage, &received, &report.verdicts);
         state.occurs(Fault::VerdictsLost)

@@ -72,6 +72,21 @@ fn replay_of_the_stated_seed_keeps_all_promises() {
 }
 
 #[test]
+#[should_panic(expected = "SIMULATION_SEED=0 cargo test -p consumer")]
+fn failed_history_states_how_to_repeat_it() {
+    check(&happen(0, Some(Mutant::AcknowledgesRetries)));
+}
+
+#[test]
+fn report_without_a_kind_of_fault_is_refused() {
+    let missing = run::run(0, 1).missing();
+    assert!(
+        missing.contains(&"fault: store outage: 0 of at least 1".to_owned()),
+        "{missing:?}"
+    );
+}
+
+#[test]
 fn history_is_the_same_each_time() {
     for seed in 0..100 {
         let mutant = (seed % 2 == 0).then_some(Mutant::AcknowledgesRetries);

@@ -1,4 +1,4 @@
-//! Wrong stores, queues and hosts around the real code: each breaks a promise, and the simulation finds a history that shows it.
+//! Wrong stores, queues, hosts and handlers around the real code: each breaks a promise, and the simulation finds a history that shows it.
 
 use std::sync::Arc;
 
@@ -8,7 +8,8 @@ use idempotency::{Answer, Change, Condition, Decision, OwnerToken, Record, Statu
 
 use crate::history::happen;
 use crate::promises::{
-    ACKNOWLEDGED, FINAL, KNOWS_ITSELF, LEDGER, NO_ZOMBIE, NONE_LOST, ONCE, ONE_HOLDER, ONE_KEY, ORDER, PAYLOAD,
+    ACKNOWLEDGED, EFFECT, FINAL, IN_TIME, KNOWS_ITSELF, LEDGER, NO_ZOMBIE, NONE_LOST, ONCE, ONE_HOLDER, ONE_KEY, ORDER,
+    OUTGOING, PAYLOAD, RECEIVED,
 };
 use crate::store::{Effect, Request};
 use crate::world::World;
@@ -32,6 +33,9 @@ pub(crate) enum Mutant {
     OrderIgnored,
     AcknowledgesRetries,
     NeverDeletes,
+    DeletesAtReceive,
+    BudgetTooLong,
+    EffectTwice,
 }
 
 /// Longer than a handler takes.
@@ -223,4 +227,29 @@ fn acknowledged_retries_break_promise_5() {
 #[test]
 fn message_that_never_leaves_its_queue_is_found() {
     breaks(NONE_LOST, Mutant::NeverDeletes);
+}
+
+#[test]
+fn messages_sent_before_the_record_is_completed_are_found() {
+    breaks(OUTGOING, Mutant::DropsCompletions);
+}
+
+#[test]
+fn message_deleted_before_it_is_processed_is_found() {
+    breaks(NONE_LOST, Mutant::DeletesAtReceive);
+}
+
+#[test]
+fn confirmation_deleted_before_it_is_processed_is_found() {
+    breaks(RECEIVED, Mutant::DeletesAtReceive);
+}
+
+#[test]
+fn budget_longer_than_the_deadline_is_found() {
+    breaks(IN_TIME, Mutant::BudgetTooLong);
+}
+
+#[test]
+fn second_effect_under_one_lease_is_found() {
+    breaks(EFFECT, Mutant::EffectTwice);
 }

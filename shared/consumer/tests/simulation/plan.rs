@@ -167,35 +167,11 @@ impl Plan {
     pub(crate) fn draw(seed: u64, mutant: Option<Mutant>) -> (Self, Rng) {
         // The generators of consecutive seeds begin alike.
         let mut rng = Rng::with_seed(Rng::with_seed(seed).u64(..));
-        let kind = [
-            Kind::Claiming,
-            Kind::Limited,
-            Kind::Holding,
-            Kind::OneStep,
-            Kind::Natural,
-        ][rng.usize(..5)];
-        let ordered = kind == Kind::Holding || rng.bool();
-        let orders = stage(
-            &mut rng,
-            kind,
-            ordered,
-            ["orders", "orders.fifo"],
-            ["orders-dlq", "orders-dlq.fifo"],
-        );
-        let kind = [Kind::Claiming, Kind::OneStep][rng.usize(..2)];
-        let ordered = rng.bool();
-        let confirmations = stage(
-            &mut rng,
-            kind,
-            ordered,
-            ["confirmations", "confirmations.fifo"],
-            ["confirmations-dlq", "confirmations-dlq.fifo"],
-        );
         let stages = [
-            orders,
+            Stage::of_orders(&mut rng),
             Stage {
                 namespace: NAMESPACES[1],
-                ..confirmations
+                ..Stage::of_confirmations(&mut rng)
             },
         ];
         let (orders, rates) = (messages(&mut rng, stages[0].ordered), Rates::draw(&mut rng));
@@ -213,6 +189,35 @@ impl Plan {
             mutant,
         };
         (plan, rng)
+    }
+}
+
+impl Stage {
+    fn of_orders(rng: &mut Rng) -> Self {
+        let kinds = [
+            Kind::Claiming,
+            Kind::Limited,
+            Kind::Holding,
+            Kind::OneStep,
+            Kind::Natural,
+        ];
+        let kind = kinds[rng.usize(..kinds.len())];
+        let ordered = kind == Kind::Holding || rng.bool();
+        let dead_letters = ["orders-dlq", "orders-dlq.fifo"];
+        stage(rng, kind, ordered, ["orders", "orders.fifo"], dead_letters)
+    }
+
+    fn of_confirmations(rng: &mut Rng) -> Self {
+        let kind = [Kind::Claiming, Kind::OneStep][rng.usize(..2)];
+        let dead_letters = ["confirmations-dlq", "confirmations-dlq.fifo"];
+        let ordered = rng.bool();
+        stage(
+            rng,
+            kind,
+            ordered,
+            ["confirmations", "confirmations.fifo"],
+            dead_letters,
+        )
     }
 }
 

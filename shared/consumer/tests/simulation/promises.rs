@@ -123,64 +123,57 @@ impl State {
         self.facts.succeeded.insert((worker, id));
     }
 
+    /// A handler ends, or is cancelled.
     pub(crate) fn ended(&mut self, run: usize) {
-        self.facts.runs[run].running = false;
+        let run = &mut self.facts.runs[run];
+        run.running = false;
+        let worker = run.worker;
+        self.check_in_time(worker, |ends| ends.handlers);
     }
 
     /// The external effect of a handler.
     pub(crate) fn effect(&mut self, worker: usize, run: usize) {
-        let (id, record) = (
-            self.facts.runs[run].message.clone(),
-            self.facts.runs[run].record.clone(),
-        );
+        let Run { message, record, .. } = &self.facts.runs[run];
+        let (id, at) = (message.clone(), (worker, record.clone()));
         self.note(format_args!("w{worker} {id}: external effect"));
         if matches!(self.kind(worker), Kind::OneStep | Kind::Natural) {
             return;
         }
-        let at = (worker, record.clone());
         let effects = self.facts.effects.entry(at.clone()).or_default();
         *effects += 1;
-        let (effects, grants) = (*effects, self.facts.grants.get(&at).cloned().unwrap_or_default());
-        let Some((_, end)) = grants.last() else {
-            return self.broken(
-                LEDGER,
-                format!("the handler of {id} runs in w{worker} without a claim of {record}"),
-            );
-        };
-        if effects > grants.len() {
+        let (effects, leases) = (*effects, self.facts.grants.get(&at).map_or(0, Vec::len));
+        if leases == 0 {
+            let detail = format!("the handler of {id} runs in w{worker} without a claim of {}", at.1);
+            return self.broken(LEDGER, detail);
+        }
+        if effects > leases {
             self.broken(
                 EFFECT,
-                format!("{effects} effects of {record} in w{worker}, {} leases", grants.len()),
+                format!("{effects} effects of {} in w{worker}, {leases} leases", at.1),
             );
         }
-        let stalled = self.attempts[worker].stalled_until.is_some();
-        let is_over = self.time().plus(CLOCK_MARGIN) > *end;
-        let holds = self.records.get(&record).is_some_and(|record| {
-            record.status == Status::InProgress && grants.iter().any(|(owner, _)| record.owner.as_ref() == Some(owner))
+        self.check_holder(worker, &at.1);
+    }
+
+    /// A worker works on a key: nobody else may, while its lease may not be over by any clock.
+    fn check_holder(&mut self, worker: usize, record: &str) {
+        let grants = &self.facts.grants[&(worker, record.to_owned())];
+        let is_over = grants
+            .last()
+            .is_none_or(|(_, end)| self.time().plus(CLOCK_MARGIN) > *end);
+        let holds = self.records.get(record).is_some_and(|there| {
+            there.status == Status::InProgress && grants.iter().any(|(owner, _)| there.owner.as_ref() == Some(owner))
         });
-        let others = self
-            .facts
-            .runs
-            .iter()
-            .filter(|other| other.running && other.record == record);
-        let rivals =
-            others.filter(|other| other.worker != worker && self.attempts[other.worker].stalled_until.is_none());
-        let rivals = rivals.count();
-        if is_over && !stalled {
-            self.broken(
-                ONE_HOLDER,
-                format!("w{worker} works on {record} when its lease may be over"),
-            );
-        }
-        if !is_over && !holds {
-            self.broken(
-                ONE_HOLDER,
-                format!("w{worker} works on {record} under a lease that the record does not have"),
-            );
-        }
-        if rivals > 0 && !stalled {
-            self.broken(ONE_HOLDER, format!("w{worker} and another worker work on {record}"));
-        }
+        let stalled = |worker: usize| self.attempts[worker].stalled_until.is_some();
+        let runs = self.facts.runs.iter().filter(|run| run.running && run.record == record);
+        let rivals = runs.filter(|run| run.worker != worker && !stalled(run.worker)).count();
+        let detail = match (stalled(worker), is_over, holds) {
+            (false, true, _) => "its lease may be over",
+            (_, false, false) => "the record is not its claim",
+            (false, ..) if rivals > 0 => "another worker does, too",
+            _ => return,
+        };
+        self.broken(ONE_HOLDER, format!("w{worker} works on {record}: {detail}"));
     }
 
     /// A write of an item was committed.
@@ -215,21 +208,8 @@ impl State {
         if !changed {
             return;
         }
-        match before {
-            Some(record) if record.status != Status::InProgress => {
-                self.broken(FINAL, format!("{id}: a {} record is replaced", record.status.word()));
-            }
-            Some(_) if !mine && !matches!(change.condition, Condition::Free(_)) => {
-                self.broken(NO_ZOMBIE, format!("{id}: changed by an owner that does not hold it"));
-            }
-            Some(record) if !mine => {
-                let latest = self.time().plus(CLOCK_MARGIN);
-                if record.lease_end.is_some_and(|end| end >= latest) {
-                    self.broken(ONE_HOLDER, format!("{id}: taken over before its lease is over"));
-                }
-                self.count("event: lease taken over");
-            }
-            _ => {}
+        if let Some(before) = before {
+            self.check_replaced(request, before, mine);
         }
         if let (Some(Status::InProgress), Condition::Free(_)) = (request.status(), change.condition) {
             let record = &self.records[id];
@@ -238,6 +218,22 @@ impl State {
             // A late copy of a claim may be granted after its attempt has released the key.
             if !grants.contains(&grant) {
                 grants.push(grant);
+            }
+        }
+    }
+
+    /// A record was replaced or deleted.
+    fn check_replaced(&mut self, request: &Request, before: &Record, mine: bool) {
+        let id = request.key.record_id();
+        if before.status != Status::InProgress {
+            self.broken(FINAL, format!("{id}: a {} record is replaced", before.status.word()));
+        } else if !mine && !matches!(request.change().condition, Condition::Free(_)) {
+            self.broken(NO_ZOMBIE, format!("{id}: changed by an owner that does not hold it"));
+        } else if !mine {
+            self.count("event: lease taken over");
+            let latest = self.time().plus(CLOCK_MARGIN);
+            if before.lease_end.is_some_and(|end| end >= latest) {
+                self.broken(ONE_HOLDER, format!("{id}: taken over before its lease is over"));
             }
         }
     }

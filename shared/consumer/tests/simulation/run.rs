@@ -83,9 +83,9 @@ impl Report {
 
     /// What occurred too rarely: a simulation without it shows nothing about it.
     pub(crate) fn missing(&self) -> Vec<String> {
-        let least = self.histories / 100;
+        let least = (self.histories / 100).max(1);
         let times = |what: &str| self.counts.get(what).copied().unwrap_or_default();
-        let rare = expected().filter(|what| times(what) < least.max(1));
+        let rare = expected().filter(|what| times(what) < least);
         rare.map(|what| format!("{what}: {} of at least {least}", times(what)))
             .collect()
     }

@@ -5,9 +5,29 @@ use std::time::Duration;
 use idempotency::Status;
 
 use crate::plan::Kind;
-use crate::promises::{ACKNOWLEDGED, IN_TIME, LEDGER, ONCE, ORDER, OUTGOING, PAYLOAD, RECEIVED};
+use crate::promises::{ACKNOWLEDGED, IN_TIME, LEDGER, NONE_LOST, ONCE, ORDER, OUTGOING, PAYLOAD, RECEIVED};
 use crate::queue::{Gone, Message};
 use crate::world::State;
+
+/// The parts of a time budget, and how long the timer may be late.
+pub(crate) struct Ends {
+    pub(crate) handlers: Duration,
+    pub(crate) verdicts: Duration,
+}
+
+/// What the host reserves of a budget.
+pub(crate) fn reserved(budget: Duration) -> Duration {
+    budget / 10
+}
+
+impl Ends {
+    fn of(budget: Duration) -> Self {
+        let verdicts = budget - reserved(budget) + Duration::from_millis(5);
+        // A fifth, two seconds at most, is for the ledger and the queues.
+        let handlers = verdicts - (budget / 5).min(Duration::from_secs(2));
+        Self { handlers, verdicts }
+    }
+}
 
 impl State {
     /// Whether the queue has accepted each confirmation of a message.
@@ -52,61 +72,65 @@ impl State {
     /// A verdict acknowledges a message: as done, or as rejected.
     pub(crate) fn check_acknowledged(&mut self, worker: usize, id: &str, done: bool) {
         let message = self.message(worker, id).clone();
-        let record = self.records.get(&message.record).cloned();
         let natural = self.kind(worker) == Kind::Natural;
         let answered = self.facts.answered.contains(&(worker, message.record.clone()));
         if !natural && !answered {
-            self.broken(
-                LEDGER,
-                format!("{id} is acknowledged, and the ledger did not answer w{worker}"),
-            );
+            let detail = format!("{id} is acknowledged, and the ledger did not answer w{worker}");
+            self.broken(LEDGER, detail);
         }
-        if !done {
-            if !self.facts.dead_letters.contains(id) {
-                self.broken(
-                    ACKNOWLEDGED,
-                    format!("{id} is acknowledged as rejected without a dead letter"),
-                );
-            }
-            let refused = (worker, message.record.clone());
-            let refused = self.facts.refused_payloads.contains(&refused);
-            if !natural && !refused && record.is_none_or(|record| record.status != Status::Rejected) {
-                self.broken(
-                    ACKNOWLEDGED,
-                    format!("{id} is acknowledged as rejected, and nothing rejects it"),
-                );
-            }
-            return;
+        let missing = match (done, natural) {
+            (true, true) => self.missing_of_natural(worker, &message),
+            (true, false) => self.missing_of_done(&message),
+            (false, _) => self.missing_of_rejected(worker, &message, natural),
+        };
+        if let Some(missing) = missing {
+            self.broken(ACKNOWLEDGED, format!("{id} is acknowledged, and {missing}"));
         }
-        if !self.all_sent(&message) {
-            self.broken(
-                ACKNOWLEDGED,
-                format!("{id} is acknowledged before its messages are sent"),
-            );
+        if done && !natural {
+            self.check_payload(&message);
+            self.check_committed(&message);
         }
-        if natural {
-            if !self.facts.succeeded.contains(&(worker, id.to_owned())) {
-                self.broken(
-                    ACKNOWLEDGED,
-                    format!("{id} is acknowledged, and its handler did not succeed"),
-                );
-            }
-            return;
+    }
+
+    fn missing_of_natural(&self, worker: usize, message: &Message) -> Option<&'static str> {
+        match self.facts.succeeded.contains(&(worker, message.id.clone())) {
+            true => (!self.all_sent(message)).then_some("not all its messages are sent"),
+            false => Some("its handler did not succeed"),
         }
-        let status = record.as_ref().map(|record| record.status);
-        if status != Some(Status::Completed) {
-            return self.broken(
-                ACKNOWLEDGED,
-                format!("{id} is acknowledged, and its record is {status:?}"),
-            );
+    }
+
+    fn missing_of_done(&self, message: &Message) -> Option<&'static str> {
+        match self.status(message) {
+            Some(Status::Completed) => (!self.all_sent(message)).then_some("not all its messages are sent"),
+            Some(Status::InProgress) => Some("its record is in progress"),
+            Some(Status::Rejected) => Some("its record is rejected"),
+            None => Some("it has no record"),
         }
+    }
+
+    fn missing_of_rejected(&self, worker: usize, message: &Message, natural: bool) -> Option<&'static str> {
+        let other_payload = (worker, message.record.clone());
+        let other_payload = self.facts.refused_payloads.contains(&other_payload);
+        if !natural && !other_payload && self.status(message) != Some(Status::Rejected) {
+            return Some("nothing rejects it");
+        }
+        let is_there = self.facts.dead_letters.contains(&message.id);
+        (!is_there).then_some("its dead letter is not confirmed")
+    }
+
+    fn status(&self, message: &Message) -> Option<Status> {
+        self.records.get(&message.record).map(|record| record.status)
+    }
+
+    fn check_payload(&mut self, message: &Message) {
+        let record = self.records.get(&message.record);
         if record.is_some_and(|record| record.fingerprint != message.fingerprint) {
-            self.broken(
-                PAYLOAD,
-                format!("{id} is acknowledged, and its key was used for another payload"),
+            let detail = format!(
+                "{} is acknowledged, and its key was used for another payload",
+                message.id
             );
+            self.broken(PAYLOAD, detail);
         }
-        self.check_committed(&message);
     }
 
     fn check_committed(&mut self, message: &Message) {
@@ -119,9 +143,11 @@ impl State {
         }
     }
 
-    /// A worker returned its verdicts this long after its start.
-    pub(crate) fn check_in_time(&mut self, worker: usize, took: Duration, most: Duration) {
-        if took > most && self.attempts[worker].stalled_until.is_none() {
+    /// What a worker does ends before this part of its budget does, unless it was stopped.
+    pub(crate) fn check_in_time(&mut self, worker: usize, part: impl Fn(Ends) -> Duration) {
+        let at = &self.attempts[worker];
+        let (took, most) = (at.started.elapsed(), part(Ends::of(self.plan.stages[at.stage].budget)));
+        if took > most && at.stalled_until.is_none() {
             self.broken(IN_TIME, format!("w{worker} took {took:?} of {most:?}"));
         }
     }
@@ -151,6 +177,13 @@ impl State {
             if !rejected && commits != 1 && !self.facts.existing.contains(&message.record) {
                 self.broken(RECEIVED, format!("{} is completed {commits} times", message.record));
             }
+        }
+        let stages = [orders, confirmations];
+        let messages = stages.iter().flat_map(|stage| &self.queues[stage.queue].messages);
+        let lost = messages.filter(|message| message.gone == Some(Gone::Deleted) && !message.acknowledged);
+        let lost: Vec<_> = lost.map(|message| message.id.clone()).collect();
+        if !lost.is_empty() {
+            self.broken(NONE_LOST, format!("{lost:?} are deleted, and no verdict allows it"));
         }
     }
 }

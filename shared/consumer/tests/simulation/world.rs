@@ -46,11 +46,12 @@ pub(crate) struct State {
 }
 
 /// One invocation of a function with a batch.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Worker {
     pub(crate) stage: usize,
     /// How far its clock is ahead.
     pub(crate) ahead: Duration,
+    pub(crate) started: Instant,
     /// Until when it is stopped; it was never stopped if there is none.
     pub(crate) stalled_until: Option<Instant>,
 }
@@ -122,9 +123,6 @@ impl State {
         self.steps += 1;
         let seconds = self.now().as_secs_f64();
         let _ = writeln!(self.trace, "{seconds:>9.3} {text}");
-        if std::env::var_os("DBG").is_some() {
-            eprintln!("{seconds:>9.3} {text}");
-        }
     }
 
     pub(crate) fn count(&mut self, what: &'static str) {

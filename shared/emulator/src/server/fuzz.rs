@@ -1,5 +1,7 @@
 //! The property of requests, for any input. A test checks it on hostile inputs, and so does the fuzz target in `tests/fuzz`.
 
+#![allow(clippy::expect_used, reason = "a property that does not hold is what a panic is for")]
+
 use std::sync::OnceLock;
 
 use axum::http::HeaderValue;
@@ -48,7 +50,7 @@ async fn answers(services: &Services, target: &[u8], body: &[u8]) {
     let answer = axum::body::to_bytes(answer, usize::MAX)
         .await
         .expect("no fault is injected");
-    assert!(matches!(head.status.as_u16(), 200 | 400), "{}", head.status);
+    assert!(matches!(head.status.as_u16(), 200 | 400 | 404), "{}", head.status);
     let Ok(answer) = serde_json::from_slice::<Value>(&answer) else {
         assert!(answer.starts_with(b"<?xml"), "{}", answer.escape_ascii());
         return;

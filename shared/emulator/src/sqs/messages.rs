@@ -164,3 +164,99 @@ impl Messages {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::sqs::attributes::Attributes;
+    use crate::sqs::message::Message;
+
+    const RETENTION: Duration = Duration::from_secs(60);
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        /// Into a group, with a delay in seconds.
+        Insert(u8, u64),
+        Remove(u64),
+        /// Hides a visible message for so many seconds.
+        Receive(u64, u64),
+        Wait(u64),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            (0..3_u8, 0..3_u64).prop_map(|(group, delay)| Step::Insert(group, delay)),
+            (0..30_u64).prop_map(Step::Remove),
+            (0..30_u64, 0..5_u64).prop_map(|(slot, hidden)| Step::Receive(slot, hidden)),
+            (1..25_u64).prop_map(Step::Wait),
+        ]
+    }
+
+    fn stored(group: u8, now: Instant, delay: u64) -> Stored {
+        let message = Message {
+            id: String::new(),
+            body: String::new(),
+            attributes: Attributes::default(),
+            trace_header: None,
+            group: Some(group.to_string()),
+            deduplication_id: None,
+            sequence_number: None,
+            sent_at: now,
+        };
+        Stored::new(Arc::new(message), now, Duration::from_secs(delay))
+    }
+
+    /// What the rules say, from a look at every message.
+    fn receivable_by_group(messages: &Messages, now: Instant) -> Vec<u64> {
+        let group = |stored: &Stored| stored.message.group.clone();
+        let in_flight = messages
+            .values()
+            .filter(|stored| stored.state(now) == MessageState::InFlight);
+        let mut held: HashSet<_> = in_flight.map(group).collect();
+        let (mut first_of, mut slots) = (HashMap::new(), Vec::new());
+        for (slot, stored) in &messages.by_slot {
+            if stored.state(now) != MessageState::Visible {
+                held.insert(group(stored));
+            } else if !held.contains(&group(stored)) {
+                slots.push((*first_of.entry(group(stored)).or_insert(*slot), *slot));
+            }
+        }
+        slots.sort_unstable();
+        slots.into_iter().map(|(_, slot)| slot).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn indexes_agree_with_a_look_at_every_message(steps in prop::collection::vec(step(), 1..60)) {
+            let (mut messages, mut now) = (Messages::default(), Instant::now());
+            for (slot, step) in (0..).zip(steps) {
+                match step {
+                    Step::Insert(group, delay) => messages.insert(slot, stored(group, now, delay)),
+                    Step::Remove(slot) => drop(messages.remove(slot)),
+                    Step::Receive(slot, hidden) => {
+                        messages.update(slot, |stored| stored.receive(now, Duration::from_secs(hidden)));
+                    }
+                    Step::Wait(seconds) => now += Duration::from_secs(seconds),
+                }
+                messages.advance(now, RETENTION);
+                prop_assert!(messages.values().all(|stored| now < stored.enqueued_at + RETENTION));
+                let visible = messages.by_slot.iter().filter(|(_, stored)| stored.state(now) == MessageState::Visible);
+                let visible: Vec<_> = visible.map(|(slot, _)| *slot).collect();
+                prop_assert_eq!(messages.receivable().collect::<Vec<_>>(), visible);
+                let by_group = receivable_by_group(&messages, now);
+                prop_assert_eq!(messages.receivable_by_group().collect::<Vec<_>>(), by_group);
+                let instants = messages.values().flat_map(|stored| [stored.visible_at, stored.enqueued_at + RETENTION]);
+                prop_assert_eq!(messages.next_change(RETENTION), instants.filter(|at| *at > now).min());
+                for state in [MessageState::Visible, MessageState::InFlight, MessageState::Delayed] {
+                    let counted = messages.values().filter(|stored| stored.state(now) == state).count();
+                    prop_assert_eq!(messages.count(state, now), counted);
+                }
+            }
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! Properties of items, for any input. Tests check them on hostile inputs, and so do the fuzz targets in `tests/fuzz`.
 
+#![allow(clippy::expect_used, reason = "a property that does not hold is what a panic is for")]
+
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use hostile::quotes;
@@ -10,7 +12,6 @@ use crate::{Attempt, Change, Condition, Key, NoWrites, Record, Timestamp, decide
 
 /// An item is a record that is written as it was read, or an error that names the record and an attribute, and quotes
 /// nothing. Whatever the record states, every change has an answer.
-#[expect(clippy::expect_used, reason = "their messages say why it can't happen")]
 pub fn reads_what_it_writes(input: &[u8]) {
     let Some(item) = item_of(input) else {
         return;

@@ -174,18 +174,18 @@ async fn a_table_that_never_answers_leaves_the_result_unknown() {
     assert!(matches!(error, StoreError::NoAnswer(_)), "{error:?}");
 }
 
+/// Opening a connection is not repeated by the ledger, but throttling by the SDK.
 #[tokio::test]
-async fn faults_without_end_are_named_at_the_deadline() {
-    let throttled = "the ledger is throttled";
-    let conflict = "transaction conflict at record";
-    let faults: [(fn() -> FaultKind, _); 2] = [(|| FaultKind::Throttle, throttled), (|| FaultKind::Conflict, conflict)];
-    for (fault, expected) in faults {
-        let store = store_with("PutItem", u32::MAX, fault).await;
-        let attempt = attempt(&fresh_key(), NOW);
-        let error = store.ledger().claim(&attempt, shortly()).await.unwrap_err();
-        assert!(chain(&error).contains(expected), "{error:?}");
-        assert!(puts(&store) > 3, "it was sent again");
-    }
+async fn faults_of_a_busy_table_are_named() {
+    let named = async |times, fault: fn() -> FaultKind| {
+        let store = store_with("DeleteItem", times, fault).await;
+        let key = attempt(&fresh_key(), NOW).key().clone();
+        chain(&store.ledger().store().connect(&key).await.unwrap_err())
+    };
+    let throttled = named(3, || FaultKind::Throttle).await;
+    assert!(throttled.contains("the ledger is throttled"), "{throttled}");
+    let conflict = named(1, || FaultKind::Conflict).await;
+    assert!(conflict.contains("transaction conflict at record"), "{conflict}");
 }
 
 #[tokio::test]

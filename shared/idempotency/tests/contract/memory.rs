@@ -155,12 +155,17 @@ async fn a_request_in_flight_at_its_deadline_is_dropped() {
 
 #[tokio::test(start_paused = true)]
 async fn faults_without_end_are_repeated_until_the_deadline() {
-    for fault in [Fault::Unreachable(IN_PROGRESS), Fault::RecordConflict] {
+    let unreachable = "the ledger did not answer: injected";
+    let conflict = "transaction conflict at record";
+    for (fault, named) in [
+        (Fault::Unreachable(IN_PROGRESS), unreachable),
+        (Fault::RecordConflict, conflict),
+    ] {
         let (memory, until) = (Memory::new(), soon());
         let store = memory.ledger().store();
         (0..1000).for_each(|_| store.inject(fault.clone()));
         let claimed = memory.ledger().claim(&attempt(&fresh_key(), NOW), until).await;
-        assert!(claimed.is_err() && Instant::now() <= until);
+        assert!(chain(&claimed.unwrap_err()).contains(named) && Instant::now() <= until);
         assert!(until - Instant::now() < Duration::from_millis(10));
         assert!((60..300).contains(&store.requests()), "{}", store.requests());
     }

@@ -50,6 +50,14 @@ fn cargo_target() -> PathBuf {
     metadata["target_directory"].as_str().unwrap().into()
 }
 
+/// The variables that move cargo's target directory.
+fn without_target_directory(command: &mut Command) -> &mut Command {
+    let variables = ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR"];
+    variables
+        .into_iter()
+        .fold(command, |command, variable| command.env_remove(variable))
+}
+
 /// Neither builds anything: both are found where cargo would put them.
 #[test]
 fn prebuilt_binaries_are_in_cargos_target_directory() {
@@ -62,8 +70,7 @@ fn prebuilt_binaries_are_in_cargos_target_directory() {
     );
     let up = |variable: Option<&Path>| {
         let mut up = local();
-        up.env_remove("CARGO_TARGET_DIR")
-            .args(["up", "--port", "0", "--template", &path, "--binaries"]);
+        without_target_directory(&mut up).args(["up", "--port", "0", "--template", &path, "--binaries"]);
         if let Some(directory) = variable {
             up.env("CARGO_TARGET_DIR", directory);
         }
@@ -85,7 +92,7 @@ fn prebuilt_binaries_are_in_cargos_target_directory() {
     }
     file(directory, "configured/lambda/target-directory/bootstrap", "#!/bin/sh\n");
     let mut command = local();
-    command.env_remove("CARGO_TARGET_DIR");
+    without_target_directory(&mut command);
     let mut up = Up::start_by(command, &path, &["--binaries"]);
     assert!(up.introduction().contains("queue orders"), "it runs");
 }

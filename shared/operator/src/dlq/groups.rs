@@ -1,4 +1,4 @@
-//! Dead letters grouped by function and reason.
+//! Dead letters grouped by source queue, function and reason.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -14,6 +14,8 @@ const BODY_CHARACTERS: usize = 80;
 
 /// Dead letters whose reasons differ at most in identifiers.
 pub(super) struct Group {
+    /// The ARN of the queue that they came from, if they name it.
+    pub(super) source: Option<String>,
     pub(super) function: Option<String>,
     /// The reason, its identifiers masked.
     pub(super) masked: String,
@@ -39,6 +41,7 @@ impl Group {
     fn of(dead_letter: &DeadLetter, masked: String, body: bool) -> Self {
         let body = body.then(|| dead_letter.body.chars().take(BODY_CHARACTERS).collect());
         Self {
+            source: dead_letter.source().map(str::to_owned),
             function: dead_letter.function().map(str::to_owned),
             masked,
             count: 0,
@@ -67,8 +70,8 @@ impl Group {
 #[derive(Default)]
 pub(super) struct Groups {
     groups: Vec<Group>,
-    /// Position in `groups` by function and masked reason.
-    positions: HashMap<(Option<String>, String), usize>,
+    /// Position in `groups` by source, function and masked reason.
+    positions: HashMap<(Option<String>, Option<String>, String), usize>,
     /// Position of the group of each message.
     seen: HashMap<Fingerprint, usize>,
     /// Messages that are copies of another one.
@@ -82,7 +85,8 @@ impl Groups {
             Entry::Occupied(copied) => (*copied.get(), true),
             Entry::Vacant(new) => {
                 let masked = masked(dead_letter.reason());
-                let id = (dead_letter.function().map(str::to_owned), masked.clone());
+                let [source, function] = [dead_letter.source(), dead_letter.function()].map(|it| it.map(str::to_owned));
+                let id = (source, function, masked.clone());
                 let position = *self.positions.entry(id).or_insert_with(|| {
                     self.groups.push(Group::of(dead_letter, masked, body));
                     self.groups.len() - 1
@@ -105,7 +109,14 @@ impl Groups {
     /// The largest group first.
     pub(super) fn sorted(&self) -> Vec<&Group> {
         let mut sorted: Vec<_> = self.groups.iter().collect();
-        sorted.sort_by_key(|group| (std::cmp::Reverse(group.count), &group.function, &group.masked));
+        sorted.sort_by_key(|group| {
+            (
+                std::cmp::Reverse(group.count),
+                &group.source,
+                &group.function,
+                &group.masked,
+            )
+        });
         sorted
     }
 }

@@ -121,11 +121,11 @@ fn table(groups: &Groups, width: Option<u16>, now: Timestamp) -> String {
 /// Below each other: beside each other they fit no terminal.
 fn reason_and_example(group: &Group) -> String {
     let Example { id, key, body, .. } = &group.example;
-    let mut lines = vec![
-        printable(group.reason()),
-        format!("message {id}"),
-        format!("key {}", printable(key)),
-    ];
+    let mut lines = vec![printable(group.reason())];
+    // The name alone, as `--source` accepts it.
+    let source = group.source.as_deref().map(|arn| arn.rsplit(':').next().unwrap_or(arn));
+    lines.extend(source.map(|source| format!("from {}", printable(source))));
+    lines.extend([format!("message {id}"), format!("key {}", printable(key))]);
     lines.extend(body.as_deref().map(|body| format!("body {}", printable(body))));
     lines.join("\n")
 }
@@ -150,6 +150,7 @@ fn as_json(queue: &Queue, state: &State, seen: usize, groups: &Groups, now: Time
     let group = |group: &Group| {
         let Example { id, key, reason, body } = &group.example;
         let mut json = json!({
+            "source": group.source,
             "function": group.function,
             "reason": group.masked,
             "count": group.count,

@@ -164,9 +164,10 @@ impl<'a> Run<'a> {
         let (id, key) = (&dead_letter.id, printable(dead_letter.key()));
         let line = match result {
             Ok(done) => {
+                // The one that was confirmed needs no mention.
                 let to = match self.route.targets.single() {
-                    Some(_) => String::new(),
-                    None => format!(" to {}", done.to),
+                    Some(queue) if queue.name() == done.to => String::new(),
+                    _ => format!(" to {}", done.to),
                 };
                 let record = match done.record {
                     RecordState::Deleted => format!(", {deleted} its REJECTED record"),

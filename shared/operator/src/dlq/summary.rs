@@ -157,10 +157,10 @@ impl Summary {
 
     /// The queues, with counts if there are several.
     fn queues(&self, route: &Route<'_>) -> String {
-        match route.targets.single() {
-            Some(queue) => queue.name().to_owned(),
-            None if self.redriven.is_empty() => route.targets.names(),
-            None => {
+        match self.redriven.first_key_value() {
+            None => route.targets.names(),
+            Some((name, _)) if self.redriven.len() == 1 => name.clone(),
+            Some(_) => {
                 let counts = self.redriven.iter().map(|(name, count)| format!("{name} ({count})"));
                 counts.collect::<Vec<_>>().join(" and ")
             }

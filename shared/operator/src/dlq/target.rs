@@ -124,7 +124,7 @@ impl<'a> Targets<'a> {
         }
     }
 
-    /// The only queue that messages can go to, if there is one.
+    /// The queue that was chosen, or the only source: messages that name no other queue go to it.
     pub(super) fn single(&self) -> Option<&Queue> {
         match (&self.to, &self.only, self.sources.as_slice()) {
             (Some(queue), _, _) | (None, Some(queue), _) | (None, None, [queue]) => Some(queue),
@@ -148,7 +148,7 @@ async fn find(from: &Queue, source: &str) -> Result<Queue, String> {
     let choose = "pass --to with --force to send it to another queue";
     let queue = from.find_arn(source).await;
     let queue = queue.map_err(|why| format!("it came from {named}: {why}; {choose}"))?;
-    // Asked for an ARN of another region, SQS answers with the queue of that name in this one.
+    // For an ARN of another region, SQS returns the queue of that name in this one.
     if !queue.is(source) {
         return Err(format!(
             "it came from {named}, which is in another account or region: {choose}"

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{DEAD, Harness, dead};
+use crate::harness::{DEAD, Harness, arn, dead};
 use crate::proxy::{Injection, run_with};
 
 async fn listed(harness: &Harness, queue: &str) -> Value {
@@ -41,6 +41,17 @@ async fn list_groups_by_function_and_reason_and_releases_messages() {
         groups.contains(&(Value::Null, json!("moved by the redrive policy"), json!(1))),
         "{groups:?}"
     );
+    let sources = |function: Value| {
+        let of_function = json["groups"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|group| group["function"] == function);
+        of_function.map(|group| group["source"].clone()).collect::<Vec<_>>()
+    };
+    // What SQS moved names its queue; what earlier versions of the functions sent does not.
+    assert_eq!(sources(Value::Null), [json!(arn(&harness.stack, "orders"))]);
+    assert_eq!(sources(json!("send-notification")), [Value::Null]);
     let example = json!({"messageId": first, "key": "k-1", "reason": "wrong sum"});
     assert_eq!(json["groups"][0]["example"], example);
     assert_eq!(json["copies"], 0);
@@ -52,6 +63,7 @@ async fn list_groups_by_function_and_reason_and_releases_messages() {
         "{text}"
     );
     assert!(text.contains(&moved) && text.contains("unknown"), "{text}");
+    assert_eq!(text.matches("from orders").count(), 1, "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -128,7 +128,12 @@ async fn message_of_a_queue_without_redrive_policy_returns() {
     let harness = Harness::start().await;
     harness.send(DEAD, &dead_letter(&harness.stack, OTHER, "k-1")).await;
     harness.dead("k-2", "wrong sum").await;
-    harness.succeed(&REDRIVE).await;
+    let output = harness.succeed(&REDRIVE).await;
+    assert!(output.contains("(key k-1) to notifications"), "{output}");
+    assert!(
+        output.contains("2 redriven to notifications (1) and orders (1), "),
+        "{output}"
+    );
     assert_eq!((harness.ids(ORDERS).len(), harness.ids(OTHER).len()), (1, 1));
 }
 

@@ -1,12 +1,8 @@
 //! Load: many messages through `local up` with several function processes, and a receive from a queue of a million.
 
-#[path = "load/bench.rs"]
 mod bench;
-#[path = "load/messages.rs"]
 mod messages;
-#[path = "load/stack.rs"]
 mod stack;
-#[path = "load/verify.rs"]
 mod verify;
 
 use std::path::PathBuf;
