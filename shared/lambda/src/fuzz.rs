@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, reason = "a property that does not hold is what a panic is for")]
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,7 +11,10 @@ use consumer::dead_letter::Unpacked;
 use consumer::{Delivery, Failure, Handler, MemoryQueues, Mode, RawBody, Services};
 use hostile::quotes;
 use idempotency::{Completion, MemoryStore, NoWrites, Timestamp};
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use sqs::VisibilityChange;
 
 use crate::event::{Event, Records};
@@ -83,17 +87,52 @@ impl Present {
         let event: Value = serde_json::from_slice(input).ok()?;
         let list = event["Records"].as_array()?;
         assert_eq!(list.len(), records);
-        let id = |record: &&Value| record["messageId"].as_str().is_some_and(|id| !id.is_empty());
-        let with_id = list.iter().filter(id).map(|record| {
+        let texts: Texts<'_> = serde_json::from_slice(input).ok()?;
+        let ids = list.iter().zip(texts.records).map(|(record, text)| {
+            let fields = serde_json::from_str(text.get()).map_or(0, |MessageIdFields(fields)| fields);
+            let id = record["messageId"]
+                .as_str()
+                .filter(|id| !id.is_empty() && fields == 1)?;
             let has_key = record["messageAttributes"]
                 .as_object()
                 .is_some_and(|names| !names.is_empty());
-            (record["messageId"].as_str().unwrap_or_default().to_owned(), has_key)
+            Some((id.to_owned(), has_key))
         });
+        let ids: Vec<_> = ids.collect();
         Some(Self {
-            ids: with_id.collect(),
-            without_id: list.iter().filter(|record| !id(record)).count(),
+            without_id: ids.iter().filter(|id| id.is_none()).count(),
+            ids: ids.into_iter().flatten().collect(),
         })
+    }
+}
+
+#[derive(Deserialize)]
+struct Texts<'a> {
+    #[serde(rename = "Records", borrow)]
+    records: Vec<&'a RawValue>,
+}
+
+/// How many fields of a record are named `messageId`: with two of them it has no usable one.
+struct MessageIdFields(usize);
+
+impl<'de> Deserialize<'de> for MessageIdFields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Self(0))
+    }
+}
+
+impl<'de> Visitor<'de> for MessageIdFields {
+    type Value = Self;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut fields: A) -> Result<Self, A::Error> {
+        while let Some((name, IgnoredAny)) = fields.next_entry::<String, _>()? {
+            self.0 += usize::from(name == "messageId");
+        }
+        Ok(self)
     }
 }
 
@@ -138,13 +177,11 @@ impl Outcome {
             unidentified: 0,
             fails,
         };
-        for letter in services.queues().sent(DLQ) {
-            match Unpacked::of(letter.attributes)
-                .original
-                .and_then(|original| original.message_id)
-            {
-                Some(id) => drop(outcome.dead_lettered.insert(id)),
-                None => outcome.unidentified += 1,
+        for dead_letter in services.queues().sent(DLQ) {
+            let original = Unpacked::of(dead_letter.attributes).original;
+            match original.and_then(|original| original.message_id) {
+                Some(id) if !id.starts_with("unidentified-") => drop(outcome.dead_lettered.insert(id)),
+                _ => outcome.unidentified += 1,
             }
         }
         outcome

@@ -51,15 +51,17 @@ impl DeadLetter {
         };
         let (original, failure) = (json("Consumer.Original"), json("Consumer.Failure"));
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let message_id = original["messageId"].as_str().unwrap_or(&message.message_id).to_owned();
         Self {
-            key: text(&original["key"]),
+            // Without a key of its own, the message ID is it.
+            key: text(original.get("key").unwrap_or(&original["messageId"])),
             reason: text(&failure["reason"]),
             function: text(&failure["function"]),
             receive_count: failure["receiveCount"]
                 .as_u64()
                 .map(|count| count.to_string())
                 .unwrap_or_default(),
-            original_message_id: original["messageId"].as_str().unwrap_or(&message.message_id).to_owned(),
+            original_message_id: message_id,
         }
     }
 }

@@ -168,8 +168,16 @@ fn without_lease(state: &State<'_>) -> Vec<String> {
     keys(state.workload).filter_map(|key| check(record(&key)?)).collect()
 }
 
-/// How often an effect was repeated in a scenario, by the cause; `None`: nothing explains it.
-pub(crate) type Repeated = BTreeMap<(&'static str, Option<Cause>), usize>;
+/// How often an effect was repeated in a scenario, by what explains it.
+pub(crate) type Repeated = BTreeMap<(&'static str, Explanation), usize>;
+
+/// What explains a repeated effect.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Explanation {
+    Crash(Cause),
+    /// Nothing does: the record, and why its deliveries failed.
+    Nothing(String),
+}
 
 /// What explains each repeated effect, after all processes have ended.
 pub(crate) fn repeated(state: &State<'_>, causes: &Causes, stopped: &[String]) -> Repeated {
@@ -188,10 +196,14 @@ pub(crate) fn repeated(state: &State<'_>, causes: &Causes, stopped: &[String]) -
     for key in keys(state.workload).filter_map(|key| record(&key)) {
         let effects = accepted.get(&key.token()).into_iter().flatten().skip(1);
         let failed = messages.get(key.record_id()).into_iter().flatten();
-        let mut failed = failed.flat_map(|message| causes.of(message, stopped));
-        for scenario in effects {
-            let cause = failed.next().filter(|cause| cause.is_possible(scenario));
-            *repeated.entry((scenario.name, cause)).or_default() += 1;
+        let failed: Vec<_> = failed.flat_map(|message| causes.of(message, stopped)).collect();
+        for (position, scenario) in effects.enumerate() {
+            // Other deliveries failed before their effect, by a refusal for example.
+            let mut possible = failed.iter().filter(|cause| cause.is_possible(scenario));
+            let cause = possible.nth(position);
+            let nothing = || Explanation::Nothing(format!("{}: {failed:?}", key.record_id()));
+            let explanation = cause.cloned().map_or_else(nothing, Explanation::Crash);
+            *repeated.entry((scenario.name, explanation)).or_default() += 1;
         }
     }
     repeated

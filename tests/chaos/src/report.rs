@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 
-use crate::check::Repeated;
+use crate::check::{Explanation, Repeated};
 
 /// A table in the project's style.
 pub(crate) fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
@@ -28,9 +28,12 @@ pub(crate) fn faults(happened: &BTreeMap<String, u64>) -> String {
 }
 
 pub(crate) fn repeated(repeated: &Repeated) -> String {
-    let rows = repeated.iter().map(|((scenario, cause), count)| {
-        let cause = cause.as_ref().map_or("UNEXPLAINED".to_owned(), ToString::to_string);
-        [(*scenario).to_owned(), cause, count.to_string()]
+    let rows = repeated.iter().map(|((scenario, explanation), count)| {
+        let explanation = match explanation {
+            Explanation::Crash(cause) => cause.to_string(),
+            Explanation::Nothing(why) => format!("NOTHING: {why}"),
+        };
+        [(*scenario).to_owned(), explanation, count.to_string()]
     });
     table(["effect repeated in", "explained by", "times"], rows)
 }

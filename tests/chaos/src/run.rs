@@ -16,7 +16,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::Failed;
 use crate::causes::Causes;
-use crate::check::{self, Found, State};
+use crate::check::{self, Explanation, Found, State};
 use crate::faults::Faults;
 use crate::history::History;
 use crate::processes::Processes;
@@ -90,7 +90,9 @@ fn span(scenarios: &[&'static Scenario], left: Duration) -> Duration {
     let settling: u32 = scenarios.iter().map(|scenario| scenario.settles).sum();
     let shares: u32 = scenarios.iter().map(|scenario| scenario.share).sum();
     let sending = left.saturating_sub(Duration::from_secs(settling.into()));
-    (sending * scenarios[0].share / shares).max(Duration::from_millis(500))
+    let share = scenarios[0].share;
+    // Enough for some crashes even if the scenarios before it took long.
+    (sending * share / shares).max(Duration::from_millis(250) + Duration::from_millis(250) * share)
 }
 
 impl Run {
@@ -184,7 +186,7 @@ impl Run {
         {
             if begun.elapsed() > PATIENCE {
                 let left = QUEUES.map(|queue| self.stack.sqs().peek(queue).len());
-                return Err(format!("stuck after {PATIENCE:?}: {left:?} messages are left in {QUEUES:?}").into());
+                return Err(format!("promise 5: after {PATIENCE:?}, {left:?} messages are left in {QUEUES:?}, neither done nor dead letters").into());
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -207,11 +209,10 @@ impl Run {
         let stopped = self.processes.ever_stopped();
         let causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
         let repeated = check::repeated(&self.state(), &causes, &stopped);
-        let unexplained: usize = repeated
+        let nothing = repeated
             .iter()
-            .filter(|((_, cause), _)| cause.is_none())
-            .map(|(_, n)| n)
-            .sum();
+            .filter(|((_, explanation), _)| matches!(explanation, Explanation::Nothing(_)));
+        let unexplained: usize = nothing.map(|(_, count)| count).sum();
         say!("\n{}\n", report::faults(&self.faults.happened()));
         say!("{}\n", report::repeated(&repeated));
         let rows = [

@@ -79,7 +79,7 @@ async fn until_poll(mut processing: Processing, polls: usize) -> Option<Report> 
         polled += 1;
         match processing.as_mut().poll(context) {
             Poll::Ready(report) => Poll::Ready(Some(report)),
-            Poll::Pending if polled == polls && polls % 2 == 0 => Poll::Ready(None),
+            Poll::Pending if polled == polls && polls.is_multiple_of(2) => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
         }
     });

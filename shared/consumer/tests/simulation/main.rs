@@ -7,7 +7,13 @@
 //! SIMULATION_SEED=4711 cargo test -p consumer --test simulation replay -- --nocapture
 //! ```
 //!
-//! `.ci/simulation` runs many more histories than `cargo test`. `mutants` shows that the simulation notices what it should.
+//! Nothing else has an influence. The code under test gets the time of day from its host, and waits on the runtime's clock, which
+//! is paused. Its random delays come from the generator of the thread, which is seeded. Owner tokens are random, but it only
+//! compares them; a trace numbers them.
+//!
+//! Each history has some kinds of faults, until it is calm: then each message must come to its end. The promises are checked
+//! after each step and at the end. `.ci/simulation` runs many more histories than `cargo test`. `mutants` shows that the
+//! simulation notices what it should.
 
 #![allow(
     clippy::unwrap_used,
@@ -36,7 +42,7 @@ use crate::history::{History, happen};
 use crate::mutants::Mutant;
 
 /// How many histories `cargo test` runs.
-const HISTORIES: u64 = 2000;
+const HISTORIES: u64 = 1000;
 
 /// A number that is set in the environment.
 fn number(name: &str) -> Option<u64> {
@@ -60,8 +66,12 @@ fn histories_keep_all_promises() {
     let report = run::run(number("SIMULATION_FIRST_SEED").unwrap_or(0), histories);
     println!("{report}");
     report.failed.iter().for_each(check);
+    // Fewer, on request, need not have all kinds of faults.
     let missing = report.missing();
-    assert!(missing.is_empty(), "too rare to show anything: {missing:#?}");
+    assert!(
+        histories < HISTORIES || missing.is_empty(),
+        "too rare to show anything: {missing:#?}"
+    );
 }
 
 #[test]

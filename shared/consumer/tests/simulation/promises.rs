@@ -30,7 +30,8 @@ pub(crate) const OUTGOING: &str =
     "outgoing: an accepted order's confirmations are sent after it is recorded, at least once";
 pub(crate) const ONE_KEY: &str = "outgoing: each confirmation is always sent under one key";
 pub(crate) const RECEIVED: &str = "outgoing: each confirmation is completed once in a receiver with a ledger";
-pub(crate) const IN_TIME: &str = "budget: the verdicts are returned before the deadline";
+pub(crate) const IN_TIME: &str =
+    "budget: handlers are cancelled in time, and the verdicts are returned before the deadline";
 pub(crate) const NONE_LOST: &str = "none lost: each message ends acknowledged or in the dead-letter queue";
 
 /// A promise that a history broke.

@@ -380,25 +380,6 @@ fn an_odd_name_in_the_event_affects_no_record() {
 }
 
 #[test]
-fn a_field_that_is_there_twice_is_stated() {
-    let attribute = r#"{"messageAttributes": {"a": {"stringValue": "secret", "stringValue": "secret"}}"#;
-    for twice in [r#"{"body": "secret""#, attribute] {
-        let rest = record("m-2", json!({"messageAttributes": "(none)"})).to_string();
-        let odd = odd_text(&rest.replacen('{', &format!("{twice}, "), 1));
-        assert_eq!((odd.id.as_deref(), &*odd.why), (Some("m-2"), "a field is there twice"));
-    }
-}
-
-#[test]
-fn a_name_with_half_of_a_surrogate_pair_is_stated() {
-    let named = |field: &str| record("m-2", json!({})).to_string().replacen(field, "\\ud83d", 1);
-    let reason = |text: String| odd_text(&text).why;
-    let half = "has a field whose name has half of a surrogate pair";
-    assert_eq!(reason(named("awsRegion")), format!("the record {half}"));
-    assert_eq!(reason(named("SentTimestamp")), format!("attributes {half}"));
-}
-
-#[test]
 fn an_odd_record_states_group_and_queue_if_they_can_be_read() {
     let arn = "arn:aws:sqs:eu-west-1:123456789012:orders.fifo";
     let fields = |group: Value| json!({"body": 1, "eventSourceARN": arn, "attributes": {"MessageGroupId": group}});

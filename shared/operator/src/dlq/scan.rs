@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, MessageSystemAttributeName};
+use aws_sdk_sqs::types::{BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, MessageSystemAttributeName};
 
 use super::dead_letter::DeadLetter;
 use crate::queue::{Queue, State};
@@ -118,8 +118,33 @@ async fn release(queue: &Queue, receipts: &[String]) -> Result<(), (usize, Strin
     let request = queue.client.change_message_visibility_batch().queue_url(&queue.url);
     let changed = request.set_entries(Some(entries)).send().await;
     let changed = changed.map_err(|error| (receipts.len(), queue.describe(&error)))?;
-    match changed.failed.first() {
+    let failed: Vec<_> = changed.failed.iter().filter(|entry| stays_in_flight(entry)).collect();
+    match failed.first() {
         None => Ok(()),
-        Some(failed) => Err((changed.failed.len(), failed.message.clone().unwrap_or_default())),
+        Some(first) => Err((failed.len(), first.message.clone().unwrap_or_default())),
+    }
+}
+
+/// Whether a message was not made visible. One that is not in flight is visible: the reply to an earlier copy of the request
+/// was lost.
+fn stays_in_flight(failed: &BatchResultErrorEntry) -> bool {
+    !failed.code().ends_with("MessageNotInflight")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn message_that_is_not_in_flight_is_visible() {
+        for (code, stays) in [
+            ("AWS.SimpleQueueService.MessageNotInflight", false),
+            ("MessageNotInflight", false),
+            ("ReceiptHandleIsInvalid", true),
+            ("InternalError", true),
+        ] {
+            let entry = BatchResultErrorEntry::builder().id("0").code(code).sender_fault(true);
+            assert_eq!(stays_in_flight(&entry.build().unwrap()), stays, "{code}");
+        }
     }
 }
