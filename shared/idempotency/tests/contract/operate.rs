@@ -106,6 +106,15 @@ async fn only_a_completed_record_is_corrected_and_only_as_seen() {
     assert_eq!(store.record(&key).await.unwrap(), Some(expected));
 }
 
+fn conflict_once(dynamodb: &DynamoDb, operation: &str) {
+    dynamodb.emulation().inject(Fault {
+        operation: operation.to_owned(),
+        containing: None,
+        times: 1,
+        kind: FaultKind::Conflict,
+    });
+}
+
 #[tokio::test]
 async fn a_deletion_that_meets_a_transaction_is_a_conflict() {
     let (dynamodb, key) = (DynamoDb::local().await, fresh_key());
@@ -114,13 +123,25 @@ async fn a_deletion_that_meets_a_transaction_is_a_conflict() {
         Answer::Applied
     );
     let rejected = dynamodb.store().record(&key).await.unwrap().unwrap();
-    dynamodb.emulation().inject(Fault {
-        operation: "DeleteItem".to_owned(),
-        containing: None,
-        times: 1,
-        kind: FaultKind::Conflict,
-    });
+    conflict_once(&dynamodb, "DeleteItem");
     let error = dynamodb.store().delete_record(&key, &rejected).await.unwrap_err();
     assert!(matches!(error, StoreError::Conflict { .. }), "{error:?}");
     assert_eq!(dynamodb.store().record(&key).await.unwrap(), Some(rejected));
+}
+
+#[tokio::test]
+async fn a_correction_that_meets_a_transaction_is_a_conflict() {
+    let (dynamodb, key) = (DynamoDb::local().await, fresh_key());
+    let message = || OutgoingMessage::new("orders", "b").with_key("k");
+    let completion = Completion::new().send(message());
+    assert_eq!(
+        complete(dynamodb.ledger(), attempt(&key, NOW), completion).await,
+        Answer::Applied
+    );
+    let seen = dynamodb.store().item(&key).await.unwrap().unwrap();
+    conflict_once(&dynamodb, "UpdateItem");
+    let corrected = dynamodb.store().correct_outgoing(&key, &seen, &[message()]).await;
+    let error = corrected.unwrap_err();
+    assert!(matches!(error, StoreError::Conflict { .. }), "{error:?}");
+    assert_eq!(dynamodb.store().item(&key).await.unwrap(), Some(seen));
 }
