@@ -264,9 +264,9 @@ impl State {
     /// Does with a message what its verdict states.
     fn act(&mut self, worker: usize, stage: &Stage, received: Received, verdict: Verdict, budget: &Budget) {
         let (id, now) = (self.id(stage, received), self.now());
-        if !self.queues[stage.queue].is_valid(received) {
-            self.count("event: old receipt");
-            return self.note(format_args!("{}: w{worker} has an old receipt of {id}", stage.queue));
+        if let Some(why) = self.refusal(stage, received, verdict) {
+            self.count(why);
+            return self.note(format_args!("{}: w{worker} and {id}: {why}", stage.queue));
         }
         let until = match verdict {
             Verdict::Done | Verdict::Rejected if self.plan.mutant == Some(Mutant::NeverDeletes) => return,
@@ -286,5 +286,18 @@ impl State {
             }
         };
         self.queues.get_mut(stage.queue).unwrap().hide(received, until);
+    }
+
+    /// Why the queue refuses what a verdict requests. A standard queue may delete a message by an old receipt.
+    fn refusal(&mut self, stage: &Stage, received: Received, verdict: Verdict) -> Option<&'static str> {
+        let (now, queue) = (self.now(), &self.queues[stage.queue]);
+        let deletes = verdict.is_acknowledged();
+        let (is_latest, is_in_flight) = (queue.is_latest(received), queue.is_in_flight(received, now));
+        let is_gone = queue.messages[received.message].gone.is_some();
+        if !is_latest && (is_gone || stage.ordered || !deletes || self.rng.bool()) {
+            return Some("event: old receipt");
+        }
+        let refused = !is_in_flight && (stage.ordered || !deletes);
+        refused.then_some("event: expired receipt")
     }
 }

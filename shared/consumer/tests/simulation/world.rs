@@ -62,7 +62,6 @@ impl World {
         for stage in &plan.stages {
             let queue = Queue::new(stage.ordered, stage.visibility, stage.max_receives);
             queues.insert(stage.queue, queue);
-            queues.insert(stage.dead_letters, Queue::new(stage.ordered, stage.visibility, None));
         }
         let state = State {
             plan,
