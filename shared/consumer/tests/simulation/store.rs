@@ -121,7 +121,9 @@ impl Store for SimulatedStore {
         let id = change.key.record_id().to_owned();
         let served = sent.clone();
         if mutants::is_made_later(mutant, &sent) {
-            let _ = deliver(&self.world, &[LATER], Duration::ZERO, move |state| state.serve(&served));
+            drop(deliver(&self.world, &[LATER], Duration::ZERO, move |state| {
+                state.serve(&served)
+            }));
             self.world.state().answered(&sent, &Answer::Applied);
             return Ok(Answer::Applied);
         }
