@@ -307,6 +307,10 @@ impl State {
         if !is_latest && (is_gone || function.ordered || !deletes || self.rng.bool()) {
             return Some("event: old receipt");
         }
+        if !is_latest {
+            self.count("event: deletion by an old receipt");
+            return None;
+        }
         let refused = !is_in_flight && (function.ordered || !deletes);
         refused.then_some("event: expired receipt")
     }
