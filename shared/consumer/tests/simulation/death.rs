@@ -12,26 +12,26 @@ use crate::host::Processing;
 use crate::world::{State, World};
 
 /// What becomes of a worker while it processes a batch.
-enum Fate {
-    Lives,
+enum Interruption {
+    None,
     /// It dies when its future was polled this often.
-    DiesAtPoll(usize),
-    DiesAfter(Duration),
+    DeathAtPoll(usize),
+    DeathAfter(Duration),
     /// It is stopped after some time, for this long.
-    Stops(Duration, Duration),
+    Stop(Duration, Duration),
 }
 
 impl State {
-    fn fate_of_worker(&mut self, budget: Duration) -> Fate {
+    fn interruption(&mut self, budget: Duration) -> Interruption {
         if self.draws(Fault::CrashAtPoll) {
-            return Fate::DiesAtPoll(self.rng.usize(..24));
+            return Interruption::DeathAtPoll(self.rng.usize(..24));
         }
         if self.draws(Fault::CrashAtTime) {
-            return Fate::DiesAfter(self.up_to(budget / 2));
+            return Interruption::DeathAfter(self.up_to(budget / 2));
         }
         match self.draws(Fault::Stall) {
-            true => Fate::Stops(self.up_to(budget / 2), self.up_to(budget * 4)),
-            false => Fate::Lives,
+            true => Interruption::Stop(self.up_to(budget / 2), self.up_to(budget * 4)),
+            false => Interruption::None,
         }
     }
 }
@@ -43,12 +43,12 @@ pub(crate) async fn unless_it_dies(
     budget: Duration,
     mut processing: Processing,
 ) -> Option<Report> {
-    let fate = world.state().fate_of_worker(budget);
-    let (report, fault) = match fate {
-        Fate::Lives => return Some(processing.await),
-        Fate::DiesAtPoll(polls) => (until_poll(processing, polls).await, Fault::CrashAtPoll),
-        Fate::DiesAfter(time) => (timeout(time, processing).await.ok(), Fault::CrashAtTime),
-        Fate::Stops(after, length) => {
+    let interruption = world.state().interruption(budget);
+    let (report, fault) = match interruption {
+        Interruption::None => return Some(processing.await),
+        Interruption::DeathAtPoll(polls) => (until_poll(processing, polls).await, Fault::CrashAtPoll),
+        Interruption::DeathAfter(time) => (timeout(time, processing).await.ok(), Fault::CrashAtTime),
+        Interruption::Stop(after, length) => {
             if let Ok(report) = timeout(after, &mut processing).await {
                 return Some(report);
             }
@@ -56,7 +56,7 @@ pub(crate) async fn unless_it_dies(
                 let mut state = world.state();
                 state.happened(Fault::Stall);
                 state.note(format_args!("w{worker} is stopped for {length:?}"));
-                state.attempts[worker].stalled_until = Some(Instant::now() + length);
+                state.workers[worker].stalled_until = Some(Instant::now() + length);
             }
             world.pause(worker, Duration::ZERO).await;
             return Some(processing.await);

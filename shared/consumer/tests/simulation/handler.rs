@@ -126,7 +126,7 @@ impl<K: KindOf> Simulated<K> {
             if refused == Some(Refusal::AlreadyDone) {
                 state.facts.existing.insert(record.clone());
             }
-            (state.plan.stages[1].queue, record)
+            (state.plan.functions[1].queue, record)
         };
         let mut completion = Completion::new();
         if action == Action::TooLarge {

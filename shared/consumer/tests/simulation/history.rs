@@ -40,8 +40,8 @@ pub(crate) fn happen(seed: u64, mutant: Option<Mutant>) -> History {
         let world = World::new(plan, rng);
         world.state().describe();
         spawn_local(produce(Arc::clone(&world)));
-        for stage in 0..2 {
-            spawn_local(dispatch(Arc::clone(&world), stage));
+        for function in 0..2 {
+            spawn_local(dispatch(Arc::clone(&world), function));
         }
         ends(&world).await;
         let mut state = world.state();
@@ -64,7 +64,7 @@ async fn produce(world: Arc<World>) {
     for order in orders {
         sleep_until(started + order.at).await;
         let mut state = world.state();
-        let stage = state.plan.stages[0].clone();
+        let function = state.plan.functions[0].clone();
         let body = order.content.map(|content| serde_json::to_string(&content).unwrap());
         let message = QueueMessage {
             body: body.unwrap_or_else(|| "{\"order\":".to_owned()),
@@ -73,7 +73,7 @@ async fn produce(world: Arc<World>) {
             deduplication_id: Some(order.deduplication_id),
             trace_header: None,
         };
-        state.enqueue(&stage, &message);
+        state.enqueue(&function, &message);
         drop(state);
         world.changed.notify_waiters();
     }
@@ -109,9 +109,9 @@ async fn ends(world: &World) {
 impl State {
     fn describe(&mut self) {
         let plan = self.plan.clone();
-        for stage in &plan.stages {
-            self.note(format_args!("{stage:?}"));
-            self.count(match (stage.ordered, stage.kind) {
+        for function in &plan.functions {
+            self.note(format_args!("{function:?}"));
+            self.count(match (function.ordered, function.kind) {
                 (false, _) => "queue: standard",
                 (true, _) => "queue: ordered",
             });
@@ -120,20 +120,25 @@ impl State {
             "seed {}, no fault after {:?}, {:?}",
             plan.seed, plan.calm_at, plan.rates
         ));
-        let kind = plan.stages[0].kind;
+        let kind = plan.functions[0].kind;
         self.count(crate::plan::MODES[kind as usize]);
     }
 
     fn has_ended(&self) -> bool {
-        self.pending == 0 && self.plan.stages.iter().all(|stage| self.queues[stage.queue].is_empty())
+        self.pending == 0
+            && self
+                .plan
+                .functions
+                .iter()
+                .all(|function| self.queues[function.queue].is_empty())
     }
 
     fn left(&self) -> String {
         let messages = self
             .plan
-            .stages
+            .functions
             .iter()
-            .flat_map(|stage| &self.queues[stage.queue].messages);
+            .flat_map(|function| &self.queues[function.queue].messages);
         let left: Vec<_> = messages
             .filter(|it| it.gone.is_none())
             .map(|it| it.id.as_str())

@@ -6,36 +6,37 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use consumer::{
-    Budget, CLOCK_MARGIN, Incoming, MessageId, Report, RetryDelays, Services, Verdict, process_batch, process_one,
-};
+use consumer::{Budget, Incoming, MessageId, Report, RetryDelays, Services, Verdict, process_batch, process_one};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::death::unless_it_dies;
 use crate::faults::Fault;
 use crate::handler::{Claiming, Confirming, Holding, KindOf, Limited, Natural, OneStep, Simulated};
 use crate::mutants::Mutant;
-use crate::plan::{Kind, Stage};
+use crate::plan::{Function, Kind};
+use crate::promises::SKEW;
 use crate::queue::{Copies, Received};
 use crate::queues::SimulatedQueues;
 use crate::settled::reserved;
 use crate::store::SimulatedStore;
 use crate::world::{BEGINNING, State, Worker, World};
 
-/// Receives the messages of a stage, as often as there are some and a worker is free.
-pub(crate) async fn dispatch(world: Arc<World>, stage: usize) {
-    let workers = Arc::new(tokio::sync::Semaphore::new(world.state().plan.stages[stage].workers));
+/// Receives the messages of a function, as often as there are some and a worker is free.
+pub(crate) async fn dispatch(world: Arc<World>, function: usize) {
+    let workers = Arc::new(tokio::sync::Semaphore::new(
+        world.state().plan.functions[function].workers,
+    ));
     loop {
         let free = Arc::clone(&workers).acquire_owned().await.unwrap();
         let pause = world.state().up_to(Duration::from_millis(300));
         sleep(pause).await;
-        let received = world.state().receive(stage);
+        let received = world.state().receive(function);
         if received.is_empty() {
             drop(free);
-            wait(&world, stage).await;
+            wait(&world, function).await;
             continue;
         }
-        let worker = world.state().begin(stage);
+        let worker = world.state().begin(function);
         let world = Arc::clone(&world);
         tokio::task::spawn_local(async move {
             invoke(&world, worker, received).await;
@@ -47,11 +48,11 @@ pub(crate) async fn dispatch(world: Arc<World>, stage: usize) {
 }
 
 /// Waits until a message may be visible.
-async fn wait(world: &World, stage: usize) {
+async fn wait(world: &World, function: usize) {
     let changed = world.changed.notified();
     let next = {
         let state = world.state();
-        let next = state.queues[state.plan.stages[stage].queue].next_visible();
+        let next = state.queues[state.plan.functions[function].queue].next_visible();
         next.map(|at| (state.started + at).max(Instant::now() + Duration::from_millis(1)))
     };
     match next {
@@ -61,13 +62,17 @@ async fn wait(world: &World, stage: usize) {
 }
 
 impl State {
-    fn receive(&mut self, stage: usize) -> Vec<Received> {
+    fn receive(&mut self, function: usize) -> Vec<Received> {
         let copies = Copies {
             invisible: self.draws(Fault::Duplicate),
             twice: self.draws(Fault::DuplicateInBatch),
         };
-        let (now, most, stage) = (self.now(), self.rng.usize(1..=10), self.plan.stages[stage].clone());
-        let queue = self.queues.get_mut(stage.queue).unwrap();
+        let (now, most, function) = (
+            self.now(),
+            self.rng.usize(1..=10),
+            self.plan.functions[function].clone(),
+        );
+        let queue = self.queues.get_mut(function.queue).unwrap();
         let (received, moved) = queue.receive(&mut self.rng, now, most, copies);
         let mut ids = BTreeSet::new();
         for one in &received {
@@ -80,51 +85,51 @@ impl State {
         if self.plan.mutant == Some(Mutant::DeletesAtReceive) {
             received
                 .iter()
-                .for_each(|one| self.queues.get_mut(stage.queue).unwrap().delete(*one));
+                .for_each(|one| self.queues.get_mut(function.queue).unwrap().delete(*one));
         }
         for at in moved {
-            let id = self.queues[stage.queue].messages[at].id.clone();
-            self.note(format_args!("{}: {id} was received too often: moved", stage.queue));
+            let id = self.queues[function.queue].messages[at].id.clone();
+            self.note(format_args!("{}: {id} was received too often: moved", function.queue));
             self.count("event: moved by the redrive policy");
         }
         received
     }
 
     /// A worker begins.
-    fn begin(&mut self, stage: usize) -> usize {
+    fn begin(&mut self, function: usize) -> usize {
         let (apart, name) = match self.plan.beyond {
-            true => (CLOCK_MARGIN * 30, "fault: clock skew beyond the margin"),
-            false => (CLOCK_MARGIN, "fault: clock skew"),
+            true => (SKEW * 30, "fault: clock skew beyond the margin"),
+            false => (SKEW, "fault: clock skew"),
         };
         let ahead = [Duration::ZERO, apart, self.up_to(apart)][self.rng.usize(..3)];
         if ahead > Duration::ZERO {
             self.count(name);
         }
         self.pending += 1;
-        self.attempts.push(Worker {
-            stage,
+        self.workers.push(Worker {
+            function,
             ahead,
             started: Instant::now(),
             stalled_until: None,
         });
-        self.attempts.len() - 1
+        self.workers.len() - 1
     }
 
-    fn incoming(&self, stage: &Stage, received: Received) -> Incoming {
-        let message = &self.queues[stage.queue].messages[received.message];
+    fn incoming(&self, function: &Function, received: Received) -> Incoming {
+        let message = &self.queues[function.queue].messages[received.message];
         Incoming {
             attributes: message.attributes.clone(),
             group: message.group.clone(),
             deduplication_id: message.deduplication_id.clone(),
-            queue: Some(stage.queue.to_owned()),
+            queue: Some(function.queue.to_owned()),
             receive_count: received.receives,
             sent_at: Some(BEGINNING.plus(message.sent_at)),
             ..Incoming::new(MessageId::new(&message.id).unwrap(), &message.body)
         }
     }
 
-    fn id(&self, stage: &Stage, received: Received) -> String {
-        self.queues[stage.queue].messages[received.message].id.clone()
+    fn id(&self, function: &Function, received: Received) -> String {
+        self.queues[function.queue].messages[received.message].id.clone()
     }
 }
 
@@ -132,30 +137,33 @@ pub(crate) type Processing = Pin<Box<dyn Future<Output = Report>>>;
 
 /// One batch in one worker.
 async fn invoke(world: &Arc<World>, worker: usize, received: Vec<Received>) {
-    let (stage, budget, processing) = {
+    let (function, budget, processing) = {
         let mut state = world.state();
-        let stage = state.plan.stages[state.attempts[worker].stage].clone();
-        let now = state.time().plus(state.attempts[worker].ahead);
-        let ids: Vec<_> = received.iter().map(|it| (state.id(&stage, *it), it.receives)).collect();
-        let ahead = state.attempts[worker].ahead;
+        let function = state.plan.functions[state.workers[worker].function].clone();
+        let now = state.time().plus(state.workers[worker].ahead);
+        let ids: Vec<_> = received
+            .iter()
+            .map(|it| (state.id(&function, *it), it.receives))
+            .collect();
+        let ahead = state.workers[worker].ahead;
         state.note(format_args!("w{worker} receives {ids:?}, its clock {ahead:?} ahead"));
-        let messages: Vec<_> = received.iter().map(|it| state.incoming(&stage, *it)).collect();
+        let messages: Vec<_> = received.iter().map(|it| state.incoming(&function, *it)).collect();
         let total = match state.plan.mutant {
-            Some(Mutant::BudgetTooLong) => stage.budget * 2,
-            _ => stage.budget,
+            Some(Mutant::BudgetTooLong) => function.budget * 2,
+            _ => function.budget,
         };
         let budget = Budget::new(now, now.plus(total)).with_reserved(reserved(total));
-        let processing = processing(world, &mut state, worker, &stage, messages, budget);
-        (stage, budget, processing)
+        let processing = processing(world, &mut state, worker, &function, messages, budget);
+        (function, budget, processing)
     };
-    let Some(report) = unless_it_dies(world, worker, stage.budget, processing).await else {
+    let Some(report) = unless_it_dies(world, worker, function.budget, processing).await else {
         return world.state().note(format_args!("w{worker} dies"));
     };
     let lost = {
         let mut state = world.state();
         state.check_in_time(worker, |ends| ends.verdicts);
         state.count_report(&report);
-        state.check_verdicts(worker, &stage, &received, &report.verdicts);
+        state.check_verdicts(worker, &function, &received, &report.verdicts);
         state.occurs(Fault::VerdictsLost)
     };
     if lost {
@@ -164,7 +172,7 @@ async fn invoke(world: &Arc<World>, worker: usize, received: Vec<Received>) {
     for (received, verdict) in received.into_iter().zip(report.verdicts) {
         let pause = world.state().up_to(Duration::from_millis(20));
         world.pause(worker, pause).await;
-        world.state().act(worker, &stage, received, verdict, &budget);
+        world.state().act(worker, &function, received, verdict, &budget);
     }
 }
 
@@ -173,12 +181,13 @@ fn processing(
     world: &Arc<World>,
     state: &mut State,
     worker: usize,
-    stage: &Stage,
+    function: &Function,
     messages: Vec<Incoming>,
     budget: Budget,
 ) -> Processing {
-    let orders = state.attempts[worker].stage == 0;
-    let ordered = stage.ordered && state.plan.mutant != Some(Mutant::OrderIgnored);
+    let orders = state.workers[worker].function == 0;
+    let ordered = function.ordered && state.plan.mutant != Some(Mutant::OrderIgnored);
+    let holds_no_group = state.plan.mutant == Some(Mutant::HoldsNoGroup);
     let store = SimulatedStore {
         world: Arc::clone(world),
         worker,
@@ -192,12 +201,13 @@ fn processing(
         longest: Duration::from_secs(60),
     };
     let services = Services::new(store, queues)
-        .with_dead_letter_queue(stage.dead_letters)
+        .with_dead_letter_queue(function.dead_letters)
         .with_retry_delays(delays);
     let batch = (Arc::clone(world), worker, services, messages, ordered, budget);
-    match (orders, stage.kind) {
+    match (orders, function.kind) {
         (true, Kind::Claiming) => run::<Claiming>(batch),
         (true, Kind::Limited) => run::<Limited>(batch),
+        (true, Kind::Holding) if holds_no_group => run::<Claiming>(batch),
         (true, Kind::Holding) => run::<Holding>(batch),
         (true, Kind::OneStep) => run::<OneStep>(batch),
         (true, Kind::Natural) => run::<Natural>(batch),
@@ -250,33 +260,33 @@ impl State {
         }
     }
 
-    fn check_verdicts(&mut self, worker: usize, stage: &Stage, received: &[Received], verdicts: &[Verdict]) {
+    fn check_verdicts(&mut self, worker: usize, function: &Function, received: &[Received], verdicts: &[Verdict]) {
         for (received, verdict) in received.iter().zip(verdicts) {
-            let id = self.id(stage, *received);
+            let id = self.id(function, *received);
             self.note(format_args!("w{worker} {id}: {verdict:?}"));
             if self.plan.mutant == Some(Mutant::AcknowledgesRetries) || verdict.is_acknowledged() {
                 self.check_acknowledged(worker, &id, *verdict != Verdict::Rejected);
-                self.queues.get_mut(stage.queue).unwrap().messages[received.message].acknowledged = true;
+                self.queues.get_mut(function.queue).unwrap().messages[received.message].acknowledged = true;
             }
         }
     }
 
     /// Does with a message what its verdict states.
-    fn act(&mut self, worker: usize, stage: &Stage, received: Received, verdict: Verdict, budget: &Budget) {
-        let (id, now) = (self.id(stage, received), self.now());
-        if !self.queues[stage.queue].is_valid(received) {
-            self.count("event: old receipt");
-            return self.note(format_args!("{}: w{worker} has an old receipt of {id}", stage.queue));
+    fn act(&mut self, worker: usize, function: &Function, received: Received, verdict: Verdict, budget: &Budget) {
+        let (id, now) = (self.id(function, received), self.now());
+        if let Some(why) = self.refusal(function, received, verdict) {
+            self.count(why);
+            return self.note(format_args!("{}: w{worker}, {id}: {why}", function.queue));
         }
         let until = match verdict {
             Verdict::Done | Verdict::Rejected if self.plan.mutant == Some(Mutant::NeverDeletes) => return,
             Verdict::Done | Verdict::Rejected if self.occurs(Fault::DeleteLost) => return,
-            Verdict::Done | Verdict::Rejected if !stage.ordered && self.occurs(Fault::Undeleted) => {
+            Verdict::Done | Verdict::Rejected if !function.ordered && self.occurs(Fault::Undeleted) => {
                 now + self.up_to(Duration::from_secs(60))
             }
             Verdict::Done | Verdict::Rejected => {
-                self.note(format_args!("{}: {id} is deleted", stage.queue));
-                return self.queues.get_mut(stage.queue).unwrap().delete(received);
+                self.note(format_args!("{}: {id} is deleted", function.queue));
+                return self.queues.get_mut(function.queue).unwrap().delete(received);
             }
             Verdict::Retry { at: None } => return,
             Verdict::Retry { .. } if self.occurs(Fault::DelayLost) => return,
@@ -285,6 +295,23 @@ impl State {
                 now + Duration::from_secs(budget.now().until(at).as_millis().div_ceil(1000) as u64)
             }
         };
-        self.queues.get_mut(stage.queue).unwrap().hide(received, until);
+        self.queues.get_mut(function.queue).unwrap().hide(received, until);
+    }
+
+    /// Why the queue refuses what a verdict requests. A standard queue may delete a message by an old receipt.
+    fn refusal(&mut self, function: &Function, received: Received, verdict: Verdict) -> Option<&'static str> {
+        let (now, queue) = (self.now(), &self.queues[function.queue]);
+        let deletes = verdict.is_acknowledged();
+        let (is_latest, is_in_flight) = (queue.is_latest(received), queue.is_in_flight(received, now));
+        let is_gone = queue.messages[received.message].gone.is_some();
+        if !is_latest && (is_gone || function.ordered || !deletes || self.rng.bool()) {
+            return Some("event: old receipt");
+        }
+        if !is_latest {
+            self.count("event: deletion by an old receipt");
+            return None;
+        }
+        let refused = !is_in_flight && (function.ordered || !deletes);
+        refused.then_some("event: expired receipt")
     }
 }

@@ -108,3 +108,8 @@ fn history_is_the_same_each_time() {
         assert_eq!(one.len(), other.len(), "seed {seed}");
     }
 }
+
+#[test]
+fn clocks_within_the_promised_second_are_allowed() {
+    assert_eq!(consumer::CLOCK_MARGIN, promises::SKEW);
+}

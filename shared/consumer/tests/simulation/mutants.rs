@@ -1,9 +1,10 @@
 //! Wrong stores, queues, hosts and handlers around the real code: each breaks a promise, and the simulation finds a history that shows it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use consumer::QueueMessage;
-use consumer::dead_letter::IDEMPOTENCY_KEY;
+use consumer::dead_letter::{IDEMPOTENCY_KEY, ORIGINAL};
 use idempotency::{Answer, Change, Condition, Decision, OwnerToken, Record, Status, StoreError, Timestamp};
 
 use crate::history::happen;
@@ -36,13 +37,25 @@ pub(crate) enum Mutant {
     DeletesAtReceive,
     BudgetTooLong,
     EffectTwice,
+    LeaseWithoutMargin,
+    ResendsUnderFreshOwners,
+    EmptiesDeadLetters,
+    HoldsNoGroup,
+    /// Two steps are swapped: its messages are sent, then it is completed.
+    CompletesAfterSending,
+    /// Two steps are swapped: the dead letter is sent, then the message is rejected.
+    RejectsAfterDeadLetter,
 }
 
 /// Longer than a handler takes.
 const EARLY_MILLIS: u64 = 9_000;
+/// All but one millisecond of the second that clocks may be apart.
+const MARGIN_MILLIS: u64 = 999;
+/// When the store makes a change that it has confirmed before: later than the next step.
+pub(crate) const LATER: Duration = Duration::from_secs(10);
 
-fn earlier(at: Timestamp) -> Timestamp {
-    Timestamp::from_millis(at.millis().saturating_sub(EARLY_MILLIS))
+fn earlier(at: Timestamp, millis: u64) -> Timestamp {
+    Timestamp::from_millis(at.millis().saturating_sub(millis))
 }
 
 fn completes(record: Option<&Record>) -> bool {
@@ -61,7 +74,9 @@ pub(crate) fn decide(mutant: Option<Mutant>, record: Option<&Record>, change: &C
     match mutant {
         Some(Mutant::CompletesForAnyOwner) if !claims && completes(change.record) => with(&adopted),
         Some(Mutant::ReleasesForAnyOwner) if change.record.is_none() => with(&adopted),
-        Some(Mutant::TakesOverEarly) => with(&|record| record.lease_end = record.lease_end.map(earlier)),
+        Some(Mutant::TakesOverEarly) => {
+            with(&|record| record.lease_end = record.lease_end.map(|end| earlier(end, EARLY_MILLIS)))
+        }
         Some(Mutant::IgnoresPayload) => with(&|record| record.fingerprint = None),
         Some(Mutant::ReclaimsCompleted) if claims && completes(record) => Decision::Apply,
         Some(Mutant::ForgetsItself) => match idempotency::decide(record, change) {
@@ -86,11 +101,31 @@ pub(crate) fn decide(mutant: Option<Mutant>, record: Option<&Record>, change: &C
 pub(crate) fn stored(mutant: Option<Mutant>, record: Option<&Record>) -> Option<Record> {
     let mut record = record.cloned()?;
     match mutant {
-        Some(Mutant::LeaseEndsEarly) => record.lease_end = record.lease_end.map(earlier),
+        Some(Mutant::LeaseEndsEarly) => record.lease_end = record.lease_end.map(|end| earlier(end, EARLY_MILLIS)),
+        Some(Mutant::LeaseWithoutMargin) => record.lease_end = record.lease_end.map(|end| earlier(end, MARGIN_MILLIS)),
         Some(Mutant::KeepsNoOutgoing) => record.outgoing.clear(),
         _ => {}
     }
     Some(record)
+}
+
+/// A request as it is sent.
+pub(crate) fn requested(mutant: Option<Mutant>, world: &Arc<World>, request: Request) -> Request {
+    let is_fresh =
+        mutant == Some(Mutant::ResendsUnderFreshOwners) && world.state().knows(request.change().condition.owner());
+    match is_fresh {
+        true => request.with_fresh_owner(),
+        false => request,
+    }
+}
+
+/// Whether the store confirms a change, and makes it later.
+pub(crate) fn is_made_later(mutant: Option<Mutant>, request: &Request) -> bool {
+    match mutant {
+        Some(Mutant::CompletesAfterSending) => request.status() == Some(Status::Completed),
+        Some(Mutant::RejectsAfterDeadLetter) => request.status() == Some(Status::Rejected),
+        _ => false,
+    }
 }
 
 /// Whether the store applies the writes of a request that changes nothing.
@@ -123,6 +158,10 @@ pub(crate) fn sent(mutant: Option<Mutant>, world: &Arc<World>, messages: &[Queue
             .iter_mut()
             .filter_map(|it| it.attributes.get_mut(IDEMPOTENCY_KEY));
         keys.for_each(|key| key.string_value = Some(format!("{fresh}")));
+    }
+    if mutant == Some(Mutant::EmptiesDeadLetters) {
+        let dead_letters = messages.iter_mut().filter(|it| it.attributes.contains_key(ORIGINAL));
+        dead_letters.for_each(|dead_letter| dead_letter.body.clear());
     }
     messages
 }
@@ -252,4 +291,34 @@ fn budget_longer_than_the_deadline_is_found() {
 #[test]
 fn second_effect_under_one_lease_is_found() {
     breaks(EFFECT, Mutant::EffectTwice);
+}
+
+#[test]
+fn lease_without_the_margin_breaks_promise_1() {
+    breaks(ONE_HOLDER, Mutant::LeaseWithoutMargin);
+}
+
+#[test]
+fn claim_resent_by_a_fresh_owner_breaks_promise_4() {
+    breaks(KNOWS_ITSELF, Mutant::ResendsUnderFreshOwners);
+}
+
+#[test]
+fn empty_dead_letter_is_found() {
+    breaks(NONE_LOST, Mutant::EmptiesDeadLetters);
+}
+
+#[test]
+fn group_that_goes_on_behind_a_rejected_message_is_found() {
+    breaks(ORDER, Mutant::HoldsNoGroup);
+}
+
+#[test]
+fn messages_sent_before_the_completion_are_found() {
+    breaks(OUTGOING, Mutant::CompletesAfterSending);
+}
+
+#[test]
+fn dead_letter_before_the_rejection_breaks_promise_5() {
+    breaks(ACKNOWLEDGED, Mutant::RejectsAfterDeadLetter);
 }

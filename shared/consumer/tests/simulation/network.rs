@@ -69,7 +69,7 @@ pub(crate) async fn request<T: Send + 'static>(
 }
 
 /// Serves a request after each of these delays. The first answer returns to its sender after the delay `back`.
-fn deliver<T: Send + 'static>(
+pub(crate) fn deliver<T: Send + 'static>(
     world: &Arc<World>,
     deliveries: &[Duration],
     back: Duration,

@@ -30,7 +30,7 @@ pub(crate) enum Action {
     RefusedForGood,
 }
 
-/// The actions after which the message is tried again, and their names in the report.
+/// The actions that a message may have before it succeeds.
 const PASSING: [Action; 6] = [
     Action::Retry,
     Action::RetryAfter,
@@ -134,7 +134,7 @@ pub(crate) const MODES: [&str; 5] = [
 
 /// A queue and what processes its messages.
 #[derive(Debug, Clone)]
-pub(crate) struct Stage {
+pub(crate) struct Function {
     pub(crate) queue: &'static str,
     pub(crate) dead_letters: &'static str,
     pub(crate) namespace: &'static str,
@@ -151,7 +151,7 @@ pub(crate) struct Stage {
 pub(crate) struct Plan {
     pub(crate) seed: u64,
     /// Orders and confirmations.
-    pub(crate) stages: [Stage; 2],
+    pub(crate) functions: [Function; 2],
     pub(crate) orders: Vec<Order>,
     pub(crate) rates: Rates,
     /// No fault begins later.
@@ -167,19 +167,19 @@ impl Plan {
     pub(crate) fn draw(seed: u64, mutant: Option<Mutant>) -> (Self, Rng) {
         // The generators of consecutive seeds begin alike.
         let mut rng = Rng::with_seed(Rng::with_seed(seed).u64(..));
-        let stages = [
-            Stage::of_orders(&mut rng),
-            Stage {
+        let functions = [
+            Function::of_orders(&mut rng),
+            Function {
                 namespace: NAMESPACES[1],
-                ..Stage::of_confirmations(&mut rng)
+                ..Function::of_confirmations(&mut rng)
             },
         ];
-        let (orders, rates) = (messages(&mut rng, stages[0].ordered), Rates::draw(&mut rng));
+        let (orders, rates) = (messages(&mut rng, functions[0].ordered), Rates::draw(&mut rng));
         let beyond = rng.u8(..6) == 0 || mutant == Some(Mutant::ClocksBeyondTheMargin);
         let plan = Self {
             seed,
             orders,
-            stages,
+            functions,
             rates: match beyond {
                 true => rates.with_frequent(Fault::Duplicate),
                 false => rates,
@@ -192,7 +192,7 @@ impl Plan {
     }
 }
 
-impl Stage {
+impl Function {
     fn of_orders(rng: &mut Rng) -> Self {
         let kinds = [
             Kind::Claiming,
@@ -204,14 +204,14 @@ impl Stage {
         let kind = kinds[rng.usize(..kinds.len())];
         let ordered = kind == Kind::Holding || rng.bool();
         let dead_letters = ["orders-dlq", "orders-dlq.fifo"];
-        stage(rng, kind, ordered, ["orders", "orders.fifo"], dead_letters)
+        function(rng, kind, ordered, ["orders", "orders.fifo"], dead_letters)
     }
 
     fn of_confirmations(rng: &mut Rng) -> Self {
         let kind = [Kind::Claiming, Kind::OneStep][rng.usize(..2)];
         let dead_letters = ["confirmations-dlq", "confirmations-dlq.fifo"];
         let ordered = rng.bool();
-        stage(
+        function(
             rng,
             kind,
             ordered,
@@ -221,13 +221,13 @@ impl Stage {
     }
 }
 
-fn stage(
+fn function(
     rng: &mut Rng,
     kind: Kind,
     ordered: bool,
     queues: [&'static str; 2],
     dead_letters: [&'static str; 2],
-) -> Stage {
+) -> Function {
     let budget = Duration::from_secs([3, 10, 30][rng.usize(..3)]);
     // A group of an ordered queue is redelivered while an attempt still runs if its visibility timeout is too short; without a
     // ledger nothing keeps its order then.
@@ -239,7 +239,7 @@ fn stage(
         true => Some(rng.u32(3..8)),
         false => None,
     };
-    Stage {
+    Function {
         queue: queues[usize::from(ordered)],
         dead_letters: dead_letters[usize::from(ordered)],
         namespace: NAMESPACES[0],

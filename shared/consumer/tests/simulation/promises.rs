@@ -2,15 +2,18 @@
 //! the code under test decides whether it is right.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use consumer::CLOCK_MARGIN;
 use idempotency::{Answer, Condition, Existing, OwnerToken, Record, Status, Timestamp};
 
 use crate::mutants::Mutant;
 use crate::plan::{Action, Content, Kind};
 use crate::queue::Message;
-use crate::store::Request;
-use crate::world::State;
+use crate::store::{Request, brief};
+use crate::world::{BEGINNING, State};
+
+/// How far apart clocks may be for promise 1.
+pub(crate) const SKEW: Duration = Duration::from_secs(1);
 
 pub(crate) const ONE_HOLDER: &str = "promise 1: at most one holder of an unexpired lease per key";
 pub(crate) const NO_ZOMBIE: &str = "promise 2: a holder whose claim was taken over can change nothing";
@@ -85,12 +88,12 @@ impl State {
     }
 
     pub(crate) fn kind(&self, worker: usize) -> Kind {
-        self.plan.stages[self.attempts[worker].stage].kind
+        self.plan.functions[self.workers[worker].function].kind
     }
 
     /// A message that a worker received.
     pub(crate) fn message(&self, worker: usize, id: &str) -> &Message {
-        let queue = self.plan.stages[self.attempts[worker].stage].queue;
+        let queue = self.plan.functions[self.workers[worker].function].queue;
         self.queues[queue]
             .messages
             .iter()
@@ -100,7 +103,7 @@ impl State {
 
     /// A handler starts: what it does.
     pub(crate) fn start(&mut self, worker: usize, id: &str) -> (usize, Action) {
-        let queue = self.plan.stages[self.attempts[worker].stage].queue;
+        let queue = self.plan.functions[self.workers[worker].function].queue;
         let messages = &mut self.queues.get_mut(queue).unwrap().messages;
         let message = messages.iter_mut().find(|message| message.id == id).unwrap();
         let action = message.script.get(message.runs).copied().unwrap_or(Action::Succeed);
@@ -109,6 +112,11 @@ impl State {
         self.count(action.name());
         self.note(format_args!("w{worker} {id}: handler starts: {action:?}"));
         self.check_order(worker, id);
+        let claims = !matches!(self.kind(worker), Kind::OneStep | Kind::Natural);
+        if claims && !self.facts.grants.contains_key(&(worker, record.clone())) {
+            let detail = format!("the handler of {id} runs in w{worker} without a claim of {record}");
+            self.broken(LEDGER, detail);
+        }
         self.facts.runs.push(Run {
             worker,
             message: id.to_owned(),
@@ -143,12 +151,8 @@ impl State {
         let effects = self.facts.effects.entry(at.clone()).or_default();
         *effects += 1;
         let (effects, leases) = (*effects, self.facts.grants.get(&at).map_or(0, Vec::len));
-        if leases == 0 {
-            let detail = format!("the handler of {id} runs in w{worker} without a claim of {}", at.1);
-            return self.broken(LEDGER, detail);
-        }
         if effects > leases {
-            self.broken(
+            return self.broken(
                 EFFECT,
                 format!("{effects} effects of {} in w{worker}, {leases} leases", at.1),
             );
@@ -159,13 +163,11 @@ impl State {
     /// A worker works on a key: nobody else may, while its lease may not be over by any clock.
     fn check_holder(&mut self, worker: usize, record: &str) {
         let grants = &self.facts.grants[&(worker, record.to_owned())];
-        let is_over = grants
-            .last()
-            .is_none_or(|(_, end)| self.time().plus(CLOCK_MARGIN) > *end);
+        let is_over = grants.last().is_none_or(|(_, end)| self.time().plus(SKEW) > *end);
         let holds = self.records.get(record).is_some_and(|there| {
             there.status == Status::InProgress && grants.iter().any(|(owner, _)| there.owner.as_ref() == Some(owner))
         });
-        let stalled = |worker: usize| self.attempts[worker].stalled_until.is_some();
+        let stalled = |worker: usize| self.workers[worker].stalled_until.is_some();
         let runs = self.facts.runs.iter().filter(|run| run.running && run.record == record);
         let rivals = runs.filter(|run| run.worker != worker && !stalled(run.worker)).count();
         let detail = match (stalled(worker), is_over, holds) {
@@ -197,7 +199,7 @@ impl State {
         if asks_for_what_is && *answer != Answer::Applied {
             self.broken(
                 KNOWS_ITSELF,
-                format!("{id}: the copy of an applied request is answered {answer:?}"),
+                format!("{id}: the copy of an applied request is answered: {}", brief(answer)),
             );
         }
         if let Answer::NotFree(Existing::OtherPayload { .. }) = answer {
@@ -213,13 +215,28 @@ impl State {
             self.check_replaced(request, before, mine);
         }
         if let (Some(Status::InProgress), Condition::Free(_)) = (request.status(), change.condition) {
-            let record = &self.records[id];
-            let grant = (owner.clone(), record.lease_end.unwrap());
+            let end = self.records[id].lease_end.unwrap();
+            self.check_lease(request.worker, id, end);
+            let grant = (owner.clone(), end);
             let grants = self.facts.grants.entry((request.worker, id.to_owned())).or_default();
             // A late copy of a claim may be granted after its attempt has released the key.
             if !grants.contains(&grant) {
                 grants.push(grant);
             }
+        }
+    }
+
+    /// A lease lasts until its worker's deadline is over by every clock.
+    fn check_lease(&mut self, worker: usize, id: &str, end: Timestamp) {
+        let at = &self.workers[worker];
+        let began = BEGINNING.plus(at.started - self.started).plus(at.ahead);
+        let least = began.plus(self.plan.functions[at.function].budget + SKEW);
+        if end < least {
+            let short = end.until(least);
+            self.broken(
+                ONE_HOLDER,
+                format!("{id}: the lease of w{worker} ends {short:?} too early"),
+            );
         }
     }
 
@@ -232,7 +249,7 @@ impl State {
             self.broken(NO_ZOMBIE, format!("{id}: changed by an owner that does not hold it"));
         } else if !mine {
             self.count("event: lease taken over");
-            let latest = self.time().plus(CLOCK_MARGIN);
+            let latest = self.time().plus(SKEW);
             if before.lease_end.is_some_and(|end| end >= latest) {
                 self.broken(ONE_HOLDER, format!("{id}: taken over before its lease is over"));
             }
@@ -247,6 +264,18 @@ impl State {
             Answer::NotFree(Existing::OtherPayload { .. }) => {
                 self.count("event: answered other payload");
                 self.facts.refused_payloads.insert(at.clone());
+            }
+            // A worker has the messages of one key one after the other, except in different groups.
+            Answer::NotFree(Existing::InProgress { owner: Some(owner), .. })
+                if !self.plan.functions[self.workers[request.worker].function].ordered
+                    && self
+                        .facts
+                        .grants
+                        .get(&at)
+                        .is_some_and(|grants| grants.iter().any(|(mine, _)| mine == owner)) =>
+            {
+                let detail = format!("{}: w{} is answered that its own lease is another's", at.1, at.0);
+                self.broken(KNOWS_ITSELF, detail);
             }
             _ => {}
         }
@@ -273,7 +302,7 @@ impl State {
             .records
             .get(&record)
             .is_some_and(|it| it.status == Status::Completed);
-        if self.plan.stages[0].kind != Kind::Natural && !recorded {
+        if self.plan.functions[0].kind != Kind::Natural && !recorded {
             self.broken(OUTGOING, format!("{body} is sent before {record} is completed"));
         }
     }

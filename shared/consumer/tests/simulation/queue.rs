@@ -154,7 +154,7 @@ impl Queue {
         }
     }
 
-    /// The messages of all groups of which no message is invisible.
+    /// The messages of all groups without an invisible message.
     fn candidates_in_order(&self, now: Duration) -> Vec<usize> {
         let there = || self.messages.iter().enumerate().filter(|(_, it)| it.gone.is_none());
         let held: BTreeSet<_> = there()
@@ -167,10 +167,19 @@ impl Queue {
             .collect()
     }
 
-    /// Whether the receipt is the latest of its message, which is still there: an older one has no effect.
-    pub(crate) fn is_valid(&self, received: Received) -> bool {
+    /// Whether the receipt is the latest of its message, which is still there.
+    pub(crate) fn is_latest(&self, received: Received) -> bool {
         let message = &self.messages[received.message];
         message.gone.is_none() && message.receipt == received.receipt
+    }
+
+    /// Whether the message is in flight. If not, its visibility timeout can't be changed, and an ordered queue refuses its
+    /// deletion
+    /// ([`ChangeMessageVisibility`](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html),
+    /// [`DeleteMessage`](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html)).
+    pub(crate) fn is_in_flight(&self, received: Received, now: Duration) -> bool {
+        let message = &self.messages[received.message];
+        message.gone.is_none() && message.visible_at > now
     }
 
     pub(crate) fn delete(&mut self, received: Received) {

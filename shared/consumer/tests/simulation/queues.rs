@@ -10,7 +10,7 @@ use idempotency::fingerprint;
 use crate::faults::Service;
 use crate::mutants;
 use crate::network::{Reply, request};
-use crate::plan::{Content, KeyOf, Stage, script};
+use crate::plan::{Content, Function, KeyOf, script};
 use crate::queue::Message;
 use crate::world::{State, World};
 
@@ -24,8 +24,9 @@ impl Queues for SimulatedQueues {
     async fn send(&self, queue: &str, messages: &[QueueMessage]) -> Result<(), QueueError> {
         let mutant = self.world.state().plan.mutant;
         let (to, sent) = (queue.to_owned(), mutants::sent(mutant, &self.world, messages));
-        let reply = request(&self.world, self.worker, Service::Queue, move |state| {
-            sent.iter().for_each(|message| state.accept(&to, message));
+        let worker = self.worker;
+        let reply = request(&self.world, worker, Service::Queue, move |state| {
+            sent.iter().for_each(|message| state.accept(worker, &to, message));
         });
         let unsent = match reply.await {
             Reply::Answer(()) => return Ok(()),
@@ -35,7 +36,7 @@ impl Queues for SimulatedQueues {
             Reply::Partial => {
                 let mut state = self.world.state();
                 let (unsent, sent): (Vec<_>, Vec<_>) = (0..messages.len()).partition(|_| state.rng.bool());
-                sent.iter().for_each(|at| state.accept(queue, &messages[*at]));
+                sent.iter().for_each(|at| state.accept(worker, queue, &messages[*at]));
                 if unsent.is_empty() {
                     return Ok(());
                 }
@@ -59,28 +60,34 @@ fn text<'a>(attributes: &'a BTreeMap<String, Attribute>, name: &str) -> Option<&
 }
 
 impl State {
-    /// A queue accepts a message.
-    fn accept(&mut self, queue: &str, message: &QueueMessage) {
-        let dead_letters = self.plan.stages.iter().any(|stage| stage.dead_letters == queue);
-        if dead_letters {
+    /// A queue accepts a message of a worker's.
+    fn accept(&mut self, worker: usize, queue: &str, message: &QueueMessage) {
+        let mut functions = self.plan.functions.iter();
+        if let Some(rejects) = functions.find(|it| it.dead_letters == queue).cloned() {
             let original = text(&message.attributes, ORIGINAL).and_then(|json| Original::from_json(json).ok());
             let id = original.and_then(|original| original.message_id).unwrap_or_default();
             self.note(format_args!("{queue}: dead letter of {id}"));
+            self.check_dead_letter(worker, &rejects, &id, message);
             self.facts.dead_letters.insert(id);
             return;
         }
         let key = text(&message.attributes, IDEMPOTENCY_KEY).unwrap_or_default();
         self.check_sent(&message.body, key);
-        let stage = self.plan.stages.iter().find(|stage| stage.queue == queue).cloned();
-        let Some(stage) = stage else {
+        let function = self
+            .plan
+            .functions
+            .iter()
+            .find(|function| function.queue == queue)
+            .cloned();
+        let Some(function) = function else {
             return self.note(format_args!("{queue}: there is no such queue"));
         };
-        self.enqueue(&stage, message);
+        self.enqueue(&function, message);
     }
 
-    /// Adds a message to the queue of a stage, unless it is a copy that the queue recognises.
-    pub(crate) fn enqueue(&mut self, stage: &Stage, message: &QueueMessage) {
-        let (now, queue) = (self.now(), stage.queue);
+    /// Adds a message to the queue of a function, unless it is a copy that the queue recognises.
+    pub(crate) fn enqueue(&mut self, function: &Function, message: &QueueMessage) {
+        let (now, queue) = (self.now(), function.queue);
         let there = self.queues.get_mut(queue).unwrap();
         if !there.accepts(now, message.deduplication_id.as_deref()) {
             self.count("queue: copy dropped");
@@ -96,7 +103,7 @@ impl State {
             script: script(&mut self.rng),
             ..Message::new(id, message.body.clone(), now)
         };
-        (added.record, added.fingerprint) = identity(stage, &added);
+        (added.record, added.fingerprint) = identity(function, &added);
         self.note(format_args!(
             "{queue}: {} {} key {} group {:?} script {:?}",
             added.id, added.body, added.record, added.group, added.script
@@ -106,7 +113,7 @@ impl State {
 }
 
 /// The ID of the record of a message's key, and the fingerprint of its payload unless the queue made the key.
-fn identity(stage: &Stage, message: &Message) -> (String, Option<String>) {
+fn identity(function: &Function, message: &Message) -> (String, Option<String>) {
     let stated = text(&message.attributes, IDEMPOTENCY_KEY);
     let key = match (&message.content, stated) {
         (_, Some(key)) => Some(key.to_owned()),
@@ -132,7 +139,7 @@ fn identity(stage: &Stage, message: &Message) -> (String, Option<String>) {
     };
     let counts = key.is_some().then(|| fingerprint(&message.content).unwrap());
     (
-        format!("{}#{}", stage.namespace, key.unwrap_or_else(|| message.id.clone())),
+        format!("{}#{}", function.namespace, key.unwrap_or_else(|| message.id.clone())),
         counts,
     )
 }

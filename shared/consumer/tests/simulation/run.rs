@@ -105,7 +105,7 @@ fn expected() -> impl Iterator<Item = &'static str> {
 }
 
 /// What follows from faults.
-const EVENTS: [&str; 17] = [
+const EVENTS: [&str; 19] = [
     "fault: clock skew beyond the margin",
     "fault: clock skew",
     "queue: standard",
@@ -121,6 +121,8 @@ const EVENTS: [&str; 17] = [
     "event: lost lease",
     "event: moved by the redrive policy",
     "event: old receipt",
+    "event: deletion by an old receipt",
+    "event: expired receipt",
     "event: answered lost",
     "event: answered other payload",
 ];

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use consumer::QueueMessage;
 use idempotency::Status;
 
-use crate::plan::Kind;
+use crate::plan::{Function, Kind};
 use crate::promises::{ACKNOWLEDGED, IN_TIME, LEDGER, NONE_LOST, ONCE, ORDER, OUTGOING, PAYLOAD, RECEIVED};
 use crate::queue::{Gone, Message};
 use crate::world::State;
@@ -38,15 +39,15 @@ impl State {
     }
 
     pub(crate) fn check_order(&mut self, worker: usize, id: &str) {
-        let stage = self.plan.stages[self.attempts[worker].stage].clone();
-        if !stage.ordered {
+        let function = self.plan.functions[self.workers[worker].function].clone();
+        if !function.ordered {
             return;
         }
-        let messages = &self.queues[stage.queue].messages;
+        let messages = &self.queues[function.queue].messages;
         let at = messages.iter().position(|message| message.id == id).unwrap();
         let before = messages[..at].iter().filter(|it| it.group == messages[at].group);
         let waiting =
-            before.filter(|it| it.gone.is_none() && !it.acknowledged && !self.is_settled(worker, it, stage.kind));
+            before.filter(|it| it.gone.is_none() && !it.acknowledged && !self.is_settled(worker, it, function.kind));
         let waiting: Vec<_> = waiting.map(|it| it.id.clone()).collect();
         if !waiting.is_empty() {
             self.broken(ORDER, format!("{id} starts in w{worker} before {waiting:?}"));
@@ -54,7 +55,7 @@ impl State {
     }
 
     fn is_settled(&self, worker: usize, message: &Message, kind: Kind) -> bool {
-        if self.facts.dead_letters.contains(&message.id) {
+        if kind != Kind::Holding && self.facts.dead_letters.contains(&message.id) {
             return true;
         }
         if kind == Kind::Natural {
@@ -109,13 +110,56 @@ impl State {
     }
 
     fn missing_of_rejected(&self, worker: usize, message: &Message, natural: bool) -> Option<&'static str> {
-        let other_payload = (worker, message.record.clone());
-        let other_payload = self.facts.refused_payloads.contains(&other_payload);
-        if !natural && !other_payload && self.status(message) != Some(Status::Rejected) {
+        if !natural && !self.is_rejected(worker, message) {
             return Some("nothing rejects it");
         }
         let is_there = self.facts.dead_letters.contains(&message.id);
         (!is_there).then_some("its dead letter is not confirmed")
+    }
+
+    /// Whether its record is rejected, or belongs to another payload.
+    fn is_rejected(&self, worker: usize, message: &Message) -> bool {
+        let other_payload = (worker, message.record.clone());
+        self.status(message) == Some(Status::Rejected) || self.facts.refused_payloads.contains(&other_payload)
+    }
+
+    /// A dead letter was accepted: it is its whole message, which is rejected and does not hold its group.
+    pub(crate) fn check_dead_letter(&mut self, worker: usize, function: &Function, id: &str, sent: &QueueMessage) {
+        let queue = function.queue;
+        let message = self.queues[queue].messages.iter().find(|it| it.id == id).cloned();
+        let Some(message) = message else {
+            return self.broken(NONE_LOST, format!("a dead letter names no message of {queue}: {id:?}"));
+        };
+        let mut attributes = message.attributes.iter();
+        let has_attributes = attributes.all(|(name, value)| sent.attributes.get(name) == Some(value));
+        if sent.body != message.body || sent.group != message.group || !has_attributes {
+            self.broken(NONE_LOST, format!("the dead letter of {id} is not the whole message"));
+        }
+        if function.kind == Kind::Holding {
+            self.broken(
+                ORDER,
+                format!("{id} is dead-lettered, and its group must wait behind it"),
+            );
+        }
+        if function.kind != Kind::Natural && !self.is_rejected(worker, &message) {
+            self.broken(ACKNOWLEDGED, format!("{id} is dead-lettered before it is rejected"));
+        }
+    }
+
+    /// A message is done or dead-lettered, not both, unless its key belonged to another payload meanwhile.
+    fn check_one_end(&mut self, message: &Message, kind: Kind) {
+        let mut refused = self.facts.refused_payloads.iter();
+        let was_refused = refused.any(|(_, record)| *record == message.record);
+        let is_both = self.is_accepted(message) && self.facts.dead_letters.contains(&message.id);
+        if is_both && !was_refused && kind != Kind::Natural {
+            self.broken(ACKNOWLEDGED, format!("{} is done, and dead-lettered", message.id));
+        }
+    }
+
+    /// Whether the record of its key is completed with its payload.
+    fn is_accepted(&self, message: &Message) -> bool {
+        let record = self.records.get(&message.record);
+        record.is_some_and(|it| it.status == Status::Completed && it.fingerprint == message.fingerprint)
     }
 
     fn status(&self, message: &Message) -> Option<Status> {
@@ -145,8 +189,11 @@ impl State {
 
     /// What a worker does ends before this part of its budget does, unless it was stopped.
     pub(crate) fn check_in_time(&mut self, worker: usize, part: impl Fn(Ends) -> Duration) {
-        let at = &self.attempts[worker];
-        let (took, most) = (at.started.elapsed(), part(Ends::of(self.plan.stages[at.stage].budget)));
+        let at = &self.workers[worker];
+        let (took, most) = (
+            at.started.elapsed(),
+            part(Ends::of(self.plan.functions[at.function].budget)),
+        );
         if took > most && at.stalled_until.is_none() {
             self.broken(IN_TIME, format!("w{worker} took {took:?} of {most:?}"));
         }
@@ -154,13 +201,10 @@ impl State {
 
     /// All messages have left their queues, and nothing is under way.
     pub(crate) fn check_end(&mut self) {
-        let [orders, confirmations] = self.plan.stages.clone();
+        let [orders, confirmations] = self.plan.functions.clone();
         for message in self.queues[orders.queue].messages.clone() {
-            let completed = self
-                .records
-                .get(&message.record)
-                .filter(|it| it.status == Status::Completed);
-            let accepted = completed.is_some_and(|record| record.fingerprint == message.fingerprint);
+            self.check_one_end(&message, orders.kind);
+            let accepted = self.is_accepted(&message);
             // A message that the redrive policy moved is completed when an operator sends it again.
             let same = |other: &Message| other.record == message.record && other.gone == Some(Gone::Moved);
             let moved = self.queues[orders.queue].messages.iter().any(same);
@@ -172,14 +216,17 @@ impl State {
             }
         }
         for message in self.queues[confirmations.queue].messages.clone() {
+            self.check_one_end(&message, confirmations.kind);
             let rejected = self.facts.dead_letters.contains(&message.id) || message.gone == Some(Gone::Moved);
             let commits = self.facts.commits.get(&message.record).copied().unwrap_or_default();
             if !rejected && commits != 1 && !self.facts.existing.contains(&message.record) {
                 self.broken(RECEIVED, format!("{} is completed {commits} times", message.record));
             }
         }
-        let stages = [orders, confirmations];
-        let messages = stages.iter().flat_map(|stage| &self.queues[stage.queue].messages);
+        let functions = [orders, confirmations];
+        let messages = functions
+            .iter()
+            .flat_map(|function| &self.queues[function.queue].messages);
         let lost = messages.filter(|message| message.gone == Some(Gone::Deleted) && !message.acknowledged);
         let lost: Vec<_> = lost.map(|message| message.id.clone()).collect();
         if !lost.is_empty() {

@@ -1,6 +1,7 @@
 //! The simulated store: the real decision, reached through the network.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use idempotency::{
     Answer, Attempt, Change, Condition, Decision, Key, OwnerToken, Record, Refusal, Status, Store, StoreError,
@@ -8,8 +9,8 @@ use idempotency::{
 };
 
 use crate::faults::Service;
-use crate::mutants::{self, decide};
-use crate::network::{Reply, request};
+use crate::mutants::{self, LATER, decide};
+use crate::network::{Reply, deliver, request};
 use crate::world::{State, World};
 
 /// What a handler commits: one more of the order's item.
@@ -82,6 +83,19 @@ impl Request {
         }
     }
 
+    /// The same claim by another owner; other requests stay as they are.
+    pub(crate) fn with_fresh_owner(mut self) -> Self {
+        if let (Wanted::Free(attempt), Some(record)) = (&mut self.condition, &mut self.record) {
+            let fresh = Attempt::new(attempt.key().clone(), attempt.now(), attempt.lease_end());
+            *attempt = match attempt.fingerprint() {
+                Some(fingerprint) => fresh.with_fingerprint(fingerprint),
+                None => fresh,
+            };
+            record.owner = Some(attempt.owner().clone());
+        }
+        self
+    }
+
     pub(crate) fn status(&self) -> Option<Status> {
         self.record.as_ref().map(|record| record.status)
     }
@@ -102,9 +116,17 @@ impl Store for SimulatedStore {
     type Write = Effect;
 
     async fn change(&self, change: Change<'_, Effect>) -> Result<Answer, StoreError> {
-        let sent = Request::of(self.worker, &change);
+        let mutant = self.world.state().plan.mutant;
+        let sent = mutants::requested(mutant, &self.world, Request::of(self.worker, &change));
         let id = change.key.record_id().to_owned();
         let served = sent.clone();
+        if mutants::is_made_later(mutant, &sent) {
+            drop(deliver(&self.world, &[LATER], Duration::ZERO, move |state| {
+                state.serve(&served)
+            }));
+            self.world.state().answered(&sent, &Answer::Applied);
+            return Ok(Answer::Applied);
+        }
         let reply = request(&self.world, self.worker, Service::Store, move |state| {
             state.serve(&served)
         });
@@ -116,7 +138,7 @@ impl Store for SimulatedStore {
             Reply::Nothing => Err(StoreError::NoAnswer("simulated".into())),
         };
         let mut state = self.world.state();
-        let answer = mutants::answer(state.plan.mutant, &sent, answer);
+        let answer = mutants::answer(mutant, &sent, answer);
         if let Ok(answer) = &answer {
             state.answered(&sent, answer);
         }
@@ -172,7 +194,7 @@ impl State {
 }
 
 /// An answer without owner tokens, which are random.
-fn brief(answer: &Answer) -> String {
+pub(crate) fn brief(answer: &Answer) -> String {
     use idempotency::Existing;
     match answer {
         Answer::NotFree(Existing::InProgress { .. }) => "in progress".to_owned(),

@@ -37,7 +37,7 @@ pub(crate) struct State {
     pub(crate) violation: Option<Violation>,
     pub(crate) records: BTreeMap<String, Record>,
     pub(crate) queues: BTreeMap<&'static str, Queue>,
-    pub(crate) attempts: Vec<Worker>,
+    pub(crate) workers: Vec<Worker>,
     pub(crate) facts: Facts,
     /// Requests that the network has not delivered yet, workers that have not ended, and the producer.
     pub(crate) pending: usize,
@@ -48,7 +48,7 @@ pub(crate) struct State {
 /// One invocation of a function with a batch.
 #[derive(Debug, Clone)]
 pub(crate) struct Worker {
-    pub(crate) stage: usize,
+    pub(crate) function: usize,
     /// How far its clock is ahead.
     pub(crate) ahead: Duration,
     pub(crate) started: Instant,
@@ -59,10 +59,9 @@ pub(crate) struct Worker {
 impl World {
     pub(crate) fn new(plan: Plan, rng: Rng) -> Arc<Self> {
         let mut queues = BTreeMap::new();
-        for stage in &plan.stages {
-            let queue = Queue::new(stage.ordered, stage.visibility, stage.max_receives);
-            queues.insert(stage.queue, queue);
-            queues.insert(stage.dead_letters, Queue::new(stage.ordered, stage.visibility, None));
+        for function in &plan.functions {
+            let queue = Queue::new(function.ordered, function.visibility, function.max_receives);
+            queues.insert(function.queue, queue);
         }
         let state = State {
             plan,
@@ -74,7 +73,7 @@ impl World {
             violation: None,
             records: BTreeMap::new(),
             queues,
-            attempts: Vec::new(),
+            workers: Vec::new(),
             facts: Facts::default(),
             // The producer.
             pending: 1,
@@ -98,7 +97,7 @@ impl World {
             sleep(duration).await;
         }
         loop {
-            let until = self.state().attempts[worker].stalled_until;
+            let until = self.state().workers[worker].stalled_until;
             match until.filter(|until| *until > Instant::now()) {
                 Some(until) => sleep_until(until).await,
                 None => return,
@@ -142,6 +141,11 @@ impl State {
                 self.owners.len() - 1
             }
         }
+    }
+
+    /// Whether the store had a request of this owner.
+    pub(crate) fn knows(&self, owner: &OwnerToken) -> bool {
+        self.owners.contains(owner)
     }
 
     pub(crate) fn is_calm(&self) -> bool {
