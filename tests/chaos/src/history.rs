@@ -48,6 +48,15 @@ enum What {
     Released,
 }
 
+/// A lease that was granted.
+pub(crate) struct Lease {
+    pub(crate) owner: String,
+    /// In milliseconds since 1970.
+    pub(crate) end: u64,
+    /// Its owner completed the record.
+    pub(crate) is_completed: bool,
+}
+
 /// Everything that took effect.
 #[derive(Default)]
 pub(crate) struct History(Mutex<Effects>);
@@ -79,12 +88,25 @@ impl History {
         self.effects().sent.clone()
     }
 
-    /// How many leases were granted for a record.
-    pub(crate) fn leases(&self, record: &str) -> usize {
+    /// The leases that were granted for a record, in their order.
+    pub(crate) fn leases(&self, record: &str) -> Vec<Lease> {
         let effects = self.effects();
-        let changes = effects.changes.get(record).into_iter().flatten();
-        let claims = changes.filter(|change| matches!(change.what, What::Claimed { .. }));
-        claims.map(|change| &change.owner).collect::<BTreeSet<_>>().len()
+        let changes = effects.changes.get(record).map(Vec::as_slice).unwrap_or_default();
+        let mut leases = Vec::<Lease>::new();
+        for change in changes {
+            if let What::Claimed { lease_end } = change.what
+                && !leases.iter().any(|lease| lease.owner == change.owner)
+            {
+                let completed =
+                    |other: &Change| other.owner == change.owner && matches!(other.what, What::Completed { .. });
+                leases.push(Lease {
+                    owner: change.owner.clone(),
+                    end: lease_end,
+                    is_completed: changes.iter().any(completed),
+                });
+            }
+        }
+        leases
     }
 
     /// Broken promises, and how many records' writes were committed more than once.
@@ -240,7 +262,9 @@ mod tests {
         put(&history, "c", "INPROGRESS", 400, 220);
         put(&history, "c", "COMPLETED", 0, 230);
         assert_eq!(promises(&history), [""; 0]);
-        assert_eq!(history.leases("n#k"), 3);
+        let leases = history.leases("n#k");
+        let completed = leases.iter().map(|lease| (lease.owner.as_str(), lease.is_completed));
+        assert!(completed.eq([("a", false), ("b", false), ("c", true)]));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use cli::say;
@@ -193,6 +193,10 @@ impl Run {
         Ok(())
     }
 
+    fn causes(&self) -> MutexGuard<'_, Causes> {
+        self.causes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn state(&self) -> State<'_> {
         State {
             stack: &self.stack,
@@ -205,10 +209,15 @@ impl Run {
     async fn finish(self, found: Found, seed: u64) -> Result<bool, Failed> {
         // All processes end first, so that no line of their logs is missing.
         self.stack.lambda().shutdown().await;
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        let begun = Instant::now();
+        while !self.causes().is_complete() {
+            if begun.elapsed() > PATIENCE {
+                return Err(format!("function processes still run {PATIENCE:?} after the end of the stack").into());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         let stopped = self.processes.ever_stopped();
-        let causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
-        let repeated = check::repeated(&self.state(), &causes, &stopped);
+        let repeated = check::repeated(&self.state(), &self.causes(), &stopped);
         let nothing = repeated
             .iter()
             .filter(|((_, explanation), _)| matches!(explanation, Explanation::Nothing(_)));
