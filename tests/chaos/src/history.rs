@@ -207,12 +207,13 @@ fn overlap(changes: &[Change]) -> Option<String> {
     })
 }
 
-/// A change by another owner after a completion.
+/// A change after a completion, other than the same completion again: by another owner, or the late failure of its own.
 fn replaced(changes: &[Change]) -> Option<String> {
     let completed = |change: &&Change| matches!(change.what, What::Completed { .. });
     changes.iter().filter(completed).find_map(|completed| {
-        let by_another = |change: &&Change| change.owner != completed.owner && change.at.begun > completed.at.ended;
-        let change = changes.iter().find(by_another)?;
+        let is_same = |change: &Change| change.owner == completed.owner && change.what == completed.what;
+        let mut later = changes.iter().filter(|change| change.at.begun > completed.at.ended);
+        let change = later.find(|change| !is_same(change))?;
         Some(format!("{completed:?} was replaced by {change:?}"))
     })
 }
@@ -243,6 +244,12 @@ mod tests {
         );
     }
 
+    fn release(history: &History, owner: &str, begun: u64) {
+        let request =
+            json!({ "Key": { "id": { "S": "n#k" } }, "ExpressionAttributeValues": { ":owner": { "S": owner } } });
+        history.note("DynamoDB_20120810.DeleteItem", &request, &json!({}), at(begun));
+    }
+
     fn promises(history: &History) -> Vec<String> {
         let (broken, _) = history.broken();
         broken
@@ -256,9 +263,7 @@ mod tests {
         let history = History::default();
         put(&history, "a", "INPROGRESS", 100, 10);
         put(&history, "b", "INPROGRESS", 300, 200);
-        let release =
-            json!({ "Key": { "id": { "S": "n#k" } }, "ExpressionAttributeValues": { ":owner": { "S": "b" } } });
-        history.note("DynamoDB_20120810.DeleteItem", &release, &json!({}), at(210));
+        release(&history, "b", 210);
         put(&history, "c", "INPROGRESS", 400, 220);
         put(&history, "c", "COMPLETED", 0, 230);
         assert_eq!(promises(&history), [""; 0]);
@@ -282,6 +287,17 @@ mod tests {
         put(&history, "b", "INPROGRESS", 300, 200);
         put(&history, "b", "COMPLETED", 0, 210);
         put(&history, "a", "COMPLETED", 0, 220);
+        assert_eq!(promises(&history), ["promises 2 and 3"]);
+    }
+
+    #[test]
+    fn a_completed_record_that_its_own_attempt_releases_breaks_3() {
+        let history = History::default();
+        put(&history, "a", "INPROGRESS", 100, 10);
+        put(&history, "a", "COMPLETED", 0, 20);
+        put(&history, "a", "COMPLETED", 0, 30);
+        assert_eq!(promises(&history), [""; 0]);
+        release(&history, "a", 40);
         assert_eq!(promises(&history), ["promises 2 and 3"]);
     }
 
