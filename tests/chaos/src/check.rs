@@ -161,7 +161,7 @@ fn without_lease(state: &State<'_>) -> Vec<String> {
     let accepted = state.receiver.accepted();
     let check = |key: Key| {
         let effects = accepted.get(&key.token())?.len();
-        let leases = state.history.leases(key.record_id());
+        let leases = state.history.leases(key.record_id()).len();
         let id = key.record_id();
         (effects > leases).then(|| format!("promise 1: {id} was sent {effects} times under {leases} leases"))
     };
@@ -195,14 +195,16 @@ pub(crate) fn repeated(state: &State<'_>, causes: &Causes, stopped: &[String]) -
     let mut repeated = Repeated::new();
     for key in keys(state.workload).filter_map(|key| record(&key)) {
         let effects = accepted.get(&key.token()).into_iter().flatten().skip(1);
-        let failed = messages.get(key.record_id()).into_iter().flatten();
-        let failed: Vec<_> = failed.flat_map(|message| causes.of(message, stopped)).collect();
-        for (position, scenario) in effects.enumerate() {
-            // Other deliveries failed before their effect, by a refusal for example.
-            let mut possible = failed.iter().filter(|cause| cause.is_possible(scenario));
-            let cause = possible.nth(position);
-            let nothing = || Explanation::Nothing(format!("{}: {failed:?}", key.record_id()));
-            let explanation = cause.cloned().map_or_else(nothing, Explanation::Crash);
+        let messages = messages.get(key.record_id()).map(Vec::as_slice).unwrap_or_default();
+        let failed = causes.of(&state.history.leases(key.record_id()), messages, stopped);
+        // A lease has one effect at most, so each lease that failed explains one repetition.
+        let mut unused = failed.clone();
+        for scenario in effects {
+            let position = unused.iter().position(|cause| cause.is_possible(scenario));
+            let explanation = match position {
+                Some(position) => Explanation::Crash(unused.remove(position)),
+                None => Explanation::Nothing(format!("{}: {failed:?}", key.record_id())),
+            };
             *repeated.entry((scenario.name, explanation)).or_default() += 1;
         }
     }

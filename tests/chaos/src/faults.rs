@@ -74,6 +74,20 @@ impl Target {
     }
 }
 
+/// What a fault is counted as.
+pub(crate) fn counted_as(target: Target, kind: Kind) -> String {
+    format!("{}: {}", target.name(), kind.name())
+}
+
+pub(crate) const KILLED: &str = "process: killed at a random time";
+pub(crate) const KILLED_BEFORE_REPLY: &str = "process: killed between an effect and its reply";
+pub(crate) const STOPPED: &str = "process: stopped past its lease";
+pub(crate) const SENT_TWICE: &str = "producer: message sent twice";
+pub(crate) const DELIVERED_TWICE: &str = "queue: message delivered twice";
+pub(crate) const DELETION_LOST: &str = "queue: deletion lost";
+/// Seen, not caused: the consequence of a lost deletion.
+pub(crate) const REDELIVERED: &str = "queue: message redelivered after it was processed";
+
 /// The faults of the current scenario, and how many happened.
 pub(crate) struct Faults(Mutex<State>);
 
@@ -110,7 +124,7 @@ impl Faults {
         let mut state = self.state();
         let rules = state.scenario.rules(target);
         let (kind, _) = *rules.iter().find(|(kind, rate)| state.is_due(target, *kind, *rate))?;
-        state.count(&format!("{}: {}", target.name(), kind.name()));
+        state.count(&counted_as(target, kind));
         Some(kind)
     }
 

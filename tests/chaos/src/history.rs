@@ -48,6 +48,15 @@ enum What {
     Released,
 }
 
+/// A lease that was granted.
+pub(crate) struct Lease {
+    pub(crate) owner: String,
+    /// In milliseconds since 1970.
+    pub(crate) end: u64,
+    /// Its owner completed the record.
+    pub(crate) is_completed: bool,
+}
+
 /// Everything that took effect.
 #[derive(Default)]
 pub(crate) struct History(Mutex<Effects>);
@@ -79,12 +88,25 @@ impl History {
         self.effects().sent.clone()
     }
 
-    /// How many leases were granted for a record.
-    pub(crate) fn leases(&self, record: &str) -> usize {
+    /// The leases that were granted for a record, in their order.
+    pub(crate) fn leases(&self, record: &str) -> Vec<Lease> {
         let effects = self.effects();
-        let changes = effects.changes.get(record).into_iter().flatten();
-        let claims = changes.filter(|change| matches!(change.what, What::Claimed { .. }));
-        claims.map(|change| &change.owner).collect::<BTreeSet<_>>().len()
+        let changes = effects.changes.get(record).map(Vec::as_slice).unwrap_or_default();
+        let mut leases = Vec::<Lease>::new();
+        for change in changes {
+            if let What::Claimed { lease_end } = change.what
+                && !leases.iter().any(|lease| lease.owner == change.owner)
+            {
+                let completed =
+                    |other: &Change| other.owner == change.owner && matches!(other.what, What::Completed { .. });
+                leases.push(Lease {
+                    owner: change.owner.clone(),
+                    end: lease_end,
+                    is_completed: changes.iter().any(completed),
+                });
+            }
+        }
+        leases
     }
 
     /// Broken promises, and how many records' writes were committed more than once.
@@ -185,12 +207,13 @@ fn overlap(changes: &[Change]) -> Option<String> {
     })
 }
 
-/// A change by another owner after a completion.
+/// A change after a completion, other than the same completion again: by another owner, or the late failure of its own.
 fn replaced(changes: &[Change]) -> Option<String> {
     let completed = |change: &&Change| matches!(change.what, What::Completed { .. });
     changes.iter().filter(completed).find_map(|completed| {
-        let by_another = |change: &&Change| change.owner != completed.owner && change.at.begun > completed.at.ended;
-        let change = changes.iter().find(by_another)?;
+        let is_same = |change: &Change| change.owner == completed.owner && change.what == completed.what;
+        let mut later = changes.iter().filter(|change| change.at.begun > completed.at.ended);
+        let change = later.find(|change| !is_same(change))?;
         Some(format!("{completed:?} was replaced by {change:?}"))
     })
 }
@@ -221,6 +244,12 @@ mod tests {
         );
     }
 
+    fn release(history: &History, owner: &str, begun: u64) {
+        let request =
+            json!({ "Key": { "id": { "S": "n#k" } }, "ExpressionAttributeValues": { ":owner": { "S": owner } } });
+        history.note("DynamoDB_20120810.DeleteItem", &request, &json!({}), at(begun));
+    }
+
     fn promises(history: &History) -> Vec<String> {
         let (broken, _) = history.broken();
         broken
@@ -234,13 +263,13 @@ mod tests {
         let history = History::default();
         put(&history, "a", "INPROGRESS", 100, 10);
         put(&history, "b", "INPROGRESS", 300, 200);
-        let release =
-            json!({ "Key": { "id": { "S": "n#k" } }, "ExpressionAttributeValues": { ":owner": { "S": "b" } } });
-        history.note("DynamoDB_20120810.DeleteItem", &release, &json!({}), at(210));
+        release(&history, "b", 210);
         put(&history, "c", "INPROGRESS", 400, 220);
         put(&history, "c", "COMPLETED", 0, 230);
         assert_eq!(promises(&history), [""; 0]);
-        assert_eq!(history.leases("n#k"), 3);
+        let leases = history.leases("n#k");
+        let completed = leases.iter().map(|lease| (lease.owner.as_str(), lease.is_completed));
+        assert!(completed.eq([("a", false), ("b", false), ("c", true)]));
     }
 
     #[test]
@@ -258,6 +287,17 @@ mod tests {
         put(&history, "b", "INPROGRESS", 300, 200);
         put(&history, "b", "COMPLETED", 0, 210);
         put(&history, "a", "COMPLETED", 0, 220);
+        assert_eq!(promises(&history), ["promises 2 and 3"]);
+    }
+
+    #[test]
+    fn a_completed_record_that_its_own_attempt_releases_breaks_3() {
+        let history = History::default();
+        put(&history, "a", "INPROGRESS", 100, 10);
+        put(&history, "a", "COMPLETED", 0, 20);
+        put(&history, "a", "COMPLETED", 0, 30);
+        assert_eq!(promises(&history), [""; 0]);
+        release(&history, "a", 40);
         assert_eq!(promises(&history), ["promises 2 and 3"]);
     }
 

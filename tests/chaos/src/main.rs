@@ -42,6 +42,8 @@ struct Cli {
 const EXIT_STATUS: &str = "\
 Exit status: 0 all held, 1 not, or something is wrong, 2 wrong usage, 130 interrupted by Ctrl-C (143 by SIGTERM).";
 
+const WRONG_USAGE: u8 = 2;
+
 pub(crate) type Failed = Box<dyn std::error::Error>;
 
 #[tokio::main]
@@ -58,9 +60,16 @@ async fn main() -> ExitCode {
 
 async fn chaos(args: Cli) -> Result<ExitCode, Failed> {
     let mut stop = Stop::listen()?;
+    let scenarios = match scenario::named(&args.only) {
+        Ok(scenarios) => scenarios,
+        Err(why) => {
+            eprintln!("error: --only: {why}");
+            return Ok(ExitCode::from(WRONG_USAGE));
+        }
+    };
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     tokio::select! {
-        held = run::run(&args.template, args.seconds, seed, &args.only) => {
+        held = run::run(&args.template, args.seconds, seed, &scenarios) => {
             Ok(if held? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         code = stop.requested() => Ok(code),

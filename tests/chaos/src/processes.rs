@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use emulator::lambda::{Lambda, Signal};
 
-use crate::faults::Faults;
+use crate::faults::{Faults, KILLED, STOPPED};
 use crate::workload::FUNCTIONS;
 
 /// Longer than a lease: two seconds for the invocation, one for the margin between clocks, one for the visibility timeout.
@@ -37,7 +37,7 @@ impl Processes {
         }
     }
 
-    /// Kills and stops at random times, as the scenario says, until it is dropped. Those that it stopped still go on.
+    /// Kills and stops at random times, if the scenario has such faults, until it is dropped. Those that it stopped still go on.
     pub(crate) async fn disturb(&self) {
         let scenario = self.faults.scenario();
         self.lambda
@@ -65,7 +65,7 @@ impl Processes {
         if let Some(process) = self.any_working()
             && self.lambda.signal(&process, Signal::Kill)
         {
-            self.faults.count("process: killed at a random time");
+            self.faults.count(KILLED);
         }
     }
 
@@ -74,7 +74,7 @@ impl Processes {
         if !self.lambda.signal(&process, Signal::Stop) {
             return;
         }
-        self.faults.count("process: stopped past its lease");
+        self.faults.count(STOPPED);
         let mut ever_stopped = self.ever_stopped.lock().unwrap_or_else(PoisonError::into_inner);
         ever_stopped.push(process.clone());
         self.stopped.fetch_add(1, Ordering::SeqCst);

@@ -10,12 +10,12 @@ use serde_json::Value;
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::faults::{Faults, Kind, Target};
+use crate::faults::{Faults, KILLED_BEFORE_REPLY, Kind, Target};
 use crate::history::{History, Interval};
 use crate::http::Message;
 
 /// One of so many replies comes too late, in a scenario with kills: the function is killed after the effect.
-const KILLED_BEFORE_REPLY: u32 = 25;
+const KILLS: u32 = 25;
 
 /// A request without a reply is sent again after a second, the functions' `RequestTimeout`.
 const LATE_MILLIS: (u64, u64) = (1050, 1400);
@@ -115,10 +115,10 @@ impl Shared {
             let answered = serde_json::from_slice(reply.body()).unwrap_or(Value::Null);
             self.history.note(operation, &sent, &answered, interval);
         }
-        if self.faults.scenario().kills && self.faults.once_in(KILLED_BEFORE_REPLY) {
+        if self.faults.scenario().kills && self.faults.once_in(KILLS) {
             let function = request.header("x-amz-security-token").unwrap_or_default();
             for _ in 0..lambda.kill(function) {
-                self.faults.count("process: killed between an effect and its reply");
+                self.faults.count(KILLED_BEFORE_REPLY);
             }
         }
         Ok(match fault {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use cli::say;
@@ -17,13 +17,13 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use crate::Failed;
 use crate::causes::Causes;
 use crate::check::{self, Explanation, Found, State};
-use crate::faults::Faults;
+use crate::faults::{DELETION_LOST, Faults, REDELIVERED};
 use crate::history::History;
 use crate::processes::Processes;
 use crate::proxy::Proxy;
 use crate::receiver::Receiver;
 use crate::report;
-use crate::scenario::{CALM, SCENARIOS, Scenario};
+use crate::scenario::{CALM, Scenario};
 use crate::workload::{FUNCTIONS, QUEUES, SKUS, STOCK, Workload};
 
 /// Short, so that a minute has many crashes. An invocation may lose one request to a timeout, and not two.
@@ -40,10 +40,17 @@ const PARAMETERS: [(&str, &str); 7] = [
 /// The line of the template after which the proxy's URL is set for all functions.
 const ENVIRONMENT: &str = "        IDEMPOTENCY_TABLE: !Ref IdempotencyTable\n";
 
-/// Much longer than the last message of a scenario takes: what is left by then is stuck.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Much longer than the last message of a scenario takes, also on a busy machine: what is left by then is stuck.
+const PATIENCE: Duration = Duration::from_secs(180);
 
-/// So many broken promises a person reads; more say no more.
+/// How much longer than its span a scenario sends messages while one of its faults has not happened yet.
+const EXTENSION: Duration = Duration::from_secs(3);
+
+/// Lambda tries to delete up to twelve times, from a queue in up to six batches at once. This many requests lost in a row
+/// leave some messages there.
+const DELETIONS: u32 = 72;
+
+/// How many broken promises are printed; the others are only counted.
 const SHOWN: usize = 20;
 
 struct Run {
@@ -62,17 +69,18 @@ struct Run {
 /// # Errors
 ///
 /// The run could not begin, or a message is stuck.
-pub(crate) async fn run(template: &Path, seconds: u64, seed: u64, only: &str) -> Result<bool, Failed> {
+pub(crate) async fn run(
+    template: &Path,
+    seconds: u64,
+    seed: u64,
+    scenarios: &[&'static Scenario],
+) -> Result<bool, Failed> {
     let faults = Arc::new(Faults::new(seed));
     let mut run = Run::start(template, faults).await?;
     say!(
         "seed {seed}, {seconds} s; the local stack is up: {}\n",
         run.stack.endpoint()
     );
-    let scenarios: Vec<_> = SCENARIOS
-        .iter()
-        .filter(|scenario| scenario.name.contains(only))
-        .collect();
     let ends = Instant::now() + Duration::from_secs(seconds);
     let mut found = Found::default();
     for (index, scenario) in scenarios.iter().enumerate() {
@@ -130,52 +138,67 @@ impl Run {
 
     /// Sends messages under the scenario's faults for this long, waits for their end, and checks what is promised.
     async fn play(&mut self, scenario: &'static Scenario, span: Duration) -> Result<Found, Failed> {
-        let (begun, messages) = (Instant::now(), self.workload.sent.len());
+        let begun = Instant::now();
+        let (before, messages) = (happened(&self.faults, &self.causes), self.workload.sent.len());
         self.faults.begin(scenario);
-        if scenario.undeleted {
-            self.lose_deletions();
-        }
-        let disturb = self.processes.disturb();
-        let send = async {
-            while begun.elapsed() < span {
-                self.workload.send_some(self.stack.sqs(), &self.faults).await?;
-                tokio::time::sleep(self.faults.between(1, 12)).await;
+        let (missing, settled) = loop {
+            self.send(span, &before).await?;
+            let settled = self.settle().await;
+            let missing = scenario.missing(&before, &happened(&self.faults, &self.causes));
+            if missing.is_empty() || settled.is_err() || begun.elapsed() > PATIENCE {
+                break (missing, settled);
             }
-            Ok::<_, String>(())
         };
-        tokio::select! {
-            sent = send => sent?,
-            () = disturb => {}
-        }
-        self.settle().await?;
         self.faults.begin(&CALM);
-        let found = check::check(&self.state());
+        let mut found = check::check(&self.state());
+        let messages = self.workload.sent.len() - messages;
+        let name = scenario.name;
+        found.broken.extend(settled.err());
+        let missing = missing
+            .iter()
+            .map(|fault| format!("{name:?} had no {fault:?}: it shows nothing"));
+        found.broken.extend(missing);
+        if messages == 0 {
+            found.broken.push(format!("{name:?} had no message: it shows nothing"));
+        }
         say!(
-            "{:5.1} s  {}: {} messages, {} lost, {}",
+            "{:5.1} s  {name}: {messages} messages, {} lost, {}",
             begun.elapsed().as_secs_f32(),
-            scenario.name,
-            self.workload.sent.len() - messages,
             found.lost,
             if found.broken.is_empty() { "held" } else { "BROKEN" },
         );
         Ok(found)
     }
 
-    fn lose_deletions(&self) {
-        self.stack.sqs().inject_every(
-            3,
-            sqs::Fault {
-                operation: "DeleteMessageBatch".to_owned(),
-                containing: None,
-                times: 12,
-                kind: sqs::FaultKind::LoseRequest,
-            },
-        );
-        self.faults.count("queue: twelve deletions lost");
+    /// Sends messages for this long, and a little longer while an expected fault has not happened since `before`.
+    async fn send(&mut self, span: Duration, before: &BTreeMap<String, u64>) -> Result<(), String> {
+        let (begun, scenario) = (Instant::now(), self.faults.scenario());
+        let Self {
+            workload,
+            stack,
+            faults,
+            causes,
+            ..
+        } = self;
+        let is_missing = || !scenario.missing(before, &happened(faults, causes)).is_empty();
+        if scenario.undeleted {
+            lose_deletions(stack.sqs(), faults);
+        }
+        let send = async {
+            while begun.elapsed() < span || (begun.elapsed() < span + EXTENSION && is_missing()) {
+                workload.send_some(stack.sqs(), faults).await?;
+                tokio::time::sleep(faults.between(1, 12)).await;
+            }
+            Ok(())
+        };
+        tokio::select! {
+            sent = send => sent,
+            () = self.processes.disturb() => Ok(()),
+        }
     }
 
     /// Waits until nothing is left in a queue, in a process or on its way.
-    async fn settle(&self) -> Result<(), Failed> {
+    async fn settle(&self) -> Result<(), String> {
         let begun = Instant::now();
         let is_empty = |queue: &&str| self.stack.sqs().peek(queue).is_empty();
         let is_idle = |function: &&str| self.stack.lambda().working(function).is_empty();
@@ -186,11 +209,17 @@ impl Run {
         {
             if begun.elapsed() > PATIENCE {
                 let left = QUEUES.map(|queue| self.stack.sqs().peek(queue).len());
-                return Err(format!("promise 5: after {PATIENCE:?}, {left:?} messages are left in {QUEUES:?}, neither done nor dead letters").into());
+                return Err(format!(
+                    "promise 5: after {PATIENCE:?}, {left:?} messages are left in {QUEUES:?}, neither done nor dead letters"
+                ));
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Ok(())
+    }
+
+    fn causes(&self) -> MutexGuard<'_, Causes> {
+        self.causes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> State<'_> {
@@ -205,22 +234,23 @@ impl Run {
     async fn finish(self, found: Found, seed: u64) -> Result<bool, Failed> {
         // All processes end first, so that no line of their logs is missing.
         self.stack.lambda().shutdown().await;
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        let begun = Instant::now();
+        while !self.causes().is_complete() {
+            if begun.elapsed() > PATIENCE {
+                return Err(format!("function processes still run {PATIENCE:?} after the end of the stack").into());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         let stopped = self.processes.ever_stopped();
-        let causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
-        let repeated = check::repeated(&self.state(), &causes, &stopped);
+        let repeated = check::repeated(&self.state(), &self.causes(), &stopped);
         let nothing = repeated
             .iter()
             .filter(|((_, explanation), _)| matches!(explanation, Explanation::Nothing(_)));
         let unexplained: usize = nothing.map(|(_, count)| count).sum();
-        say!("\n{}\n", report::faults(&self.faults.happened()));
+        say!("\n{}\n", report::faults(&happened(&self.faults, &self.causes)));
         say!("{}\n", report::repeated(&repeated));
         let rows = [
             ("messages", self.workload.sent.len().to_string()),
-            (
-                "orders and notifications that their producer sent twice",
-                self.workload.twice.to_string(),
-            ),
             ("messages lost", found.lost.to_string()),
             ("committed writes repeated", found.commits_repeated.to_string()),
             (
@@ -246,6 +276,28 @@ impl Run {
             say!("{} broken promises; run it again with --seed {seed}", broken.len());
         }
         Ok(broken.is_empty())
+    }
+}
+
+/// What happened so far, and how often.
+fn happened(faults: &Faults, causes: &Mutex<Causes>) -> BTreeMap<String, u64> {
+    let mut happened = faults.happened();
+    let redelivered = causes.lock().unwrap_or_else(PoisonError::into_inner).redelivered;
+    happened.insert(REDELIVERED.to_owned(), redelivered);
+    happened
+}
+
+/// Loses the next requests to delete. Messages are sent after it and have to be deleted, so all are used up when the
+/// scenario ends.
+fn lose_deletions(queues: &sqs::Sqs, faults: &Faults) {
+    queues.inject(sqs::Fault {
+        operation: "DeleteMessageBatch".to_owned(),
+        containing: Some("/orders\"".to_owned()),
+        times: DELETIONS,
+        kind: sqs::FaultKind::LoseRequest,
+    });
+    for _ in 0..DELETIONS {
+        faults.count(DELETION_LOST);
     }
 }
 

@@ -1,6 +1,11 @@
 //! What happens in each part of a run: every fault alone, then all together.
 
-use crate::faults::{Kind, Rate, Rule, Target};
+use std::collections::BTreeMap;
+
+use crate::faults::{
+    DELETION_LOST, DELIVERED_TWICE, KILLED, KILLED_BEFORE_REPLY, Kind, REDELIVERED, Rate, Rule, SENT_TWICE, STOPPED,
+    Target, counted_as,
+};
 
 /// A part of the run.
 pub(crate) struct Scenario {
@@ -120,12 +125,92 @@ const fn both(name: &'static str, rules: &'static [Rule]) -> Scenario {
     }
 }
 
+/// The scenarios whose name contains this.
+///
+/// # Errors
+///
+/// There is none.
+pub(crate) fn named(part: &str) -> Result<Vec<&'static Scenario>, String> {
+    let named: Vec<_> = SCENARIOS
+        .iter()
+        .filter(|scenario| scenario.name.contains(part))
+        .collect();
+    if named.is_empty() {
+        let names = SCENARIOS.each_ref().map(|scenario| scenario.name).join("\n  ");
+        return Err(format!(
+            "no scenario has {part:?} in its name; the scenarios are:\n  {names}"
+        ));
+    }
+    Ok(named)
+}
+
 impl Scenario {
+    /// What has to happen at least once: without it the scenario shows nothing. Where both the table and the queues have
+    /// several rules, those of the table suffice: few requests go to the queues.
+    fn expected(&self) -> Vec<String> {
+        let targets = match self.queue {
+            [_] => vec![Target::Table, Target::Queue, Target::Receiver],
+            _ => vec![Target::Table, Target::Receiver],
+        };
+        let rules = |target: Target| {
+            self.rules(target)
+                .iter()
+                .map(move |(kind, _)| counted_as(target, *kind))
+        };
+        let others = [
+            (self.kills, KILLED),
+            (self.kills, KILLED_BEFORE_REPLY),
+            (self.stops, STOPPED),
+            (self.twice.is_some(), SENT_TWICE),
+            (self.twice.is_some(), DELIVERED_TWICE),
+            (self.undeleted, DELETION_LOST),
+            (self.undeleted, REDELIVERED),
+        ];
+        let others = others.into_iter().filter(|(expected, _)| *expected);
+        let others = others.map(|(_, fault)| fault.to_owned());
+        targets.into_iter().flat_map(rules).chain(others).collect()
+    }
+
+    /// What was expected and did not happen between two counts.
+    pub(crate) fn missing(&self, before: &BTreeMap<String, u64>, now: &BTreeMap<String, u64>) -> Vec<String> {
+        let mut expected = self.expected();
+        expected.retain(|fault| before.get(fault) == now.get(fault));
+        expected
+    }
+
     pub(crate) fn rules(&self, target: Target) -> &'static [Rule] {
         match target {
             Target::Table => self.table,
             Target::Queue => self.queue,
             Target::Receiver => self.receiver,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_no_scenario_has_is_an_error_with_all_names() {
+        let error = named("kiled").err().unwrap();
+        assert!(
+            error.contains("\"kiled\"") && error.contains("processes killed"),
+            "{error}"
+        );
+        assert_eq!(named("killed").unwrap().len(), 1);
+        assert_eq!(named("").unwrap().len(), SCENARIOS.len());
+    }
+
+    #[test]
+    fn a_scenario_without_its_faults_has_them_missing() {
+        for scenario in &SCENARIOS[1..] {
+            let nothing = BTreeMap::new();
+            let all: BTreeMap<_, _> = scenario.expected().into_iter().map(|fault| (fault, 1)).collect();
+            assert!(!scenario.missing(&nothing, &nothing).is_empty(), "{}", scenario.name);
+            assert!(scenario.missing(&nothing, &all).is_empty(), "{}", scenario.name);
+            // Those of an earlier scenario don't count.
+            assert_eq!(scenario.missing(&all, &all), scenario.expected(), "{}", scenario.name);
         }
     }
 }

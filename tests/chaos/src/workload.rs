@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use emulator::sqs::Sqs;
 use serde_json::{Value, json};
 
-use crate::faults::Faults;
+use crate::faults::{DELIVERED_TWICE, Faults, SENT_TWICE};
 
 /// The functions that run, and the queue of each.
 pub(crate) const FUNCTIONS: [&str; 3] = ["place-order", "reserve-stock", "send-notification"];
@@ -34,7 +34,6 @@ pub(crate) struct Sent {
 #[derive(Default)]
 pub(crate) struct Workload {
     next: u64,
-    pub(crate) twice: u64,
     /// By message ID.
     pub(crate) sent: BTreeMap<String, Sent>,
     /// Orders by ID: the customer and the amount.
@@ -86,7 +85,9 @@ impl Workload {
         if !is_poison {
             self.orders.insert(id, (customer, amount));
         }
-        self.twice += u64::from(copies > 1);
+        if copies > 1 {
+            faults.count(SENT_TWICE);
+        }
         Ok(())
     }
 
@@ -112,7 +113,9 @@ impl Workload {
         if !is_poison {
             self.notifications.push(key);
         }
-        self.twice += u64::from(copies > 1);
+        if copies > 1 {
+            faults.count(SENT_TWICE);
+        }
         Ok(())
     }
 
@@ -148,10 +151,10 @@ impl Workload {
         body: &Value,
         mut request: Value,
     ) -> Result<String, String> {
-        // A FIFO queue ignores it.
-        if is_due(faults) {
+        // A FIFO queue would ignore it.
+        if !queue.ends_with(".fifo") && is_due(faults) {
             sqs.deliver_twice(queue, 1);
-            faults.count("queue: message delivered twice");
+            faults.count(DELIVERED_TWICE);
         }
         request["QueueUrl"] = queue.into();
         request["MessageBody"] = body.to_string().into();
@@ -161,7 +164,7 @@ impl Workload {
     }
 }
 
-/// Whether a thing that the scenario says happens twice does so now.
+/// Whether a message is sent or delivered twice now.
 fn is_due(faults: &Faults) -> bool {
     faults.scenario().twice.is_some_and(|times| faults.once_in(times))
 }
