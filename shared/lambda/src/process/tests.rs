@@ -260,6 +260,8 @@ async fn a_record_without_an_id_is_dead_lettered() {
 #[tokio::test]
 async fn without_its_dead_letter_the_whole_batch_is_redelivered() {
     let failing = in_memory().with_dead_letter_queue(DLQ);
+    // Both forms of it.
+    failing.queues().inject(QueueFault::Refused);
     failing.queues().inject(QueueFault::Refused);
     for services in [in_memory(), failing] {
         let records = vec![
