@@ -178,6 +178,6 @@ mod tests {
         };
         let messages = ["a", "b", "a", "a", "c", "b"].map(in_group);
         assert_eq!(requests(&messages, true), [0..2, 2..3, 3..6]);
-        assert_eq!(requests(&messages, false), [0..6]);
+        assert_eq!(requests(&messages, false).len(), 1);
     }
 }
