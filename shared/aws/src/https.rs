@@ -56,7 +56,7 @@ pub fn https_client() -> HttpsClient {
 ///
 /// # Errors
 ///
-/// [`RootsError`] if a file can't be read, holds no certificate, or holds something that is none.
+/// [`RootsError`] if a file can't be read, is broken, or holds no certificate that can be used.
 pub fn load_roots() -> Result<(), RootsError> {
     tls().roots.clone()
 }

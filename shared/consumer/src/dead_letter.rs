@@ -1,7 +1,7 @@
 //! Dead letters: rejected messages, as they are sent to the dead-letter queue, and as an operator sends them again.
 //!
 //! A message that is sent again has the attributes that its producer set, and up to two of ours. The names of ours begin
-//! with `Consumer.` and are reserved. Every other name is the producer's. Of earlier versions, dead letters are
+//! with `Consumer.` and are reserved. Every other name is the producer's. Dead letters of earlier versions are
 //! still read.
 
 mod format;

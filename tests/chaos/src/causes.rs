@@ -114,13 +114,13 @@ impl Causes {
     /// function states, or by an invocation that failed without a statement about it.
     pub(crate) fn of(&self, leases: &[Lease], messages: &[String], stopped: &[String]) -> Vec<Cause> {
         let stated = |lease: &Lease| self.stated.get(&lease.owner);
-        let told = |message: &String, invocation: &String| {
+        let reported = |message: &String, invocation: &String| {
             let mut stated = leases.iter().filter_map(stated);
             stated.any(|stated| stated.message == *message && stated.invocation == *invocation)
         };
         let failed = |message| {
             let failed = self.failed.get(message).into_iter().flatten();
-            failed.filter(move |(invocation, _)| !told(message, invocation))
+            failed.filter(move |(invocation, _)| !reported(message, invocation))
         };
         let mut silent = messages.iter().flat_map(failed);
         let cause = |lease: &Lease| match stated(lease) {

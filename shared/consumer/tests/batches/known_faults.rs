@@ -76,7 +76,7 @@ async fn two_messages_without_their_key_share_no_record() {
     let dead_letters = services.queues().sent(DLQ);
     let ids: Vec<_> = dead_letters
         .iter()
-        .map(|letter| original(letter).message_id.unwrap())
+        .map(|dead_letter| original(dead_letter).message_id.unwrap())
         .collect();
     assert_eq!(ids, ["m-1", "m-2"]);
     for id in ["m-1", "m-2"] {
