@@ -127,24 +127,23 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
                 let limits = self.services.queues.limits(url);
                 self.dead_letter(url, dead_letter::of(H::NAMESPACE, message, &why, &limits))
                     .await
+                    .is_ok()
             }
             _ => false,
         };
         Outcome::Rejected { why, dead_lettered }
     }
 
-    /// Sends a dead letter. `false`: it is not confirmed, as a warning states.
-    pub(crate) async fn dead_letter(&self, url: &str, dead_letter: Result<QueueMessage, Unsendable>) -> bool {
+    /// Sends a dead letter. The error, with which it is not confirmed, is logged.
+    pub(crate) async fn dead_letter(
+        &self,
+        url: &str,
+        dead_letter: Result<QueueMessage, Unsendable>,
+    ) -> Result<(), QueueError> {
         let sent = match dead_letter {
             Ok(dead_letter) => self.send(url, vec![dead_letter]).await,
             Err(why) => Err(QueueError::refused(url, why)),
         };
-        match sent {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::warn!("not dead-lettered: {}", Chain(&error));
-                false
-            }
-        }
+        sent.inspect_err(|error| tracing::warn!("not dead-lettered: {}", Chain(error)))
     }
 }

@@ -58,7 +58,12 @@ impl Unidentified {
             counters: Counters::default(),
         };
         let [message, record] = self.into_dead_letters(H::NAMESPACE, why, &services.queues.limits(url));
-        batch.dead_letter(url, message).await || batch.dead_letter(url, record).await
+        match batch.dead_letter(url, message).await {
+            Ok(()) => true,
+            Err(error) if error.unsent.is_empty() => batch.dead_letter(url, record).await.is_ok(),
+            // It may have arrived: another form of it would be another message.
+            Err(_) => false,
+        }
     }
 
     /// Its dead letter, and the one to send if the queue does not accept the first.
@@ -210,5 +215,14 @@ mod tests {
         assert!(dead_letter::<false>(&services, false, "text").await);
         let [sent] = services.queues().sent("dlq.fifo").try_into().unwrap();
         assert_eq!(sent.body, r#"{"body":"text"}"#);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_that_may_have_arrived_is_not_sent_in_another_form() {
+        let services = services();
+        (0..1000).for_each(|_| services.queues().inject(QueueFault::ReplyLost));
+        assert!(!dead_letter::<false>(&services, false, "text").await);
+        let sent = services.queues().sent("dlq.fifo");
+        assert!(sent.len() > 1 && sent.iter().all(|sent| sent.body == "text"));
     }
 }
