@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use rustix::process::{Pid, kill_process};
+use rustix::process::{Pid, WaitId, WaitIdOptions, kill_process, waitid};
 use serde_json::{Value, json};
 
 use super::{
@@ -26,6 +26,16 @@ fn started(event: Event) -> Option<u32> {
     } else {
         None
     }
+}
+
+/// Waits until every thread of a process has stopped, which is some time after the signal.
+async fn stopped(pid: u32) {
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    let options = WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT;
+    tokio::task::spawn_blocking(move || waitid(WaitId::Pid(pid), options))
+        .await
+        .unwrap()
+        .unwrap();
 }
 
 #[tokio::test]
@@ -169,6 +179,7 @@ async fn a_stopped_process_goes_on_after_a_deadline_that_is_missed() {
     let working = stack.lambda.working("test");
     assert_eq!(working.len(), 1);
     assert!(stack.lambda.signal(&working[0], Signal::Stop));
+    stopped(held.pid).await;
     held.release().await;
     tokio::time::sleep(SHORT * 2).await;
     assert!(!invocation.is_finished());
