@@ -203,7 +203,7 @@ async fn a_message_whose_process_is_killed_comes_again() {
     assert_eq!(running.stack.lambda.kill("test"), 1);
     first.death().await;
     assert_eq!(running.finished().await, (vec![id.clone()], vec![id.clone()]));
-    running.redeliver(&[id.clone()]);
+    running.redeliver(std::slice::from_ref(&id));
     gate.arrival().await.release().await;
     assert_eq!(running.finished().await, (vec![id.clone()], vec![]));
     assert_eq!((running.sqs.deliveries(&id), running.left("orders")), (2, 0));
