@@ -8,7 +8,7 @@ use scripted::Action;
 use serde_json::Value;
 use testing::TestStack;
 
-use crate::stack::{self, ONE_BY_ONE, VISIBLE_SOON, counts, receives, script, starts};
+use crate::stack::{self, ONE_BY_ONE, counts, receives, script, starts};
 
 /// Kills the function after its completion is recorded, and before the reply.
 pub(super) fn kill_after_completion(stack: &TestStack, operation: &str) {
@@ -34,7 +34,7 @@ async fn done_message_is_recorded_and_deleted() {
 /// Promise 3.
 #[tokio::test]
 async fn redelivered_after_done_it_is_deleted_without_a_run() {
-    let stack = stack::start("claiming", &VISIBLE_SOON).await;
+    let stack = stack::start("claiming", &[]).await;
     kill_after_completion(&stack, "TransactWriteItems");
     let message = stack.send("work", &script([Action::Write])).await;
     stack.until_settled(&["work"]).await;
@@ -48,7 +48,7 @@ async fn redelivered_after_done_it_is_deleted_without_a_run() {
 /// Promise 6.
 #[tokio::test]
 async fn redelivered_in_one_step_mode_its_writes_are_discarded() {
-    let stack = stack::start("one-step", &VISIBLE_SOON).await;
+    let stack = stack::start("one-step", &[]).await;
     kill_after_completion(&stack, "TransactWriteItems");
     let message = stack.send("work", &script([Action::Write])).await;
     stack.until_settled(&["work"]).await;

@@ -22,7 +22,7 @@ async fn retry_blocks_its_group_and_no_other() {
 
 #[tokio::test]
 async fn group_waits_for_a_lease_and_goes_on_after_a_duplicate() {
-    let stack = stack::start("business", &[("FunctionTimeout", "10")]).await;
+    let stack = stack::start("business", &[]).await;
     let order = keyed("o-1", Action::WhenReleased);
     let holder = [("m-1", "b", order.clone())];
     let group = async {

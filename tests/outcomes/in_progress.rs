@@ -6,16 +6,17 @@ use emulator::ApiError;
 use emulator::dynamodb::FaultKind;
 use emulator::lambda::Event;
 use scripted::Action;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::stack::{
-    self, ONE_BY_ONE, VISIBLE_SOON, counts, lease_end, receives, release_after_another_is_in_progress, script, starts,
+    self, ONE_BY_ONE, counts, lease_end, receives, release, release_after_another_is_in_progress, script, starts,
+    until_in_progress,
 };
 
 /// Promise 1.
 #[tokio::test]
 async fn in_progress_message_waits_for_the_lease_with_one_receive() {
-    let stack = stack::start("claiming", &[("FunctionTimeout", "10"), ONE_BY_ONE]).await;
+    let stack = stack::start("claiming", &[ONE_BY_ONE]).await;
     stack.stack.sqs().deliver_twice("work", 1);
     let message = stack.send("work", &script([Action::WhenReleased])).await;
     release_after_another_is_in_progress(&stack).await;
@@ -31,7 +32,7 @@ async fn in_progress_message_waits_for_the_lease_with_one_receive() {
 
 #[tokio::test]
 async fn killed_handler_runs_again_after_the_lease_ends() {
-    let stack = stack::start("claiming", &VISIBLE_SOON).await;
+    let stack = stack::start("claiming", &[]).await;
     let lambda = Arc::clone(stack.stack.lambda());
     let kill = move |_: &Value, _: &Result<Value, ApiError>| assert_eq!(lambda.kill("scripted"), 1);
     stack.inject("PutItem", Some("\"runs\""), 1, FaultKind::AfterApply(Box::new(kill)));
@@ -49,16 +50,22 @@ async fn killed_handler_runs_again_after_the_lease_ends() {
 /// later.
 #[tokio::test]
 async fn copy_of_a_slow_message_is_not_dead_lettered() {
-    let parameters = [("FunctionTimeout", "15"), ("MaxReceiveCount", "3"), ONE_BY_ONE];
+    let parameters = [("FunctionTimeout", "30"), ("MaxReceiveCount", "3"), ONE_BY_ONE];
     let stack = stack::start("claiming", &parameters).await;
-    let shorter = json!({ "QueueUrl": "work", "Attributes": { "VisibilityTimeout": "3" } });
-    stack.stack.sqs().call("SetQueueAttributes", shorter).await.unwrap();
     stack.stack.sqs().deliver_twice("work", 1);
-    let message = stack.send("work", &script([Action::Take(10_000), Action::Write])).await;
+    let message = stack.send("work", &script([Action::WhenReleased])).await;
+    until_in_progress(&stack, 1).await;
+    // The visibility timeouts end: of the copy that is being processed, and of the other.
+    stack.stack.sqs().make_visible("work", std::slice::from_ref(&message));
+    until_in_progress(&stack, 3).await;
+    release(&stack);
     stack.until_settled(&["work"]).await;
     assert_eq!(stack.dead_letters("work"), [""; 0]);
     assert!(stack.is_completed("scripted", &message));
     assert_eq!(starts(&stack, &message).len(), 1, "processed once");
-    // The copy that is being processed becomes visible meanwhile, and waits like the other.
-    assert_eq!(receives(&stack, &message), 3 + 2);
+    assert_eq!(
+        receives(&stack, &message),
+        3 + 3,
+        "each copy at first, when it was visible early, and after the lease"
+    );
 }

@@ -3,7 +3,7 @@
 use scripted::Action;
 
 use crate::done::kill_after_completion;
-use crate::stack::{self, VISIBLE_SOON, batches, counts, receives, runs, script, send_in_order, starts};
+use crate::stack::{self, batches, counts, receives, runs, script, send_in_order, starts};
 
 /// A script that sends two messages with one effect each to its own queue.
 fn sends_two() -> serde_json::Value {
@@ -27,7 +27,7 @@ async fn outgoing_messages_are_sent_after_the_record() {
 /// Promise 5.
 #[tokio::test]
 async fn killed_before_sending_they_are_sent_at_redelivery() {
-    let stack = stack::start("claiming", &VISIBLE_SOON).await;
+    let stack = stack::start("claiming", &[]).await;
     kill_after_completion(&stack, "PutItem");
     let message = stack.send("work", &sends_two()).await;
     stack.until_settled(&["work"]).await;

@@ -1,7 +1,11 @@
 //! A test stack with the scripted function, messages for it, and what it did.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use emulator::ApiError;
 use emulator::lambda::Event;
-use emulator::sqs::QueuedMessage;
+use emulator::sqs::{Fault, FaultKind, QueuedMessage};
 use scripted::{Action, Script};
 use serde_json::{Value, json};
 use testing::{TestStack, text};
@@ -9,18 +13,12 @@ use testing::{TestStack, text};
 const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripted.yaml");
 const SCRIPTED: (&str, &str) = ("scripted", env!("CARGO_BIN_EXE_scripted"));
 
-/// Enough time on a busy machine, and a visibility timeout longer than any test, so that only delays redeliver messages.
-const UNHURRIED: [(&str, &str); 2] = [("FunctionTimeout", "20"), ("VisibilityTimeout", "60")];
-
-/// For messages that are redelivered by the visibility timeout, without a delay of their own.
-pub(super) const VISIBLE_SOON: [(&str, &str); 2] = [("FunctionTimeout", "6"), ("VisibilityTimeout", "6")];
-
 /// One message per batch, so that copies are in different invocations.
 pub(super) const ONE_BY_ONE: (&str, &str) = ("BatchSize", "1");
 
-/// Starts a stack with this kind of handler, with the times of `UNHURRIED` unless the parameters differ.
+/// Starts a stack with this kind of handler.
 pub(super) async fn start(handler: &str, parameters: &[(&str, &str)]) -> TestStack {
-    let parameters = [&[("Handler", handler)], &UNHURRIED[..], parameters].concat();
+    let parameters = [&[("Handler", handler)], parameters].concat();
     TestStack::start_from(TEMPLATE, &[SCRIPTED], &parameters).await
 }
 
@@ -74,10 +72,21 @@ pub(super) fn starts(stack: &TestStack, message: &str) -> Vec<u64> {
     of_message.map(|run| run.started).collect()
 }
 
+/// Waits until messages had the outcome "in progress" so many times, each in a batch of its own.
+pub(super) async fn until_in_progress(stack: &TestStack, times: usize) {
+    let is_in_progress = |batch: &&Value| batch["InProgress"] == 1;
+    let holds = || stack.metrics().iter().filter(is_in_progress).count() >= times;
+    stack.until("others are in progress", holds).await;
+}
+
 /// Waits until a message has the outcome "in progress". Then lets the holder of its key finish.
 pub(super) async fn release_after_another_is_in_progress(stack: &TestStack) {
-    let in_progress = || stack.metrics().iter().any(|batch| batch["InProgress"] == 1);
-    stack.until("another is in progress", in_progress).await;
+    until_in_progress(stack, 1).await;
+    release(stack);
+}
+
+/// Lets handlers finish that wait for it.
+pub(super) fn release(stack: &TestStack) {
     let released = json!({ "TableName": "counts", "Item": { "id": { "S": "released" } } });
     stack.stack.dynamodb().call("PutItem", released);
 }
@@ -117,13 +126,37 @@ pub(super) fn stated(message: &QueuedMessage, attribute: &str) -> Value {
     serde_json::from_str(&message.attributes[attribute]).unwrap()
 }
 
+/// The visibility timeout that was set for each message, in seconds, by receipt handle.
+pub(super) fn watch_delays(stack: &TestStack) -> Arc<Mutex<BTreeMap<String, u64>>> {
+    let delays = Arc::new(Mutex::new(BTreeMap::new()));
+    let recorded = Arc::clone(&delays);
+    let hook = move |request: &Value, _: &Result<Value, ApiError>| {
+        for entry in request["Entries"].as_array().unwrap() {
+            let receipt = entry["ReceiptHandle"].as_str().unwrap().to_owned();
+            let seconds = entry["VisibilityTimeout"].as_u64().unwrap();
+            recorded.lock().unwrap().insert(receipt, seconds);
+        }
+    };
+    stack.stack.sqs().inject(Fault {
+        operation: "ChangeMessageVisibilityBatch".to_owned(),
+        containing: None,
+        times: u32::MAX,
+        kind: FaultKind::AfterApply(Box::new(hook)),
+    });
+    delays
+}
+
 /// The end of the lease of a claimed key, in milliseconds since 1970.
 pub(super) fn lease_end(stack: &TestStack, key: &str) -> u64 {
+    lease_ends(stack)[&format!("scripted#{key}")]
+}
+
+/// The ends of the leases of all claimed keys, by the IDs of their records.
+pub(super) fn lease_ends(stack: &TestStack) -> BTreeMap<String, u64> {
     let records = stack.stack.dynamodb().scan("idempotency");
-    let id = format!("scripted#{key}");
-    let record = records.iter().find(|record| text(record, "id") == id).unwrap();
-    assert_eq!(text(record, "status"), "INPROGRESS");
-    text(record, "in_progress_expiration").parse().unwrap()
+    let claimed = records.iter().filter(|record| text(record, "status") == "INPROGRESS");
+    let end = |record: &Value| text(record, "in_progress_expiration").parse().unwrap();
+    claimed.map(|record| (text(record, "id"), end(record))).collect()
 }
 
 /// The receive count of a message.

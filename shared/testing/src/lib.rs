@@ -8,6 +8,7 @@
 
 mod dead_letter;
 mod event;
+mod events;
 mod pages;
 mod process;
 mod samples;
@@ -25,10 +26,7 @@ pub use samples::{Sampled, assert_all_samples, samples};
 pub use stack::{Record, TestStack, text};
 
 /// Much longer than anything takes on a busy machine: a wait that lasts so long has failed.
-pub const PATIENCE: Duration = Duration::from_secs(90);
-
-/// For events that a test invokes the function with: time enough, however busy the machine.
-pub const UNHURRIED: [(&str, &str); 2] = [("FunctionTimeout", "20"), ("VisibilityTimeout", "20")];
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Where the template and the sample events are.
 fn workspace() -> PathBuf {

@@ -2,33 +2,36 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::future::poll_fn;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use emulator::dynamodb::{Fault, FaultKind};
-use emulator::lambda::{Event, Invocation};
+use emulator::lambda::Invocation;
 use idempotency::Key;
 use local::{Binaries, Options, Stack};
 use serde_json::Value;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::unbounded_channel;
 use uuid::Uuid;
 
+use crate::events::Events;
 use crate::{Message, PATIENCE, event, failures, workspace};
 
-/// Enough time on a busy machine, redelivery soon after, and no redrive.
+/// Enough time on a busy machine, retries soon after a failure, and no redrive.
 ///
 /// On a busy machine a reply may take seconds. A test that counts requests or deliveries must not see a late reply as a lost
-/// one.
+/// one, nor get a message again that is still being processed.
 const PARAMETERS: [(&str, &str); 5] = [
-    ("FunctionTimeout", "5"),
+    ("FunctionTimeout", "20"),
     ("LongestRetryDelay", "1"),
     ("RequestTimeout", "10"),
-    ("VisibilityTimeout", "5"),
+    ("VisibilityTimeout", "120"),
     ("MaxReceiveCount", "1000"),
 ];
+
+/// A process that answers later than its deadline is not killed before this much more time: functions end before their
+/// deadline on paused time, in the tests of `consumer` and `lambda`; here the machine decides when they run.
+const KILL_DELAY: Duration = Duration::from_secs(20);
 
 /// Begins the line that sets the dead-letter queue in the environment of a function.
 const DEAD_LETTER_QUEUE: &str = "DEAD_LETTER_QUEUE_URL:";
@@ -37,13 +40,7 @@ const DEAD_LETTER_QUEUE: &str = "DEAD_LETTER_QUEUE_URL:";
 pub struct TestStack {
     /// What is running.
     pub stack: Stack,
-    events: Mutex<Events>,
-}
-
-/// The events: new ones, and those already read.
-struct Events {
-    new: UnboundedReceiver<Event>,
-    known: Vec<Event>,
+    pub(crate) events: Mutex<Events>,
 }
 
 /// The ledger's record of a key.
@@ -69,8 +66,8 @@ impl TestStack {
     /// Starts a stack with these functions, each by its name and the path of its program. Other functions of the template
     /// do not run.
     ///
-    /// Unless `parameters` say otherwise, an invocation may take five seconds, and a request ten. A message is redelivered
-    /// one second after it failed, or five seconds after its process was killed, without end.
+    /// Unless `parameters` say otherwise, an invocation may take twenty seconds, and a request ten. A message is redelivered at
+    /// most one second after it failed, without end.
     pub async fn start(functions: &[(&str, &str)], parameters: &[(&str, &str)]) -> Self {
         Self::start_from(workspace().join("template.yaml"), functions, parameters).await
     }
@@ -130,10 +127,12 @@ impl TestStack {
         };
         let (observer, new) = unbounded_channel();
         let stack = Stack::start(options, observer).await;
-        let known = Vec::new();
+        let stack = stack.unwrap_or_else(|error| panic!("the stack does not start: {error}"));
+        stack.lambda().set_init_limit(PATIENCE);
+        stack.lambda().set_kill_delay(KILL_DELAY);
         Self {
-            stack: stack.unwrap_or_else(|error| panic!("the stack does not start: {error}")),
-            events: Mutex::new(Events { new, known }),
+            stack,
+            events: Mutex::new(Events::new(new)),
         }
     }
 
@@ -184,56 +183,19 @@ impl TestStack {
         }
     }
 
-    /// Waits until no message is left in these queues: each is acknowledged, or was moved to the dead-letter queue.
+    /// Waits until no message is left in these queues: each is acknowledged, or was moved to the dead-letter queue. Those
+    /// whose process was killed are [redelivered](Self::redeliver).
     pub async fn until_settled(&self, queues: &[&str]) {
-        self.until("the queues are empty", || self.is_settled(queues)).await;
+        let settled = || {
+            self.redeliver();
+            self.is_settled(queues)
+        };
+        self.until("the queues are empty", settled).await;
     }
 
     /// Whether no message is left in these queues.
     pub fn is_settled(&self, queues: &[&str]) -> bool {
         queues.iter().all(|queue| self.stack.sqs().peek(queue).is_empty())
-    }
-
-    /// All events so far.
-    pub fn events(&self) -> Vec<Event> {
-        let mut events = self.lock();
-        while let Ok(event) = events.new.try_recv() {
-            events.known.push(event);
-        }
-        events.known.clone()
-    }
-
-    /// Waits for the next event that was not read yet.
-    pub async fn next_event(&self) -> Event {
-        let next = poll_fn(|context| {
-            let mut events = self.lock();
-            let next = events.new.poll_recv(context);
-            if let Poll::Ready(Some(event)) = &next {
-                events.known.push(event.clone());
-            }
-            next
-        });
-        next.await.expect("a running stack reports its events")
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Events> {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Lines that the functions' processes wrote.
-    pub fn log(&self) -> Vec<String> {
-        let line = |event| match event {
-            Event::Log { line, .. } => Some(line),
-            _ => None,
-        };
-        self.events().into_iter().filter_map(line).collect()
-    }
-
-    /// The outcomes of each batch in numbers: the lines of CloudWatch metrics that the functions' processes wrote.
-    pub fn metrics(&self) -> Vec<Value> {
-        let lines = self.log().into_iter();
-        let parsed = lines.filter_map(|line| serde_json::from_str::<Value>(&line).ok());
-        parsed.filter(|line| line.get("_aws").is_some()).collect()
     }
 
     /// The ledger's record of a key, such as a message's ID.

@@ -43,7 +43,7 @@ impl Kind for Holding {
 struct ShortTimeout;
 impl Kind for ShortTimeout {
     // Enough for a message that does not hang, also on a busy machine.
-    const TIMEOUT: Option<Duration> = Some(Duration::from_secs(5));
+    const TIMEOUT: Option<Duration> = Some(Duration::from_secs(10));
 }
 
 /// Effects in tables, where the test reads them, and in the queue that the function consumes.

@@ -1,13 +1,13 @@
 //! Each order is confirmed with a key of its own.
 
 use serde_json::{Value, json};
-use testing::{DeadLetter, Record, UNHURRIED};
+use testing::{DeadLetter, Record};
 
 use crate::stack::{self, confirmations, order, orders, totals};
 
 #[tokio::test]
 async fn confirmation_has_the_key_of_its_order() {
-    let stack = stack::start(&UNHURRIED).await;
+    let stack = stack::start(&[]).await;
     let messages = [("m-1", order("o-1", "ada@example.com", 1205))];
     assert_eq!(stack.invoke("place-order", &messages).await, [""; 0]);
     assert_eq!(confirmations(&stack), ["confirmation of order o-1"]);
@@ -23,7 +23,7 @@ async fn confirmation_has_the_key_of_its_order() {
 
 #[tokio::test]
 async fn confirmations_of_an_order_sent_twice_share_one_key() {
-    let stack = stack::start(&UNHURRIED).await;
+    let stack = stack::start(&[]).await;
     let twice = [("m-1", order("o-1", "ada", 700)), ("m-2", order("o-1", "ada", 700))];
     assert_eq!(stack.invoke("place-order", &twice).await, [""; 0]);
     // Each message sends its confirmation. The shared key lets the consumer process it once.
@@ -34,7 +34,7 @@ async fn confirmations_of_an_order_sent_twice_share_one_key() {
 
 #[tokio::test]
 async fn rejected_order_is_not_confirmed() {
-    let stack = stack::start(&UNHURRIED).await;
+    let stack = stack::start(&[]).await;
     let mut wrong = order("o-1", "ada", 700);
     wrong["amount"] = json!(701);
     let messages = [("m-1", wrong), ("m-2", order("o-2", "ada", 50))];
@@ -45,7 +45,7 @@ async fn rejected_order_is_not_confirmed() {
 /// Promise 5: a record that is completed has outgoing messages that can be sent.
 #[tokio::test]
 async fn unsendable_confirmation_rejects_its_order_uncommitted() {
-    let stack = stack::start(&UNHURRIED).await;
+    let stack = stack::start(&[]).await;
     // The body escapes this character. SQS refuses it in the key of the confirmation, which is an attribute.
     let messages = [("m-1", order("o-\u{1}", "ada", 700)), ("m-2", order("o-2", "ada", 50))];
     assert_eq!(stack.invoke("place-order", &messages).await, [""; 0]);
@@ -64,7 +64,7 @@ async fn unsendable_confirmation_rejects_its_order_uncommitted() {
 
 #[tokio::test]
 async fn longest_valid_names_fit_into_a_confirmation() {
-    let stack = stack::start(&UNHURRIED).await;
+    let stack = stack::start(&[]).await;
     let (id, customer) = ("i".repeat(2048), "\u{1}".repeat(2048));
     let messages = [("m-1", order(&id, &customer, 700))];
     assert_eq!(stack.invoke("place-order", &messages).await, [""; 0]);

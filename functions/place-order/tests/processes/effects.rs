@@ -1,7 +1,7 @@
 //! An order has its effect once, however often it is delivered or sent.
 
 use serde_json::{Value, json};
-use testing::{DeadLetter, Record, UNHURRIED, event, failures};
+use testing::{DeadLetter, Record, event, failures};
 
 use crate::stack::{self, order, orders, sums, totals};
 
@@ -39,7 +39,7 @@ async fn messages_delivered_twice_count_once() {
 /// Promise 6.
 #[tokio::test]
 async fn event_sent_to_several_processes_counts_once() {
-    let stack = stack::start(&UNHURRIED).await;
+    let stack = stack::start(&[]).await;
     let messages = [("m-1", order("o-1", "ada", 700)), ("m-2", order("o-2", "ada", 50))];
     let invoke = || stack.invoke("place-order", &messages);
     let (one, two, three) = tokio::join!(invoke(), invoke(), invoke());
@@ -52,7 +52,7 @@ async fn event_sent_to_several_processes_counts_once() {
 
 #[tokio::test]
 async fn order_sent_twice_counts_once_and_both_messages_are_done() {
-    let stack = stack::start(&UNHURRIED).await;
+    let stack = stack::start(&[]).await;
     let twice = [("m-1", order("o-1", "ada", 700)), ("m-2", order("o-1", "ada", 700))];
     assert_eq!(stack.invoke("place-order", &twice).await, [""; 0]);
     assert_eq!(totals(&stack), [("ada".to_owned(), 700)].into());
@@ -112,7 +112,7 @@ async fn without_dead_letter_queue_the_redrive_policy_moves_orders() {
 
 #[tokio::test]
 async fn rejected_order_is_dead_lettered_at_every_delivery() {
-    let stack = stack::start(&UNHURRIED).await;
+    let stack = stack::start(&[]).await;
     let mut wrong = order("o-1", "ada", 700);
     wrong["amount"] = json!(701);
     let messages = [("m-1", wrong)];
@@ -124,7 +124,7 @@ async fn rejected_order_is_dead_lettered_at_every_delivery() {
 
 #[tokio::test]
 async fn odd_record_alone_is_returned_and_named_in_the_log() {
-    let stack = stack::start(&UNHURRIED).await;
+    let stack = stack::start(&[]).await;
     let orders = ["m-1", "m-2", "m-3"].map(|id| (id, order(&format!("o-{id}"), "ada", 700)));
     let mut event: Value = serde_json::from_str(&event("orders", &orders)).unwrap();
     event["Records"][1]["attributes"]["SentTimestamp"] = json!(1_795_800_000_000_u64);
@@ -142,7 +142,7 @@ async fn odd_record_alone_is_returned_and_named_in_the_log() {
 
 #[tokio::test]
 async fn process_survives_an_invalid_event() {
-    let stack = stack::start(&UNHURRIED).await;
+    let stack = stack::start(&[]).await;
     let invocation = stack
         .invoke_with("place-order", r#"{"Records":[{"body":"no message ID"}]}"#)
         .await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use emulator::dynamodb::FaultKind;
 use emulator::{dynamodb, sqs};
 use serde_json::Value;
-use testing::{TestStack, UNHURRIED, event, failures};
+use testing::{TestStack, event, failures};
 
 use crate::proxy::Proxy;
 use crate::stack::{self, confirmations, order, orders, sums, totals};
@@ -29,7 +29,7 @@ fn ten_orders_of_one_customer() -> Vec<(String, Value)> {
 
 #[tokio::test]
 async fn conflicting_orders_all_count_within_one_invocation() {
-    let stack = stack::start(&UNHURRIED).await;
+    let stack = stack::start(&[]).await;
     let orders = ten_orders_of_one_customer();
     inject(&stack, "ada", 25, FaultKind::Conflict);
     let messages: Vec<_> = orders.iter().map(|(id, order)| (id.as_str(), order.clone())).collect();
@@ -43,7 +43,7 @@ async fn conflicting_orders_all_count_within_one_invocation() {
 
 #[tokio::test]
 async fn endless_conflicts_fail_only_their_message_in_time() {
-    let stack = stack::start(&UNHURRIED).await;
+    let stack = stack::start(&[]).await;
     inject(&stack, "o-2", u32::MAX, FaultKind::Conflict);
     let messages = [1, 2, 3].map(|number| (format!("m-{number}"), order(&format!("o-{number}"), "ada", number)));
     let messages: Vec<_> = messages
@@ -60,7 +60,7 @@ async fn endless_conflicts_fail_only_their_message_in_time() {
 /// Promise 4.
 #[tokio::test]
 async fn lost_reply_is_retried_within_the_invocation() {
-    let stack = stack::start(&UNHURRIED).await;
+    let stack = stack::start(&[]).await;
     inject(&stack, "o-1", 1, FaultKind::LoseReply);
     assert_eq!(
         stack.invoke("place-order", &[("m-1", order("o-1", "ada", 700))]).await,
@@ -73,7 +73,7 @@ async fn lost_reply_is_retried_within_the_invocation() {
 /// Promises 4 and 6.
 #[tokio::test]
 async fn message_counts_once_despite_every_kind_of_fault() {
-    let stack = stack::start(&UNHURRIED).await;
+    let stack = stack::start(&[]).await;
     // Four faults are more than the attempts of the SDK.
     let kinds = [
         FaultKind::LoseReply,
@@ -134,7 +134,7 @@ fn inject_lasting(stack: &TestStack) {
 /// Promises 4, 5 and 6.
 #[tokio::test]
 async fn lasting_faults_repeat_no_effect_and_lose_nothing() {
-    let stack = stack::start(&UNHURRIED).await;
+    let stack = stack::start(&[]).await;
     inject_lasting(&stack);
     let mut messages = Vec::new();
     for number in 0..20 {
@@ -160,7 +160,7 @@ async fn lasting_faults_repeat_no_effect_and_lose_nothing() {
 /// Promise 7.
 #[tokio::test]
 async fn request_that_never_arrives_fails_only_its_message() {
-    let stack = stack::start(&UNHURRIED).await;
+    let stack = stack::start(&[]).await;
     inject(&stack, "place-order#m-2", u32::MAX, FaultKind::LoseRequest);
     let messages = [
         ("m-1", order("o-1", "ada", 1)),
@@ -184,7 +184,7 @@ async fn start_behind(proxy: &Proxy, parameters: &[(&str, &str)]) -> TestStack {
 #[tokio::test]
 async fn request_that_hangs_fails_only_its_message() {
     let proxy = Proxy::hanging_at("place-order#m-2").await;
-    let parameters = [&UNHURRIED[..], &[("RequestTimeout", "2")]].concat();
+    let parameters = [("RequestTimeout", "2")];
     let stack = start_behind(&proxy, &parameters).await;
     let messages = [
         ("m-1", order("o-1", "ada", 1)),
@@ -209,7 +209,7 @@ async fn request_that_hangs_fails_only_its_message() {
 #[tokio::test]
 async fn start_does_not_wait_for_a_table_that_hangs() {
     let proxy = Proxy::hanging_at("connection opened at start").await;
-    let parameters = [&UNHURRIED[..], &[("RequestTimeout", "10")]].concat();
+    let parameters = [("RequestTimeout", "10")];
     let stack = start_behind(&proxy, &parameters).await;
     assert_eq!(
         stack.invoke("place-order", &[("m-1", order("o-1", "ada", 700))]).await,
@@ -220,16 +220,15 @@ async fn start_does_not_wait_for_a_table_that_hangs() {
 
 #[tokio::test]
 async fn table_unreachable_at_start_is_reached_later() {
-    let stack = stack::start(&UNHURRIED).await;
+    let stack = stack::start(&[]).await;
     stack.inject("DeleteItem", None, 3, FaultKind::LoseRequest);
     assert_eq!(
         stack.invoke("place-order", &[("m-1", order("o-1", "ada", 700))]).await,
         [""; 0]
     );
-    assert_eq!(
-        (stack.requests("DeleteItem"), orders(&stack)),
-        (3, vec!["o-1".to_owned()])
-    );
+    // Three attempts, if the machine makes them in the five seconds of a start.
+    assert!((1..=3).contains(&stack.requests("DeleteItem")));
+    assert_eq!(orders(&stack), ["o-1"]);
     let is_warning = |line: &String| line.contains("could not be reached at start");
     stack
         .until("the warning is in the log", || stack.log().iter().any(is_warning))

@@ -2,7 +2,7 @@
 
 use emulator::dynamodb::FaultKind;
 use serde_json::{Value, json};
-use testing::{TestStack, UNHURRIED};
+use testing::TestStack;
 
 use crate::stack::{self, order};
 
@@ -24,7 +24,7 @@ async fn counts(stack: &TestStack) -> Vec<[u64; 7]> {
 
 #[tokio::test]
 async fn each_batch_logs_one_metrics_line_with_its_outcomes() {
-    let stack = stack::start(&UNHURRIED).await;
+    let stack = stack::start(&[]).await;
     let containing = Some("place-order#m-4");
     stack.inject("TransactWriteItems", containing, u32::MAX, FaultKind::ServerError);
     let mut wrong = order("o-3", "ada", 700);
@@ -49,7 +49,7 @@ async fn each_batch_logs_one_metrics_line_with_its_outcomes() {
 
 #[tokio::test]
 async fn invalid_event_logs_no_metrics() {
-    let stack = stack::start(&UNHURRIED).await;
+    let stack = stack::start(&[]).await;
     let invocation = stack
         .invoke_with("place-order", r#"{"Records":[{"body":"no message ID"}]}"#)
         .await;

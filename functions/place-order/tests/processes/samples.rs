@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use testing::{UNHURRIED, assert_all_samples, samples};
+use testing::{assert_all_samples, samples};
 
 use crate::stack::{self, orders, sums, totals};
 
@@ -61,7 +61,7 @@ impl Failing {
 
 #[tokio::test]
 async fn sample_events_dead_letter_exactly_their_invalid_messages() {
-    let stack = stack::start(&UNHURRIED).await;
+    let stack = stack::start(&[]).await;
     assert_all_samples("place-order", EXPECTED.iter().map(|(file, _)| *file));
     for (file, failing) in &EXPECTED {
         let sampled = stack.invoke_sample("place-order", file).await;
@@ -74,7 +74,7 @@ async fn sample_events_dead_letter_exactly_their_invalid_messages() {
 
 #[tokio::test]
 async fn without_dead_letter_queue_sample_events_report_failures() {
-    let stack = stack::start_without_dead_letter_queue(&UNHURRIED).await;
+    let stack = stack::start_without_dead_letter_queue(&[]).await;
     for (file, failing) in &EXPECTED {
         let sampled = stack.invoke_sample("place-order", file).await;
         failing.check(&sampled.reported, file);

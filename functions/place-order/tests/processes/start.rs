@@ -6,7 +6,7 @@ use std::thread;
 
 use emulator::dynamodb::FaultKind;
 use serde_json::Value;
-use testing::{ENVIRONMENT, UNHURRIED, event, failures, last_words};
+use testing::{ENVIRONMENT, event, failures, last_words};
 
 use crate::stack::{self, PLACE_ORDER, order, orders};
 
@@ -249,7 +249,7 @@ fn answer(listener: &TcpListener) -> String {
 #[tokio::test]
 async fn missing_ledger_table_is_named_at_start_with_its_variable() {
     let line = "IDEMPOTENCY_TABLE: !Ref IdempotencyTable";
-    let stack = stack::start_edited((line, "IDEMPOTENCY_TABLE: nowhere"), &UNHURRIED).await;
+    let stack = stack::start_edited((line, "IDEMPOTENCY_TABLE: nowhere"), &[]).await;
     let invocation = stack
         .invoke_with("place-order", event("orders", &[("m-1", order("o-1", "ada", 700))]))
         .await;
@@ -272,7 +272,7 @@ async fn missing_ledger_table_is_named_at_start_with_its_variable() {
 
 #[tokio::test]
 async fn failure_names_the_tables_of_the_request() {
-    let stack = stack::start_edited(("ORDERS_TABLE: !Ref OrdersTable", "ORDERS_TABLE: nope"), &UNHURRIED).await;
+    let stack = stack::start_edited(("ORDERS_TABLE: !Ref OrdersTable", "ORDERS_TABLE: nope"), &[]).await;
     let orders = [("m-1", order("o-1", "ada", 700))];
     assert_eq!(stack.invoke("place-order", &orders).await, ["m-1"]);
     let failed = || stack.log().into_iter().find(|line| line.contains("failed: "));
@@ -295,7 +295,7 @@ async fn dynamodb_endpoint_override_takes_precedence() {
         "{line}          AWS_ENDPOINT_URL: http://127.0.0.1:1\n          AWS_ENDPOINT_URL_DYNAMODB: {}\n",
         proxy.url
     );
-    let stack = stack::start_edited((line, &urls), &UNHURRIED).await;
+    let stack = stack::start_edited((line, &urls), &[]).await;
     proxy.forward_to(stack.stack.endpoint());
     assert_eq!(
         stack.invoke("place-order", &[("m-1", order("o-1", "ada", 700))]).await,
@@ -306,7 +306,7 @@ async fn dynamodb_endpoint_override_takes_precedence() {
 
 #[tokio::test]
 async fn log_lines_are_json_with_time_level_and_ids() {
-    let parameters = [UNHURRIED.as_slice(), &[("LogLevel", "DEBUG")]].concat();
+    let parameters = [("LogLevel", "DEBUG")];
     let stack = stack::start(&parameters).await;
     let mut wrong = order("o-1", "ada", 700);
     wrong["amount"] = 701.into();
@@ -359,7 +359,7 @@ async fn log_lines_have_ids_at_every_level() {
             "ApplicationLogLevel: !Ref LogLevel",
             &*format!("ApplicationLogLevel: {level}"),
         );
-        let stack = stack::start_edited(line, &UNHURRIED).await;
+        let stack = stack::start_edited(line, &[]).await;
         let mut wrong = order("o-1", "ada", 700);
         wrong["amount"] = 701.into();
         let invocation = stack
@@ -379,7 +379,7 @@ async fn log_lines_have_ids_at_every_level() {
 
 #[tokio::test]
 async fn event_of_another_kind_fails_with_one_line_without_content() {
-    let stack = stack::start(&UNHURRIED).await;
+    let stack = stack::start(&[]).await;
     let line = |what| format!("not an SQS event: {what}; is the function invoked by something other than its queue?");
     for (event, what) in [
         (r#"{"detail": "secret"}"#, "missing field `Records`"),
@@ -408,7 +408,7 @@ async fn event_of_another_kind_fails_with_one_line_without_content() {
 
 #[tokio::test]
 async fn throttled_table_does_not_prevent_the_start() {
-    let stack = stack::start(&UNHURRIED).await;
+    let stack = stack::start(&[]).await;
     // All attempts of the SDK.
     stack.inject("DeleteItem", None, 3, FaultKind::Throttle);
     assert_eq!(

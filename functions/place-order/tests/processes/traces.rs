@@ -1,7 +1,7 @@
 //! What is sent carries the trace of the invocation, so that Lambda can stop a loop of functions.
 
 use serde_json::{Value, json};
-use testing::{TestStack, UNHURRIED, event, failures};
+use testing::{TestStack, event, failures};
 
 use crate::stack::{self, order};
 
@@ -29,7 +29,7 @@ fn part<'a>(trace: &'a str, name: &str) -> &'a str {
 
 #[tokio::test]
 async fn what_is_sent_has_the_trace_of_the_invocation() {
-    let stack = stack::start(&UNHURRIED).await;
+    let stack = stack::start(&[]).await;
     let messages = [
         ("m-1", order("o-1", "ada", 700)),
         ("m-2", order("o-2", "ada", 700)),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 use serde_json::json;
-use testing::{DeadLetter, Record, UNHURRIED};
+use testing::{DeadLetter, Record};
 
 use crate::stack::{self, dead_letter, key, reservation, reserve, stock};
 
@@ -21,7 +21,7 @@ async fn reservation_reduces_the_stock_of_its_sku_only() {
 /// Promise 6.
 #[tokio::test]
 async fn reservation_sent_twice_counts_once_and_both_are_done() {
-    let stack = stack::start(&[("tea", 5)], &UNHURRIED).await;
+    let stack = stack::start(&[("tea", 5)], &[]).await;
     // In two message groups, so that they run concurrently.
     let twice = [
         ("m-1", "a", reservation("tea", 3, "o-1")),
@@ -37,7 +37,7 @@ async fn reservation_sent_twice_counts_once_and_both_are_done() {
 /// Promises 3 and 8.
 #[tokio::test]
 async fn another_quantity_under_a_used_key_is_dead_lettered() {
-    let stack = stack::start(&[("tea", 5)], &UNHURRIED).await;
+    let stack = stack::start(&[("tea", 5)], &[]).await;
     let first = [("m-1", "tea", reservation("tea", 3, "o-1"))];
     assert_eq!(stack.invoke("reserve-stock", &first).await, [""; 0]);
     let other = [("m-2", "tea", reservation("tea", 1, "o-1"))];
@@ -80,7 +80,7 @@ async fn reservation_beyond_the_stock_is_dead_lettered() {
 
 #[tokio::test]
 async fn group_goes_on_behind_a_dead_lettered_reservation() {
-    let stack = stack::start(&[("tea", 2)], &UNHURRIED).await;
+    let stack = stack::start(&[("tea", 2)], &[]).await;
     let messages = [
         ("m-1", "tea", reservation("tea", 3, "o-1")),
         ("m-2", "tea", reservation("tea", 2, "o-2")),
@@ -93,7 +93,7 @@ async fn group_goes_on_behind_a_dead_lettered_reservation() {
 
 #[tokio::test]
 async fn without_dead_letter_queue_a_rejection_blocks_its_group() {
-    let stack = stack::start_without_dead_letter_queue(&[("tea", 2)], &UNHURRIED).await;
+    let stack = stack::start_without_dead_letter_queue(&[("tea", 2)], &[]).await;
     let messages = [
         ("m-1", "tea", reservation("tea", 3, "o-1")),
         ("m-2", "tea", reservation("tea", 2, "o-2")),
@@ -118,7 +118,7 @@ async fn group_goes_on_after_the_redrive_policy_moved_a_rejection() {
 
 #[tokio::test]
 async fn rejected_reservation_stays_rejected_with_new_stock() {
-    let stack = stack::start(&[("tea", 2)], &UNHURRIED).await;
+    let stack = stack::start(&[("tea", 2)], &[]).await;
     let much = [("m-1", "tea", reservation("tea", 3, "o-1"))];
     assert_eq!(stack.invoke("reserve-stock", &much).await, [""; 0]);
     stack::put(&stack, "tea", 10);
@@ -131,7 +131,7 @@ async fn rejected_reservation_stays_rejected_with_new_stock() {
 
 #[tokio::test]
 async fn invalid_reservation_is_rejected_with_a_reason() {
-    let stack = stack::start(&[("tea", 2)], &UNHURRIED).await;
+    let stack = stack::start(&[("tea", 2)], &[]).await;
     let messages = [
         ("m-1", "a", reservation("tea", 0, "o-1")),
         ("m-2", "b", reservation("", 1, "o-2")),
@@ -160,7 +160,7 @@ async fn invalid_reservation_is_rejected_with_a_reason() {
 /// Promise 6.
 #[tokio::test]
 async fn event_sent_to_several_processes_reserves_once() {
-    let stack = stack::start(&[("tea", 5), ("cup", 2)], &UNHURRIED).await;
+    let stack = stack::start(&[("tea", 5), ("cup", 2)], &[]).await;
     let messages = [
         ("m-1", "tea", reservation("tea", 3, "o-1")),
         ("m-2", "cup", reservation("cup", 2, "o-1")),
@@ -177,7 +177,7 @@ async fn event_sent_to_several_processes_reserves_once() {
 
 #[tokio::test]
 async fn concurrent_reservations_never_exceed_the_stock() {
-    let stack = stack::start(&[("tea", 20)], &UNHURRIED).await;
+    let stack = stack::start(&[("tea", 20)], &[]).await;
     // Each in a message group of its own: only the condition on the stock limits them.
     let batch = |batch: i64| {
         let message = |number: i64| {

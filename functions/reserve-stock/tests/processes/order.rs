@@ -1,7 +1,6 @@
 //! In order within a message group, concurrent across groups.
 
 use emulator::dynamodb::FaultKind;
-use testing::UNHURRIED;
 
 use crate::stack::{self, key, reservation, reserve, stock, watch};
 
@@ -9,9 +8,9 @@ const SKUS: [&str; 3] = ["cup", "pot", "tea"];
 
 #[tokio::test]
 async fn reservations_of_a_sku_are_made_in_order() {
-    let stack = stack::start(&SKUS.map(|sku| (sku, 100)), &[]).await;
+    let stack = stack::start(&SKUS.map(|sku| (sku, 100)), &[("FunctionTimeout", "5")]).await;
     for sku in SKUS {
-        // More faults than one invocation has attempts: the first of its group fails, and those behind it wait.
+        // More faults than one invocation has attempts in its time: the first of its group fails, and those behind it wait.
         let containing = format!("\"{sku}\"");
         stack.inject("TransactWriteItems", Some(&containing), 60, FaultKind::ServerError);
     }
@@ -35,7 +34,7 @@ async fn reservations_of_a_sku_are_made_in_order() {
 
 #[tokio::test]
 async fn failing_sku_does_not_delay_other_skus() {
-    let stack = stack::start(&SKUS.map(|sku| (sku, 5)), &UNHURRIED).await;
+    let stack = stack::start(&SKUS.map(|sku| (sku, 5)), &[]).await;
     // Retried until the deadline of the invocation, so the others must run concurrently.
     stack.inject("TransactWriteItems", Some("\"pot\""), u32::MAX, FaultKind::Conflict);
     let messages = [
@@ -58,7 +57,7 @@ async fn failing_sku_does_not_delay_other_skus() {
 
 #[tokio::test]
 async fn conflicting_reservations_succeed_within_one_invocation() {
-    let stack = stack::start(&[("tea", 5)], &UNHURRIED).await;
+    let stack = stack::start(&[("tea", 5)], &[]).await;
     stack.inject("TransactWriteItems", Some("\"tea\""), 10, FaultKind::Conflict);
     let messages = ["m-1", "m-2", "m-3"].map(|id| (id, "tea", reservation("tea", 1, id)));
     assert_eq!(stack.invoke("reserve-stock", &messages).await, [""; 0]);

@@ -1,6 +1,6 @@
 //! The sample events, each invoked as `local invoke` does.
 
-use testing::{UNHURRIED, assert_all_samples};
+use testing::assert_all_samples;
 
 use crate::stack::{self, stock};
 
@@ -27,7 +27,7 @@ const SKUS: [&str; 6] = [
 
 #[tokio::test]
 async fn sample_events_dead_letter_exactly_their_invalid_messages() {
-    let stack = stack::start(&SKUS.map(|sku| (sku, 100)), &UNHURRIED).await;
+    let stack = stack::start(&SKUS.map(|sku| (sku, 100)), &[]).await;
     assert_all_samples("reserve-stock", EXPECTED.map(|(file, ..)| file));
     for (file, failing, taken) in EXPECTED {
         let left = || stock(&stack).values().sum::<i64>();
@@ -41,7 +41,7 @@ async fn sample_events_dead_letter_exactly_their_invalid_messages() {
 
 #[tokio::test]
 async fn without_dead_letter_queue_sample_events_report_failures() {
-    let stack = stack::start_without_dead_letter_queue(&SKUS.map(|sku| (sku, 100)), &UNHURRIED).await;
+    let stack = stack::start_without_dead_letter_queue(&SKUS.map(|sku| (sku, 100)), &[]).await;
     for (file, failing, _) in EXPECTED {
         let sampled = stack.invoke_sample("reserve-stock", file).await;
         assert_eq!(sampled.reported, failing, "{file}");

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use idempotency::Timestamp;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -12,6 +13,7 @@ pub(super) struct Post {
     /// Request line and headers, lower case.
     pub(super) head: Vec<String>,
     pub(super) body: Value,
+    pub(super) arrived_at: Timestamp,
 }
 
 impl Post {
@@ -30,16 +32,26 @@ pub(super) struct Receiver {
     posts: Arc<Mutex<Vec<Post>>>,
 }
 
+/// Whether a post is never answered. Gets it, and those before it.
+type IsSilent = Arc<dyn Fn(&Post, &[Post]) -> bool + Send + Sync>;
+
 impl Receiver {
     /// Never answers the first `times` posts to `to`, and accepts all others.
     pub(super) async fn silent(to: &'static str, times: usize) -> Self {
+        let is_to = move |post: &Post| post.body["to"] == to;
+        Self::start(move |post, before| is_to(post) && before.iter().filter(|post| is_to(post)).count() < times).await
+    }
+
+    /// Never answers these posts, and accepts all others.
+    pub(super) async fn start(is_silent: impl Fn(&Post, &[Post]) -> bool + Send + Sync + 'static) -> Self {
+        let is_silent: IsSilent = Arc::new(is_silent);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/notify?stage=test", listener.local_addr().unwrap());
         let posts = Arc::new(Mutex::new(Vec::new()));
         let recorded = Arc::clone(&posts);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(serve(client, Arc::clone(&recorded), to, times));
+                tokio::spawn(serve(client, Arc::clone(&recorded), Arc::clone(&is_silent)));
             }
         });
         Self { url, posts }
@@ -52,13 +64,12 @@ impl Receiver {
     }
 }
 
-async fn serve(client: TcpStream, posts: Arc<Mutex<Vec<Post>>>, to: &str, times: usize) {
+async fn serve(client: TcpStream, posts: Arc<Mutex<Vec<Post>>>, is_silent: IsSilent) {
     let mut client = BufReader::new(client);
     while let Some(post) = read(&mut client).await {
         let silent = {
             let mut posts = posts.lock().unwrap();
-            let before = posts.iter().filter(|post: &&Post| post.body["to"] == to).count();
-            let silent = post.body["to"] == to && before < times;
+            let silent = is_silent(&post, &posts);
             posts.push(post);
             silent
         };
@@ -88,6 +99,7 @@ async fn read(client: &mut BufReader<TcpStream>) -> Option<Post> {
     let mut post = Post {
         head,
         body: Value::Null,
+        arrived_at: Timestamp::now(),
     };
     let mut body = vec![0; post.header("content-length").parse().ok()?];
     client.read_exact(&mut body).await.ok()?;

@@ -1,6 +1,6 @@
 //! The sample events, each invoked as `local invoke` does.
 
-use testing::{UNHURRIED, assert_all_samples};
+use testing::assert_all_samples;
 
 use crate::stack;
 
@@ -16,7 +16,7 @@ const EXPECTED: [(&str, &[&str], usize); 6] = [
 
 #[tokio::test]
 async fn sample_events_dead_letter_exactly_their_invalid_messages() {
-    let stack = stack::start(&UNHURRIED).await;
+    let stack = stack::start(&[]).await;
     assert_all_samples("send-notification", EXPECTED.map(|(file, ..)| file));
     let mut accepted = 0;
     for (file, failing, notifications) in EXPECTED {
@@ -32,7 +32,7 @@ async fn sample_events_dead_letter_exactly_their_invalid_messages() {
 
 #[tokio::test]
 async fn without_dead_letter_queue_sample_events_report_failures() {
-    let stack = stack::start_without_dead_letter_queue(&UNHURRIED).await;
+    let stack = stack::start_without_dead_letter_queue(&[]).await;
     for (file, failing, _) in EXPECTED {
         let sampled = stack.invoke_sample("send-notification", file).await;
         assert_eq!(sampled.reported, failing, "{file}");

@@ -31,7 +31,8 @@ pub struct Lambda {
     region: String,
     functions: BTreeMap<String, Arc<Function>>,
     observer: Observer,
-    init_limit: Duration,
+    /// In milliseconds.
+    init_limit: AtomicU64,
     /// How much later than its deadline a process is killed, in milliseconds.
     kill_delay: AtomicU64,
     started: AtomicU64,
@@ -51,30 +52,20 @@ impl Lambda {
     /// `address` is the `host:port` under which [`Lambda::router`] is served. A process gets it with a path of its own, as
     /// `AWS_LAMBDA_RUNTIME_API`.
     pub fn new(address: &str, region: &str, functions: Vec<Function>, observer: Observer) -> Arc<Self> {
-        Arc::new(Self::with_init_limit(INIT_LIMIT, address, region, functions, observer))
-    }
-
-    pub(super) fn with_init_limit(
-        init_limit: Duration,
-        address: &str,
-        region: &str,
-        functions: Vec<Function>,
-        observer: Observer,
-    ) -> Self {
         let functions = functions
             .into_iter()
             .map(|function| (function.name.clone(), Arc::new(function)))
             .collect();
-        Self {
+        Arc::new(Self {
             address: address.to_owned(),
             region: region.to_owned(),
             functions,
             observer,
-            init_limit,
+            init_limit: AtomicU64::new(millis(INIT_LIMIT)),
             kill_delay: AtomicU64::new(0),
             started: AtomicU64::new(0),
             pool: Mutex::default(),
-        }
+        })
     }
 
     /// Invokes a function, in an idle process or a new one, and waits for the answer.
@@ -130,8 +121,13 @@ impl Lambda {
     /// From now on kills a process this much later than its deadline, as if nobody had noticed it in time. A process that was
     /// stopped can then go on after its lease. Zero on Lambda.
     pub fn set_kill_delay(&self, delay: Duration) {
-        let millis = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-        self.kill_delay.store(millis, Ordering::Relaxed);
+        self.kill_delay.store(millis(delay), Ordering::Relaxed);
+    }
+
+    /// From now on gives a process this long until it requests its first invocation, for tests on machines that are slower than
+    /// Lambda. Ten seconds on Lambda.
+    pub fn set_init_limit(&self, limit: Duration) {
+        self.init_limit.store(millis(limit), Ordering::Relaxed);
     }
 
     /// Ends all processes at once, whatever they do, and starts none any more. When this returns, none is left.
@@ -208,10 +204,11 @@ impl Lambda {
     }
 
     async fn work(&self, process: &Process, request_id: &str, payload: Bytes) -> Reply {
-        if let Err(reply) = process.initialized(self.init_limit).await {
+        let set = |millis: &AtomicU64| Duration::from_millis(millis.load(Ordering::Relaxed));
+        if let Err(reply) = process.initialized(set(&self.init_limit)).await {
             return reply;
         }
-        let kill_delay = Duration::from_millis(self.kill_delay.load(Ordering::Relaxed));
+        let kill_delay = set(&self.kill_delay);
         let reply = process.work(request_id, payload, kill_delay).await;
         process.release();
         reply
@@ -251,6 +248,10 @@ impl Lambda {
         process.watch_over(child).await;
         lock(&self.pool).processes.remove(&id);
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// # Errors

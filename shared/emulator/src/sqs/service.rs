@@ -123,6 +123,19 @@ impl Sqs {
         *left = left.saturating_add(messages);
     }
 
+    /// Ends the visibility timeouts of these messages in flight in the queue, given by name or URL: a test need not wait for them.
+    pub fn make_visible(&self, queue: &str, message_ids: &[String]) {
+        let now = Instant::now();
+        if let Ok(queue) = self.world().queue(last_segment(queue), now) {
+            queue.messages.update_all(|stored| {
+                if message_ids.contains(&stored.message.id) {
+                    stored.visible_at = stored.visible_at.min(now);
+                }
+            });
+        }
+        self.changed.notify_waiters();
+    }
+
     /// What the queue, given by name or URL, holds now, in the order of arrival; nothing if there is no such queue. Receives
     /// nothing.
     pub fn peek(&self, queue: &str) -> Vec<QueuedMessage> {

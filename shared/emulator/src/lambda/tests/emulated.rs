@@ -21,6 +21,9 @@ use super::{
 };
 use crate::sqs::Sqs;
 
+/// A visibility timeout that ends in no test: however slow the machine, no message comes before [`Running::redeliver`].
+const UNTIL_REDELIVERED: &str = "43200";
+
 struct Running {
     stack: Stack,
     sqs: Arc<Sqs>,
@@ -98,6 +101,11 @@ impl Running {
         self.stack.event(pick).await
     }
 
+    /// Has failed messages redelivered now, and not when their visibility timeout ends.
+    fn redeliver(&self, messages: &[String]) {
+        self.sqs.make_visible("orders", messages);
+    }
+
     fn left(&self, queue: &str) -> usize {
         self.sqs.peek(queue).len()
     }
@@ -127,7 +135,7 @@ async fn a_failed_message_is_redelivered_until_it_is_moved() {
     let redrive = r#"{"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:000000000000:dead","maxReceiveCount":"2"}"#;
     let attributes = [
         (QueueAttributeName::RedrivePolicy, redrive),
-        (QueueAttributeName::VisibilityTimeout, "1"),
+        (QueueAttributeName::VisibilityTimeout, UNTIL_REDELIVERED),
     ];
     running.create("orders", &attributes).await;
     let well = running.send("orders", None, "well").await;
@@ -139,6 +147,7 @@ async fn a_failed_message_is_redelivered_until_it_is_moved() {
         let (messages, failed) = running.finished().await;
         assert_eq!(failed.contains(&bad), messages.contains(&bad));
         assert!(!failed.contains(&well));
+        running.redeliver(&failed);
         deliveries.extend(messages);
     }
     assert_eq!(deliveries.iter().filter(|id| **id == well).count(), 1);
@@ -155,7 +164,13 @@ async fn a_fifo_group_is_in_one_invocation_at_a_time() {
     let mut running = Running::new().await;
     let gate = Gate::new().await;
     running
-        .create("orders.fifo", &[(QueueAttributeName::FifoQueue, "true")])
+        .create(
+            "orders.fifo",
+            &[
+                (QueueAttributeName::FifoQueue, "true"),
+                (QueueAttributeName::VisibilityTimeout, UNTIL_REDELIVERED),
+            ],
+        )
         .await;
     let held = running
         .send("orders.fifo", Some("one"), &gate.order().to_string())
@@ -179,7 +194,7 @@ async fn a_message_whose_process_is_killed_comes_again() {
     let mut running = Running::new().await;
     let gate = Gate::new().await;
     running
-        .create("orders", &[(QueueAttributeName::VisibilityTimeout, "1")])
+        .create("orders", &[(QueueAttributeName::VisibilityTimeout, UNTIL_REDELIVERED)])
         .await;
     let id = running.send("orders", None, &gate.order().to_string()).await;
     running.map("orders", 10);
@@ -188,6 +203,7 @@ async fn a_message_whose_process_is_killed_comes_again() {
     assert_eq!(running.stack.lambda.kill("test"), 1);
     first.death().await;
     assert_eq!(running.finished().await, (vec![id.clone()], vec![id.clone()]));
+    running.redeliver(std::slice::from_ref(&id));
     gate.arrival().await.release().await;
     assert_eq!(running.finished().await, (vec![id.clone()], vec![]));
     assert_eq!((running.sqs.deliveries(&id), running.left("orders")), (2, 0));

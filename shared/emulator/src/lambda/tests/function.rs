@@ -86,11 +86,11 @@ fn serve(start: &str) {
             }
             "hang" => hang(),
             "answer and hang" => {
-                answer("{}");
+                report("answer", answer("{}"));
                 hang();
             }
             "answer and exit" => {
-                answer("{}");
+                report("answer", answer("{}"));
                 exit(0);
             }
             "answer twice" => {

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     super::{Event, InvalidMapping, Mapping, run_mapping},
     queue::{ARN, FIFO_ARN, ScriptedQueue},
-    stack::{Gate, Stack, function},
+    stack::{Gate, PATIENCE, Stack},
 };
 
 struct Running {
@@ -117,14 +117,13 @@ async fn without_reporting_even_listed_messages_are_deleted() {
 
 #[tokio::test]
 async fn a_batch_whose_function_fails_stays_as_a_whole() {
-    let stack = Stack::with_timeout(Duration::from_secs(1)).await;
-    let mut running = Running::on(stack, mapping()).await;
-    for (order, reason) in [
-        (r#"{"do":"fail"}"#, "Scripted: as scripted"),
-        (r#"{"do":"exit"}"#, "Runtime.ExitError"),
-        (r#"{"do":"hang"}"#, "Sandbox.Timedout"),
-        (r#"{"do":"say","text":"{"}"#, "not JSON"),
+    for (timeout, order, reason) in [
+        (PATIENCE, r#"{"do":"fail"}"#, "Scripted: as scripted"),
+        (PATIENCE, r#"{"do":"exit"}"#, "Runtime.ExitError"),
+        (Duration::from_millis(300), r#"{"do":"hang"}"#, "Sandbox.Timedout"),
+        (PATIENCE, r#"{"do":"say","text":"{"}"#, "not JSON"),
     ] {
+        let mut running = Running::on(Stack::with_timeout(timeout).await, mapping()).await;
         running.queue.deliver(&[("a", order), ("b", "well")]);
         let finished = running.finished().await;
         assert_eq!(finished.failed, strings(&["a", "b"]), "{order}");
@@ -132,9 +131,9 @@ async fn a_batch_whose_function_fails_stays_as_a_whole() {
             finished.whole_batch.as_ref().is_some_and(|text| text.contains(reason)),
             "{order}: {finished:?}"
         );
+        assert_eq!(running.queue.deleted(), strings(&[]));
+        running.end().await;
     }
-    assert_eq!(running.queue.deleted(), strings(&[]));
-    running.end().await;
 }
 
 #[tokio::test]
@@ -272,14 +271,10 @@ async fn a_batch_too_large_for_one_payload_takes_several_invocations() {
 
 #[tokio::test]
 async fn after_a_failure_the_rest_of_a_fifo_batch_waits() {
-    let stack = Stack::with(function("well", Duration::from_secs(30))).await;
-    let mut running = Running::on(
-        stack,
-        Mapping {
-            queue_arn: FIFO_ARN.to_owned(),
-            ..mapping()
-        },
-    )
+    let mut running = Running::new(Mapping {
+        queue_arn: FIFO_ARN.to_owned(),
+        ..mapping()
+    })
     .await;
     let large = "x".repeat(1024 * 1024);
     running.queue.deliver(&[

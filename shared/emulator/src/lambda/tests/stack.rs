@@ -17,7 +17,7 @@ use super::{
 };
 
 /// Longer than anything here takes on a busy machine; a test that waits so long has failed.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(300);
 
 pub(super) struct Stack {
     pub(super) lambda: Arc<Lambda>,
@@ -46,20 +46,11 @@ impl Stack {
     }
 
     pub(super) async fn with(function: Function) -> Self {
-        Self::with_init_limit(function, PATIENCE).await
-    }
-
-    pub(super) async fn with_init_limit(function: Function, limit: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (observer, events) = unbounded_channel();
-        let lambda = Arc::new(Lambda::with_init_limit(
-            limit,
-            &address,
-            "eu-west-1",
-            vec![function],
-            observer,
-        ));
+        let lambda = Lambda::new(&address, "eu-west-1", vec![function], observer);
+        lambda.set_init_limit(PATIENCE);
         let router = lambda.router();
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self {
@@ -77,6 +68,13 @@ impl Stack {
     pub(super) fn invoke_held(&self, gate: &Gate) -> tokio::task::JoinHandle<Invocation> {
         let (lambda, order) = (Arc::clone(&self.lambda), gate.order());
         tokio::spawn(async move { lambda.invoke("test", order.to_string()).await.unwrap() })
+    }
+
+    /// Lets this much time pass at once, for all who wait here. Nobody should wait for something else meanwhile.
+    pub(super) async fn pass(&self, time: Duration) {
+        tokio::time::pause();
+        tokio::time::advance(time).await;
+        tokio::time::resume();
     }
 
     /// The next event that `pick` finds something in.

@@ -50,6 +50,29 @@ async fn a_received_message_is_hidden_for_the_visibility_timeout() {
     assert_eq!(client.bodies().await, ["a"]);
 }
 
+#[tokio::test]
+async fn only_named_messages_are_made_visible() {
+    for fifo in [
+        json!({}),
+        json!({ "FifoQueue": "true", "ContentBasedDeduplication": "true" }),
+    ] {
+        let is_fifo = fifo["FifoQueue"] == "true";
+        let client = Client::standard().await.at("made-visible.fifo");
+        let client = if is_fifo { client } else { client.at("made-visible") };
+        client.create(&client.queue, fifo).await;
+        let send = async |body: &str| match is_fifo {
+            true => client.send_in_group(body, body).await,
+            false => client.send(body).await,
+        };
+        let (_, named) = (send("a").await, send("b").await);
+        assert_eq!(client.bodies().await, ["a", "b"]);
+        client.sqs.make_visible("nowhere", std::slice::from_ref(&named));
+        assert!(client.bodies().await.is_empty());
+        client.sqs.make_visible(&client.queue, &[named]);
+        assert_eq!(client.bodies().await, ["b"]);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_receive_may_name_its_own_visibility_timeout() {
     let client = Client::standard().await;
