@@ -141,11 +141,12 @@ fn dependencies_point_from_functions_down_to_idempotency() {
         let ours = dependencies.iter().map(String::as_str);
         ours.filter(|name| packages.contains_key(*name)).collect()
     };
-    let rules: [(&str, &[&str]); 8] = [
+    let rules: [(&str, &[&str]); 9] = [
         ("aws", &[]),
         ("idempotency", &[]),
         ("consumer", &["idempotency"]),
         ("host", &["consumer", "idempotency"]),
+        ("http-client", &["aws", "consumer", "host"]),
         ("scripted", &["consumer", "idempotency"]),
         ("sqs", &["aws", "consumer", "idempotency"]),
         ("lambda", &["aws", "consumer", "host", "idempotency", "sqs"]),
@@ -156,7 +157,7 @@ fn dependencies_point_from_functions_down_to_idempotency() {
     }
     for function in functions() {
         for dependency in ours(&function) {
-            let allowed = ["aws", "consumer", "host", "idempotency", "lambda"];
+            let allowed = ["consumer", "host", "http-client", "idempotency", "lambda"];
             assert!(allowed.contains(&dependency), "{function} depends on {dependency}");
         }
     }

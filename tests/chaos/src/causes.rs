@@ -189,9 +189,14 @@ fn of_message(why: &str, at: u64, lease_end: u64) -> Cause {
         "the ledger is throttled",
         "transaction conflict",
     ];
+    let of_receiver = [
+        " did not answer within ",
+        " sent no complete answer",
+        " can't be reached",
+    ];
     match why {
-        _ if why.starts_with("the receiver answered") => Cause::Refused,
-        _ if why.starts_with("the receiver ") => Cause::ReceiverFailed,
+        _ if why.contains(" answered ") => Cause::Refused,
+        _ if of_receiver.iter().any(|part| why.contains(part)) => Cause::ReceiverFailed,
         _ if at + BEFORE_LEASE_END < lease_end => Cause::GaveUp(why.to_owned()),
         _ if of_ledger.iter().any(|beginning| why.starts_with(beginning)) => Cause::LedgerFailed,
         _ => Cause::TimedOut,
@@ -232,7 +237,7 @@ mod tests {
 
     fn log(causes: &mut Causes, owner: Option<&str>, invocation: &str) {
         let line = json!({
-            "timestamp": "2023-11-14T22:13:21.000Z", "message": "failed: the receiver sent no complete answer",
+            "timestamp": "2023-11-14T22:13:21.000Z", "message": "failed: 127.0.0.1:9 sent no complete answer",
             "messageId": "m", "requestId": invocation, "owner": owner,
         });
         causes.note(Event::Log {

@@ -107,12 +107,15 @@ async fn refused_notification_is_dead_lettered_after_one_post() {
     stack.stack.receiver().refuse_next(400, None);
     let message = stack.send("notifications", &notification("ada@example.com")).await;
     stack.until_settled(&["notifications"]).await;
-    let why = "the receiver answered 400 Bad Request";
-    let dead_letter = DeadLetter::sent("send-notification", &message, why);
+    let why = format!("{} answered 400 Bad Request", receiver_of(&stack));
+    let dead_letter = DeadLetter::sent("send-notification", &message, &why);
     assert_eq!(stack.dead_letter("notifications", &message), Some(dead_letter));
     assert_eq!(stack.stack.sqs().deliveries(&message), 1);
     assert_eq!(notified(&stack, &message).unwrap().requests, 1);
-    assert_eq!(stack.record("send-notification", &message), Some(Record::rejected(why)));
+    assert_eq!(
+        stack.record("send-notification", &message),
+        Some(Record::rejected(&why))
+    );
 }
 
 #[tokio::test]
@@ -135,13 +138,10 @@ async fn dead_letter_states_its_receive_count() {
     }
     let message = stack.send("notifications", &notification("ada@example.com")).await;
     stack.until_settled(&["notifications"]).await;
+    let why = format!("{} answered 422 Unprocessable Entity", receiver_of(&stack));
     let dead_letter = DeadLetter {
         receive_count: "3".to_owned(),
-        ..DeadLetter::sent(
-            "send-notification",
-            &message,
-            "the receiver answered 422 Unprocessable Entity",
-        )
+        ..DeadLetter::sent("send-notification", &message, &why)
     };
     assert_eq!(stack.dead_letter("notifications", &message), Some(dead_letter));
 }
@@ -172,8 +172,7 @@ async fn unreachable_receiver_is_named_and_the_key_is_released() {
     assert_eq!(stack.record("send-notification", "m-1"), None);
     let failure = failure(&stack).await;
     assert!(
-        failure.starts_with("failed: the receiver 127.0.0.1:1 can't be reached: ")
-            && failure.contains("Connection refused"),
+        failure.starts_with("failed: 127.0.0.1:1 can't be reached: ") && failure.contains("Connection refused"),
         "{failure}"
     );
     assert!(!stack.log().concat().contains("secret"), "{:?}", stack.log());
@@ -191,9 +190,14 @@ async fn closed_connection_has_a_failure_of_its_own() {
     assert_eq!(stack.invoke("send-notification", &messages).await, ["m-1"]);
     let failure = failure(&stack).await;
     assert!(
-        failure.starts_with(&format!("failed: the receiver {address} sent no complete answer: ")),
+        failure.starts_with(&format!("failed: {address} sent no complete answer: ")),
         "{failure}"
     );
+}
+
+/// Host and port of the receiver in the stack.
+fn receiver_of(stack: &TestStack) -> &str {
+    stack.stack.endpoint().trim_start_matches("http://")
 }
 
 /// The logged failure of the message.

@@ -1,36 +1,37 @@
-//! What a response of the receiver means for the message.
+//! What the status of an answer means for the message.
 
 use std::time::{Duration, SystemTime};
 
 use consumer::Failure;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
-use idempotency::Completion;
 
-/// The outcome of a message by status; the page of the functions has it as a table.
+/// The failure of a message by status, `None` for 2xx; the page of this crate has it as a table.
 ///
-/// A permanent failure is one of this notification: the receiver would refuse it however often it is sent. A status that is
-/// about our access, about the receiver's deployment or about this moment says nothing of the notification. A key rotation
-/// or a deployment would otherwise dead-letter all messages at once; so they are retried within the receive count.
-pub(crate) fn outcome(status: StatusCode, headers: &HeaderMap) -> Result<Completion, Failure> {
-    let answer = format!("the receiver answered {status}");
-    let busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
-    match retry_after(headers, SystemTime::now()) {
-        _ if status.is_success() => Ok(Completion::new()),
-        Some(delay) if busy => Err(Failure::retry_after(delay, answer)),
-        _ if is_about_the_notification(status) => Err(Failure::permanent(answer)),
-        _ => Err(Failure::retry(answer)),
+/// A permanent failure is one of this request: the service would refuse it however often it is sent. A status that is about
+/// our access, about the service's deployment or about this moment says nothing of the request. A key rotation or a deployment
+/// would otherwise dead-letter all messages at once; so they are retried within the receive count.
+pub(crate) fn failure(address: &str, status: StatusCode, headers: &HeaderMap, now: SystemTime) -> Option<Failure> {
+    if status.is_success() {
+        return None;
     }
+    let answer = format!("{address} answered {status}");
+    let busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    Some(match retry_after(headers, now) {
+        Some(delay) if busy => Failure::retry_after(delay, answer),
+        _ if is_about_the_request(status) => Failure::permanent(answer),
+        _ => Failure::retry(answer),
+    })
 }
 
-/// Whether the status refuses this notification itself: its format, its length, its meaning.
+/// Whether the status refuses this request itself: its format, its length, its meaning.
 ///
 /// These are [registered](https://www.iana.org/assignments/http-status-codes) client errors. The others are about our access
 /// (401, 402, 403, 407), about what is deployed at the URL (404, 405, 410, 421, 426), or about the moment (408, 409, 423, 424,
-/// 425, 429). A receiver answers 409 while it processes an earlier attempt with the same key
+/// 425, 429). A service answers 409 while it processes an earlier attempt with the same key
 /// (<https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header>, section 2.7). Codes that are not
 /// registered are mostly about sessions, certificates and connections, such as 419, 495 and 499.
-fn is_about_the_notification(status: StatusCode) -> bool {
+fn is_about_the_request(status: StatusCode) -> bool {
     matches!(
         status.as_u16(),
         400 | 406 | 411 | 412 | 413 | 414 | 415 | 416 | 417 | 418 | 422 | 428 | 431 | 451
@@ -53,21 +54,29 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    fn outcome_of(status: u16, retry_after: Option<&str>) -> Result<Completion, Failure> {
+    fn failure_of(status: u16, retry_after: Option<&str>) -> Option<Failure> {
         let headers = retry_after.map(|value| (RETRY_AFTER, value.parse().unwrap()));
-        outcome(StatusCode::from_u16(status).unwrap(), &headers.into_iter().collect())
+        let status = StatusCode::from_u16(status).unwrap();
+        let headers = headers.into_iter().collect();
+        failure("example.com:443", status, &headers, SystemTime::now())
     }
 
     #[test]
-    fn every_2xx_is_done() {
-        assert!(outcome_of(200, None).is_ok() && outcome_of(204, None).is_ok());
+    fn every_2xx_is_no_failure() {
+        assert!(failure_of(200, None).is_none() && failure_of(204, Some("7")).is_none());
+    }
+
+    #[test]
+    fn failure_names_host_and_status() {
+        let failure = failure_of(404, None).unwrap();
+        assert_eq!(failure.to_string(), "example.com:443 answered 404 Not Found");
     }
 
     #[test]
     fn busy_answer_with_retry_after_is_retried_at_that_time() {
         for status in [429, 503] {
             assert_eq!(
-                outcome_of(status, Some("7")).unwrap_err().delay(),
+                failure_of(status, Some("7")).unwrap().delay(),
                 Some(Duration::from_secs(7))
             );
         }
@@ -76,15 +85,15 @@ mod tests {
     #[test]
     fn busy_answer_without_retry_after_is_a_retry() {
         for (status, header) in [(429, None), (503, None), (503, Some("soon"))] {
-            let failure = outcome_of(status, header).unwrap_err();
+            let failure = failure_of(status, header).unwrap();
             assert_eq!((failure.is_permanent(), failure.delay()), (false, None));
         }
     }
 
     #[test]
-    fn status_about_the_notification_is_a_permanent_failure() {
+    fn status_about_the_request_is_a_permanent_failure() {
         for status in [400, 406, 411, 412, 413, 414, 415, 416, 417, 418, 422, 428, 431, 451] {
-            assert!(outcome_of(status, Some("7")).unwrap_err().is_permanent(), "{status}");
+            assert!(failure_of(status, Some("7")).unwrap().is_permanent(), "{status}");
         }
     }
 
@@ -95,7 +104,7 @@ mod tests {
         let unregistered = [419, 440, 495, 496, 498, 499];
         let others = [100, 301, 302, 308, 500, 501, 502, 504, 520];
         for status in client.into_iter().chain(unregistered).chain(others) {
-            let failure = outcome_of(status, Some("7")).unwrap_err();
+            let failure = failure_of(status, Some("7")).unwrap();
             assert!(!failure.is_permanent() && failure.delay().is_none(), "{status}");
         }
     }

@@ -1,13 +1,13 @@
-//! The receiver's URL, without the secrets that it may contain.
+//! A service's URL, without the secrets that it may contain.
 
 use aws_smithy_types::base64;
 use http::header::AUTHORIZATION;
-use http::uri::{Authority, Scheme};
+use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Uri};
 
-/// Where notifications are sent, and by what right.
+/// Where requests are sent, and by what right.
 #[derive(Debug)]
-pub(crate) struct Receiver {
+pub(crate) struct Destination {
     /// Without user info.
     url: Uri,
     /// `Basic`, from the URL's user info ([RFC 7617](https://www.rfc-editor.org/rfc/rfc7617)). Marked as sensitive: its Debug
@@ -15,8 +15,8 @@ pub(crate) struct Receiver {
     authorization: Option<HeaderValue>,
 }
 
-impl Receiver {
-    /// The receiver at this http or https URL.
+impl Destination {
+    /// The service at this http or https URL.
     ///
     /// # Errors
     ///
@@ -38,11 +38,33 @@ impl Receiver {
         })
     }
 
-    pub(crate) fn url(&self) -> &Uri {
-        &self.url
+    /// The URL of this path below the service's URL; of the service itself if it is empty.
+    ///
+    /// # Errors
+    ///
+    /// The path can't be part of a URL. It is not quoted.
+    pub(crate) fn url(&self, path: &str) -> Result<Uri, String> {
+        if path.is_empty() {
+            return Ok(self.url.clone());
+        }
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let queries = [self.url.query().unwrap_or_default(), query];
+        let queries: Vec<_> = queries.into_iter().filter(|query| !query.is_empty()).collect();
+        let mut whole = format!(
+            "{}/{}",
+            self.url.path().trim_end_matches('/'),
+            path.trim_start_matches('/')
+        );
+        if !queries.is_empty() {
+            whole = format!("{whole}?{}", queries.join("&"));
+        }
+        let mut parts = self.url.clone().into_parts();
+        let wrong = |_| "its path has characters that a URL can't have: percent-encode them".to_owned();
+        parts.path_and_query = Some(PathAndQuery::try_from(whole).map_err(wrong)?);
+        Uri::from_parts(parts).map_err(|error| format!("its path can't be part of a URL: {error}"))
     }
 
-    /// The request with the receiver's credentials, if it has some.
+    /// The request with the service's credentials, if it has some.
     pub(crate) fn authorize<B>(&self, mut request: Request<B>) -> Request<B> {
         if let Some(value) = &self.authorization {
             request.headers_mut().insert(AUTHORIZATION, value.clone());
@@ -101,8 +123,8 @@ mod tests {
     use super::*;
 
     fn authorization(url: &str) -> Option<String> {
-        let receiver = Receiver::parse(url).unwrap();
-        let request = receiver.authorize(Request::new(()));
+        let destination = Destination::parse(url).unwrap();
+        let request = destination.authorize(Request::new(()));
         let value = request.headers().get(AUTHORIZATION)?;
         Some(value.to_str().unwrap().to_owned())
     }
@@ -114,7 +136,46 @@ mod tests {
             ("http://example.com", "example.com:80"),
             ("https://[::1]:8443/secret", "[::1]:8443"),
         ] {
-            assert_eq!(Receiver::parse(url).unwrap().address(), address);
+            assert_eq!(Destination::parse(url).unwrap().address(), address);
+        }
+    }
+
+    #[test]
+    fn path_is_appended_to_the_path_of_the_url() {
+        for (url, path, expected) in [
+            ("https://example.com", "charges", "https://example.com/charges"),
+            ("https://example.com/v1", "charges", "https://example.com/v1/charges"),
+            ("https://example.com/v1/", "/charges", "https://example.com/v1/charges"),
+            (
+                "https://example.com/v1?a=b",
+                "charges?c=d",
+                "https://example.com/v1/charges?a=b&c=d",
+            ),
+            (
+                "https://example.com/v1?a=b",
+                "charges",
+                "https://example.com/v1/charges?a=b",
+            ),
+            ("https://example.com/v1?a=b", "", "https://example.com/v1?a=b"),
+            (
+                "https://ada:secret@example.com/",
+                "@evil.com",
+                "https://example.com/@evil.com",
+            ),
+        ] {
+            let url = Destination::parse(url).unwrap().url(path).unwrap();
+            assert_eq!(url, expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn path_that_no_url_can_have_is_refused() {
+        let destination = Destination::parse("https://example.com/").unwrap();
+        for path in ["a b", "a\nb", "\u{0}"] {
+            assert!(
+                destination.url(path).unwrap_err().contains("percent-encode"),
+                "{path:?}"
+            );
         }
     }
 
@@ -138,9 +199,9 @@ mod tests {
 
     #[test]
     fn credentials_are_in_no_url_and_no_debug_text() {
-        let receiver = Receiver::parse("https://ada:secret@example.com:8443/notify?a=b").unwrap();
-        assert_eq!(receiver.url(), "https://example.com:8443/notify?a=b");
-        let shown = format!("{receiver:?}");
+        let destination = Destination::parse("https://ada:secret@example.com:8443/notify?a=b").unwrap();
+        assert_eq!(destination.url("").unwrap(), "https://example.com:8443/notify?a=b");
+        let shown = format!("{destination:?}");
         assert!(!shown.contains("ada") && !shown.contains("YWRh"), "{shown}");
     }
 
@@ -154,7 +215,7 @@ mod tests {
             "https://ada%00:secret@example.com/",
             "https://ada:secret@/",
         ] {
-            let problem = Receiver::parse(url).unwrap_err();
+            let problem = Destination::parse(url).unwrap_err();
             assert!(!problem.contains("ada") && !problem.contains("secret"), "{problem}");
         }
     }
