@@ -161,7 +161,7 @@ mod tests {
         assert_eq!((ids.len(), ids[0] == ids[1], ids[1] == ids[2]), (3, true, false));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_held_group_waits_behind_a_record_without_an_id() {
         let services = services();
         assert!(!dead_letter::<true>(&services, true, "{}").await);
@@ -169,7 +169,7 @@ mod tests {
         assert!(dead_letter::<true>(&services, false, "{}").await, "no order to keep");
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn the_reason_has_what_room_the_message_leaves() {
         let services = services();
         let most = services.queues().limits("dlq.fifo").message_bytes;
@@ -183,7 +183,7 @@ mod tests {
         assert!(text(&sent, FAILURE).contains("\"wh\""), "{}", text(&sent, FAILURE));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_body_that_no_queue_accepts_is_sent_as_the_record() {
         let services = services();
         for body in ["", "a\u{fffe}b"] {
@@ -208,7 +208,7 @@ mod tests {
     }
 
     /// A limit that is not known before, such as the types of attributes.
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_message_that_its_queue_refuses_is_sent_as_the_record() {
         let services = services();
         services.queues().inject(QueueFault::Refused);

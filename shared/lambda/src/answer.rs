@@ -169,7 +169,7 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn requests_that_fail_share_one_log_line() {
         let lines = Lines::default();
         // While there is only one subscriber, another thread without any that logs the same line first turns it off for all.

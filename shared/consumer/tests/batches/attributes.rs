@@ -71,7 +71,7 @@ fn producers(dead_letter: &QueueMessage) -> BTreeMap<String, Attribute> {
     Unpacked::of_dead_letter(dead_letter.attributes.clone(), false).attributes
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn attributes_named_like_ours_reach_the_dead_letter_unchanged() {
     let number = Attribute {
         data_type: Some("Number".to_owned()),
@@ -92,7 +92,7 @@ async fn attributes_named_like_ours_reach_the_dead_letter_unchanged() {
     assert_eq!(rejection.function, "picky");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn ten_attributes_return_with_a_redrive() {
     let services = with_dead_letter_queue();
     let photo = Attribute {
@@ -118,7 +118,7 @@ async fn ten_attributes_return_with_a_redrive() {
     assert_eq!((original.message_id.as_deref(), original.key), (Some("m-1"), None));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_dead_letter_states_the_queue_it_came_from() {
     let (services, orders) = (with_dead_letter_queue(), "arn:aws:sqs:eu-west-1:1:orders");
     let first = dead_letter(&picky(), &services, Message::new("m-1", "1").queue(orders)).await;
@@ -128,7 +128,7 @@ async fn a_dead_letter_states_the_queue_it_came_from() {
     assert_eq!(original(&second).queue.as_deref(), Some(orders));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_business_key_leaves_the_producers_key_as_it_is() {
     let services = with_dead_letter_queue();
     let message = Message::new("m-1", r#"{"id": "o-1"}"#).attribute(IDEMPOTENCY_KEY, "theirs");
@@ -141,7 +141,7 @@ async fn a_business_key_leaves_the_producers_key_as_it_is() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_malformed_original_is_rejected_under_the_message_id() {
     for value in ["theirs", r#"{"key": 1}"#, "[]"] {
         let services = with_dead_letter_queue();
@@ -164,7 +164,7 @@ async fn a_malformed_original_is_rejected_under_the_message_id() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_well_formed_original_of_a_producer_states_the_key() {
     let services = with_dead_letter_queue();
     for id in ["m-1", "m-2"] {
@@ -177,7 +177,7 @@ async fn a_well_formed_original_of_a_producer_states_the_key() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_message_as_large_as_its_queue_allows_stays() {
     let services = with_dead_letter_queue();
     let full = "x".repeat(1024 * 1024 - 2);

@@ -28,7 +28,7 @@ impl Handler for Ordering {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn bodies_of_others_are_dead_lettered_beside_an_order() {
     let others = [
         ("\u{feff}{\"id\": \"o-1\"}", "starts with a UTF-8 byte order mark"),
@@ -96,7 +96,7 @@ impl Handler for Reading {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_raw_body_is_handled_once_and_another_is_rejected() {
     let (handler, services) = (Arc::<Reading>::default(), with_dead_letter_queue());
     for (id, body) in [

@@ -11,7 +11,7 @@ use crate::common::{
     with_dead_letter_queue,
 };
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_rejected_message_is_recorded_sent_and_acknowledged() {
     async fn is_dead_lettered<H: Handler<Write = Effect>>(handler: Arc<H>) {
         let services = with_dead_letter_queue();
@@ -28,7 +28,7 @@ async fn a_rejected_message_is_recorded_sent_and_acknowledged() {
     is_dead_lettered(OneStep::new()).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_malformed_body_is_dead_lettered_unchanged() {
     async fn is_dead_lettered<H: Handler<Write = Effect>>(handler: Arc<H>) {
         let services = with_dead_letter_queue();
@@ -101,7 +101,7 @@ async fn a_dead_letter_not_sent_is_sent_by_a_redelivery() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn every_redelivery_of_a_rejected_message_is_dead_lettered() {
     // As after a process that died between dead letter and acknowledgement.
     async fn is_dead_lettered_each_time<H: Handler<Write = Effect>>(handler: Arc<H>) {
@@ -120,7 +120,7 @@ async fn every_redelivery_of_a_rejected_message_is_dead_lettered() {
     is_dead_lettered_each_time(Natural::new()).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_one_step_dead_letter_not_sent_is_sent_by_a_redelivery() {
     let (handler, services) = (OneStep::new(), with_dead_letter_queue());
     services.queues().inject(QueueFault::Refused);
@@ -131,7 +131,7 @@ async fn a_one_step_dead_letter_not_sent_is_sent_by_a_redelivery() {
     assert_eq!(bodies(&services, DLQ).len(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_permanently_refused_write_is_dead_lettered() {
     async fn is_dead_lettered<H: Handler<Write = Effect>>(handler: Arc<H>) {
         let services = with_dead_letter_queue();
@@ -147,7 +147,7 @@ async fn a_permanently_refused_write_is_dead_lettered() {
     is_dead_lettered(OneStep::new()).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn without_a_dead_letter_queue_a_rejected_message_stays() {
     let services = Services::in_memory();
     let batch = actions([("m-1", Action::Permanent)]);
@@ -156,7 +156,7 @@ async fn without_a_dead_letter_queue_a_rejected_message_stays() {
     assert!(services.queues().sent(DLQ).is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_message_that_no_queue_accepts_stays() {
     let services = with_dead_letter_queue();
     let batch = batch_of(STANDARD, [Message::new("m-1", "")]);
@@ -164,7 +164,7 @@ async fn a_message_that_no_queue_accepts_stays() {
     assert!(services.queues().sent(DLQ).is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_dead_letter_keeps_group_trace_and_attributes() {
     let services = with_dead_letter_queue();
     let weight = Attribute {
@@ -215,7 +215,7 @@ fn group() -> Batch {
     batch(FIFO, messages)
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_group_goes_on_after_a_dead_letter() {
     let (handler, services) = (Claiming::new(), with_dead_letter_queue());
     assert!(failed(&handler, &services, group()).await.is_empty());
@@ -223,7 +223,7 @@ async fn a_group_goes_on_after_a_dead_letter() {
     assert_eq!(bodies(&services, DLQ), [body(Action::Permanent), "{".to_owned()]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_group_waits_for_a_dead_letter_that_was_not_sent() {
     let (handler, services) = (Claiming::new(), with_dead_letter_queue());
     services.queues().inject(QueueFault::Refused);
@@ -237,7 +237,7 @@ impl Kind for Holding {
     const HOLD_GROUP: bool = true;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_handler_can_hold_the_group_of_a_rejected_message() {
     let (handler, services) = (Scripted::<Holding>::new(), with_dead_letter_queue());
     for _ in 0..2 {
@@ -248,7 +248,7 @@ async fn a_handler_can_hold_the_group_of_a_rejected_message() {
     assert!(services.queues().sent(DLQ).is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_standard_queue_has_no_group_to_hold() {
     let (handler, services) = (Scripted::<Holding>::new(), with_dead_letter_queue());
     let batch = batch(
@@ -259,7 +259,7 @@ async fn a_standard_queue_has_no_group_to_hold() {
     assert_eq!(bodies(&services, DLQ).len(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_failure_of_completed_work_is_a_duplicate() {
     let (handler, services) = (OneStep::new(), with_dead_letter_queue());
     assert!(

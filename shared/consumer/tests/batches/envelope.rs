@@ -94,7 +94,7 @@ fn status(services: &Memory, key: &str) -> Option<Status> {
     record.map(|record| record.status)
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_id_in_the_envelope_is_the_key() {
     let (handler, services) = (Unwrapping::<'s'>::new(), Services::in_memory());
     let body = notification("n-1", r#"{"text": "a"}"#);
@@ -117,7 +117,7 @@ async fn the_id_in_the_envelope_is_the_key() {
     assert_eq!(status(&services, "e-1"), Some(Status::Completed));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_key_attribute_has_priority_over_the_envelopes_id() {
     let (handler, services) = (Unwrapping::<'s'>::new(), Services::in_memory());
     let redriven = |id, envelope| {
@@ -138,7 +138,7 @@ fn keyed(id: &str, message: &str, key: &str) -> String {
     notification.to_string()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_key_in_an_sns_attribute_is_the_key() {
     let (handler, services) = (Unwrapping::<'s'>::new(), with_dead_letter_queue());
     for (id, envelope, text) in [("m-1", "n-1", "a"), ("m-2", "n-2", "a"), ("m-3", "n-3", "b")] {
@@ -155,7 +155,7 @@ async fn a_key_in_an_sns_attribute_is_the_key() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_first_key_that_exists_counts() {
     let text = r#"{"text": "a"}"#;
     let body = |key| Message::new("m-1", keyed("n-1", text, key));
@@ -197,7 +197,7 @@ async fn the_first_key_that_exists_counts() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_business_key_is_of_the_message_inside_the_envelope() {
     let (handler, services) = (Unwrapping::<'b'>::new(), with_dead_letter_queue());
     let note = r#"{"id": "o-1", "text": "a"}"#;
@@ -217,7 +217,7 @@ async fn a_business_key_is_of_the_message_inside_the_envelope() {
     assert_eq!(status(&services, "o-1"), Some(Status::Completed));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_body_without_envelope_is_rejected_under_its_message_id() {
     let (handler, services) = (Unwrapping::<'s'>::new(), with_dead_letter_queue());
     let message = Message::new("m-1", r#"{"text": "a"}"#);
@@ -233,7 +233,7 @@ async fn a_body_without_envelope_is_rejected_under_its_message_id() {
     assert!(why.starts_with("malformed body: not an SNS notification"), "{why}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_malformed_message_is_rejected_under_its_envelopes_id() {
     let (handler, services) = (Unwrapping::<'s'>::new(), with_dead_letter_queue());
     let body = notification("n-1", "no note");
@@ -251,7 +251,7 @@ async fn a_malformed_message_is_rejected_under_its_envelopes_id() {
     assert_eq!(original(&dead_letters[0]).key.as_deref(), Some("n-1"));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_fingerprint_covers_the_message_not_its_envelope() {
     // The second handler can't decode what the first has processed, as after a deployment.
     let services = with_dead_letter_queue();

@@ -105,7 +105,7 @@ pub(crate) fn reasons(services: &Memory) -> Vec<String> {
     dead_letters.map(|dead_letter| rejection(&dead_letter).reason).collect()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_key_attribute_has_priority_over_the_message_id() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
     let keyed = |id| Message::new(id, order("Message").to_string()).attribute(IDEMPOTENCY_KEY, "k-1");
@@ -121,7 +121,7 @@ async fn the_key_attribute_has_priority_over_the_message_id() {
     assert_eq!(status(&services, "m-1"), None);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_message_sent_again_under_its_old_id_is_a_duplicate() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
     let body = order("Message").to_string();
@@ -136,7 +136,7 @@ async fn a_message_sent_again_under_its_old_id_is_a_duplicate() {
     assert_eq!(handler.handled(), ["m-1"]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_empty_attribute_is_no_key() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
     let messages =
@@ -150,7 +150,7 @@ async fn an_empty_attribute_is_no_key() {
     assert_eq!(status(&services, "m-1"), Some(Status::Completed));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_key_attribute_with_another_payload_is_rejected() {
     for other in [
         json!({"by": "Message", "action": "done"}).to_string(),
@@ -173,7 +173,7 @@ async fn a_key_attribute_with_another_payload_is_rejected() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_deduplication_id_can_be_the_key() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
     for id in ["m-1", "m-2"] {
@@ -194,7 +194,7 @@ fn in_two_groups(by: &str) -> [Batch; 2] {
     })
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn one_deduplication_id_in_two_groups_is_two_messages() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
     for batch in in_two_groups("DeduplicationId") {
@@ -206,7 +206,7 @@ async fn one_deduplication_id_in_two_groups_is_two_messages() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_deduplication_id_of_the_queue_ignores_the_group() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
     for batch in in_two_groups("DeduplicationIdOfQueue") {
@@ -217,7 +217,7 @@ async fn a_deduplication_id_of_the_queue_ignores_the_group() {
     assert_eq!(status(&services, "1"), Some(Status::Completed));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn group_and_deduplication_id_are_distinguished() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
     let messages = [
@@ -234,7 +234,7 @@ async fn group_and_deduplication_id_are_distinguished() {
     assert_eq!(handler.handled().len(), messages.len());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_message_without_the_stated_key_is_rejected_under_its_own() {
     for (body, why) in [
         (
@@ -254,7 +254,7 @@ async fn a_message_without_the_stated_key_is_rejected_under_its_own() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_payload_without_a_fingerprint_is_rejected() {
     let (handler, services) = (Claiming::new(), with_dead_letter_queue());
     assert!(failed(&handler, &services, one("m-1", &order("Id"))).await.is_empty());
@@ -267,7 +267,7 @@ async fn a_payload_without_a_fingerprint_is_rejected() {
     assert!(reason(&services, "m-2").starts_with("the fingerprint of the payload can't be computed: "));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn two_messages_of_one_business_key_are_the_same_work() {
     async fn runs<const ONE_STEP: bool>() -> Vec<String> {
         let (handler, services) = (Keyed::<ONE_STEP>::new(), Services::in_memory());
@@ -292,7 +292,7 @@ async fn two_messages_of_one_business_key_are_the_same_work() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_business_key_with_another_payload_is_rejected() {
     async fn is_rejected<const ONE_STEP: bool>(key: &str) {
         let (handler, services) = (Keyed::<ONE_STEP>::new(), with_dead_letter_queue());
@@ -313,7 +313,7 @@ async fn a_business_key_with_another_payload_is_rejected() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn another_payload_is_rejected_while_one_is_in_progress() {
     let (handler, services) = (Claiming::new(), with_dead_letter_queue());
     let key = Key::new("keyed", "o-1").unwrap();
@@ -326,7 +326,7 @@ async fn another_payload_is_rejected_while_one_is_in_progress() {
     assert_eq!(status(&services, "o-1"), Some(Status::InProgress));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn only_the_stated_part_distinguishes_payloads() {
     let (handler, services) = (Claiming::new(), with_dead_letter_queue());
     let noted =
@@ -344,7 +344,7 @@ async fn only_the_stated_part_distinguishes_payloads() {
     assert_eq!(dead_letters[0].body, noted(8, "soon").to_string());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_panic_while_deciding_a_key_fails_its_own_message() {
     async fn fails_one<const ONE_STEP: bool>() {
         let (handler, services) = (Keyed::<ONE_STEP>::new(), with_dead_letter_queue());
@@ -362,7 +362,7 @@ async fn a_panic_while_deciding_a_key_fails_its_own_message() {
     fails_one::<true>().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_idempotency_token_depends_on_the_key_only() {
     #[derive(Default)]
     struct Tokens(Mutex<Vec<String>>);

@@ -52,7 +52,7 @@ impl Handler for Changing {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn work_is_completed_under_the_key_it_was_claimed_under() {
     let services = Services::in_memory();
     let (handler, batch) = (Arc::<Changing>::default(), [Message::new("m-1", r#"{"order": "o-1"}"#)]);
@@ -65,7 +65,7 @@ async fn work_is_completed_under_the_key_it_was_claimed_under() {
     assert_eq!((record("o-1, 1"), record("changed, 1")), (None, None));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn two_messages_without_their_key_share_no_record() {
     let services = Services::in_memory().with_dead_letter_queue(DLQ);
     let batch = ["m-1", "m-2"].map(|id| Message::new(id, "{}"));

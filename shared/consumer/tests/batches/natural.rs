@@ -27,7 +27,7 @@ async fn natural_mode_sends_no_request_to_the_ledger() {
     assert_eq!(services.store().requests(), 0);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_natural_handler_runs_at_every_delivery_once_a_batch() {
     let (handler, services) = (Natural::new(), Services::in_memory());
     for _ in 0..2 {
@@ -37,7 +37,7 @@ async fn a_natural_handler_runs_at_every_delivery_once_a_batch() {
     assert_eq!(handler.effects.handled(), ["m-1", "m-1"]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn outgoing_messages_are_sent_at_every_delivery() {
     let services = Services::in_memory();
     for _ in 0..2 {
@@ -75,7 +75,7 @@ async fn a_message_stays_until_its_outgoing_messages_are_sent() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_completion_with_writes_fails_in_natural_mode() {
     let services = with_dead_letter_queue();
     for _ in 0..2 {
@@ -90,7 +90,7 @@ async fn a_completion_with_writes_fails_in_natural_mode() {
     assert!(services.queues().sent(DLQ).is_empty() && services.queues().sent(MAIL).is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_dead_letter_not_sent_is_sent_after_another_run() {
     let (handler, services) = (Natural::new(), with_dead_letter_queue());
     services.queues().inject(QueueFault::Refused);
@@ -108,7 +108,7 @@ async fn a_dead_letter_not_sent_is_sent_after_another_run() {
     assert_eq!(rejection(&dead_letter).reason, "not ever");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_completion_that_can_not_be_sent_is_dead_lettered() {
     let services = with_dead_letter_queue();
     let batch = batch_of(STANDARD, [Message::new("m-1", body(Action::SendInvalid))]);
@@ -117,7 +117,7 @@ async fn a_completion_that_can_not_be_sent_is_dead_lettered() {
     assert!(services.queues().sent(MAIL).is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_group_is_processed_in_order_and_waits_for_a_failure() {
     let (handler, services) = (Natural::new(), with_dead_letter_queue());
     let messages = [

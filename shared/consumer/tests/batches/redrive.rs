@@ -41,7 +41,7 @@ fn is_completed(services: &Memory, key: &str) -> bool {
 /// What an operator adds.
 const ORIGINAL_ID: &str = r#"{"messageId": "m-1"}"#;
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_redriven_message_is_recognised_by_its_original_id() {
     let services = with_dead_letter_queue();
     let redriven = Message::new("m-2", body(Action::Write)).attribute(ORIGINAL, ORIGINAL_ID);
@@ -50,7 +50,7 @@ async fn a_redriven_message_is_recognised_by_its_original_id() {
 }
 
 /// A producer that forwards or splits messages may use the names that earlier versions used, with an ID of SQS.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_producers_own_original_id_identifies_nothing() {
     for name in ["OriginalMessageId", "OriginalDeduplicationId"] {
         let services = with_dead_letter_queue();
@@ -66,7 +66,7 @@ async fn a_producers_own_original_id_identifies_nothing() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn another_payload_under_an_original_id_is_rejected() {
     let services = with_dead_letter_queue();
     let message = |id, action| {
@@ -82,7 +82,7 @@ async fn another_payload_under_an_original_id_is_rejected() {
     assert!(why.starts_with("its key was used for another payload"), "{why}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_envelopes_id_has_priority_over_the_original_id() {
     let services = with_dead_letter_queue();
     let wrapped = |id| Message::new(id, notification("n-1", Action::Write));
@@ -92,7 +92,7 @@ async fn the_envelopes_id_has_priority_over_the_original_id() {
     assert!(is_completed(&services, "n-1"));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_deduplication_id_survives_a_redrive() {
     let services = with_dead_letter_queue();
     let message = |id: &str, deduplication_id: &str| {
@@ -113,7 +113,7 @@ async fn a_deduplication_id_survives_a_redrive() {
 }
 
 /// A function that is deployed with the wrong envelope can't decide the key of a notification: its message ID is no key.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_fixed_function_decides_the_key_of_a_redriven_message() {
     let services = with_dead_letter_queue();
     let notification = |id| one(STANDARD, Message::new(id, notification("n-1", Action::Write)));
@@ -125,7 +125,7 @@ async fn a_fixed_function_decides_the_key_of_a_redriven_message() {
     assert!(is_completed(&services, "n-1"));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_malformed_body_does_not_hide_the_deduplication_id() {
     let services = with_dead_letter_queue();
     let message = |id: &str, body: &str| {
@@ -147,7 +147,7 @@ async fn a_malformed_body_does_not_hide_the_deduplication_id() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_second_dead_letter_states_the_first_message_id() {
     let services = with_dead_letter_queue();
     let first = one(STANDARD, Message::new("m-1", body(Action::Permanent)));
@@ -159,7 +159,7 @@ async fn a_second_dead_letter_states_the_first_message_id() {
     assert_eq!((again.message_id.as_deref(), again.key), (Some("m-1"), None));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_lost_deduplication_id_is_not_stated_as_the_original() {
     let services = with_dead_letter_queue();
     let message = |id| {
@@ -178,7 +178,7 @@ async fn a_lost_deduplication_id_is_not_stated_as_the_original() {
     assert_eq!(stated, [None, Some("d-1".to_owned()), Some("d-2".to_owned())]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn another_payload_under_an_envelopes_id_is_rejected() {
     let services = with_dead_letter_queue();
     let batches = [

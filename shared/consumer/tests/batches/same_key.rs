@@ -24,7 +24,7 @@ async fn twice<const ONE_STEP: bool>(
     (reported, handler.handled(), services)
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn in_one_batch_the_second_message_of_a_key_is_a_duplicate() {
     for queue in [STANDARD, FIFO] {
         let (reported, handled, services) = twice::<false>(queue, ["write", "write"], [7, 7]).await;
@@ -37,7 +37,7 @@ async fn in_one_batch_the_second_message_of_a_key_is_a_duplicate() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn in_one_batch_each_message_of_a_key_has_a_dead_letter() {
     for queue in [STANDARD, FIFO] {
         let (reported, handled, services) = twice::<false>(queue, ["permanent", "done"], [7, 7]).await;
@@ -49,7 +49,7 @@ async fn in_one_batch_each_message_of_a_key_has_a_dead_letter() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn in_one_batch_a_second_payload_of_a_key_is_rejected() {
     for queue in [STANDARD, FIFO] {
         let (reported, handled, services) = twice::<false>(queue, ["write", "write"], [7, 8]).await;
@@ -62,7 +62,7 @@ async fn in_one_batch_a_second_payload_of_a_key_is_rejected() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn in_one_batch_the_second_message_waits_for_a_retry() {
     for queue in [STANDARD, FIFO] {
         let (reported, handled, services) = twice::<false>(queue, ["retry", "done"], [7, 7]).await;

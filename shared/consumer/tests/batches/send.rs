@@ -28,7 +28,7 @@ fn assert_sent(services: &Memory, times: usize) {
     assert_eq!(keys(services, LABELS), ["scripted#m-1/1"].repeat(times));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn outgoing_messages_are_recorded_and_sent_in_order() {
     async fn are_sent<H: Handler<Write = Effect>>(handler: Arc<H>) {
         let services = Services::in_memory();
@@ -47,7 +47,7 @@ async fn outgoing_messages_are_recorded_and_sent_in_order() {
     are_sent(OneStep::new()).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_outgoing_message_has_attributes_group_and_trace() {
     let services = Services::in_memory();
     let trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
@@ -71,7 +71,7 @@ async fn an_outgoing_message_has_attributes_group_and_trace() {
     assert_ne!(mail[0].deduplication_id, mail[1].deduplication_id);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_redelivery_sends_again_under_the_same_keys() {
     // As after a process that died between sending and acknowledgement.
     async fn sends_again<H: Handler<Write = Effect>>(handler: Arc<H>) {
@@ -116,7 +116,7 @@ impl Handler for Varying {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_recorded_messages_are_sent_again_not_new_ones() {
     let (handler, services) = (Arc::<Varying>::default(), Services::in_memory());
     for _ in 0..3 {
@@ -167,7 +167,7 @@ async fn a_queue_that_fails_keeps_no_other_queues_messages_back() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_duplicate_stays_until_its_messages_are_sent() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
     let batch = || actions([("m-1", Action::Send)]);
@@ -226,7 +226,7 @@ impl Handler for TakenOver {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_attempt_that_lost_its_lease_sends_no_messages() {
     for action in [Action::Send, Action::WriteAndSend] {
         let services = Arc::new(Services::in_memory());
@@ -237,7 +237,7 @@ async fn an_attempt_that_lost_its_lease_sends_no_messages() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_attempt_that_lost_its_lease_sends_no_dead_letter() {
     let services = Arc::new(with_dead_letter_queue());
     let handler = Arc::new(TakenOver(Arc::clone(&services)));
@@ -249,7 +249,7 @@ async fn an_attempt_that_lost_its_lease_sends_no_dead_letter() {
     assert_eq!(status(&services, "m-1"), Some(Status::InProgress));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_completion_that_is_already_done_sends_its_messages() {
     async fn are_sent<H: Handler<Write = Effect>>(handler: Arc<H>) {
         let services = Services::in_memory();
@@ -267,7 +267,7 @@ async fn a_completion_that_is_already_done_sends_its_messages() {
     are_sent(OneStep::new()).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_completion_that_can_not_be_sent_commits_nothing() {
     async fn is_rejected<H: Handler<Write = Effect>>(handler: Arc<H>, action: Action, why: &str) {
         let services = with_dead_letter_queue();
@@ -290,7 +290,7 @@ async fn a_completion_that_can_not_be_sent_commits_nothing() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_group_waits_for_outgoing_messages_of_its_first_message() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
     services.queues().inject(QueueFault::Refused);
@@ -351,7 +351,7 @@ impl Queues for Small {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_limits_are_those_of_the_queue() {
     let (store, queues) = (MemoryStore::<Effect>::new(), Small(MemoryQueues::new()));
     let services = Services::new(store, queues).with_dead_letter_queue(DLQ);

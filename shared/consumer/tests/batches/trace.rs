@@ -27,7 +27,7 @@ fn traces(services: &Memory) -> Vec<Option<String>> {
     sent.into_iter().map(|message| message.trace_header).collect()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_sent_carries_the_trace_of_the_host() {
     for (host, expected) in [(Some(HOST), HOST), (None, PRODUCER)] {
         let batch = || {
@@ -43,7 +43,7 @@ async fn what_is_sent_carries_the_trace_of_the_host() {
 }
 
 /// The invocation that sends is the one that Lambda has to know, not the first that tried.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_redelivery_sends_with_its_own_trace() {
     let services = Services::in_memory();
     for host in ["Root=1-1-1", "Root=1-2-2"] {

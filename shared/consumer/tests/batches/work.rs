@@ -9,7 +9,7 @@ use crate::common::{
     ledger_fails, status, ten_seconds, with_dead_letter_queue,
 };
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn only_failed_messages_stay_in_the_order_of_the_batch() {
     let services = Services::in_memory();
     let batch = actions([
@@ -29,7 +29,7 @@ async fn only_failed_messages_stay_in_the_order_of_the_batch() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_message_processed_before_is_acknowledged_without_a_run() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
     for _ in 0..3 {
@@ -42,7 +42,7 @@ async fn a_message_processed_before_is_acknowledged_without_a_run() {
     assert_eq!(handler.effects.handled(), ["m-1"]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_one_step_handler_that_runs_again_commits_nothing() {
     let (handler, services) = (OneStep::new(), Services::in_memory());
     for _ in 0..3 {
@@ -55,7 +55,7 @@ async fn a_one_step_handler_that_runs_again_commits_nothing() {
     assert_eq!(services.store().committed().len(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_failed_message_leaves_its_key_free() {
     for action in [Action::Retry, Action::Panic] {
         let (handler, services) = (Claiming::new(), Services::in_memory());
@@ -69,7 +69,7 @@ async fn a_failed_message_leaves_its_key_free() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_rejected_message_is_not_handled_again() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
     for _ in 0..2 {
@@ -85,7 +85,7 @@ async fn a_rejected_message_is_not_handled_again() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_permanent_failure_is_recorded_in_one_step_mode_too() {
     let services = Services::in_memory();
     for _ in 0..2 {
@@ -97,7 +97,7 @@ async fn a_permanent_failure_is_recorded_in_one_step_mode_too() {
     assert_eq!(status(&services, "m-1"), Some(Status::Rejected));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_malformed_body_rejects_its_own_message() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
     let batch = batch(STANDARD, [("m-1", "", "{".to_owned()), ("m-2", "", body(Action::Done))]);
@@ -107,7 +107,7 @@ async fn a_malformed_body_rejects_its_own_message() {
     assert!(reason.starts_with("malformed body: unexpected end of JSON"), "{reason}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_message_in_progress_stays_and_is_not_handled() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
     let claim = services
@@ -127,7 +127,7 @@ fn ten_seconds_later() -> idempotency::Timestamp {
     NOW.plus(std::time::Duration::from_secs(10))
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn without_a_claim_no_handler_runs() {
     let (handler, services) = (Claiming::new(), Services::in_memory());
     services.store().inject(Fault::Refused(Some(Status::InProgress)));
@@ -219,7 +219,7 @@ async fn a_transaction_conflict_is_retried_within_the_batch() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_write_that_is_already_done_completes_the_message() {
     async fn done_without_writes<H: Handler<Write = Effect>>(handler: std::sync::Arc<H>) {
         let services = Services::in_memory();
@@ -236,7 +236,7 @@ async fn a_write_that_is_already_done_completes_the_message() {
     done_without_writes(OneStep::new()).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_permanently_refused_write_rejects_the_message() {
     async fn rejected<H: Handler<Write = Effect>>(handler: std::sync::Arc<H>) {
         let services = Services::in_memory();
@@ -254,7 +254,7 @@ async fn a_permanently_refused_write_rejects_the_message() {
     rejected(OneStep::new()).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_panic_outside_the_handler_fails_its_own_message_only() {
     async fn only_one_fails<H: Handler<Write = Effect>>(handler: std::sync::Arc<H>, action: Action) {
         let services = Services::in_memory();
@@ -285,7 +285,7 @@ async fn a_conflict_of_a_claim_or_rejection_is_retried() {
     assert_eq!(status(&services, "m-2"), Some(Status::Rejected));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_message_twice_in_one_batch_is_processed_once() {
     for (action, stays) in [(Action::Done, vec![]), (Action::Retry, vec!["m-1"])] {
         let handler = Claiming::new();
@@ -295,7 +295,7 @@ async fn a_message_twice_in_one_batch_is_processed_once() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn one_message_has_the_verdict_that_it_has_in_a_batch() {
     let (handler, services) = (Claiming::new(), with_dead_letter_queue());
     type Count = fn(Summary) -> u32;
@@ -323,7 +323,7 @@ fn a_message_id_is_not_empty() {
     assert_eq!(MessageId::new("m-1").unwrap().as_str(), "m-1");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_empty_batch_has_no_verdicts() {
     assert!(
         failed(&Claiming::new(), &Services::in_memory(), actions([]))
@@ -332,7 +332,7 @@ async fn an_empty_batch_has_no_verdicts() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_record_is_kept_as_long_as_is_configured() {
     async fn kept<H: Handler<Write = Effect>>(handler: std::sync::Arc<H>, days: u64) {
         let retention = std::time::Duration::from_secs(days * 24 * 60 * 60);
@@ -351,7 +351,7 @@ async fn a_record_is_kept_as_long_as_is_configured() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_test_can_call_a_handler_directly() {
     let Message(message) = Message::new("m-1", body(Action::Done));
     let delivery = Delivery::new("scripted", message).unwrap();

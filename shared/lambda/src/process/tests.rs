@@ -165,7 +165,7 @@ fn of_standard_queue(mut record: Value) -> Value {
     record
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_odd_record_is_returned_and_others_are_processed() {
     let records = [
         ("m-1", json!({})),
@@ -180,7 +180,7 @@ async fn an_odd_record_is_returned_and_others_are_processed() {
     assert_eq!((summary.done, summary.failed, summary.not_started), (2, 2, 0));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn if_all_records_are_odd_all_are_returned() {
     let records = ["m-1", "m-2"].map(|id| sqs_record(id, "g", odd()));
     let (listed, handled, _) = result(&in_memory(), records.into()).await;
@@ -190,14 +190,14 @@ async fn if_all_records_are_odd_all_are_returned() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_id_that_is_odd_once_is_returned() {
     let records = [json!({}), odd()].map(|fields| of_standard_queue(sqs_record("m-1", "g", fields)));
     let (listed, handled, _) = result(&in_memory(), records.into()).await;
     assert_eq!((listed.unwrap(), handled), (vec!["m-1".to_owned()], vec![json!(1)]));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_group_waits_behind_its_odd_record() {
     let records = vec![
         sqs_record("m-1", "a", json!({})),
@@ -211,7 +211,7 @@ async fn a_group_waits_behind_its_odd_record() {
     assert_eq!((summary.failed, summary.not_started), (1, 1));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn all_messages_wait_behind_a_record_of_unknown_group() {
     let records = vec![
         sqs_record("m-1", "a", json!({})),
@@ -225,7 +225,7 @@ async fn all_messages_wait_behind_a_record_of_unknown_group() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_record_without_an_id_is_dead_lettered() {
     let services = in_memory().with_dead_letter_queue(DLQ);
     let attributes = json!({"tenant": {"dataType": "String", "stringValue": "blue"}});
@@ -257,7 +257,7 @@ async fn a_record_without_an_id_is_dead_lettered() {
     assert_ne!(first.deduplication_id, second.deduplication_id);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn without_its_dead_letter_the_whole_batch_is_redelivered() {
     let failing = in_memory().with_dead_letter_queue(DLQ);
     // Both forms of it.
