@@ -24,6 +24,9 @@ pub(super) struct DeadLetter {
     original: Original,
     /// Why a function rejected it.
     rejection: Option<Rejection>,
+    /// Whether it was sent back to a queue after the rejection, by another redrive than the operator's, and SQS moved it from
+    /// there.
+    moved_since: bool,
 }
 
 impl DeadLetter {
@@ -35,7 +38,9 @@ impl DeadLetter {
         let attributes = message.message_attributes.unwrap_or_default().into_iter();
         let attributes = attributes.map(|(name, value)| (name, attribute(value))).collect();
         let unpacked = Unpacked::of_dead_letter(attributes, moved_from.is_some());
+        let rejected_in = unpacked.original.as_ref().and_then(|original| original.queue.as_ref());
         Self {
+            moved_since: moved_from.is_some() && moved_from.as_ref() == rejected_in,
             id: message.message_id.unwrap_or_default(),
             receipt: message.receipt_handle.unwrap_or_default(),
             body: message.body.unwrap_or_default(),
@@ -70,9 +75,21 @@ impl DeadLetter {
         let stated = self.original.queue.as_deref();
         match &self.rejection {
             // If SQS moved it, it was a dead letter before, and came from another dead-letter queue.
-            Some(_) => stated.or(self.moved_from()),
-            None => self.moved_from().or(stated),
+            Some(_) if !self.moved_since => stated.or(self.moved_from()),
+            _ => self.moved_from().or(stated),
         }
+    }
+
+    /// The ARN of the queue that SQS moved it from, if that is another than the one it was rejected in: a dead-letter queue, or
+    /// one that it was sent to since.
+    pub(super) fn moved_from_another(&self) -> Option<&str> {
+        let rejected_in = self.rejection.as_ref().and(self.original.queue.as_deref())?;
+        self.moved_from().filter(|moved_from| *moved_from != rejected_in)
+    }
+
+    /// SQS moved it from a queue that it was sent to since it was rejected.
+    pub(super) fn set_moved_since(&mut self) {
+        self.moved_since = true;
     }
 
     /// The ARN of the queue that SQS moved it from by a redrive policy, if it did.
@@ -102,7 +119,7 @@ impl DeadLetter {
     }
 
     pub(super) fn reason(&self) -> &str {
-        match &self.rejection {
+        match self.rejection.as_ref().filter(|_| !self.moved_since) {
             Some(rejection) => &rejection.reason,
             None if self.moved_from.is_some() => "moved by the redrive policy",
             None => "sent here without a reason",
