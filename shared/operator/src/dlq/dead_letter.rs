@@ -18,6 +18,8 @@ pub(super) struct DeadLetter {
     pub(super) trace_header: Option<String>,
     /// When it was sent, to this queue or to the one it was moved from.
     pub(super) sent: Option<Timestamp>,
+    /// When SQS first delivered it.
+    pub(super) first_received: Option<Timestamp>,
     /// The ARN of the queue that SQS moved it from by a redrive policy.
     moved_from: Option<String>,
     /// What the message was before it.
@@ -32,8 +34,9 @@ pub(super) struct DeadLetter {
 impl DeadLetter {
     pub(super) fn of(message: Message) -> Self {
         let mut system = message.attributes.unwrap_or_default();
-        let sent = system.get(&MessageSystemAttributeName::SentTimestamp);
-        let sent = sent.and_then(|millis| millis.parse().ok());
+        let time = |name| system.get(&name)?.parse().ok().map(Timestamp::from_millis);
+        let sent = time(MessageSystemAttributeName::SentTimestamp);
+        let first_received = time(MessageSystemAttributeName::ApproximateFirstReceiveTimestamp);
         let moved_from = system.remove(&MessageSystemAttributeName::DeadLetterQueueSourceArn);
         let attributes = message.message_attributes.unwrap_or_default().into_iter();
         let attributes = attributes.map(|(name, value)| (name, attribute(value))).collect();
@@ -46,7 +49,8 @@ impl DeadLetter {
             body: message.body.unwrap_or_default(),
             original: unpacked.original.unwrap_or_default(),
             attributes: unpacked.attributes,
-            sent: sent.map(Timestamp::from_millis),
+            sent,
+            first_received,
             group: system.remove(&MessageSystemAttributeName::MessageGroupId),
             trace_header: system.remove(&MessageSystemAttributeName::AwsTraceHeader),
             moved_from,
@@ -57,7 +61,7 @@ impl DeadLetter {
     /// The idempotency key, without its namespace, as far as the message states it. SQS keeps the message ID of a message
     /// that it moves. That ID is the key, unless the function uses another.
     pub(super) fn key(&self) -> &str {
-        (self.stated_key().or_else(|| self.original_id())).unwrap_or(&self.id)
+        self.stated_key().unwrap_or_else(|| self.first_id())
     }
 
     /// The key that functions use whatever else the message states.
@@ -68,6 +72,11 @@ impl DeadLetter {
     /// The ID of the message before it: the one that a function rejected, or that SQS moved and an operator redrove.
     pub(super) fn original_id(&self) -> Option<&str> {
         self.original.message_id.as_deref()
+    }
+
+    /// The ID that the message had first, as far as it is known.
+    pub(super) fn first_id(&self) -> &str {
+        self.original_id().unwrap_or(&self.id)
     }
 
     /// The ARN of the queue that it comes from, if SQS or a function states it.
@@ -106,7 +115,7 @@ impl DeadLetter {
     /// What the message was, for the one that is sent in its place.
     pub(super) fn original(&self) -> Original {
         Original {
-            message_id: Some(self.original_id().unwrap_or(&self.id).to_owned()),
+            message_id: Some(self.first_id().to_owned()),
             queue: self.source().map(str::to_owned),
             ..self.original.clone()
         }
