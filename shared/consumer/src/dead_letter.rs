@@ -156,7 +156,7 @@ mod tests {
             group: Some("g".to_owned()),
             deduplication_id: Some("d-1".to_owned()),
             queue: Some("arn:aws:sqs:eu-west-1:1:orders".to_owned()),
-            trace_header: Some("Root=1".to_owned()),
+            trace_header: Some("Root=1-2-3".to_owned()),
             attributes: attributes.collect(),
             ..Incoming::new(MessageId::new("m-1").unwrap(), body)
         };
@@ -194,7 +194,7 @@ mod tests {
             r#"{"reason":"never","function":"place-order","receiveCount":3}"#
         );
         assert_eq!(dead_letter.group.as_deref(), Some("g"));
-        assert_eq!(dead_letter.trace_header.as_deref(), Some("Root=1"));
+        assert_eq!(dead_letter.trace_header.as_deref(), Some("Root=1-2-3"));
     }
 
     #[test]

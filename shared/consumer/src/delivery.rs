@@ -70,7 +70,8 @@ impl Received {
     /// The trace of what is sent for the message: the host's, or the producer's if the host has none. A copy of the
     /// producer's would hide a loop of functions from Lambda.
     pub(crate) fn trace_to_send(&self) -> Option<&str> {
-        self.incoming.host_trace.as_deref().or_else(|| self.trace_header())
+        let headers = [self.incoming.host_trace.as_deref(), self.trace_header()];
+        headers.into_iter().flatten().find(|header| is_trace_header(header))
     }
 
     /// The deduplication ID that the producer set, as far as it is known: a message that was sent again has another.
@@ -160,4 +161,16 @@ pub(crate) fn span(incoming: &Incoming) -> Span {
 pub fn trace_id(header: &str) -> Option<&str> {
     let mut parts = header.split(';');
     parts.find_map(|part| part.trim().strip_prefix("Root="))
+}
+
+/// Whether this is a trace header of X-Ray: pairs of names and values, one of them `Root` with version, time and a random part
+/// ([tracing header](https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader)). SQS
+/// refuses messages with another one.
+pub fn is_trace_header(header: &str) -> bool {
+    let is_hexadecimal = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_root = |id: &str| id.split('-').count() == 3 && id.split('-').all(is_hexadecimal);
+    let are_pairs = header
+        .split(';')
+        .all(|pair| pair.trim().split_once('=').is_some_and(|(name, _)| !name.is_empty()));
+    are_pairs && header.bytes().all(|byte| matches!(byte, b' '..=b'~')) && trace_id(header).is_some_and(is_root)
 }

@@ -196,10 +196,10 @@ fn not_empty(field: &str, value: String) -> Result<String, String> {
 fn decode<'a, E: Deserialize<'a>>(body: &'a str, envelope: Envelope) -> Result<E, String> {
     // serde would take the fields from a list, too.
     if body.trim_start().starts_with('[') {
-        return Err(crate::body::found(body, envelope).unwrap_or_else(|| "a list, not an object".to_owned()));
+        return Err(crate::body::found_instead_of(envelope, body).unwrap_or_else(|| "a list, not an object".to_owned()));
     }
     serde_json::from_str(body).map_err(|error| {
-        if let Some(found) = crate::body::found(body, envelope) {
+        if let Some(found) = crate::body::found_instead_of(envelope, body) {
             return found;
         }
         let text = error.to_string();

@@ -34,7 +34,7 @@ mod work;
 
 pub use body::{Body, RawBody};
 pub use budget::{Budget, CLOCK_MARGIN};
-pub use delivery::{Delivery, Received, trace_id};
+pub use delivery::{Delivery, Received, is_trace_header, trace_id};
 pub use envelope::{Envelope, Origin};
 pub use failure::{Chain, Failure};
 pub use handler::{Handler, Mode};

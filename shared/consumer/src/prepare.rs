@@ -72,7 +72,7 @@ fn permanent(why: impl ToString) -> Failure {
 }
 
 fn decode<H: Handler>(handler: &H, received: &Received, content: &str) -> Result<(Identity, H::Message), String> {
-    let message = body::decode(content)?;
+    let message = body::decode(content, H::ENVELOPE)?;
     let stated = handler.key(&message, received);
     Ok((identity::stated(H::NAMESPACE, stated, received, content)?, message))
 }

@@ -1,6 +1,6 @@
 //! Outgoing messages.
 
-use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
 use idempotency::{Backoff, OutgoingMessage, Store};
 use tokio::time::timeout_at;
 
@@ -9,6 +9,9 @@ use crate::delivery::Message;
 use crate::failure::{Chain, Failure};
 use crate::outcome::Outcome;
 use crate::{Handler, QueueError, QueueMessage, Queues};
+
+/// How many queues of one completion are sent to concurrently.
+const CONCURRENT_QUEUES: usize = 10;
 
 /// The messages of a completion as they are sent: per queue, in order.
 pub(crate) struct Outgoing(Vec<(String, Vec<QueueMessage>)>);
@@ -65,14 +68,15 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
     ///
     /// A queue that is missing or does not answer does not keep the messages to the others back.
     pub(crate) async fn send_then(&self, outgoing: Outgoing, then: Outcome) -> Outcome {
-        let queues = outgoing.0.into_iter();
-        let sent = queues.map(async |(queue, messages)| self.send(&queue, messages).await);
-        let failed = join_all(sent).await.into_iter().find_map(Result::err);
-        match failed {
+        let sent = stream::iter(outgoing.0)
+            .map(async |(queue, messages)| self.send(&queue, messages).await)
+            .buffer_unordered(CONCURRENT_QUEUES);
+        let failed: Vec<_> = sent.filter_map(async |sent| sent.err()).collect().await;
+        match failed.first() {
             None => then,
             Some(error) => Outcome::failed(format!(
                 "recorded as done, but not all its messages are sent: {}",
-                Chain(&error)
+                Chain(error)
             )),
         }
     }

@@ -9,7 +9,7 @@ use crate::batch::Batch;
 use crate::dead_letter::{self, Original, Rejection};
 use crate::limits::Unsendable;
 use crate::summary::Counters;
-use crate::{Attribute, Budget, Failure, Handler, Limits, QueueMessage, Queues, Services};
+use crate::{Attribute, Budget, Failure, Handler, Limits, QueueMessage, Queues, Services, is_trace_header};
 
 /// A message without an ID. It can neither be processed nor returned to its queue, because its host names messages by their
 /// IDs.
@@ -58,11 +58,15 @@ impl Unidentified {
             counters: Counters::default(),
         };
         let [message, record] = self.into_dead_letters(H::NAMESPACE, why, &services.queues.limits(url));
-        match batch.dead_letter(url, message).await {
-            Ok(()) => true,
-            Err(error) if error.unsent.is_empty() => batch.dead_letter(url, record).await.is_ok(),
-            // It may have arrived: another form of it would be another message.
-            Err(_) => false,
+        match message {
+            // Not worth a warning: the record says more.
+            Err(_) => batch.dead_letter(url, record).await.is_ok(),
+            message => match batch.dead_letter(url, message).await {
+                Ok(()) => true,
+                Err(error) if error.unsent.is_empty() => batch.dead_letter(url, record).await.is_ok(),
+                // It may have arrived: another form of it would be another message.
+                Err(_) => false,
+            },
         }
     }
 
@@ -85,7 +89,9 @@ impl Unidentified {
             attributes: self.attributes,
             group: self.group,
             deduplication_id: Some(id),
-            trace_header: self.host_trace.as_deref().map(str::to_owned),
+            trace_header: (self.host_trace.as_deref())
+                .filter(|trace| is_trace_header(trace))
+                .map(str::to_owned),
         };
         let record = QueueMessage {
             body: dead_letter::escaped(&self.record, limits),

@@ -11,11 +11,13 @@ use crate::shape;
 ///
 /// [`SettingError`] if it is not set, or can't be a region's name.
 pub fn region() -> Result<(), SettingError> {
-    const VARIABLE: &str = "AWS_REGION";
-    checked(VARIABLE, setting(VARIABLE)?, shape::region).map(drop)
+    checked(REGION, setting(REGION)?, shape::region).map(drop)
 }
 
-const ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB"];
+const REGION: &str = "AWS_REGION";
+const OF_ALL: &str = "AWS_ENDPOINT_URL";
+const OF_SQS: &str = "AWS_ENDPOINT_URL_SQS";
+const OF_DYNAMODB: &str = "AWS_ENDPOINT_URL_DYNAMODB";
 
 /// Checks `AWS_ENDPOINT_URL` and its forms for the services used here.
 ///
@@ -24,7 +26,7 @@ const ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL", "AWS_E
 /// [`SettingError`] if one of them is set, but not to an http or https URL. The SDK panics at an empty one, and ignores one that
 /// it can't parse.
 pub fn endpoints() -> Result<(), SettingError> {
-    for variable in ENDPOINTS {
+    for variable in [OF_SQS, OF_ALL, OF_DYNAMODB] {
         if std::env::var_os(variable).is_some() {
             checked(variable, setting(variable)?, |value| shape::http_url(value).map(drop))?;
         }
@@ -34,12 +36,22 @@ pub fn endpoints() -> Result<(), SettingError> {
 
 /// The region whose SQS gets all requests, whatever host is in a queue's URL; `None` if another endpoint gets them.
 pub(crate) fn sqs_region() -> Result<Option<String>, SettingError> {
-    for variable in &ENDPOINTS[..2] {
+    region_without([OF_SQS, OF_ALL])
+}
+
+/// The region whose DynamoDB gets all requests; `None` if another endpoint gets them.
+pub(crate) fn dynamodb_region() -> Result<Option<String>, SettingError> {
+    region_without([OF_DYNAMODB, OF_ALL])
+}
+
+/// The region, unless one of these endpoints is set.
+fn region_without(endpoints: [&'static str; 2]) -> Result<Option<String>, SettingError> {
+    for variable in endpoints {
         if optional_setting(variable)?.is_some() {
             return Ok(None);
         }
     }
-    optional_setting("AWS_REGION")
+    optional_setting(REGION)
 }
 
 /// Checks that the variables with keys are set, which Lambda does.

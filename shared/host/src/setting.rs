@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use consumer::RetryDelays;
 
-use crate::aws::sqs_region;
+use crate::aws::{dynamodb_region, sqs_region};
 use crate::shape;
 
 /// A setting is missing or invalid. The function does not start.
@@ -72,9 +72,12 @@ fn checked_queue_url(variable: &'static str, url: String) -> Result<String, Sett
 ///
 /// # Errors
 ///
-/// [`SettingError`] if it is not set, or can't be a table's name.
+/// [`SettingError`] if it is not set, can't be a table's name, or is the ARN of a table in another region than `AWS_REGION`.
 pub fn table(variable: &'static str) -> Result<String, SettingError> {
-    checked(variable, setting(variable)?, shape::table)
+    let region = dynamodb_region()?;
+    checked(variable, setting(variable)?, |value| {
+        shape::table(value, region.as_deref())
+    })
 }
 
 /// The value of a required environment variable: an http or https URL. Errors do not quote it: it may contain secrets.

@@ -21,28 +21,34 @@ pub(crate) fn trimmed(value: &str) -> Result<(), String> {
 /// Whether this is a table's name, or the ARN of a table
 /// ([PutItem](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html): `TableName`;
 /// [naming rules](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html)).
-pub(crate) fn table(value: &str) -> Result<(), String> {
+///
+/// `region`: where the SDK sends requests; `None` if that is another endpoint than AWS.
+pub(crate) fn table(value: &str, region: Option<&str>) -> Result<(), String> {
     let name = match value.strip_prefix("arn:") {
         None => value,
-        Some(arn) => {
-            let mut parts = arn.splitn(5, ':');
-            let service = parts.nth(1);
-            let resource = parts.nth(2).and_then(|resource| resource.strip_prefix("table/"));
-            match (service, resource) {
-                (Some("dynamodb"), Some(name)) => name,
-                _ => {
-                    return Err(format!(
-                        "is not a table's name but another ARN, {value:?}: use !Ref of the table"
-                    ));
-                }
-            }
-        }
+        Some(arn) => of_arn(arn, region).map_err(|problem| format!("{problem}, {value:?}: use !Ref of the table"))?,
     };
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     // Requests accept names of one or two characters; only no table has one.
     match (1..=255).contains(&name.len()) && name.bytes().all(allowed) {
         true => Ok(()),
         false => Err("is not a table's name: up to 255 of the characters a-z, A-Z, 0-9, '_', '-' and '.'".to_owned()),
+    }
+}
+
+/// The table's name in an ARN, which is given without its beginning.
+fn of_arn<'a>(arn: &'a str, region: Option<&str>) -> Result<&'a str, &'static str> {
+    let parts: Vec<&str> = arn.splitn(5, ':').collect();
+    let [_, "dynamodb", of_table, account, resource] = parts[..] else {
+        return Err("is not a table's name but another ARN");
+    };
+    match resource.strip_prefix("table/") {
+        None => Err("is not a table's name but another ARN"),
+        Some(_) if of_table.is_empty() || account.is_empty() => Err("is an ARN without region or account"),
+        Some(_) if region.is_some_and(|region| region != of_table) => {
+            Err("is the ARN of a table in another region than AWS_REGION")
+        }
+        Some(name) => Ok(name),
     }
 }
 
@@ -54,9 +60,19 @@ pub(crate) fn region(value: &str) -> Result<(), String> {
         && !value.starts_with('-')
         && !value.ends_with('-')
     {
+        true if is_zone(value) => Err(format!("is an availability zone, {value:?}: use its region")),
         true => Ok(()),
         false => Err("is not a region's name, such as eu-central-1".to_owned()),
     }
+}
+
+/// Such as `eu-central-1a`.
+fn is_zone(value: &str) -> bool {
+    let last = value
+        .rsplit('-')
+        .next()
+        .and_then(|last| last.strip_suffix(|letter: char| letter.is_ascii_lowercase()));
+    value.contains('-') && last.is_some_and(|last| last.parse::<u8>().is_ok())
 }
 
 /// Whether an HTTP header can carry this value.
@@ -78,7 +94,9 @@ mod tests {
             "Ledger_1-a.b",
             "arn:aws:dynamodb:eu-central-1:111122223333:table/ledger",
         ] {
-            assert_eq!(table(name), Ok(()), "{name}");
+            for region in [None, Some("eu-central-1")] {
+                assert_eq!(table(name, region), Ok(()), "{name}");
+            }
         }
         for wrong in [
             "led ger",
@@ -87,13 +105,26 @@ mod tests {
             "\"ledger\"",
             "table/ledger",
             "arn:aws:sqs:eu-central-1:111122223333:ledger",
+            "arn:aws:dynamodb:eu-central-1:111122223333:ledger",
             "arn:aws:dynamodb:eu-central-1:111122223333:table/ledger/stream/2026",
             &"l".repeat(256),
         ] {
-            assert!(
-                table(wrong).unwrap_err().starts_with("is not a table's name"),
-                "{wrong}"
-            );
+            let why = table(wrong, None).unwrap_err();
+            assert!(why.starts_with("is not a table's name"), "{wrong}");
+        }
+    }
+
+    /// Requests would be sent to the table of that name in this region, or fail.
+    #[test]
+    fn arn_of_a_table_elsewhere_is_refused() {
+        let arn = "arn:aws:dynamodb:eu-central-1:111122223333:table/ledger";
+        assert_eq!(
+            table(arn, Some("eu-west-1")).unwrap_err(),
+            format!("is the ARN of a table in another region than AWS_REGION, {arn:?}: use !Ref of the table")
+        );
+        for arn in ["arn:aws:dynamodb:::table/t", "arn:aws:dynamodb:eu-central-1::table/t"] {
+            let why = table(arn, None).unwrap_err();
+            assert!(why.starts_with("is an ARN without region or account, "), "{why}");
         }
     }
 
@@ -115,6 +146,14 @@ mod tests {
                 region(wrong).unwrap_err().starts_with("is not a region's name"),
                 "{wrong}"
             );
+        }
+    }
+
+    #[test]
+    fn an_availability_zone_is_not_a_region() {
+        for zone in ["eu-central-1a", "us-west-2-lax-1b"] {
+            let expected = format!("is an availability zone, {zone:?}: use its region");
+            assert_eq!(region(zone), Err(expected));
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use consumer::{Budget, trace_id};
+use consumer::{Budget, is_trace_header};
 use idempotency::Timestamp;
 use tokio::time::Instant;
 
@@ -44,7 +44,7 @@ impl Invocation {
     /// The same with the trace that Lambda states for it. One that is no X-Ray trace is left out: SQS would refuse messages
     /// that carry it.
     pub(crate) fn with_trace(self, header: Option<&str>) -> Self {
-        let header = header.filter(|header| trace_id(header).is_some());
+        let header = header.filter(|header| is_trace_header(header));
         Self {
             trace: header.map(Arc::from),
             ..self
@@ -79,7 +79,15 @@ mod tests {
         let trace = |header| Invocation::new(NOW, NOW.plus(LONGEST)).with_trace(header).trace;
         let header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0;Lineage=1:a1b2c3d4:0";
         assert_eq!(trace(Some(header)).as_deref(), Some(header));
-        for none in [None, Some(""), Some("a trace of something else")] {
+        for none in [
+            "",
+            "a trace of something else",
+            "Root=",
+            "Root=1",
+            "Root=1-5759e988-x",
+            "Root=1-5759e988-bd86;",
+        ] {
+            let none = Some(none);
             assert_eq!(trace(none), None);
         }
     }

@@ -69,13 +69,14 @@ where
 {
     // First: the handler may have a client of its own.
     aws::load_roots()?;
+    // Before what must be in this region.
+    host::region()?;
     let handler = &Arc::new(handler()?);
     let table = host::table(TABLE)?;
-    host::region()?;
     SET_BY_LAMBDA
         .into_iter()
         .try_for_each(|variable| setting(variable).map(drop))?;
-    let is_number = |size: String| size.parse::<i32>().is_ok();
+    let is_number = |size: String| size.parse::<i32>().is_ok_and(|size| size > 0);
     if !is_number(setting(MEMORY_SIZE)?) {
         return Err(SettingError::wrong(MEMORY_SIZE, "is not a whole number of megabytes").into());
     }

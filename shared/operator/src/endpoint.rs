@@ -12,6 +12,13 @@ use clap::Args;
 /// A request without an answer is sent again after this time. It is longer than the longest long poll of this program.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How often a request is sent that is throttled or not answered. During an outage of moments, a command goes on; one that can't
+/// connect at all fails after some two seconds.
+const ATTEMPTS: u32 = 6;
+
+/// The upper bound of the random delay before the first retry. It doubles with each retry.
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+
 /// The region of an emulator if none is configured.
 const REGION: &str = "us-east-1";
 
@@ -87,7 +94,12 @@ async fn config(url: Option<&str>) -> Result<SdkConfig, String> {
         );
     }
     let timeout = TimeoutConfig::builder().operation_attempt_timeout(REQUEST_TIMEOUT);
-    Ok(config.into_builder().timeout_config(timeout.build()).build())
+    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
+    Ok(config
+        .into_builder()
+        .timeout_config(timeout.build())
+        .retry_config(retries.with_initial_backoff(FIRST_BACKOFF))
+        .build())
 }
 
 fn endpoint_text(url: Option<String>, config: &SdkConfig) -> String {
@@ -105,10 +117,7 @@ fn is_emulator(url: &str) -> bool {
 async fn emulator() -> SdkConfig {
     let config = aws::sdk_config(REQUEST_TIMEOUT).await;
     let region = config.region().cloned().unwrap_or(Region::from_static(REGION));
-    let config = config
-        .into_builder()
-        .region(region)
-        .retry_config(RetryConfig::standard());
+    let config = config.into_builder().region(region);
     match env::var_os("AWS_ACCESS_KEY_ID") {
         Some(_) => config.build(),
         None => {

@@ -144,8 +144,7 @@ impl Queue {
     pub(crate) fn is(&self, arn: &str) -> bool {
         let region = arn.split(':').nth(3).unwrap_or_default();
         let host = self.url.split('/').nth(2).unwrap_or_default();
-        // The host of an emulator names no region.
-        let same_region = !host.contains(".amazonaws.") || host.split('.').any(|label| label == region);
+        let same_region = region_of(host).is_none_or(|of_host| of_host == region);
         let of_arn = account_and_name(arn, ':');
         same_region && of_arn.is_some() && of_arn == account_and_name(&self.url, '/')
     }
@@ -200,6 +199,25 @@ pub(crate) fn names(queues: &[Queue]) -> String {
     names.join(", ")
 }
 
+/// The region in the host of a queue's URL: in any of AWS's domains `sqs.<region>`, with a prefix for a private endpoint, or
+/// the older `<region>.queue`; the oldest is `queue.amazonaws.com`. `None`: the host of an emulator, for example.
+fn region_of(host: &str) -> Option<&str> {
+    let labels: Vec<&str> = host.split('.').collect();
+    let pairs = || labels.windows(2).map(|pair| [pair[0], pair[1]]);
+    match labels[..] {
+        ["queue", "amazonaws", "com"] => Some("us-east-1"),
+        _ => pairs().find_map(|pair| match pair {
+            ["sqs" | "sqs-fips", region] | [region, "queue"] if is_region(region) => Some(region),
+            _ => None,
+        }),
+    }
+}
+
+/// Such as `us-gov-west-1`.
+fn is_region(label: &str) -> bool {
+    label.split('-').count() >= 3 && label.ends_with(|last: char| last.is_ascii_digit())
+}
+
 /// The last two parts of a queue's ARN (separated by `:`) or URL (by `/`).
 fn account_and_name(text: &str, separator: char) -> Option<[&str; 2]> {
     let mut parts = text.rsplit(separator);
@@ -218,10 +236,11 @@ where
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn queue(url: &str) -> Queue {
+    /// A queue that is not reached.
+    pub(crate) fn queue(url: &str) -> Queue {
         let config = aws_sdk_sqs::Config::builder().behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest());
         Queue {
             client: Client::from_conf(config.build()),
@@ -283,7 +302,17 @@ mod tests {
                 "https://vpce-1.sqs.eu-west-1.vpce.amazonaws.com/111122223333/orders",
                 true,
             ),
+            ("https://sqs.eu-west-1.api.aws/111122223333/orders", true),
+            ("https://eu-west-1.queue.amazonaws.com/111122223333/orders", true),
             ("http://127.0.0.1:4566/111122223333/orders", true),
+            (
+                "http://ec2-1-2-3-4.compute-1.amazonaws.com:4566/111122223333/orders",
+                true,
+            ),
+            ("https://sqs.eu-west-2.api.aws/111122223333/orders", false),
+            ("https://sqs-fips.us-east-1.amazonaws.com/111122223333/orders", false),
+            ("https://us-west-2.queue.amazonaws.com/111122223333/orders", false),
+            ("https://queue.amazonaws.com/111122223333/orders", false),
             ("https://sqs.eu-west-2.amazonaws.com/111122223333/orders", false),
             ("https://sqs.eu-west-1.amazonaws.com/444455556666/orders", false),
             ("https://sqs.eu-west-1.amazonaws.com/111122223333/orders-2", false),
@@ -291,6 +320,8 @@ mod tests {
         ] {
             assert_eq!(queue(url).is(arn), expected, "{url}");
         }
+        let legacy = queue("https://queue.amazonaws.com/111122223333/orders");
+        assert!(legacy.is("arn:aws:sqs:us-east-1:111122223333:orders"));
         for no_arn in ["", ":", "orders", "::"] {
             assert!(!queue("http://127.0.0.1//").is(no_arn), "{no_arn}");
         }

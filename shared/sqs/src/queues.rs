@@ -127,8 +127,14 @@ pub(crate) fn queue_url(arn: &str) -> Option<String> {
     let mut parts = arn.split(':').skip(1);
     let (partition, _sqs) = (parts.next()?, parts.next()?);
     let (region, account, name) = (parts.next()?, parts.next()?, parts.next()?);
+    // https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html; the rest from the SDKs.
     let suffix = match partition {
         "aws-cn" => "amazonaws.com.cn",
+        "aws-eusc" => "amazonaws.eu",
+        "aws-iso" => "c2s.ic.gov",
+        "aws-iso-b" => "sc2s.sgov.gov",
+        "aws-iso-e" => "cloud.adc-e.uk",
+        "aws-iso-f" => "csp.hci.ic.gov",
         _ => "amazonaws.com",
     };
     Some(format!("https://sqs.{region}.{suffix}/{account}/{name}"))
@@ -140,14 +146,19 @@ mod tests {
 
     #[test]
     fn an_arn_determines_the_url() {
-        assert_eq!(
-            queue_url("arn:aws:sqs:eu-west-1:123456789012:orders.fifo").unwrap(),
-            "https://sqs.eu-west-1.amazonaws.com/123456789012/orders.fifo"
-        );
-        assert_eq!(
-            queue_url("arn:aws-cn:sqs:cn-north-1:123456789012:orders").unwrap(),
-            "https://sqs.cn-north-1.amazonaws.com.cn/123456789012/orders"
-        );
+        for (partition, region, host) in [
+            ("aws", "eu-west-1", "sqs.eu-west-1.amazonaws.com"),
+            ("aws-cn", "cn-north-1", "sqs.cn-north-1.amazonaws.com.cn"),
+            ("aws-us-gov", "us-gov-west-1", "sqs.us-gov-west-1.amazonaws.com"),
+            ("aws-eusc", "eusc-de-east-1", "sqs.eusc-de-east-1.amazonaws.eu"),
+            ("aws-iso", "us-iso-east-1", "sqs.us-iso-east-1.c2s.ic.gov"),
+            ("aws-iso-b", "us-isob-east-1", "sqs.us-isob-east-1.sc2s.sgov.gov"),
+            ("aws-iso-e", "eu-isoe-west-1", "sqs.eu-isoe-west-1.cloud.adc-e.uk"),
+            ("aws-iso-f", "us-isof-south-1", "sqs.us-isof-south-1.csp.hci.ic.gov"),
+        ] {
+            let url = queue_url(&format!("arn:{partition}:sqs:{region}:123456789012:orders.fifo"));
+            assert_eq!(url, Some(format!("https://{host}/123456789012/orders.fifo")));
+        }
         assert_eq!(queue_url("orders"), None);
         assert_eq!(queue_url(""), None);
     }

@@ -58,7 +58,7 @@ const EVERY_SEVENTH: Rule = (ReplyLost, Every(7));
 const EVERY_SECOND: Rule = (Throttled, Every(2));
 
 /// In this order.
-pub(crate) static SCENARIOS: [Scenario; 16] = [
+pub(crate) static SCENARIOS: [Scenario; 17] = [
     CALM,
     Scenario {
         name: "sent twice, and delivered twice to two processes",
@@ -75,6 +75,10 @@ pub(crate) static SCENARIOS: [Scenario; 16] = [
     both("server errors", &[(ServerError, OneIn(4))]),
     both("every 7th reply lost", &[EVERY_SEVENTH]),
     both("every 2nd request throttled", &[EVERY_SECOND]),
+    both(
+        "every 2nd throttled, every 7th reply lost",
+        &[EVERY_SECOND, EVERY_SEVENTH],
+    ),
     Scenario {
         name: "receiver fails after its effect",
         receiver: &[(ReplyLost, OneIn(4)), (ServerError, OneIn(6)), (Delayed, OneIn(6))],

@@ -104,8 +104,8 @@ fn queue_that_cannot_exist_ends_the_start_with_one_line() {
             "names a FIFO queue: confirmations have no message group",
         ),
         (
-            "https://sqs.eu-central-1.amazonaws.com/1234/n",
-            "is not a queue URL: its path must be account (12 digits)",
+            "https://sqs.eu-central-1.amazonaws.com/1111-2222-3333/n",
+            "is not a queue URL: its path must be account (digits)",
         ),
         (
             "https://sqs.eu-central-1.amazonaws.com/111122223333/n",

@@ -2,22 +2,33 @@
 
 mod encoded;
 mod json;
+mod plain;
 mod surrogate;
+mod token;
 
 pub(crate) use self::json::confirmation;
+pub(super) use self::token::at;
 
-use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::Envelope;
 
-/// What the body is, if that can be recognised. `expected` is the envelope that it was expected to be.
-pub(super) fn in_body(body: &str, expected: Envelope) -> Option<String> {
+/// Where a text that can't be decoded was found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In place of this envelope.
+    Of(Envelope),
+    /// In place of a message, inside this envelope.
+    Inside(Envelope),
+}
+
+/// What the body is, if that can be recognised.
+pub(super) fn in_body(body: &str, place: Place) -> Option<String> {
     // The category of the first error does not tell: serde reports a list that is longer than a struct as a syntax error.
     match serde_json::from_str(body) {
-        Ok(value) => json::in_json(&value, expected).map(str::to_owned),
+        Ok(value) => json::in_json(&value, place).map(str::to_owned),
         // An envelope is JSON.
-        Err(_) if expected != Envelope::None => in_text(body).map(|found| found.replace(RAW_BODY, "")),
+        Err(_) if matches!(place, Place::Of(_)) => in_text(body).map(|found| found.replace(RAW_BODY, "")),
         Err(_) => in_text(body),
     }
 }
@@ -47,7 +58,7 @@ fn in_text(body: &str) -> Option<String> {
     let found = known
         .or_else(|| in_quotes(text))
         .or_else(|| in_values(text))
-        .or_else(|| in_plain(text));
+        .or_else(|| plain::in_plain(text));
     found.map(str::to_owned)
 }
 
@@ -55,7 +66,7 @@ const UTF_16: &str = "looks like UTF-16: send it as UTF-8";
 
 /// What texts that start like this are, in any case; the first that fits. Bytes outside ASCII may be read as Latin-1, or be
 /// replaced.
-const STARTS: [(&[&str], &str); 10] = [
+const STARTS: [(&[&str], &str); 14] = [
     (
         &["\u{feff}", "\u{ef}\u{bb}\u{bf}"],
         "starts with a UTF-8 byte order mark: send it without",
@@ -63,6 +74,22 @@ const STARTS: [(&[&str], &str); 10] = [
     (
         &["\u{1f}\u{8b}", "\u{1f}\u{fffd}"],
         "looks like gzip: decompress it in the producer",
+    ),
+    (
+        &["x\u{1}", "x\u{5e}\u{fffd}", "x\u{9c}", "x\u{da}", "x\u{fffd}"],
+        "looks like zlib data: decompress it in the producer",
+    ),
+    (
+        &["(\u{b5}/\u{fd}", "(\u{fffd}/\u{fffd}"],
+        "looks like Zstandard data: decompress it in the producer",
+    ),
+    (
+        &["b'", "b\""],
+        "looks like Python's text of bytes: decode them in the producer",
+    ),
+    (
+        &["'{", "'["],
+        "single quotation marks around the JSON: send the JSON alone",
     ),
     (
         &["\u{ff}\u{fe}", "\u{fe}\u{ff}", "\u{fffd}\u{fffd}", "\u{fffe}"],
@@ -134,7 +161,11 @@ fn is_binary(character: char) -> bool {
 /// Other quotation marks at an object's first name or a list's first value.
 fn in_quotes(text: &str) -> Option<&'static str> {
     let inside = text.strip_prefix(['{', '['])?.trim_start();
+    let name = inside.trim_start_matches(|character: char| character.is_alphanumeric() || character == '_');
     match inside.chars().next()? {
+        _ if text.starts_with('{') && name.len() < inside.len() && name.starts_with('=') => {
+            Some("names with = after them, where JSON has colons and quotation marks: is it Java's toString?")
+        }
         '\'' => Some("single quotation marks, where JSON has double ones: is it Python's repr?"),
         '\u{201c}' | '\u{201d}' | '\u{201e}' => Some("typographic quotation marks, where JSON has plain ones"),
         _ => None,
@@ -159,34 +190,4 @@ fn in_values(text: &str) -> Option<&'static str> {
 
 fn is_json(line: &str) -> bool {
     serde_json::from_str::<Value>(line).is_ok()
-}
-
-/// What a text without any JSON is.
-fn in_plain(text: &str) -> Option<&'static str> {
-    // A number that no type can hold is JSON.
-    if text.starts_with(['{', '[', '"']) || serde_json::from_str::<IgnoredAny>(text).is_ok() {
-        return None;
-    }
-    // Base64 may start like a comment.
-    let found = encoded::in_base64(text);
-    Some(found.unwrap_or_else(|| match text {
-        _ if text.contains(is_binary) => "binary data: send JSON, or take it as RawBody in Base64",
-        _ if ["//", "/*", "#!"].iter().any(|start| text.starts_with(start)) => {
-            "starts with a comment, which JSON does not have"
-        }
-        _ if is_form(text.trim_end()) => "looks like form data (name=value): a handler can take it as RawBody",
-        _ => "plain text, not JSON: a handler can take it as RawBody",
-    }))
-}
-
-/// Pairs of names and values; one has a value that is not Base64's padding.
-fn is_form(text: &str) -> bool {
-    let of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.%+[]".contains(&byte);
-    let is_name = |name: &str| !name.is_empty() && name.bytes().all(of_name);
-    let pairs = || text.split('&').map(|pair| pair.split_once('='));
-    !text.contains(char::is_whitespace)
-        && pairs().all(|pair| pair.is_some_and(|(name, _)| is_name(name)))
-        && pairs()
-            .flatten()
-            .any(|(_, value)| value.bytes().any(|byte| byte != b'='))
 }

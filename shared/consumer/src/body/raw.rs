@@ -61,20 +61,21 @@ impl RawBody {
 
 mod sealed {
     use super::{DeserializeOwned, RawBody};
+    use crate::Envelope;
 
     pub trait Decode: Sized {
         /// The message, or why the body is malformed.
-        fn decode(body: &str) -> Result<Self, String>;
+        fn decode(body: &str, inside: Envelope) -> Result<Self, String>;
     }
 
     impl<M: DeserializeOwned> Decode for M {
-        fn decode(body: &str) -> Result<Self, String> {
-            crate::body::json(body)
+        fn decode(body: &str, inside: Envelope) -> Result<Self, String> {
+            crate::body::json(body, inside)
         }
     }
 
     impl Decode for RawBody {
-        fn decode(body: &str) -> Result<Self, String> {
+        fn decode(body: &str, _: Envelope) -> Result<Self, String> {
             Ok(RawBody::new(body))
         }
     }

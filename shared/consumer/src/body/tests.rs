@@ -15,8 +15,12 @@ struct Card {
     holder: String,
 }
 
+fn decoded<M: Body>(body: &str) -> Result<M, String> {
+    decode(body, Envelope::None)
+}
+
 fn reason(body: &str) -> String {
-    let why = decode::<Card>(body).unwrap_err();
+    let why = decoded::<Card>(body).unwrap_err();
     why.strip_prefix("malformed body: ").unwrap().to_owned()
 }
 
@@ -32,6 +36,34 @@ fn the_reason_has_line_column_and_the_name_of_a_field() {
         ("{\"number\": 1,}", "not JSON: trailing comma (line 1, column 14)"),
         ("{number: 1}", "not JSON: key must be a string (line 1, column 2)"),
         (r#"{"number": 1e400}"#, "number out of range (line 1, column 16)"),
+        (
+            r#"{"number": NaN}"#,
+            "not JSON: NaN or Infinity, which JSON does not have: send null or a text (line 1, column 12)",
+        ),
+        (
+            r#"{"number": -Infinity}"#,
+            "not JSON: NaN or Infinity, which JSON does not have: send null or a text (line 1, column 13)",
+        ),
+        (
+            r#"{"number": None}"#,
+            "not JSON: Python's None, True or False, where JSON has null, true and false (line 1, column 12)",
+        ),
+        (
+            r#"{"number": undefined}"#,
+            "not JSON: JavaScript's undefined, which JSON does not have (line 1, column 12)",
+        ),
+        (
+            "{\"number\": 1, // the card\n\"holder\": \"a\"}",
+            "not JSON: a comment, which JSON does not have (line 1, column 15)",
+        ),
+        (
+            "{\"number\": 1,\n\"holder\": 'a'}",
+            "not JSON: single quotation marks, where JSON has double ones (line 2, column 11)",
+        ),
+        (
+            r#"{"number": 1, "more": [1,]}"#,
+            "not JSON: trailing comma (line 1, column 26)",
+        ),
     ] {
         assert_eq!(reason(body), why);
     }
@@ -125,7 +157,25 @@ fn a_text_that_is_not_json_is_recognised() {
         ("internationalisation", "plain text, not JSON"),
         ("ABCD1234EFGH5678", "plain text, not JSON"),
         ("f1e1d000-0000-4000-8000-000000000905", "plain text, not JSON"),
-        ("id: 5\namount: 7\n", "plain text, not JSON"),
+        ("id: 5\namount: 7\n", "looks like YAML"),
+        ("---\n- id: 5\n", "looks like YAML"),
+        ("items:\n  - id: 5\n", "looks like YAML"),
+        ("Note: 5\nand more", "plain text, not JSON"),
+        ("id,amount\n5,7\n", "looks like CSV"),
+        ("id;amount\n5;7", "looks like CSV"),
+        ("Tea, please\nMilk, too", "plain text, not JSON"),
+        (
+            "eyJhbGciOiJIUzI1NiJ9.eyJudW1iZXIiOiAxfQ.c2VjcmV0LXNpZ25hdHVyZQ",
+            "looks like a JWT (token): send the message itself",
+        ),
+        ("e.g.x", "plain text, not JSON"),
+        ("b'{\"number\": 1}'", "looks like Python's text of bytes"),
+        ("'{\"number\": 1}'", "single quotation marks around the JSON"),
+        ("{number=1, holder=a}", "names with = after them"),
+        ("x\u{9c}\u{ab}V", "looks like zlib data"),
+        ("x\u{fffd}\u{fffd}V", "looks like zlib data"),
+        ("(\u{b5}/\u{fd} Q", "looks like Zstandard data"),
+        ("(\u{fffd}/\u{fffd} Q", "looks like Zstandard data"),
         ("<order><id>5</id></order>", "looks like XML"),
         ("<?xml version=\"1.0\"?><order/>", "looks like XML"),
         ("<!DOCTYPE html><html></html>", "looks like HTML"),
@@ -172,7 +222,7 @@ fn half_of_a_surrogate_pair_is_found_with_its_position() {
         let found = format!("half of a surrogate pair at {line}column {column}: ");
         assert!(reason(body).starts_with(&found), "{body}: {}", reason(body));
     }
-    assert!(decode::<Card>(r#"{"number": 1, "holder": "\ud83c\udf75 \\ud83d"}"#).is_ok());
+    assert!(decoded::<Card>(r#"{"number": 1, "holder": "\ud83c\udf75 \\ud83d"}"#).is_ok());
     let escaped = reason(r#"{"number": 1, "holder": "\\ud83d",}"#);
     assert!(escaped.starts_with("not JSON: trailing comma"), "{escaped}");
     let quoted = reason(r#"{"number": 1, "holder": "\"\ud83d"}"#);
@@ -224,6 +274,14 @@ fn json_of_another_sender_is_recognised() {
             "an S3 pointer of the SQS extended client library",
         ),
         (
+            json!({"s3BucketName": "b", "s3Key": "k"}),
+            "an S3 pointer of the SQS extended client library",
+        ),
+        (
+            json!({"S3Payload": {"Id": "i", "Bucket": "b", "Key": "k"}}),
+            "an S3 pointer of the SQS extended client library",
+        ),
+        (
             json!({"Type": "Notification", "TopicArn": "t", "Message": "{}"}),
             "an SNS notification: set ENVELOPE",
         ),
@@ -266,6 +324,34 @@ fn json_of_another_sender_is_recognised() {
 }
 
 #[test]
+fn an_envelope_inside_another_is_named_with_what_to_do() {
+    let notification = json!({"Type": "Notification", "TopicArn": "t", "Message": "{}"});
+    let event = json!({"detail-type": "d", "source": "s", "detail": {}});
+    for (inside, body, expected) in [
+        (
+            Envelope::Sns,
+            &notification,
+            "an SNS notification inside another envelope, and only one is removed: decode its `Message` in the handler",
+        ),
+        (
+            Envelope::Sns,
+            &event,
+            "an EventBridge event inside another envelope, and only one is removed: turn on raw message delivery",
+        ),
+        (
+            Envelope::EventBridge,
+            &event,
+            "an EventBridge event inside another envelope, and only one is removed: decode its `detail` in the handler",
+        ),
+        (Envelope::None, &event, "an EventBridge event: set ENVELOPE"),
+    ] {
+        let why = decode::<Card>(&body.to_string(), inside).unwrap_err();
+        let why = why.strip_prefix("malformed body: ").unwrap();
+        assert!(why.starts_with(expected), "{why}");
+    }
+}
+
+#[test]
 fn published_events_of_others_are_recognised() {
     let mut seen = 0;
     for (file, sample) in published::theirs() {
@@ -282,23 +368,33 @@ fn published_events_of_others_are_recognised() {
 #[test]
 fn a_message_that_looks_like_anothers_is_decoded() {
     let records = r#"{"number": 1, "Records": [{"eventSource": "aws:s3"}], "Event": "s3:TestEvent"}"#;
-    assert!(decode::<Card>(records).is_ok());
-    assert!(decode::<String>(r#""eyJudW1iZXIiOiAxfQ==""#).is_ok());
+    assert!(decoded::<Card>(records).is_ok());
+    assert!(decoded::<String>(r#""eyJudW1iZXIiOiAxfQ==""#).is_ok());
 }
 
 #[test]
 fn a_raw_body_is_the_text_as_it_is() {
     for body in ["", "\u{feff}{", "Hello from SQS!", r#""quoted""#] {
-        assert_eq!(decode::<RawBody>(body).unwrap().as_str(), body);
+        assert_eq!(decoded::<RawBody>(body).unwrap().as_str(), body);
     }
     assert_eq!(RawBody::new("a").into_string(), "a");
+}
+
+#[test]
+fn json_that_is_nested_too_deeply_is_named() {
+    let deep = ["[".repeat(200), "]".repeat(200)].concat();
+    let why = decoded::<serde_json::Value>(&deep).unwrap_err();
+    assert_eq!(
+        why,
+        "malformed body: nested more than 127 levels deep (line 1, column 128)"
+    );
 }
 
 proptest! {
     #[test]
     fn no_body_causes_a_panic(body: String, escapes in r#"[\\"u{}\[\]0-9a-fdD:,= ]{0,40}"#) {
         for body in [body, escapes] {
-            if let Err(why) = decode::<Card>(&body) {
+            if let Err(why) = decoded::<Card>(&body) {
                 prop_assert!(why.starts_with("malformed body: "));
             }
         }

@@ -42,6 +42,29 @@ async fn what_is_sent_carries_the_trace_of_the_host() {
     }
 }
 
+/// SQS refuses a message with another text.
+#[tokio::test]
+async fn a_header_that_is_no_trace_is_not_sent() {
+    let with = |producer: &str, host| {
+        let Message(message) = Message::new("m-1", body(Action::Permanent)).trace(producer);
+        Message(Incoming {
+            host_trace: Some(Arc::from(host)),
+            ..message
+        })
+    };
+    for (producer, host, expected) in [
+        (PRODUCER, "a trace of something else", Some(PRODUCER)),
+        (PRODUCER, "Root=1-5759e988", Some(PRODUCER)),
+        ("Root=;Sampled=1", "Parent=53995c3f42cd8ad8", None),
+        ("Root=1-2-3;", "Root=1-2-x", None),
+    ] {
+        let services = with_dead_letter_queue();
+        let batch = batch_of(STANDARD, [with(producer, host)]);
+        assert!(failed(&Claiming::new(), &services, batch).await.is_empty());
+        assert_eq!(traces(&services), [expected.map(str::to_owned)], "{producer}, {host}");
+    }
+}
+
 /// The invocation that sends is the one that Lambda has to know, not the first that tried.
 #[tokio::test(start_paused = true)]
 async fn a_redelivery_sends_with_its_own_trace() {

@@ -27,6 +27,9 @@ pub(crate) fn http_url(value: &str) -> Result<HttpUrl<'_>, String> {
 }
 
 fn parse(value: &str) -> Result<HttpUrl<'_>, &'static str> {
+    if value.starts_with(['"', '\'']) {
+        return Err("it is in quotation marks: remove them");
+    }
     let (is_encrypted, rest) = scheme(value).ok_or("it must begin with https:// or http://")?;
     if value.contains(|character: char| character.is_whitespace() || character.is_control()) {
         return Err("it contains white space or control characters");
@@ -164,7 +167,7 @@ pub(crate) fn queue_url(value: &str, region: Option<&str>) -> Result<(), String>
             "is not a queue URL: {host} is an endpoint of AWS, but not of SQS"
         )),
         (Service::Sqs { .. }, _) if url.path != format!("/{account}/{name}") || !is_account(account) => Err(
-            "is not a queue URL: its path must be account (12 digits) and queue name, such as /111122223333/orders"
+            "is not a queue URL: its path must be account (digits) and queue name, such as /111122223333/orders"
                 .to_owned(),
         ),
         (Service::Sqs { region: other }, Some(region)) if region != other => Err(format!(
@@ -188,8 +191,13 @@ enum Service<'a> {
 
 /// The domains of AWS's endpoints; of those of SQS, see
 /// [endpoints](https://docs.aws.amazon.com/general/latest/gr/sqs-service.html): with FIPS, dual-stack and legacy ones.
-const AWS: [&str; 4] = [
+const AWS: [&str; 9] = [
     ".amazonaws.com",
+    ".amazonaws.eu",
+    ".c2s.ic.gov",
+    ".sc2s.sgov.gov",
+    ".cloud.adc-e.uk",
+    ".csp.hci.ic.gov",
     ".amazonaws.com.cn",
     ".api.aws",
     ".api.amazonwebservices.com.cn",
@@ -217,7 +225,7 @@ fn is_region(label: &str) -> bool {
 }
 
 fn is_account(segment: &str) -> bool {
-    segment.len() == 12 && segment.bytes().all(|byte| byte.is_ascii_digit())
+    (1..=12).contains(&segment.len()) && segment.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn is_of_path(byte: u8) -> bool {
@@ -348,7 +356,7 @@ mod tests {
             ),
             (
                 "\"https://sqs.eu-central-1.amazonaws.com/1/orders\"",
-                "must begin with https://",
+                "in quotation marks",
             ),
             ("https://", "has no host"),
             ("https:///111122223333/orders", "has no host"),
@@ -393,9 +401,10 @@ mod tests {
             ("/111122223333/a.b", "it must end with"),
             ("/https://example.com/111122223333/orders", "it must end with"),
             ("/111122223333/orders?Action=x", "has a query"),
-            ("/1234/orders", "(12 digits)"),
-            ("/orders/orders", "(12 digits)"),
-            ("/queue/111122223333/orders", "(12 digits)"),
+            ("/1111-2222-3333/orders", "account (digits)"),
+            ("/1111222233334/orders", "account (digits)"),
+            ("/orders/orders", "account (digits)"),
+            ("/queue/111122223333/orders", "account (digits)"),
         ] {
             let url = format!("{AWS_URL}{path}");
             let why = queue_url(&url, Some("eu-central-1")).unwrap_err();

@@ -1,8 +1,9 @@
 //! Dead letters of the same message: copies, and what a run has sent and finds again.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use consumer::Attribute;
+use idempotency::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::dead_letter::DeadLetter;
@@ -30,45 +31,81 @@ impl Fingerprint {
 pub(super) enum Relation {
     /// It is another message.
     New,
-    /// It is identical to one that was sent.
+    /// It is identical to one that was sent, and was in the queue before.
     Copy,
     /// It is a message that this run has sent and that was dead-lettered again, or it may be one.
     Again,
 }
 
-/// What a run has sent. Without it a run would not end while its messages are rejected again: each makes a new dead letter.
+/// What a run has sent. Without it a run would not end while its messages are rejected again: each makes a new dead letter, which
+/// is identical to the one that was sent.
 #[derive(Default)]
 pub(super) struct Sent {
     /// Those that may have arrived.
     tried: HashSet<Fingerprint>,
-    /// Those that have arrived.
-    arrived: HashSet<Fingerprint>,
+    /// Those that have arrived, and what was received before.
+    arrived: HashMap<Fingerprint, Received>,
     /// The IDs that messages have now.
     ids: HashSet<String>,
+    /// By the ID that a message had first, and keeps in each of its dead letters.
+    first_ids: HashMap<String, Received>,
+    received: Received,
+}
+
+/// What was received until a message was sent.
+#[derive(Debug, Clone, Copy, Default)]
+struct Received {
+    /// How many times messages were received.
+    times: u64,
+    /// The latest time, on the clock of SQS, at which one of them was in the queue.
+    latest: Option<Timestamp>,
 }
 
 impl Sent {
+    /// Call it with all that is received at a time, before any of it is sent.
+    pub(super) fn received(&mut self, dead_letters: &[DeadLetter]) {
+        let latest = dead_letters.iter().filter_map(|dead_letter| dead_letter.first_received);
+        self.received = Received {
+            times: self.received.times + 1,
+            latest: latest.max().max(self.received.latest),
+        };
+    }
+
     /// Call it before the message is sent: it may arrive although the reply is lost.
     pub(super) fn trying(&mut self, dead_letter: &DeadLetter) {
         self.tried.insert(Fingerprint::of(dead_letter));
+        self.first_ids.insert(dead_letter.first_id().to_owned(), self.received);
     }
 
     /// The message is sent, and has this ID now.
     pub(super) fn arrived(&mut self, dead_letter: &DeadLetter, id: Option<String>) {
-        self.arrived.insert(Fingerprint::of(dead_letter));
+        self.arrived.insert(Fingerprint::of(dead_letter), self.received);
         self.ids.extend(id);
     }
 
+    /// How a dead letter of those received last relates to those that were sent.
     pub(super) fn relation(&self, dead_letter: &DeadLetter) -> Relation {
         let is_sent = |id: &str| self.ids.contains(id);
         if is_sent(&dead_letter.id) || dead_letter.original_id().is_some_and(is_sent) {
             return Relation::Again;
         }
         let fingerprint = Fingerprint::of(dead_letter);
-        match (self.arrived.contains(&fingerprint), self.tried.contains(&fingerprint)) {
-            (true, _) => Relation::Copy,
-            (false, true) => Relation::Again,
-            (false, false) => Relation::New,
+        match (self.arrived.get(&fingerprint), self.tried.contains(&fingerprint)) {
+            (Some(before), _) if self.was_there(dead_letter, before) => return Relation::Copy,
+            (Some(_), _) | (None, true) => return Relation::Again,
+            (None, false) => {}
         }
+        // It may differ in its function, key or source: SQS had moved the one before, or another version had sent it.
+        match self.first_ids.get(dead_letter.first_id()) {
+            Some(before) if !self.was_there(dead_letter, before) => Relation::Again,
+            _ => Relation::New,
+        }
+    }
+
+    /// Whether a dead letter was in the queue before something was sent: it was received before, or SQS received it from its
+    /// sender before SQS delivered others that were received before.
+    fn was_there(&self, dead_letter: &DeadLetter, before: &Received) -> bool {
+        let was_sent_before = |latest| dead_letter.sent.is_some_and(|sent| sent < latest);
+        self.received.times == before.times || before.latest.is_some_and(was_sent_before)
     }
 }

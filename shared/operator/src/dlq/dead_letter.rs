@@ -18,30 +18,39 @@ pub(super) struct DeadLetter {
     pub(super) trace_header: Option<String>,
     /// When it was sent, to this queue or to the one it was moved from.
     pub(super) sent: Option<Timestamp>,
+    /// When SQS first delivered it.
+    pub(super) first_received: Option<Timestamp>,
     /// The ARN of the queue that SQS moved it from by a redrive policy.
     moved_from: Option<String>,
     /// What the message was before it.
     original: Original,
     /// Why a function rejected it.
     rejection: Option<Rejection>,
+    /// Whether it was sent back to a queue after the rejection, by another redrive than the operator's, and SQS moved it from
+    /// there.
+    moved_since: bool,
 }
 
 impl DeadLetter {
     pub(super) fn of(message: Message) -> Self {
         let mut system = message.attributes.unwrap_or_default();
-        let sent = system.get(&MessageSystemAttributeName::SentTimestamp);
-        let sent = sent.and_then(|millis| millis.parse().ok());
+        let time = |name| system.get(&name)?.parse().ok().map(Timestamp::from_millis);
+        let sent = time(MessageSystemAttributeName::SentTimestamp);
+        let first_received = time(MessageSystemAttributeName::ApproximateFirstReceiveTimestamp);
         let moved_from = system.remove(&MessageSystemAttributeName::DeadLetterQueueSourceArn);
         let attributes = message.message_attributes.unwrap_or_default().into_iter();
         let attributes = attributes.map(|(name, value)| (name, attribute(value))).collect();
         let unpacked = Unpacked::of_dead_letter(attributes, moved_from.is_some());
+        let rejected_in = unpacked.original.as_ref().and_then(|original| original.queue.as_ref());
         Self {
+            moved_since: moved_from.is_some() && moved_from.as_ref() == rejected_in,
             id: message.message_id.unwrap_or_default(),
             receipt: message.receipt_handle.unwrap_or_default(),
             body: message.body.unwrap_or_default(),
             original: unpacked.original.unwrap_or_default(),
             attributes: unpacked.attributes,
-            sent: sent.map(Timestamp::from_millis),
+            sent,
+            first_received,
             group: system.remove(&MessageSystemAttributeName::MessageGroupId),
             trace_header: system.remove(&MessageSystemAttributeName::AwsTraceHeader),
             moved_from,
@@ -52,7 +61,7 @@ impl DeadLetter {
     /// The idempotency key, without its namespace, as far as the message states it. SQS keeps the message ID of a message
     /// that it moves. That ID is the key, unless the function uses another.
     pub(super) fn key(&self) -> &str {
-        (self.stated_key().or_else(|| self.original_id())).unwrap_or(&self.id)
+        self.stated_key().unwrap_or_else(|| self.first_id())
     }
 
     /// The key that functions use whatever else the message states.
@@ -65,14 +74,31 @@ impl DeadLetter {
         self.original.message_id.as_deref()
     }
 
+    /// The ID that the message had first, as far as it is known.
+    pub(super) fn first_id(&self) -> &str {
+        self.original_id().unwrap_or(&self.id)
+    }
+
     /// The ARN of the queue that it comes from, if SQS or a function states it.
     pub(super) fn source(&self) -> Option<&str> {
         let stated = self.original.queue.as_deref();
         match &self.rejection {
             // If SQS moved it, it was a dead letter before, and came from another dead-letter queue.
-            Some(_) => stated.or(self.moved_from()),
-            None => self.moved_from().or(stated),
+            Some(_) if !self.moved_since => stated.or(self.moved_from()),
+            _ => self.moved_from().or(stated),
         }
+    }
+
+    /// The ARN of the queue that SQS moved it from, if that is another than the one it was rejected in: a dead-letter queue, or
+    /// one that it was sent to since.
+    pub(super) fn moved_from_another(&self) -> Option<&str> {
+        let rejected_in = self.rejection.as_ref().and(self.original.queue.as_deref())?;
+        self.moved_from().filter(|moved_from| *moved_from != rejected_in)
+    }
+
+    /// SQS moved it from a queue that it was sent to since it was rejected.
+    pub(super) fn set_moved_since(&mut self) {
+        self.moved_since = true;
     }
 
     /// The ARN of the queue that SQS moved it from by a redrive policy, if it did.
@@ -89,7 +115,7 @@ impl DeadLetter {
     /// What the message was, for the one that is sent in its place.
     pub(super) fn original(&self) -> Original {
         Original {
-            message_id: Some(self.original_id().unwrap_or(&self.id).to_owned()),
+            message_id: Some(self.first_id().to_owned()),
             queue: self.source().map(str::to_owned),
             ..self.original.clone()
         }
@@ -102,7 +128,7 @@ impl DeadLetter {
     }
 
     pub(super) fn reason(&self) -> &str {
-        match &self.rejection {
+        match self.rejection.as_ref().filter(|_| !self.moved_since) {
             Some(rejection) => &rejection.reason,
             None if self.moved_from.is_some() => "moved by the redrive policy",
             None => "sent here without a reason",

@@ -56,6 +56,7 @@ impl<'a> Run<'a> {
             if dead_letters.is_empty() {
                 break;
             }
+            self.sent.received(&dead_letters);
             for dead_letter in &dead_letters {
                 if !self.selects(dead_letter) || self.is_known(dead_letter, scan).await {
                     continue;

@@ -33,6 +33,8 @@ pub(super) struct Scan<'a> {
     seen: HashSet<String>,
     /// Receipt handle by message ID.
     in_flight: HashMap<String, String>,
+    /// By ARN, whether a queue that messages were moved from is a dead-letter queue.
+    dead_letter_queues: HashMap<String, bool>,
 }
 
 impl<'a> Scan<'a> {
@@ -45,6 +47,7 @@ impl<'a> Scan<'a> {
             visibility_timeout: all.saturating_add(VISIBILITY_TIMEOUT).min(MAX_VISIBILITY_TIMEOUT),
             seen: HashSet::new(),
             in_flight: HashMap::new(),
+            dead_letter_queues: HashMap::new(),
         }
     }
 
@@ -76,7 +79,25 @@ impl<'a> Scan<'a> {
                 .insert(dead_letter.id.clone(), dead_letter.receipt.clone());
         }
         dead_letters.retain(|dead_letter| self.seen.insert(dead_letter.id.clone()));
+        for dead_letter in &mut dead_letters {
+            if let Some(moved_from) = dead_letter.moved_from_another()
+                && !self.is_dead_letter_queue(moved_from).await
+            {
+                dead_letter.set_moved_since();
+            }
+        }
         Ok(dead_letters)
+    }
+
+    /// Whether a queue is a dead-letter queue, read once. One that can't be read counts as one.
+    async fn is_dead_letter_queue(&mut self, arn: &str) -> bool {
+        if let Some(known) = self.dead_letter_queues.get(arn) {
+            return *known;
+        }
+        let sources = async { self.queue.find_arn(arn).await?.sources().await };
+        let is_one = sources.await.map_or(true, |sources| !sources.is_empty());
+        self.dead_letter_queues.insert(arn.to_owned(), is_one);
+        is_one
     }
 
     /// The message is deleted from the queue: there is nothing to release.

@@ -158,7 +158,7 @@ impl Summary {
     /// The queues, with counts if there are several.
     fn queues(&self, route: &Route<'_>) -> String {
         match self.redriven.first_key_value() {
-            None => route.targets.names(),
+            None => (route.targets.single()).map_or_else(|| route.targets.names(), |queue| queue.name().to_owned()),
             Some((name, _)) if self.redriven.len() == 1 => name.clone(),
             Some(_) => {
                 let counts = self.redriven.iter().map(|(name, count)| format!("{name} ({count})"));

@@ -132,10 +132,11 @@ impl<'a> Targets<'a> {
         }
     }
 
-    /// For the confirmation and the summary.
+    /// For the confirmation.
     pub(super) fn names(&self) -> String {
         match self.single() {
-            Some(queue) => queue.name().to_owned(),
+            Some(queue) if self.to.is_some() || self.only.is_some() => queue.name().to_owned(),
+            Some(queue) => format!("{}, or to the queue that a message names", queue.name()),
             None if self.sources.is_empty() => "the queues they came from".to_owned(),
             None => format!("the queues they came from ({})", names(&self.sources)),
         }
@@ -170,4 +171,37 @@ fn check(from: &Queue, to: &Queue) -> Result<(), String> {
         return Err(format!("cannot redrive from {from} to {to}: only one is a FIFO queue"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::tests::queue;
+
+    #[test]
+    fn the_confirmation_states_that_a_message_may_name_a_queue() {
+        let from = queue("http://127.0.0.1/1/orders-dlq");
+        let [orders, notes] = ["http://127.0.0.1/1/orders", "http://127.0.0.1/1/notes"];
+        for (sources, to, only, expected) in [
+            (
+                &[orders][..],
+                None,
+                None,
+                "orders, or to the queue that a message names",
+            ),
+            (
+                &[orders, notes],
+                None,
+                None,
+                "the queues they came from (orders, notes)",
+            ),
+            (&[], None, None, "the queues they came from"),
+            (&[orders], Some(notes), None, "notes"),
+            (&[orders], None, Some(notes), "notes"),
+        ] {
+            let sources = sources.iter().map(|url| queue(url)).collect();
+            let targets = Targets::new(&from, false, sources, to.map(queue), only.map(queue), false).unwrap();
+            assert_eq!(targets.names(), expected);
+        }
+    }
 }

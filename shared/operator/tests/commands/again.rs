@@ -1,6 +1,6 @@
 //! A redrive whose messages are dead-lettered again while it runs.
 
-use crate::harness::{DEAD, Harness, ORDERS, dead, text};
+use crate::harness::{DEAD, Harness, ORDERS, dead, dead_letter, text};
 use crate::proxy::{Injection, run_with};
 
 const REDRIVE: [&str; 4] = ["dlq", "redrive", DEAD, "--yes"];
@@ -8,29 +8,61 @@ const REDRIVE: [&str; 4] = ["dlq", "redrive", DEAD, "--yes"];
 /// More sends than the one that a run may do for a message.
 const SENDS: u32 = 5;
 
+/// What a dead letter is before it is redriven.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    /// A function sent it.
+    Rejected,
+    /// An earlier version of the functions sent it.
+    Old,
+    /// SQS moved the message.
+    Moved,
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn message_rejected_again_in_any_form_stays_in_the_queue() {
-    for (moved, injection) in [
-        (false, Injection::Rejected(None)),
-        (false, Injection::Rejected(Some("another key"))),
-        (false, Injection::Moved),
-        (true, Injection::Rejected(None)),
-        (true, Injection::Rejected(Some("the ID in its envelope"))),
-        (true, Injection::Moved),
+    for (form, injection) in [
+        (Form::Rejected, Injection::Rejected(None)),
+        (Form::Rejected, Injection::Rejected(Some("another key"))),
+        (Form::Rejected, Injection::Moved),
+        (Form::Old, Injection::Rejected(None)),
+        (Form::Old, Injection::Rejected(Some("another key"))),
+        (Form::Old, Injection::Moved),
+        (Form::Moved, Injection::Rejected(None)),
+        (Form::Moved, Injection::Rejected(Some("the ID in its envelope"))),
+        (Form::Moved, Injection::Moved),
     ] {
         let harness = Harness::start().await;
-        match moved {
-            true => harness.moved("{}").await,
-            false => harness.dead("k-1", "wrong sum").await,
+        match form {
+            Form::Rejected => harness.send(DEAD, &dead_letter(&harness.stack, ORDERS, "k-1")).await,
+            Form::Old => harness.dead("k-1", "wrong sum").await,
+            Form::Moved => harness.moved("{}").await,
         };
         let done = run_with(&harness, "SendMessage", SENDS, injection, &REDRIVE).await;
-        assert_eq!(done.code, Some(1), "{moved} {injection:?}: {done:?}");
+        assert_eq!(done.code, Some(1), "{form:?} {injection:?}: {done:?}");
         assert!(
             done.out.contains("1 redriven to orders") && done.out.contains("\n1 were dead-lettered again"),
-            "{moved} {injection:?}: {done:?}"
+            "{form:?} {injection:?}: {done:?}"
         );
         assert!(harness.ids(DEAD).len() == 1 && harness.all_visible(DEAD));
     }
+}
+
+/// More than are received at a time, and each is rejected as soon as it is sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_messages_rejected_again_each_stays() {
+    let harness = Harness::start().await;
+    for number in 0..25 {
+        let message = dead_letter(&harness.stack, ORDERS, &format!("k-{number}"));
+        harness.send(DEAD, &message).await;
+    }
+    let done = run_with(&harness, "SendMessage", 50, Injection::Rejected(None), &REDRIVE).await;
+    assert!(
+        done.code == Some(1) && done.out.contains("25 redriven to orders, 0 REJECTED"),
+        "{done:?}"
+    );
+    assert!(done.out.contains("\n25 were dead-lettered again"), "{done:?}");
+    assert!(harness.ids(DEAD).len() == 25 && harness.all_visible(DEAD));
 }
 
 #[tokio::test(flavor = "multi_thread")]

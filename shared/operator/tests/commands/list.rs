@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{DEAD, Harness, arn, dead};
+use crate::harness::{DEAD, Harness, ORDERS, arn, dead, dead_letter};
 use crate::proxy::{Injection, run_with};
 
 async fn listed(harness: &Harness, queue: &str) -> Value {
@@ -224,4 +224,22 @@ async fn missing_queue_is_named() {
             (Some(1), "error: there is no queue nowhere\n")
         );
     }
+}
+
+/// SQS's own redrive keeps the attributes of a dead letter.
+#[tokio::test(flavor = "multi_thread")]
+async fn rejection_from_before_a_move_by_sqs_is_no_reason() {
+    let harness = Harness::start().await;
+    harness.send(ORDERS, &dead_letter(&harness.stack, ORDERS, "k-1")).await;
+    harness.moves(ORDERS).await;
+    let json = listed(&harness, DEAD).await;
+    let group = &json["groups"][0];
+    assert_eq!(
+        (&group["reason"], &group["function"], &group["example"]["key"]),
+        (
+            &json!("moved by the redrive policy"),
+            &json!("place-order"),
+            &json!("k-1")
+        )
+    );
 }

@@ -14,5 +14,6 @@ mod outgoing;
 mod permissions;
 mod proxy;
 mod redrive;
+mod rejecting;
 mod target;
 mod usage;

@@ -11,7 +11,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::harness::{Done, Harness, done, operator, original, text};
+use crate::harness::{Done, Harness, done, operator};
+use crate::rejecting::reject;
 
 /// What happens at the chosen request.
 #[derive(Debug, Clone, Copy)]
@@ -105,7 +106,7 @@ async fn serve(sqs: &Sqs, operation: &str, body: &[u8], injection: Option<Inject
             std::future::pending().await
         }
         Some(Injection::Interrupted) => signal(process, Signal::INT),
-        Some(Injection::Rejected(key)) => reject(sqs, request, &answer, key).await,
+        Some(Injection::Rejected(key)) => reject(sqs, &request, &answer, key).await,
         Some(Injection::Moved) => {
             for _ in 0..2 {
                 let receive = json!({"QueueUrl": request["QueueUrl"], "VisibilityTimeout": 0});
@@ -115,21 +116,6 @@ async fn serve(sqs: &Sqs, operation: &str, body: &[u8], injection: Option<Inject
         _ => {}
     }
     answer.to_string().into_response()
-}
-
-/// Sends the dead letter that a function would make of the message that was sent.
-async fn reject(sqs: &Sqs, mut message: Value, sent: &Value, key: Option<&str>) {
-    let queue = message["QueueUrl"].as_str().unwrap().to_owned();
-    message["QueueUrl"] = format!("{queue}-dlq").into();
-    let before = original(&message);
-    let own = ["key", "messageId"].into_iter();
-    let mut own = own.filter_map(|name| before[name].as_str());
-    let original = json!({"messageId": sent["MessageId"], "key": key.or(own.next()).unwrap()});
-    let failure = json!({"reason": "wrong sum", "function": "place-order", "receiveCount": 1});
-    let attributes = &mut message["MessageAttributes"];
-    attributes["Consumer.Original"] = text(&original.to_string());
-    attributes["Consumer.Failure"] = text(&failure.to_string());
-    sqs.call("SendMessage", message).await.unwrap();
 }
 
 pub(crate) fn signal(process: &ProcessId, signal: Signal) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use emulator::dynamodb::{Fault, FaultKind};
+use emulator::sqs;
 use serde_json::json;
 
 use crate::harness::{DEAD, Harness, ORDERS, arn, dead, dead_letter, original, put, record, text};
@@ -268,4 +269,31 @@ async fn message_whose_record_changes_meanwhile_stays() {
     );
     assert_eq!(harness.statuses()["place-order#k-1"], "COMPLETED");
     assert!(harness.ids(DEAD) == [id] && harness.all_visible(DEAD));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redrive_goes_on_although_requests_are_throttled() {
+    let harness = Harness::start().await;
+    harness.record("k-1", "REJECTED", json!({}));
+    harness.dead("k-1", "wrong sum").await;
+    for operation in ["GetItem", "DeleteItem"] {
+        harness.stack.dynamodb().inject(Fault {
+            operation: operation.to_owned(),
+            containing: Some("k-1".to_owned()),
+            times: 5,
+            kind: FaultKind::Throttle,
+        });
+    }
+    harness.stack.sqs().inject(sqs::Fault {
+        operation: "SendMessage".to_owned(),
+        containing: None,
+        times: 5,
+        kind: sqs::FaultKind::Throttle,
+    });
+    let output = harness.succeed(&REDRIVE).await;
+    assert!(
+        output.contains("1 redriven to orders, 1 REJECTED records deleted"),
+        "{output}"
+    );
+    assert_eq!(keys(&harness).await, ["k-1"]);
 }

@@ -185,6 +185,22 @@ async fn redriven_message_returns_to_the_queue_that_moved_it() {
     assert!(output.contains("1 redriven to orders"), "{output}");
 }
 
+/// SQS's own redrive sends a rejected message to any queue, and keeps the attributes that state where it was rejected.
+#[tokio::test(flavor = "multi_thread")]
+async fn message_that_sqs_redrove_elsewhere_returns_there() {
+    let harness = of_two_queues().await;
+    harness.send(OTHER, &dead_letter(&harness.stack, ORDERS, "k-1")).await;
+    harness.moves(OTHER).await;
+    let list = harness.succeed(&["dlq", "list", DEAD]).await;
+    assert!(
+        list.contains("from notifications") && list.contains("moved by the redrive policy"),
+        "{list}"
+    );
+    let output = harness.succeed(&REDRIVE).await;
+    assert!(output.contains("1 redriven to notifications, "), "{output}");
+    assert_eq!(harness.arrived(OTHER).await[0].1["Body"], "body of k-1");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn moved_message_that_names_no_queue_stays() {
     let harness = with_parking().await;

@@ -1,7 +1,7 @@
 //! Texts in Base64.
 
 use base64::Engine;
-use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD};
 
 /// What a text in Base64 is.
 pub(super) fn in_base64(text: &str) -> Option<&'static str> {
@@ -35,4 +35,12 @@ pub(super) fn in_base64(text: &str) -> Option<&'static str> {
     let is_padded = (1..=2).contains(&(joined.len() - digits.len())) && joined.len() >= 8;
     (joined.len().is_multiple_of(4) && is_mixed && (has_digit || is_padded))
         .then_some("looks like Base64: decode it in the producer")
+}
+
+/// Three or five parts in Base64; the first is a JSON object ([RFC 7519, section 3.1](https://www.rfc-editor.org/rfc/rfc7519#section-3.1)).
+pub(super) fn is_jwt(text: &str) -> bool {
+    let parts: Vec<&str> = text.trim_end().split('.').collect();
+    let decoded = |part: &&str| BASE64_URL_SAFE_NO_PAD.decode(part).ok();
+    let header = parts.first().and_then(decoded).unwrap_or_default();
+    matches!(parts.len(), 3 | 5) && parts.iter().all(|part| decoded(part).is_some()) && header.starts_with(b"{\"")
 }

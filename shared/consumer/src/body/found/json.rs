@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::{encoded, in_start, is_json};
+use super::{Place, encoded, in_start, is_json};
 use crate::Envelope;
 
 /// Objects with these names, unless they are in the envelope that is expected.
-const OBJECTS: [(&[&str], Envelope, &str); 5] = [
+const OBJECTS: [(&[&str], Envelope, &str); 7] = [
     (
         &["Type", "TopicArn"],
         Envelope::Sns,
@@ -24,6 +24,8 @@ const OBJECTS: [(&[&str], Envelope, &str); 5] = [
         Envelope::None,
         "a CloudEvents event: decode its envelope, the message is in `data`",
     ),
+    (&["s3BucketName", "s3Key"], Envelope::None, POINTER),
+    (&["S3Payload"], Envelope::None, POINTER),
     (
         &["awslogs"],
         Envelope::None,
@@ -78,31 +80,43 @@ const POINTERS: [&str; 2] = [
     "com.amazon.sqs.javamessaging.MessageS3Pointer",
 ];
 
+const POINTER: &str = "an S3 pointer of the SQS extended client library: send the message itself, or take it as RawBody and read the object";
+
 /// What JSON of another shape is.
-pub(super) fn in_json(value: &Value, expected: Envelope) -> Option<&'static str> {
+pub(super) fn in_json(value: &Value, place: Place) -> Option<&'static str> {
     match value {
         Value::String(text) => in_string(text),
-        Value::Array(parts) => POINTERS.contains(&parts.first()?.as_str()?).then_some(
-            "an S3 pointer of the SQS extended client library: send the message itself, or take it as RawBody and read the object",
-        ),
+        Value::Array(parts) => POINTERS.contains(&parts.first()?.as_str()?).then_some(POINTER),
         Value::Object(_) if value["Event"] == "s3:TestEvent" => {
             Some("an S3 test event, which S3 sends once when notifications are configured: delete it")
         }
         Value::Object(fields) => {
             let kind = fields.get("TopicArn").and(value["Type"].as_str());
             let found = in_source(value).or_else(|| confirmation(kind?));
-            found.or_else(|| in_names(fields, expected))
+            found.or_else(|| in_names(fields, place))
         }
         _ => None,
     }
 }
 
-fn in_names(fields: &Map<String, Value>, expected: Envelope) -> Option<&'static str> {
+fn in_names(fields: &Map<String, Value>, place: Place) -> Option<&'static str> {
     let has = |names: &[&str]| names.iter().all(|name| fields.contains_key(*name));
-    let is_other = |envelope| expected == Envelope::None || envelope != expected;
+    let is_other = |envelope| envelope == Envelope::None || place != Place::Of(envelope);
     let mut objects = OBJECTS.iter();
-    let known = objects.find(|(names, envelope, _)| has(names) && is_other(*envelope));
-    known.map(|(_, _, found)| *found)
+    let (_, envelope, found) = objects.find(|(names, envelope, _)| has(names) && is_other(*envelope))?;
+    Some(match (place, envelope) {
+        (Place::Of(_) | Place::Inside(Envelope::None), _) | (_, Envelope::None) => found,
+        (Place::Inside(_), Envelope::Sns) => {
+            "an SNS notification inside another envelope, and only one is removed: decode its `Message` in the handler"
+        }
+        (Place::Inside(Envelope::Sns), Envelope::EventBridge) => {
+            "an EventBridge event inside another envelope, and only one is removed: turn on raw message delivery and set \
+             ENVELOPE to Envelope::EventBridge, or decode its `detail` in the handler"
+        }
+        (Place::Inside(_), Envelope::EventBridge) => {
+            "an EventBridge event inside another envelope, and only one is removed: decode its `detail` in the handler"
+        }
+    })
 }
 
 fn in_string(text: &str) -> Option<&'static str> {
