@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
+use sam::{Settings, Template};
 use serde_json::Value;
 use testing::{Page, pages};
 
@@ -173,6 +174,48 @@ fn cargo(arguments: &[&str]) -> Command {
     }
     cargo.args(arguments);
     cargo
+}
+
+#[test]
+fn function_of_the_recipe_takes_under_60_lines_in_the_template() {
+    let recipe = page("functions/README.md");
+    let entry = block(&recipe, "yaml", "Refunds:").join("\n");
+    let section = block(&recipe, "yaml", "RefundOrder:").join("\n");
+    assert!(entry.lines().chain(section.lines()).count() < 60);
+    assert!(
+        recipe
+            .text
+            .contains("add `Refunds` to the queues of `Standard`, and this entry to `Queues`")
+    );
+
+    let mut template = std::fs::read_to_string(Path::new(ROOT).join("template.yaml")).unwrap();
+    for (after, added) in [
+        ("    Standard:\n      Queues: [", "Refunds, "),
+        ("\n  Queues:\n", &*format!("{entry}\n")),
+        ("\nResources:\n", &*format!("{section}\n")),
+    ] {
+        assert_eq!(template.matches(after).count(), 1, "{after}");
+        template = template.replacen(after, &format!("{after}{added}"), 1);
+    }
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("refunds.yaml");
+    std::fs::write(&path, template).unwrap();
+    let url = ("NotificationUrl".to_owned(), "https://example.com".to_owned());
+    let settings = Settings {
+        fallbacks: BTreeMap::from([url]),
+        ..Settings::default()
+    };
+    let template = Template::read(&path, &settings).unwrap();
+    let mapping = template
+        .mappings
+        .iter()
+        .find(|mapping| mapping.function == "refund-order");
+    assert_eq!(mapping.unwrap().queue, "refunds");
+    let resources = Template::resources(&path, &settings).unwrap();
+    let own = resources
+        .iter()
+        .filter(|resource| resource.properties.to_string().contains("refund"));
+    // The function, its two queues, mapping, policy of the queues, log group, role and six alarms.
+    assert_eq!(own.count(), 13);
 }
 
 #[test]

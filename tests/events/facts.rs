@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::{FUNCTIONS, all_records, files, records};
+use crate::{all_records, files, records};
 
 fn of(file: &str) -> Vec<Value> {
     records(&files()[file]).to_vec()
@@ -134,14 +134,16 @@ fn invalid_order_breaks_only_the_rule_in_its_name() {
 
 #[test]
 fn duplicate_is_one_message_received_twice() {
-    for function in FUNCTIONS {
-        let copies = of(&format!("{function}/duplicate-in-one-batch.json"));
-        assert_eq!((copies.len(), ids(&copies).len()), (2, 1));
-        assert_eq!(copies[0]["body"], copies[1]["body"]);
-        assert_eq!(
-            of(&format!("{function}/redelivered.json"))[0]["attributes"]["ApproximateReceiveCount"],
-            "3"
-        );
+    for name in files().keys() {
+        match name.rsplit('/').next().unwrap() {
+            "duplicate-in-one-batch.json" => {
+                let copies = of(name);
+                assert_eq!((copies.len(), ids(&copies).len()), (2, 1), "{name}");
+                assert_eq!(copies[0]["body"], copies[1]["body"], "{name}");
+            }
+            "redelivered.json" => assert_eq!(of(name)[0]["attributes"]["ApproximateReceiveCount"], "3", "{name}"),
+            _ => {}
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use aws_lambda_events::sqs::SqsEvent;
 use md5::{Digest, Md5};
 use uuid::Uuid;
 
-use crate::{all_records, files};
+use crate::{all_records, files, functions};
 
 #[test]
 fn every_event_decodes_as_the_type_of_the_lambda_runtime() {
@@ -121,13 +121,9 @@ fn every_record_has_its_own_receipt_handle() {
 
 #[test]
 fn every_event_is_from_the_queue_of_its_function() {
-    let files = files();
+    let (files, functions) = (files(), functions());
     for (file, record) in all_records(&files) {
-        let queue = match file.split('/').next().unwrap() {
-            "place-order" => "orders",
-            "reserve-stock" => "reservations",
-            _ => "notifications",
-        };
+        let queue = functions[file.split('/').next().unwrap()].trim_end_matches(".fifo");
         let arn = record["eventSourceARN"].as_str().unwrap();
         let name = arn.strip_prefix("arn:aws:sqs:us-east-1:000000000000:").unwrap();
         assert_eq!(name.strip_suffix(".fifo").unwrap_or(name), queue, "{file}");

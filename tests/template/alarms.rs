@@ -1,4 +1,4 @@
-//! Alarms and the dashboard.
+//! Alarms.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -6,16 +6,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 use testing::TestStack;
 
-use crate::{Deployment, ROOT};
+use crate::{Deployment, ROOT, dashboard};
 
-/// Namespace, name, statistic, and the one dimension with its value.
-type Metric = [String; 5];
-
-fn metric(namespace: &str, name: &str, statistic: &str, dimension: &str, of: &str) -> Metric {
-    [namespace, name, statistic, dimension, of].map(str::to_owned)
-}
-
-fn text(value: &Value) -> &str {
+pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
 }
 
@@ -82,27 +75,6 @@ fn of_function(function: &str, oldest: &str) -> [(String, Value); 4] {
         ("lost-leases", lost),
     ];
     about("FunctionName", function, alarms)
-}
-
-/// The widgets of the dashboard, with references instead of names: the local stack has no ARNs of alarms to fill in.
-fn widgets(deployment: &Deployment) -> Vec<Value> {
-    let body = &deployment.resource("Dashboard").properties["DashboardBody"]["Fn::Sub"];
-    let body: Value = serde_json::from_str(text(body)).unwrap();
-    body["widgets"].as_array().unwrap().clone()
-}
-
-/// The metrics on the dashboard.
-fn shown(deployment: &Deployment) -> BTreeSet<Metric> {
-    let mut all = BTreeSet::new();
-    for widget in widgets(deployment) {
-        let properties = &widget["properties"];
-        for shown in properties["metrics"].as_array().into_iter().flatten() {
-            assert_eq!(properties["region"], "${AWS::Region}");
-            let [namespace, name, dimension, of] = [0, 1, 2, 3].map(|position| text(&shown[position]));
-            all.insert(metric(namespace, name, text(&properties["stat"]), dimension, of));
-        }
-    }
-    all
 }
 
 #[test]
@@ -177,46 +149,6 @@ fn alarms_notify_the_topic_if_one_is_set() {
     }
 }
 
-#[test]
-fn dashboard_shows_every_alarm_and_metrics_of_each_function() {
-    let deployment = Deployment::default();
-    let alarms = deployment.of_kind("AWS::CloudWatch::Alarm");
-    let arns: BTreeSet<_> = alarms.map(|alarm| format!("${{{}.Arn}}", alarm.logical_id)).collect();
-    let widgets = widgets(&deployment);
-    let listed = widgets[0]["properties"]["alarms"].as_array().unwrap();
-    assert_eq!(
-        listed.iter().map(|arn| text(arn).to_owned()).collect::<BTreeSet<_>>(),
-        arns
-    );
-
-    let mut expected = BTreeSet::new();
-    for mapping in &deployment.template.mappings {
-        let functions = &mut deployment.template.functions.iter();
-        let function = functions.find(|function| function.name == mapping.function).unwrap();
-        let of = format!("${{{}}}", function.logical_id);
-        let of_function = |namespace, name, statistic| metric(namespace, name, statistic, "FunctionName", &of);
-        for name in ["Done", "Duplicate", "InProgress", "Failed", "Rejected", "NotStarted"] {
-            expected.insert(of_function("SqsConsumer", name, "Sum"));
-        }
-        expected.insert(of_function("SqsConsumer", "OldestMessageAge", "Maximum"));
-        for name in ["HandlerTime", "LedgerTime"] {
-            expected.insert(of_function("SqsConsumer", name, "p99"));
-        }
-        expected.insert(of_function("AWS/Lambda", "Duration", "p99"));
-        let of_queue = |queue: &str, name, statistic| {
-            let of = format!("${{{}.QueueName}}", deployment.queue(queue).logical_id);
-            metric("AWS/SQS", name, statistic, "QueueName", &of)
-        };
-        for name in ["NumberOfMessagesSent", "NumberOfMessagesDeleted"] {
-            expected.insert(of_queue(&mapping.queue, name, "Sum"));
-        }
-        expected.insert(of_queue(&mapping.queue, "ApproximateAgeOfOldestMessage", "Maximum"));
-        let dead_letters = deployment.dead_letter_queue(&mapping.queue);
-        expected.insert(of_queue(&dead_letters, "ApproximateNumberOfMessagesVisible", "Maximum"));
-    }
-    assert_eq!(shown(&deployment), expected);
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn functions_write_the_metrics_of_alarms_and_dashboard() {
     let stack = TestStack::start_all(&[]).await;
@@ -238,8 +170,7 @@ async fn functions_write_the_metrics_of_alarms_and_dashboard() {
     let deployment = Deployment::default();
     let alarms = alarms(&deployment).into_values();
     let alarmed = alarms.map(|alarm| ["Namespace", "MetricName"].map(|key| text(&alarm[key]).to_owned()));
-    let shown = shown(&deployment).into_iter();
-    let wanted = shown.map(|[namespace, name, ..]| [namespace, name]).chain(alarmed);
+    let wanted = dashboard::metrics(&deployment).into_iter().chain(alarmed);
     for [namespace, name] in wanted.filter(|[namespace, _]| !namespace.starts_with("AWS/")) {
         assert_eq!(directive["Namespace"], namespace);
         assert!(names.contains(name.as_str()), "{name} is not among {names:?}");

@@ -40,42 +40,44 @@ fn with_unreadable(function: &Function, variable: &str) -> BTreeMap<String, OsSt
     environment
 }
 
-/// The pages and sections that list settings.
-const PAGES: [(&str, &str); 2] = [
-    ("shared/host/README.md", "\n## Settings\n"),
-    ("functions/README.md", "\n## Settings of the sample functions\n"),
-];
+/// The variables that a page lists in a section, except those that Lambda sets or the AWS SDK reads.
+fn listed(page: &str, heading: &str) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(Path::new(ROOT).join(page)).unwrap();
+    let (_, section) = text.split_once(heading).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    let cells = rows.filter_map(|row| row.split('|').nth(1));
+    let names = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    // SSL_CERT_FILE is a path, which need not be Unicode, and the template doesn't set it either.
+    let of_template = |name: &&str| !name.starts_with("AWS_") && *name != "SSL_CERT_FILE";
+    names.filter(of_template).map(str::to_owned).collect()
+}
 
-/// The variables that the pages list, except those that Lambda sets or the AWS SDK reads.
-fn listed() -> BTreeSet<String> {
-    let mut listed = BTreeSet::new();
-    for (page, heading) in PAGES {
-        let text = std::fs::read_to_string(Path::new(ROOT).join(page)).unwrap();
-        let (_, section) = text.split_once(heading).unwrap();
-        let section = section.split("\n## ").next().unwrap();
-        let rows = section.lines().filter(|line| line.starts_with("| `"));
-        let cells = rows.filter_map(|row| row.split('|').nth(1));
-        let names = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
-        // SSL_CERT_FILE is a path, which need not be Unicode, and the template doesn't set it either.
-        let of_template = |name: &&str| !name.starts_with("AWS_") && *name != "SSL_CERT_FILE";
-        listed.extend(names.filter(of_template).map(str::to_owned));
-    }
-    listed
+/// The variables that the template sets for a function, without those that Lambda derives from the logging configuration.
+fn set_for(function: &Function) -> BTreeSet<String> {
+    let names = function.environment.keys().cloned();
+    names.filter(|name| !name.starts_with("AWS_LAMBDA_LOG_")).collect()
+}
+
+#[test]
+fn settings_on_the_page_of_functions_are_in_the_template() {
+    let functions = Deployment::default().template.functions;
+    let set: BTreeSet<_> = functions.iter().flat_map(set_for).collect();
+    let listed = listed("functions/README.md", "\n## Settings of the sample functions\n");
+    let unknown: Vec<_> = listed.difference(&set).collect();
+    assert!(unknown.is_empty(), "no function has the variables {unknown:?}");
 }
 
 #[tokio::test]
-async fn functions_get_exactly_the_settings_they_read_and_pages_list() {
+async fn functions_get_exactly_the_settings_they_read() {
     let functions = Deployment::default().template.functions;
     let names: Vec<_> = functions.iter().map(|function| function.binary.clone()).collect();
     let programs = programs(&names).await;
-    let listed = listed();
+    let common = listed("shared/host/README.md", "\n## Settings\n");
+    let known: BTreeSet<_> = functions.iter().flat_map(set_for).chain(common).collect();
     for function in functions {
-        // Without those that Lambda derives from the logging configuration.
-        let set = function.environment.keys().cloned();
-        let set: BTreeSet<_> = set.filter(|name| !name.starts_with("AWS_LAMBDA_LOG_")).collect();
-        let unlisted: Vec<_> = set.difference(&listed).collect();
-        assert!(unlisted.is_empty(), "{unlisted:?} of {}", function.name);
-        for variable in &listed {
+        let set = set_for(&function);
+        for variable in &known {
             let line = last_words(&programs[&function.binary], with_unreadable(&function, variable));
             let message = line["message"].as_str().unwrap();
             let unreadable = |variable: &str| format!("environment variable {variable} is not Unicode");

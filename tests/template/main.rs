@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is tests")]
 
 mod alarms;
+mod dashboard;
 mod environment;
 mod mappings;
 mod properties;

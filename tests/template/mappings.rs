@@ -1,18 +1,26 @@
 //! Event source mappings.
 
+use std::collections::BTreeSet;
+
 use sam::Template;
-use serde_json::Value;
 
-use crate::{Deployment, path, settings};
+use crate::{Deployment, path, section, settings};
 
-/// The properties of each mapping, by its function.
-fn events(deployment: &Deployment) -> Vec<(&str, &Value)> {
-    let functions = deployment.of_kind("AWS::Serverless::Function");
-    let events = functions.flat_map(|function| {
-        let events = function.properties["Events"].as_object().unwrap().values();
-        events.map(|event| (function.logical_id.as_str(), &event["Properties"]))
-    });
-    events.collect()
+#[test]
+fn every_queue_of_the_list_has_one_kind() {
+    let kinds = section("Mappings", &[]).into_iter().find(|(name, _)| name == "Kinds");
+    let (_, kinds) = kinds.unwrap();
+    let lists = kinds
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|kind| kind["Queues"].as_array().unwrap());
+    let listed: Vec<_> = lists.flatten().map(|queue| queue.as_str().unwrap()).collect();
+    let queues = section("Mappings", &[]).into_iter().find(|(name, _)| name == "Queues");
+    let (_, queues) = queues.unwrap();
+    let described: BTreeSet<_> = queues.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(listed.iter().copied().collect::<BTreeSet<_>>(), described);
+    assert_eq!(listed.len(), described.len(), "a queue is listed twice: {listed:?}");
 }
 
 #[test]
@@ -92,10 +100,13 @@ fn batches_above_ten_need_a_window_and_a_standard_queue() {
 #[test]
 fn every_mapping_has_its_own_maximum_concurrency() {
     let deployment = Deployment::default();
-    for (function, event) in events(&deployment) {
-        assert!(event["ScalingConfig"]["MaximumConcurrency"].is_string(), "{function}");
-        assert!(event["ProvisionedPollerConfig"].is_null(), "{function}");
-        assert_eq!(event["MetricsConfig"]["Metrics"][0], "EventCount", "{function}");
+    let mappings: Vec<_> = deployment.of_kind("AWS::Lambda::EventSourceMapping").collect();
+    assert_eq!(mappings.len(), deployment.template.mappings.len());
+    for mapping in mappings {
+        let (properties, id) = (&mapping.properties, &mapping.logical_id);
+        assert!(properties["ScalingConfig"]["MaximumConcurrency"].is_string(), "{id}");
+        assert!(properties["ProvisionedPollerConfig"].is_null(), "{id}");
+        assert_eq!(properties["MetricsConfig"]["Metrics"][0], "EventCount", "{id}");
     }
 }
 

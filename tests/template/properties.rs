@@ -9,14 +9,13 @@ use serde_json::{Value, json};
 use crate::{Deployment, ROOT, path, section, settings};
 
 /// The properties that resources of each kind may have.
-const KNOWN: [(&str, &[&str]); 8] = [
+const KNOWN: [(&str, &[&str]); 10] = [
     (
         "AWS::Serverless::Function",
         &[
             "Architectures",
             "CodeUri",
             "Environment",
-            "Events",
             "FunctionName",
             "Handler",
             "LoggingConfig",
@@ -28,7 +27,20 @@ const KNOWN: [(&str, &[&str]); 8] = [
             "Tracing",
         ],
     ),
+    (
+        "AWS::Lambda::EventSourceMapping",
+        &[
+            "BatchSize",
+            "EventSourceArn",
+            "FunctionName",
+            "FunctionResponseTypes",
+            "MaximumBatchingWindowInSeconds",
+            "MetricsConfig",
+            "ScalingConfig",
+        ],
+    ),
     ("AWS::IAM::Role", &["AssumeRolePolicyDocument", "Policies"]),
+    ("AWS::IAM::RolePolicy", &["PolicyDocument", "PolicyName", "RoleName"]),
     ("AWS::Logs::LogGroup", &["LogGroupName", "RetentionInDays"]),
     (
         "AWS::SQS::Queue",
@@ -90,7 +102,7 @@ const USED_BY: [(&str, &str, &str); 12] = [
     ("FunctionTimeout", "17", "AWS::Serverless::Function"),
     ("LongestRetryDelay", "717", "AWS::Serverless::Function"),
     ("RequestTimeout", "7", "AWS::Serverless::Function"),
-    ("MaximumConcurrency", "317", "AWS::Serverless::Function"),
+    ("MaximumConcurrency", "317", "AWS::Lambda::EventSourceMapping"),
     ("LogLevel", "TRACE", "AWS::Serverless::Function"),
     ("SystemLogLevel", "WARN", "AWS::Serverless::Function"),
     ("Tracing", "PassThrough", "AWS::Serverless::Function"),

@@ -1,12 +1,12 @@
 //! Each role allows the requests of its function, and no others.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use emulator::dynamodb::FaultKind;
 use serde_json::{Value, json};
-use testing::TestStack;
+use testing::{TestStack, samples};
 
-use crate::{Deployment, each, last};
+use crate::{Deployment, each, last, section};
 
 /// The actions that Lambda's poller needs on a queue
 /// ([permissions](https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html#events-sqs-permissions)).
@@ -23,14 +23,23 @@ fn permission(action: &str, resource: &str) -> Permission {
     (action.to_owned(), resource.to_owned())
 }
 
+/// The policies that a function alone has, beside those of its role.
+fn own_policies<'a>(deployment: &'a Deployment, function: &str) -> impl Iterator<Item = &'a Value> {
+    let role = json!({"Ref": format!("{function}Role")});
+    let policies = deployment
+        .of_kind("AWS::IAM::RolePolicy")
+        .map(|policy| &policy.properties);
+    policies.filter(move |policy| policy["RoleName"] == role)
+}
+
 /// All permissions of the role of a function. The log group, which the local stack does not create, appears as the logical ID
 /// of the function.
 fn allowed(deployment: &Deployment, function: &str) -> BTreeSet<Permission> {
     let role = &deployment.resource(&format!("{function}Role")).properties;
-    let policies = each(&role["Policies"]);
-    let statements = policies
-        .iter()
-        .flat_map(|policy| each(&policy["PolicyDocument"]["Statement"]));
+    let policies = each(&role["Policies"])
+        .into_iter()
+        .chain(own_policies(deployment, function));
+    let statements = policies.flat_map(|policy| each(&policy["PolicyDocument"]["Statement"]));
     let mut allowed = BTreeSet::new();
     for statement in statements {
         let keys: Vec<_> = statement.as_object().unwrap().keys().collect();
@@ -48,8 +57,9 @@ fn allowed(deployment: &Deployment, function: &str) -> BTreeSet<Permission> {
 
 /// The last part of the ARN, which must be in the region and account of the stack and of the service of the action.
 fn named<'a>(action: &str, resource: &'a Value) -> &'a str {
-    if let Some(group) = resource["Fn::GetAtt"].as_str() {
-        return group.strip_suffix("Logs.Arn").unwrap();
+    if let [group, attribute] = &*each(&resource["Fn::GetAtt"]) {
+        assert_eq!(*attribute, "Arn");
+        return group.as_str().unwrap().strip_suffix("Logs").unwrap();
     }
     let resource = resource.as_str().unwrap();
     if resource == "*" {
@@ -65,34 +75,31 @@ fn on(actions: &[&str], resource: &str) -> BTreeSet<Permission> {
     actions.iter().map(|action| permission(action, resource)).collect()
 }
 
-/// Has each function process messages that are done, dead-lettered and delayed.
+/// Has each function process its sample `valid.json`, which is delayed first, and a message that is dead-lettered.
 async fn process_messages(stack: &TestStack) {
-    let stock = json!({"TableName": "stock", "Item": {"id": {"S": "tea"}, "stock": {"N": "9"}}});
-    stack.stack.dynamodb().call("PutItem", stock);
-    // All attempts of at least one invocation for the three valid messages: they are returned to the queue, with a new visibility timeout.
-    for (operation, namespace) in [
-        ("TransactWriteItems", "place-order#"),
-        ("TransactWriteItems", "reserve-stock#"),
-        ("PutItem", "send-notification#"),
-    ] {
-        stack.inject(operation, Some(namespace), 60, FaultKind::Throttle);
+    let template = stack.stack.template();
+    for mapping in &template.mappings {
+        let mut functions = template.functions.iter();
+        let function = functions.find(|function| function.name == mapping.function).unwrap();
+        // All attempts of at least one invocation, in either mode: the message is returned to the queue, with a new
+        // visibility timeout. A namespace is the name of its function.
+        for operation in ["TransactWriteItems", "PutItem"] {
+            let namespace = format!("{}#", function.binary);
+            stack.inject(operation, Some(&namespace), 60, FaultKind::Throttle);
+        }
+        let valid = samples(&function.binary).remove("valid.json");
+        let valid = valid.unwrap_or_else(|| panic!("events/{} has no valid.json", function.binary));
+        let valid: Value = serde_json::from_slice(&valid).unwrap();
+        let body = valid["Records"][0]["body"].as_str().unwrap();
+        for body in [serde_json::from_str(body).unwrap(), json!("not a message")] {
+            match mapping.queue.ends_with(".fifo") {
+                true => stack.send_in_group(&mapping.queue, "group", &body).await,
+                false => stack.send(&mapping.queue, &body).await,
+            };
+        }
     }
-    let items = json!([{"sku": "tea", "quantity": 1, "price": 7}]);
-    let order = json!({"id": "o-1", "customer": "ada", "items": items, "amount": 7});
-    let notification = json!({"to": "ada@example.com", "subject": "s", "text": "t"});
-    let reservation = json!({"sku": "tea", "quantity": 1, "order": "o-1"});
-    for body in [&order, &json!("no order")] {
-        stack.send("orders", body).await;
-    }
-    for body in [&notification, &json!("no notification")] {
-        stack.send("notifications", body).await;
-    }
-    for body in [&reservation, &json!("no reservation")] {
-        stack.send_in_group("reservations.fifo", "tea", body).await;
-    }
-    stack
-        .until_settled(&["orders", "notifications", "reservations.fifo"])
-        .await;
+    let queues: Vec<_> = template.mappings.iter().map(|mapping| mapping.queue.as_str()).collect();
+    stack.until_settled(&queues).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,6 +160,11 @@ fn every_function_has_its_own_role_that_only_lambda_assumes() {
     let deployment = Deployment::default();
     let functions: Vec<_> = deployment.of_kind("AWS::Serverless::Function").collect();
     assert_eq!(deployment.of_kind("AWS::IAM::Role").count(), functions.len());
+    let own = functions
+        .iter()
+        .map(|function| own_policies(&deployment, &function.logical_id).count());
+    let policies = deployment.of_kind("AWS::IAM::RolePolicy").count();
+    assert_eq!(own.sum::<usize>(), policies, "a policy belongs to no function");
     let lambda = json!({
         "Effect": "Allow",
         "Principal": {"Service": "lambda.amazonaws.com"},
@@ -168,5 +180,25 @@ fn every_function_has_its_own_role_that_only_lambda_assumes() {
         let role = &deployment.resource(&role).properties;
         assert_eq!(role["ManagedPolicyArns"], Value::Null);
         assert_eq!(each(&role["AssumeRolePolicyDocument"]["Statement"]), [&lambda]);
+    }
+}
+
+#[test]
+fn function_with_a_policy_of_its_own_waits_for_it() {
+    let deployment = Deployment::default();
+    let resources: BTreeMap<_, _> = section("Resources", &[]).into_iter().collect();
+    for function in &deployment.template.functions {
+        let (id, name) = (&function.logical_id, &function.binary);
+        let own: Vec<_> = own_policies(&deployment, id).collect();
+        let waits_for = &resources[id]["DependsOn"];
+        match own[..] {
+            [] => assert!(waits_for.is_null(), "{id}"),
+            // The name differs from that of the role's policy, which it would replace.
+            [policy] => assert_eq!(
+                (waits_for, &policy["PolicyName"]),
+                (&json!(format!("{id}Policy")), &json!(name))
+            ),
+            _ => panic!("{id} has {} policies", own.len()),
+        }
     }
 }

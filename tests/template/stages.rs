@@ -51,7 +51,10 @@ fn stages_are_dev_staging_and_prod_and_share_no_name() {
         };
         for resource in &deployment.resources {
             let properties = resource.properties.as_object().unwrap().iter();
-            let names = properties.filter(|(property, _)| property.ends_with("Name") && *property != "MetricName");
+            // A policy has a name within its role.
+            let others = ["MetricName", "PolicyName", "RoleName"];
+            let is_own = |property: &str| property.ends_with("Name") && !others.contains(&property);
+            let names = properties.filter(|(property, _)| is_own(property));
             for (_, name) in names {
                 let name = name.as_str().unwrap();
                 assert!(last(name).starts_with(&prefix), "{name} of {}", deployment.stage);
@@ -66,6 +69,8 @@ fn defaults_of_all_stages_only_configure_build_and_lint() {
     let default = config["default"].as_table().unwrap();
     let expected = toml::toml! {
         build.parameters.beta_features = true
+        build.parameters.language_extensions = true
+        validate.parameters.language_extensions = true
         validate.parameters.lint = true
     };
     assert_eq!(default, &expected);
@@ -78,6 +83,7 @@ fn each_stage_is_its_own_stack_and_prod_needs_confirmation() {
         let mut expected = toml::toml! {
             resolve_s3 = true
             capabilities = "CAPABILITY_IAM"
+            language_extensions = true
             fail_on_empty_changeset = false
         };
         expected.insert("stack_name".to_owned(), format!("{stage}-orders").into());

@@ -4,6 +4,7 @@ mod conditions;
 mod declared;
 mod deployed;
 mod error;
+mod foreach;
 mod function;
 /// Properties that fuzz targets check.
 #[cfg(any(test, fuzzing))]
@@ -25,6 +26,7 @@ mod scope;
 mod table;
 #[cfg(test)]
 mod testing;
+mod transform;
 mod yaml;
 
 pub use deployed::Resource;

@@ -84,6 +84,12 @@ impl Node {
         }
     }
 
+    /// Another value at another place, from the same line.
+    pub(crate) fn moved(&self, place: Place, value: Value) -> Self {
+        let line = self.line;
+        Self { place, line, value }
+    }
+
     /// An empty mapping below this node: what a left-out `Properties` means.
     pub(crate) fn empty_child(&self, key: &str) -> Self {
         Self {

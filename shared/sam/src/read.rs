@@ -12,7 +12,7 @@ use super::{
     node::Node,
     parameters, queue, redrive, resources,
     scope::Scope,
-    table, yaml,
+    table, transform, yaml,
 };
 
 impl Template {
@@ -45,21 +45,22 @@ pub(super) fn with_scope<T>(
     settings: &Settings,
     read: impl FnOnce(&Node, &Scope<'_>, &[Declared<'_>]) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
-    let root = yaml::parse(source)?;
-    check_sections(&root)?;
-    check_counts(&root)?;
+    let written = yaml::parse(source)?;
+    check_sections(&written)?;
     let mut scope = Scope {
         settings,
-        parameters: parameters::read(&root, settings)?,
-        mappings: root.get("Mappings"),
+        parameters: parameters::read(&written, settings)?,
+        mappings: written.get("Mappings"),
         conditions: BTreeMap::new(),
         resources: BTreeMap::new(),
         made: Cell::new(0),
     };
+    let root = transform::language_extensions(&written, &scope)?;
+    check_counts(&root)?;
     scope.conditions = conditions::read(&root, &scope)?;
     let mut declared = resources::declare(&root, &mut scope)?;
     for function in declared.iter_mut().filter(|resource| resource.kind == Kind::Function) {
-        check_transform(&root, function)?;
+        transform::check_sam(&root, function.node)?;
         function.properties = globals::over(&root, &scope, &function.properties)?;
     }
     resources::name(&mut declared, &mut scope)?;
@@ -149,51 +150,10 @@ fn check_counts(root: &Node) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Without its transform, CloudFormation doesn't know SAM's resources.
-fn check_transform(root: &Node, function: &Declared<'_>) -> Result<(), Problem> {
-    const SAM: &str = "AWS::Serverless-2016-10-31";
-    let missing = || {
-        function
-            .node
-            .invalid(format!("AWS::Serverless::Function needs Transform: {SAM} at the top"))
-    };
-    let transform = root.get("Transform").ok_or_else(missing)?;
-    let stated = match transform.texts() {
-        Ok(transforms) => transforms,
-        Err(_) => vec![transform.text()?],
-    };
-    if let Some(other) = stated
-        .iter()
-        .find(|name| ![SAM, "AWS::LanguageExtensions"].contains(name))
-    {
-        return Err(transform.unsupported(format!("the local stack can't run the transform {other}: remove it")));
-    }
-    if stated.contains(&SAM) { Ok(()) } else { Err(missing()) }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{self, with_function};
+    use super::super::testing;
     use super::*;
-
-    #[test]
-    fn sam_may_run_beside_the_language_extensions_but_no_macro() {
-        let with = |transform: &str| {
-            let source = with_function("").replace("AWS::Serverless-2016-10-31", transform);
-            testing::read(&source)
-        };
-        assert!(with("[AWS::LanguageExtensions, AWS::Serverless-2016-10-31]").is_ok());
-        let message = with("[Rename, AWS::Serverless-2016-10-31]").unwrap_err();
-        assert_eq!(
-            message,
-            "t.yaml:1: Transform: the local stack can't run the transform Rename: remove it"
-        );
-        assert!(
-            with("[AWS::LanguageExtensions]")
-                .unwrap_err()
-                .contains("needs Transform: AWS::Serverless-2016-10-31")
-        );
-    }
 
     #[test]
     fn more_than_cloudformation_accepts_is_refused() {
