@@ -1,9 +1,10 @@
-//! Directions of dependencies, top-level entries, and one compilation of each dependency.
+//! Directions of dependencies, top-level entries, one compilation of each dependency, and what the fuzz program names.
 
 #![allow(clippy::unwrap_used, reason = "all of this is tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -213,10 +214,10 @@ fn no_two_functions_share_a_namespace() {
     let mut namespaces = BTreeMap::new();
     for (path, _) in packages().values().filter(|(path, _)| path.starts_with("functions/")) {
         let directory = Path::new(ROOT).join(path).join("src");
-        let sources = std::fs::read_dir(&directory).unwrap().map(|file| file.unwrap().path());
+        let sources = fs::read_dir(&directory).unwrap().map(|file| file.unwrap().path());
         let stated: Vec<_> = sources
             .flat_map(|file| {
-                std::fs::read_to_string(file)
+                fs::read_to_string(file)
                     .unwrap()
                     .lines()
                     .map(str::to_owned)
@@ -299,7 +300,7 @@ fn stack_and_tests_compile_no_dependency_twice() {
             assert!(twice.is_empty(), "{name} and {other_name} differ: {twice:#?}");
         }
     }
-    let manifest = std::fs::read_to_string(format!("{ROOT}/Cargo.toml")).unwrap();
+    let manifest = fs::read_to_string(format!("{ROOT}/Cargo.toml")).unwrap();
     let manifest: toml::Table = toml::from_str(&manifest).unwrap();
     let dev = &manifest["profile"]["dev"];
     let of_the_build = dev.get("build-override").and_then(|it| it.get("debug"));
@@ -328,7 +329,7 @@ fn top_level_entries_are_the_listed_ones() {
     let names = match listed {
         Ok(listed) if listed.status.success() => String::from_utf8(listed.stdout).unwrap(),
         // Not a checkout: the directory's entries without cargo's.
-        _ => std::fs::read_dir(ROOT)
+        _ => fs::read_dir(ROOT)
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap() + "\n")
             .filter(|name| name != "target\n")
@@ -342,4 +343,40 @@ fn top_level_entries_are_the_listed_ones() {
     for name in allowed {
         assert!(Path::new(ROOT).join(name).exists(), "{name} is missing");
     }
+}
+
+/// The text of each `fuzz.rs` of a crate in `shared/`.
+fn fuzz_modules(folder: &Path) -> String {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let text = |path: PathBuf| match path {
+        path if path.is_dir() => fuzz_modules(&path),
+        path if path.ends_with("fuzz.rs") => fs::read_to_string(path).unwrap(),
+        _ => String::new(),
+    };
+    entries.map(text).collect()
+}
+
+/// The gate does not compile this program: that would compile all of its dependencies for `cfg(fuzzing)`.
+#[test]
+fn fuzz_targets_have_their_properties_and_seeds() {
+    let program = fs::read_to_string(Path::new(ROOT).join("tests/fuzz/src/main.rs")).unwrap();
+    let targets = program.lines().filter_map(|line| {
+        let (target, path) = line
+            .trim()
+            .strip_prefix("(\"")?
+            .strip_suffix("),")?
+            .split_once("\", ")?;
+        let (package, property) = path.split_once("::fuzz::")?;
+        Some((target, package, property))
+    });
+    let mut seeds = BTreeSet::new();
+    for (target, package, property) in targets {
+        let modules = fuzz_modules(&Path::new(ROOT).join("shared").join(package).join("src"));
+        let declared = format!("pub fn {property}(input: &[u8]) {{");
+        assert!(modules.contains(&declared), "{target}: {package} has no {declared}");
+        seeds.insert(target.to_owned());
+    }
+    let folders = fs::read_dir(Path::new(ROOT).join("tests/fuzz/seeds")).unwrap();
+    let folders = folders.map(|folder| folder.unwrap().file_name().into_string().unwrap());
+    assert_eq!(seeds, folders.collect());
 }

@@ -106,7 +106,11 @@ mod tests {
             ("m-3", unknown),
             ("m-4", Verdict::Rejected),
         ];
-        assert_eq!(listed(&verdicts), ["m-1", "m-3"]);
+        assert_eq!(
+            listed(&verdicts),
+            ["m-1", "m-3"],
+            "broken promise 5: Lambda deletes what is not listed"
+        );
         assert!(listed(&[]).is_empty());
     }
 

@@ -196,7 +196,12 @@ impl Outcome {
         for (id, may_be_duplicate) in &present.ids {
             let done = !self.fails && (self.handled.contains(id) || *may_be_duplicate);
             let accounted = listed.contains(id) || self.dead_lettered.contains(id) || done;
-            assert!(accounted, "{id} is acknowledged silently, {}: {}", self.fails, event());
+            assert!(
+                accounted,
+                "broken promise 5: {id} is acknowledged silently, {}: {}",
+                self.fails,
+                event()
+            );
         }
         assert_eq!(self.unidentified, present.without_id, "{}", event());
         let is_of_event = |id: &String| !id.is_empty() && present.ids.iter().any(|(present, _)| present == id);

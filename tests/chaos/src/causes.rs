@@ -40,7 +40,7 @@ impl Cause {
             Self::Stopped => scenario.stops,
             Self::TimedOut => true,
             Self::ReceiverFailed => !scenario.receiver.is_empty(),
-            Self::LedgerFailed => !scenario.table.is_empty(),
+            Self::LedgerFailed => !scenario.table.is_empty() || scenario.outages,
             Self::Refused | Self::GaveUp(_) | Self::Other(_) => false,
         }
     }
@@ -230,6 +230,7 @@ mod tests {
     fn lease(owner: &str, is_completed: bool) -> Lease {
         Lease {
             owner: owner.to_owned(),
+            granted: 0,
             end: LEASE_END,
             is_completed,
         }

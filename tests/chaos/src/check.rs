@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use crate::causes::{Cause, Causes};
 use crate::history::History;
+use crate::ledger::{Deliveries, May, without_lease};
 use crate::receiver::Receiver;
-use crate::workload::{QUEUES, SKUS, STOCK, Workload};
+use crate::workload::{End, QUEUES, SKUS, STOCK, Sent, Workload};
 
 /// The state of a run, when nothing is going on.
 pub(crate) struct State<'a> {
@@ -17,6 +18,7 @@ pub(crate) struct State<'a> {
     pub(crate) workload: &'a Workload,
     pub(crate) history: &'a History,
     pub(crate) receiver: &'a Receiver,
+    pub(crate) deliveries: &'a Deliveries,
 }
 
 /// What is wrong, and in how many messages or records.
@@ -31,7 +33,8 @@ pub(crate) struct Found {
 pub(crate) fn check(state: &State<'_>) -> Found {
     let records = records(state.stack);
     let mut found = Found::default();
-    let lost = lost(state, &records);
+    let dead_letters = dead_letters(state.stack);
+    let lost = lost(state, &records, &dead_letters);
     found.lost = lost.len();
     found.broken.extend(lost);
     let (broken, repeated) = state.history.broken();
@@ -40,7 +43,9 @@ pub(crate) fn check(state: &State<'_>) -> Found {
     found.broken.extend(totals(state));
     found.broken.extend(stock(state));
     found.broken.extend(unsent(state, &records));
-    found.broken.extend(without_lease(state));
+    found.broken.extend(leaseless(state));
+    found.broken.extend(unrecorded(state, &dead_letters));
+    found.broken.extend(two_contents(state, &dead_letters));
     found
 }
 
@@ -74,14 +79,17 @@ fn dead_letters(stack: &Stack) -> BTreeSet<String> {
     messages.map(original).collect()
 }
 
-fn lost(state: &State<'_>, records: &BTreeMap<String, String>) -> Vec<String> {
-    let dead_letters = dead_letters(state.stack);
+fn lost(state: &State<'_>, records: &BTreeMap<String, String>, dead_letters: &BTreeSet<String>) -> Vec<String> {
     let mut lost = Vec::new();
     for (message, sent) in &state.workload.sent {
         let status = records.get(&sent.record).map_or("absent", String::as_str);
         let is_dead = dead_letters.contains(message);
-        let expected = if sent.is_poison { "REJECTED" } else { "COMPLETED" };
-        if status != expected || is_dead != sent.is_poison {
+        let (expected, may_be_dead) = match sent.end {
+            End::Done => ("COMPLETED", !is_dead),
+            End::DeadLetter => ("REJECTED", is_dead),
+            End::OneOfTwo => ("COMPLETED", true),
+        };
+        if status != expected || !may_be_dead {
             lost.push(format!(
                 "promise 5: message {message} is gone from {}: its record {} is {status}, not {expected}, and there is {} dead letter",
                 sent.queue,
@@ -140,32 +148,64 @@ fn record(key: &str) -> Option<Key> {
 
 /// Each accepted order is confirmed under its key, each notification arrives, and nothing else does.
 fn unsent(state: &State<'_>, records: &BTreeMap<String, String>) -> Vec<String> {
-    let accepted = state.receiver.accepted();
+    let arrived = state.receiver.arrived();
     let mut broken = Vec::new();
     let mut known = BTreeSet::new();
     for key in keys(state.workload).filter_map(|key| record(&key)) {
         let status = records.get(key.record_id()).map_or("absent", String::as_str);
-        if !accepted.contains_key(&key.token()) || status != "COMPLETED" {
+        let is_accepted = |token: &str| arrived.get(token).is_some_and(|arrived| !arrived.accepted.is_empty());
+        if !is_accepted(&key.token()) || status != "COMPLETED" {
             let id = key.record_id();
             broken.push(format!("promise 5: {id} was never sent, and its record is {status}"));
         }
         known.insert(key.token());
     }
-    let unknown = accepted.keys().filter(|token| !known.contains(*token));
+    let unknown = arrived.keys().filter(|token| !known.contains(*token));
     broken.extend(unknown.map(|token| format!("promise 5: a notification has a key that no message has: {token}")));
     broken
 }
 
-/// At most one effect for each granted lease.
-fn without_lease(state: &State<'_>) -> Vec<String> {
-    let accepted = state.receiver.accepted();
+/// A lease was granted before each effect, and has one at most.
+fn leaseless(state: &State<'_>) -> Vec<String> {
+    let arrived = state.receiver.arrived();
     let check = |key: Key| {
-        let effects = accepted.get(&key.token())?.len();
-        let leases = state.history.leases(key.record_id()).len();
-        let id = key.record_id();
-        (effects > leases).then(|| format!("promise 1: {id} was sent {effects} times under {leases} leases"))
+        let arrived = arrived.get(&key.token())?;
+        let leases = state.history.leases(key.record_id());
+        let granted: Vec<_> = leases.iter().map(|lease| lease.granted).collect();
+        without_lease(key.record_id(), &arrived.at, &granted)
     };
     keys(state.workload).filter_map(|key| check(record(&key)?)).collect()
+}
+
+/// A message is acknowledged only when its record is completed or rejected.
+fn unrecorded(state: &State<'_>, dead_letters: &BTreeSet<String>) -> Vec<String> {
+    let confirmations = state.history.sent();
+    let may = |message: &str| {
+        let record = match (state.workload.sent.get(message), confirmations.get(message)) {
+            (Some(Sent { end: End::OneOfTwo, .. }), _) if dead_letters.contains(message) => return May::Always,
+            (Some(sent), _) => sent.record.clone(),
+            (None, Some(key)) => format!("send-notification#{key}"),
+            // Sent by a request whose reply did not arrive.
+            (None, None) => return May::Always,
+        };
+        state.history.finished(&record).map_or(May::Never, May::From)
+    };
+    state.deliveries.too_early(may)
+}
+
+/// Of two contents under one key, one takes effect, and the other message is a dead letter.
+fn two_contents(state: &State<'_>, dead_letters: &BTreeSet<String>) -> Vec<String> {
+    let arrived = state.receiver.arrived();
+    let pairs = state.workload.two_contents.iter().filter_map(|messages| {
+        let id = &state.workload.sent.get(&messages[0])?.record;
+        let key = record(id.strip_prefix("send-notification#")?)?;
+        let sent = arrived.get(&key.token()).map_or(0, |arrived| arrived.contents.len());
+        let refused = messages.iter().filter(|message| dead_letters.contains(*message)).count();
+        (sent != 1 || refused != 1).then(|| {
+            format!("promise 8: of two contents under {id}, {sent} were sent and {refused} are dead letters, not one and one")
+        })
+    });
+    pairs.collect()
 }
 
 /// How often an effect was repeated in a scenario, by what explains it.
@@ -191,10 +231,14 @@ pub(crate) fn repeated(state: &State<'_>, causes: &Causes, stopped: &[String]) -
     for (message, sent) in &state.workload.sent {
         messages.entry(sent.record.clone()).or_default().push(message.clone());
     }
-    let accepted = state.receiver.accepted();
+    let arrived = state.receiver.arrived();
     let mut repeated = Repeated::new();
     for key in keys(state.workload).filter_map(|key| record(&key)) {
-        let effects = accepted.get(&key.token()).into_iter().flatten().skip(1);
+        let effects = arrived
+            .get(&key.token())
+            .into_iter()
+            .flat_map(|arrived| &arrived.accepted)
+            .skip(1);
         let messages = messages.get(key.record_id()).map(Vec::as_slice).unwrap_or_default();
         let failed = causes.of(&state.history.leases(key.record_id()), messages, stopped);
         // A lease has one effect at most, so each lease that failed explains one repetition.

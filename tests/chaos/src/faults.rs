@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fastrand::Rng;
+use tokio::sync::watch;
 
 use crate::scenario::Scenario;
 
@@ -25,6 +26,17 @@ pub(crate) enum Kind {
     Throttled,
     /// The service fails, and does nothing.
     ServerError,
+}
+
+/// What becomes of a request to a table in an outage. It never arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Out {
+    /// The connection is cut.
+    Cut,
+    /// A server error.
+    Refused,
+    /// No answer. The connection is cut when the outage is over.
+    Silent,
 }
 
 /// How often.
@@ -79,6 +91,13 @@ pub(crate) fn counted_as(target: Target, kind: Kind) -> String {
     format!("{}: {}", target.name(), kind.name())
 }
 
+/// An outage that has ended, as the scenario planned it.
+pub(crate) const OUTAGE: &str = "table: outage of some seconds";
+/// Seen, not caused: what an outage means for messages.
+pub(crate) const FAILED_IN_OUTAGE: &str = "queue: messages returned in an outage";
+pub(crate) const TWO_CONTENTS: &str = "producer: one key with two contents";
+/// Seen, not caused: two messages of one key, in batches that overlap in time.
+pub(crate) const TWO_CONTENTS_AT_ONCE: &str = "queue: two contents of one key at two processes at once";
 pub(crate) const KILLED: &str = "process: killed at a random time";
 pub(crate) const KILLED_BEFORE_REPLY: &str = "process: killed between an effect and its reply";
 pub(crate) const STOPPED: &str = "process: stopped past its lease";
@@ -89,7 +108,11 @@ pub(crate) const DELETION_LOST: &str = "queue: deletion lost";
 pub(crate) const REDELIVERED: &str = "queue: message redelivered after it was processed";
 
 /// The faults of the current scenario, and how many happened.
-pub(crate) struct Faults(Mutex<State>);
+pub(crate) struct Faults {
+    state: Mutex<State>,
+    /// Whether the tables can't be reached now.
+    out: watch::Sender<bool>,
+}
 
 struct State {
     scenario: &'static Scenario,
@@ -101,12 +124,15 @@ struct State {
 
 impl Faults {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(Mutex::new(State {
-            scenario: &crate::scenario::CALM,
-            random: Rng::with_seed(seed),
-            matched: BTreeMap::new(),
-            happened: BTreeMap::new(),
-        }))
+        Self {
+            state: Mutex::new(State {
+                scenario: &crate::scenario::CALM,
+                random: Rng::with_seed(seed),
+                matched: BTreeMap::new(),
+                happened: BTreeMap::new(),
+            }),
+            out: watch::Sender::new(false),
+        }
     }
 
     pub(crate) fn begin(&self, scenario: &'static Scenario) {
@@ -126,6 +152,36 @@ impl Faults {
         let (kind, _) = *rules.iter().find(|(kind, rate)| state.is_due(target, *kind, *rate))?;
         state.count(&counted_as(target, kind));
         Some(kind)
+    }
+
+    /// What becomes of the next request to a table if there is an outage.
+    pub(crate) fn next_out(&self) -> Option<Out> {
+        if !self.is_out() {
+            return None;
+        }
+        let (out, what) = match self.below(3) {
+            0 => (Out::Cut, "table: out, connection cut"),
+            1 => (Out::Refused, "table: out, server error"),
+            _ => (Out::Silent, "table: out, no answer"),
+        };
+        self.count(what);
+        Some(out)
+    }
+
+    pub(crate) fn is_out(&self) -> bool {
+        *self.out.borrow()
+    }
+
+    /// Waits until there is no outage.
+    pub(crate) async fn outage_over(&self) {
+        // The sender is part of `self`, so it is not gone.
+        let _ = self.out.subscribe().wait_for(|out| !out).await;
+    }
+
+    /// Begins an outage. It ends when the guard is dropped.
+    pub(crate) fn outage(&self) -> Outage<'_> {
+        self.out.send_replace(true);
+        Outage(self)
     }
 
     /// Whether a thing happens that happens once in so many times.
@@ -151,7 +207,16 @@ impl Faults {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An outage of the tables, until it is dropped.
+pub(crate) struct Outage<'a>(&'a Faults);
+
+impl Drop for Outage<'_> {
+    fn drop(&mut self) {
+        self.0.out.send_replace(false);
     }
 }
 

@@ -1,10 +1,12 @@
-//! What took effect in the ledger and at the receiver, as seen from outside the functions: promises 1, 2, 3 and 6.
+//! What took effect in the ledger and at the queues, as seen from outside the functions: promises 1, 2, 3, 6 and 7.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
+
+use crate::ledger::Outgoing;
 
 /// A request took effect in this time, in milliseconds since 1970: when it was sent, and when its reply was there.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +53,8 @@ enum What {
 /// A lease that was granted.
 pub(crate) struct Lease {
     pub(crate) owner: String,
+    /// In milliseconds since 1970: when its reply was there, which is before its function had it.
+    pub(crate) granted: u64,
     /// In milliseconds since 1970.
     pub(crate) end: u64,
     /// Its owner completed the record.
@@ -67,6 +71,7 @@ struct Effects {
     changes: BTreeMap<String, Vec<Change>>,
     /// The idempotency keys of the messages that functions sent, by message ID.
     sent: BTreeMap<String, String>,
+    outgoing: Outgoing,
 }
 
 impl History {
@@ -101,12 +106,21 @@ impl History {
                     |other: &Change| other.owner == change.owner && matches!(other.what, What::Completed { .. });
                 leases.push(Lease {
                     owner: change.owner.clone(),
+                    granted: change.at.ended,
                     end: lease_end,
                     is_completed: changes.iter().any(completed),
                 });
             }
         }
         leases
+    }
+
+    /// When a record was completed or rejected first, in milliseconds since 1970.
+    pub(crate) fn finished(&self, record: &str) -> Option<u64> {
+        let effects = self.effects();
+        let changes = effects.changes.get(record).into_iter().flatten();
+        let finished = changes.filter(|change| matches!(change.what, What::Completed { .. } | What::Rejected));
+        finished.map(|change| change.at.begun).min()
     }
 
     /// Broken promises, and how many records' writes were committed more than once.
@@ -125,6 +139,7 @@ impl History {
             broken.extend(overlap(changes).map(|why| format!("promise 1: {record}: {why}")));
             broken.extend(replaced(changes).map(|why| format!("promises 2 and 3: {record}: {why}")));
         }
+        broken.extend(effects.outgoing.broken());
         (broken, repeated)
     }
 
@@ -146,6 +161,9 @@ impl Effects {
             "COMPLETED" => What::Completed { writes },
             _ => What::Rejected,
         };
+        if matches!(what, What::Completed { .. }) {
+            self.outgoing.recorded(&text("outgoing"));
+        }
         let change = Change {
             at,
             owner: text("owner"),
@@ -166,12 +184,16 @@ impl Effects {
     }
 
     fn sent(&mut self, request: &Value, reply: &Value) {
+        let is_dead_letter = request["QueueUrl"].as_str().is_some_and(|url| url.contains("-dlq"));
         for success in reply["Successful"].as_array().into_iter().flatten() {
             let mut entries = request["Entries"].as_array().into_iter().flatten();
             let entry = entries.find(|entry| entry["Id"] == success["Id"]);
             let key = entry.and_then(|entry| entry["MessageAttributes"]["IdempotencyKey"]["StringValue"].as_str());
             if let (Some(key), Some(message)) = (key, success["MessageId"].as_str()) {
                 self.sent.insert(message.to_owned(), key.to_owned());
+                if !is_dead_letter {
+                    self.outgoing.sent(key);
+                }
             }
         }
     }

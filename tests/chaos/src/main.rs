@@ -5,12 +5,16 @@ mod check;
 mod faults;
 mod history;
 mod http;
+mod ledger;
+mod outage;
 mod processes;
 mod proxy;
 mod receiver;
 mod report;
 mod run;
 mod scenario;
+mod seen;
+mod setup;
 mod workload;
 
 use std::path::PathBuf;
@@ -25,8 +29,8 @@ use cli::Stop;
 #[derive(Parser)]
 #[command(name = "chaos", version, after_help = EXIT_STATUS)]
 struct Cli {
-    /// How long it takes, about; all scenarios need 60
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(10..))]
+    /// How long it takes, about; all scenarios need 70
+    #[arg(long, default_value_t = 70, value_parser = clap::value_parser!(u64).range(10..))]
     seconds: u64,
     /// The seed of all random choices [default: random]. Processes are scheduled differently in each run
     #[arg(long)]

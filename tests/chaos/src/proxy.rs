@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::faults::{Faults, KILLED_BEFORE_REPLY, Kind, Target};
+use crate::faults::{Faults, KILLED_BEFORE_REPLY, Kind, Out, Target};
 use crate::history::{History, Interval};
 use crate::http::Message;
 
@@ -95,6 +95,15 @@ impl Shared {
         let operation = request.header("x-amz-target").unwrap_or_default();
         let is_table = operation.starts_with("DynamoDB");
         let target = if is_table { Target::Table } else { Target::Queue };
+        match is_table.then(|| self.faults.next_out()).flatten() {
+            Some(Out::Cut) => return Ok(Outcome::Cut),
+            Some(Out::Refused) => return Ok(Outcome::Reply(Message::error(500, "InternalServerError"))),
+            Some(Out::Silent) => {
+                self.faults.outage_over().await;
+                return Ok(Outcome::Cut);
+            }
+            None => {}
+        }
         let fault = self.faults.next(target);
         match fault {
             Some(Kind::RequestLost) => return Ok(Outcome::Cut),

@@ -1,8 +1,9 @@
 //! The receiver of notifications: the external effect, counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Error, ErrorKind, Result};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -13,6 +14,7 @@ use axum::routing::post;
 use tokio::net::TcpListener;
 
 use crate::faults::{Faults, Kind, Target};
+use crate::history::millis;
 use crate::scenario::Scenario;
 
 /// Counts effects by idempotency token.
@@ -20,7 +22,18 @@ use crate::scenario::Scenario;
 pub(crate) struct Receiver {
     pub(crate) url: String,
     faults: Arc<Faults>,
-    accepted: Arc<Mutex<BTreeMap<String, Vec<&'static Scenario>>>>,
+    arrived: Arc<Mutex<BTreeMap<String, Arrived>>>,
+}
+
+/// What arrived under a token.
+#[derive(Clone, Default)]
+pub(crate) struct Arrived {
+    /// In milliseconds since 1970, also of what was refused: its handler ran, too.
+    pub(crate) at: Vec<u64>,
+    /// The scenario of each effect.
+    pub(crate) accepted: Vec<&'static Scenario>,
+    /// Each once.
+    pub(crate) contents: BTreeSet<Bytes>,
 }
 
 impl Receiver {
@@ -29,32 +42,39 @@ impl Receiver {
         let receiver = Self {
             url: format!("http://{}/", listener.local_addr()?),
             faults,
-            accepted: Arc::default(),
+            arrived: Arc::default(),
         };
         let router = Router::new().route("/", post(receive)).with_state(receiver.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         Ok(receiver)
     }
 
-    /// The effects by token: the scenario of each.
-    pub(crate) fn accepted(&self) -> BTreeMap<String, Vec<&'static Scenario>> {
-        self.accepted.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// By token.
+    pub(crate) fn arrived(&self) -> BTreeMap<String, Arrived> {
+        self.lock().clone()
     }
 
-    fn accept(&self, token: &str) {
-        let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
-        let scenario = self.faults.scenario();
-        accepted.entry(token.to_owned()).or_default().push(scenario);
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arrived>> {
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, _: Bytes) -> Response {
+async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, content: Bytes) -> Response {
     let token = headers.get("idempotency-key").and_then(|token| token.to_str().ok());
-    let fault = receiver.faults.next(Target::Receiver);
+    let token = token.unwrap_or("none").to_owned();
+    let (fault, scenario) = (receiver.faults.next(Target::Receiver), receiver.faults.scenario());
+    {
+        let mut arrived = receiver.lock();
+        let arrived = arrived.entry(token).or_default();
+        arrived.at.push(millis(SystemTime::now()));
+        if fault != Some(Kind::ServerError) {
+            arrived.accepted.push(scenario);
+            arrived.contents.insert(content);
+        }
+    }
     if fault == Some(Kind::ServerError) {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
-    receiver.accept(token.unwrap_or("none"));
     // Time between the effect and its answer, in which a process can be killed or stopped.
     let pace = match fault {
         Some(Kind::Delayed) => receiver.faults.between(200, 600),

@@ -8,37 +8,25 @@ use std::time::{Duration, Instant};
 
 use cli::say;
 use emulator::dynamodb::Reply;
-use emulator::lambda::Event;
 use emulator::sqs;
-use local::{Binaries, Options, Stack, build};
+use local::Stack;
 use serde_json::json;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::unbounded_channel;
 
 use crate::Failed;
-use crate::causes::Causes;
 use crate::check::{self, Explanation, Found, State};
-use crate::faults::{DELETION_LOST, Faults, REDELIVERED};
+use crate::faults::{DELETION_LOST, Faults};
 use crate::history::History;
+use crate::ledger::Deliveries;
+use crate::outage::outages;
 use crate::processes::Processes;
 use crate::proxy::Proxy;
 use crate::receiver::Receiver;
 use crate::report;
 use crate::scenario::{CALM, Scenario};
+use crate::seen::{Seen, collect, happened};
+use crate::setup::options;
 use crate::workload::{FUNCTIONS, QUEUES, SKUS, STOCK, Workload};
-
-/// Short, so that a minute has many crashes. An invocation may lose one request to a timeout, and not two.
-const PARAMETERS: [(&str, &str); 7] = [
-    ("FunctionTimeout", "2"),
-    ("RequestTimeout", "1"),
-    ("VisibilityTimeout", "3"),
-    ("LongestRetryDelay", "1"),
-    ("MaxReceiveCount", "1000"),
-    ("BatchSize", "3"),
-    ("MaximumConcurrency", "6"),
-];
-
-/// The line of the template after which the proxy's URL is set for all functions.
-const ENVIRONMENT: &str = "        IDEMPOTENCY_TABLE: !Ref IdempotencyTable\n";
 
 /// Much longer than the last message of a scenario takes, also on a busy machine: what is left by then is stuck.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -61,7 +49,7 @@ struct Run {
     receiver: Receiver,
     processes: Processes,
     workload: Workload,
-    causes: Arc<Mutex<Causes>>,
+    seen: Arc<Mutex<Seen>>,
 }
 
 /// Whether every promise held.
@@ -122,8 +110,8 @@ impl Run {
                 return Err(format!("no stock of {sku}: {error:?}").into());
             }
         }
-        let causes = Arc::default();
-        tokio::spawn(collect(events, Arc::clone(&causes)));
+        let seen = Arc::default();
+        tokio::spawn(collect(events, Arc::clone(&seen), Arc::clone(&faults)));
         Ok(Self {
             processes: Processes::new(stack.lambda(), &faults),
             stack,
@@ -132,25 +120,25 @@ impl Run {
             proxy,
             receiver,
             workload: Workload::default(),
-            causes,
+            seen,
         })
     }
 
     /// Sends messages under the scenario's faults for this long, waits for their end, and checks what is promised.
     async fn play(&mut self, scenario: &'static Scenario, span: Duration) -> Result<Found, Failed> {
         let begun = Instant::now();
-        let (before, messages) = (happened(&self.faults, &self.causes), self.workload.sent.len());
+        let (before, messages) = (self.happened(), self.workload.sent.len());
         self.faults.begin(scenario);
         let (missing, settled) = loop {
             self.send(span, &before).await?;
             let settled = self.settle().await;
-            let missing = scenario.missing(&before, &happened(&self.faults, &self.causes));
+            let missing = scenario.missing(&before, &self.happened());
             if missing.is_empty() || settled.is_err() || begun.elapsed() > PATIENCE {
                 break (missing, settled);
             }
         };
         self.faults.begin(&CALM);
-        let mut found = check::check(&self.state());
+        let mut found = check::check(&self.state(&self.seen().deliveries));
         let messages = self.workload.sent.len() - messages;
         let name = scenario.name;
         found.broken.extend(settled.err());
@@ -177,15 +165,18 @@ impl Run {
             workload,
             stack,
             faults,
-            causes,
+            seen,
             ..
         } = self;
-        let is_missing = || !scenario.missing(before, &happened(faults, causes)).is_empty();
+        let is_missing = |workload: &Workload| {
+            let now = happened(faults, seen, &workload.two_contents);
+            !scenario.missing(before, &now).is_empty()
+        };
         if scenario.undeleted {
             lose_deletions(stack.sqs(), faults);
         }
         let send = async {
-            while begun.elapsed() < span || (begun.elapsed() < span + EXTENSION && is_missing()) {
+            while begun.elapsed() < span || (begun.elapsed() < span + EXTENSION && is_missing(workload)) {
                 workload.send_some(stack.sqs(), faults).await?;
                 tokio::time::sleep(faults.between(1, 12)).await;
             }
@@ -194,6 +185,7 @@ impl Run {
         tokio::select! {
             sent = send => sent,
             () = self.processes.disturb() => Ok(()),
+            () = outages(faults) => Ok(()),
         }
     }
 
@@ -218,16 +210,21 @@ impl Run {
         Ok(())
     }
 
-    fn causes(&self) -> MutexGuard<'_, Causes> {
-        self.causes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn state(&self) -> State<'_> {
+    fn happened(&self) -> BTreeMap<String, u64> {
+        happened(&self.faults, &self.seen, &self.workload.two_contents)
+    }
+
+    fn state<'a>(&'a self, deliveries: &'a Deliveries) -> State<'a> {
         State {
             stack: &self.stack,
             workload: &self.workload,
             history: &self.history,
             receiver: &self.receiver,
+            deliveries,
         }
     }
 
@@ -235,19 +232,22 @@ impl Run {
         // All processes end first, so that no line of their logs is missing.
         self.stack.lambda().shutdown().await;
         let begun = Instant::now();
-        while !self.causes().is_complete() {
+        while !self.seen().causes.is_complete() {
             if begun.elapsed() > PATIENCE {
                 return Err(format!("function processes still run {PATIENCE:?} after the end of the stack").into());
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let stopped = self.processes.ever_stopped();
-        let repeated = check::repeated(&self.state(), &self.causes(), &stopped);
+        let repeated = {
+            let seen = self.seen();
+            check::repeated(&self.state(&seen.deliveries), &seen.causes, &stopped)
+        };
         let nothing = repeated
             .iter()
             .filter(|((_, explanation), _)| matches!(explanation, Explanation::Nothing(_)));
         let unexplained: usize = nothing.map(|(_, count)| count).sum();
-        say!("\n{}\n", report::faults(&happened(&self.faults, &self.causes)));
+        say!("\n{}\n", report::faults(&self.happened()));
         say!("{}\n", report::repeated(&repeated));
         let rows = [
             ("messages", self.workload.sent.len().to_string()),
@@ -279,14 +279,6 @@ impl Run {
     }
 }
 
-/// What happened so far, and how often.
-fn happened(faults: &Faults, causes: &Mutex<Causes>) -> BTreeMap<String, u64> {
-    let mut happened = faults.happened();
-    let redelivered = causes.lock().unwrap_or_else(PoisonError::into_inner).redelivered;
-    happened.insert(REDELIVERED.to_owned(), redelivered);
-    happened
-}
-
 /// Loses the next requests to delete. Messages are sent after it and have to be deleted, so all are used up when the
 /// scenario ends.
 fn lose_deletions(queues: &sqs::Sqs, faults: &Faults) {
@@ -299,34 +291,4 @@ fn lose_deletions(queues: &sqs::Sqs, faults: &Faults) {
     for _ in 0..DELETIONS {
         faults.count(DELETION_LOST);
     }
-}
-
-async fn collect(mut events: UnboundedReceiver<Event>, causes: Arc<Mutex<Causes>>) {
-    while let Some(event) = events.recv().await {
-        causes.lock().unwrap_or_else(PoisonError::into_inner).note(event);
-    }
-}
-
-/// The template with the proxy between its functions and their tables and queues.
-async fn options(template: &Path, proxy: &str, receiver: &str) -> Result<Options, Failed> {
-    let text = fs::read_to_string(template).map_err(|error| format!("{}: {error}", template.display()))?;
-    if !text.contains(ENVIRONMENT) {
-        return Err(format!("{} has no line {ENVIRONMENT}", template.display()).into());
-    }
-    let endpoints = ["SQS", "DYNAMODB"].map(|service| format!("        AWS_ENDPOINT_URL_{service}: {proxy}\n"));
-    let text = text.replace(ENVIRONMENT, &format!("{ENVIRONMENT}{}", endpoints.concat()));
-    say!("Building the functions ...");
-    let names = FUNCTIONS.map(str::to_owned);
-    let workspace = template.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let binaries = build(workspace.unwrap_or(Path::new(".")), &names).await?;
-    let file = std::env::temp_dir().join(format!("chaos-{}.yaml", std::process::id()));
-    fs::write(&file, text)?;
-    let parameters = PARAMETERS.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let mut parameters = BTreeMap::from(parameters);
-    parameters.insert("NotificationUrl".to_owned(), receiver.to_owned());
-    Ok(Options {
-        parameters,
-        binaries: Binaries::Only(binaries),
-        ..Options::new(file)
-    })
 }

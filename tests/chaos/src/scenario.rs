@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::faults::{
-    DELETION_LOST, DELIVERED_TWICE, KILLED, KILLED_BEFORE_REPLY, Kind, REDELIVERED, Rate, Rule, SENT_TWICE, STOPPED,
-    Target, counted_as,
+    DELETION_LOST, DELIVERED_TWICE, FAILED_IN_OUTAGE, KILLED, KILLED_BEFORE_REPLY, Kind, OUTAGE, REDELIVERED, Rate,
+    Rule, SENT_TWICE, STOPPED, TWO_CONTENTS, TWO_CONTENTS_AT_ONCE, Target, counted_as,
 };
 
 /// A part of the run.
@@ -21,6 +21,10 @@ pub(crate) struct Scenario {
     pub(crate) twice: Option<u32>,
     /// Whether what Lambda deletes from the queues stays there at times.
     pub(crate) undeleted: bool,
+    /// Whether no request reaches the tables, for some seconds at a time.
+    pub(crate) outages: bool,
+    /// Whether each notification is sent with a second content under the same key.
+    pub(crate) contents: bool,
     /// Its part of the time.
     pub(crate) share: u32,
     /// How long its last messages may take, in seconds: a visibility timeout after a kill, a stop and a lease after a stop.
@@ -40,6 +44,8 @@ pub(crate) const CALM: Scenario = Scenario {
     stops: false,
     twice: None,
     undeleted: false,
+    outages: false,
+    contents: false,
     share: 1,
     settles: 1,
 };
@@ -58,12 +64,18 @@ const EVERY_SEVENTH: Rule = (ReplyLost, Every(7));
 const EVERY_SECOND: Rule = (Throttled, Every(2));
 
 /// In this order.
-pub(crate) static SCENARIOS: [Scenario; 17] = [
+pub(crate) static SCENARIOS: [Scenario; 19] = [
     CALM,
     Scenario {
         name: "sent twice, and delivered twice to two processes",
         twice: Some(1),
         settles: 4,
+        ..CALM
+    },
+    Scenario {
+        name: "one key with two contents, at two processes",
+        contents: true,
+        settles: 2,
         ..CALM
     },
     both("requests lost", &[(RequestLost, OneIn(5))]),
@@ -79,6 +91,13 @@ pub(crate) static SCENARIOS: [Scenario; 17] = [
         "every 2nd throttled, every 7th reply lost",
         &[EVERY_SECOND, EVERY_SEVENTH],
     ),
+    Scenario {
+        name: "the ledger can't be reached",
+        outages: true,
+        share: 4,
+        settles: 4,
+        ..CALM
+    },
     Scenario {
         name: "receiver fails after its effect",
         receiver: &[(ReplyLost, OneIn(4)), (ServerError, OneIn(6)), (Delayed, OneIn(6))],
@@ -114,6 +133,8 @@ pub(crate) static SCENARIOS: [Scenario; 17] = [
         stops: true,
         twice: Some(20),
         undeleted: true,
+        outages: true,
+        contents: false,
         share: 12,
         settles: 8,
     },
@@ -169,6 +190,10 @@ impl Scenario {
             (self.twice.is_some(), DELIVERED_TWICE),
             (self.undeleted, DELETION_LOST),
             (self.undeleted, REDELIVERED),
+            (self.outages, OUTAGE),
+            (self.outages, FAILED_IN_OUTAGE),
+            (self.contents, TWO_CONTENTS),
+            (self.contents, TWO_CONTENTS_AT_ONCE),
         ];
         let others = others.into_iter().filter(|(expected, _)| *expected);
         let others = others.map(|(_, fault)| fault.to_owned());

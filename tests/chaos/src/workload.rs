@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use emulator::sqs::Sqs;
 use serde_json::{Value, json};
 
-use crate::faults::{DELIVERED_TWICE, Faults, SENT_TWICE};
+use crate::faults::{DELIVERED_TWICE, Faults, SENT_TWICE, TWO_CONTENTS};
 
 /// The functions that run, and the queue of each.
 pub(crate) const FUNCTIONS: [&str; 3] = ["place-order", "reserve-stock", "send-notification"];
@@ -27,7 +27,16 @@ pub(crate) struct Sent {
     pub(crate) queue: &'static str,
     /// The ID of the record that its processing completes.
     pub(crate) record: String,
-    pub(crate) is_poison: bool,
+    pub(crate) end: End,
+}
+
+/// What has to come of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Done,
+    DeadLetter,
+    /// It has another content than a second message with its key: one is done, and one is a dead letter.
+    OneOfTwo,
 }
 
 /// Everything that was sent.
@@ -40,6 +49,8 @@ pub(crate) struct Workload {
     pub(crate) orders: BTreeMap<String, (String, i64)>,
     /// The key of each notification that was sent directly.
     pub(crate) notifications: Vec<String>,
+    /// Messages with one key and different contents.
+    pub(crate) two_contents: Vec<[String; 2]>,
     /// What reservations take, by SKU.
     pub(crate) reserved: BTreeMap<&'static str, i64>,
 }
@@ -57,7 +68,9 @@ impl Workload {
         let copies = if is_due(faults) { 2 } else { 1 };
         match faults.below(5) {
             0 => self.reserve(sqs, faults, number, is_poison).await,
-            1 => self.notify(sqs, faults, number, is_poison, copies).await,
+            drawn if drawn == 1 || faults.scenario().contents => {
+                self.notify(sqs, faults, number, is_poison, copies).await
+            }
             _ => self.order(sqs, faults, number, is_poison, copies).await,
         }
     }
@@ -80,7 +93,12 @@ impl Workload {
         let body = json!({ "id": id, "customer": customer, "items": items, "amount": stated });
         for _ in 0..copies {
             let message = self.deliver(sqs, faults, "orders", &body, json!({})).await?;
-            self.note(message.clone(), "orders", format!("place-order#{message}"), is_poison);
+            self.note(
+                message.clone(),
+                "orders",
+                format!("place-order#{message}"),
+                End::of(is_poison),
+            );
         }
         if !is_poison {
             self.orders.insert(id, (customer, amount));
@@ -106,9 +124,19 @@ impl Workload {
         };
         let attributes = json!({ "IdempotencyKey": { "DataType": "String", "StringValue": key } });
         let more = json!({ "MessageAttributes": attributes });
+        if faults.scenario().contents && !is_poison {
+            return self
+                .notify_otherwise(sqs, faults, key, [body.clone(), other_text(body)], more)
+                .await;
+        }
         for _ in 0..copies {
             let message = self.deliver(sqs, faults, "notifications", &body, more.clone()).await?;
-            self.note(message, "notifications", format!("send-notification#{key}"), is_poison);
+            self.note(
+                message,
+                "notifications",
+                format!("send-notification#{key}"),
+                End::of(is_poison),
+            );
         }
         if !is_poison {
             self.notifications.push(key);
@@ -116,6 +144,27 @@ impl Workload {
         if copies > 1 {
             faults.count(SENT_TWICE);
         }
+        Ok(())
+    }
+
+    /// Sends two contents under one key.
+    async fn notify_otherwise(
+        &mut self,
+        sqs: &Sqs,
+        faults: &Faults,
+        key: String,
+        contents: [Value; 2],
+        more: Value,
+    ) -> Result<(), String> {
+        let mut messages = [String::new(), String::new()];
+        for (message, body) in messages.iter_mut().zip(contents) {
+            *message = self.deliver(sqs, faults, "notifications", &body, more.clone()).await?;
+            let record = format!("send-notification#{key}");
+            self.note(message.clone(), "notifications", record, End::OneOfTwo);
+        }
+        self.two_contents.push(messages);
+        self.notifications.push(key);
+        faults.count(TWO_CONTENTS);
         Ok(())
     }
 
@@ -129,17 +178,13 @@ impl Workload {
         let more = json!({ "MessageGroupId": sku, "MessageDeduplicationId": order });
         let message = self.deliver(sqs, faults, "reservations.fifo", &body, more).await?;
         let record = format!("reserve-stock#{sku:?} for order {order:?}");
-        self.note(message, "reservations.fifo", record, is_poison);
+        self.note(message, "reservations.fifo", record, End::of(is_poison));
         *self.reserved.entry(sku).or_default() += quantity;
         Ok(())
     }
 
-    fn note(&mut self, message: String, queue: &'static str, record: String, is_poison: bool) {
-        let sent = Sent {
-            queue,
-            record,
-            is_poison,
-        };
+    fn note(&mut self, message: String, queue: &'static str, record: String, end: End) {
+        let sent = Sent { queue, record, end };
         self.sent.insert(message, sent);
     }
 
@@ -162,6 +207,17 @@ impl Workload {
         let sent = sent.map_err(|error| format!("{queue} refuses {body}: {error:?}"))?;
         Ok(sent["MessageId"].as_str().unwrap_or_default().to_owned())
     }
+}
+
+impl End {
+    fn of(is_poison: bool) -> Self {
+        if is_poison { Self::DeadLetter } else { Self::Done }
+    }
+}
+
+fn other_text(mut notification: Value) -> Value {
+    notification["text"] = "another text".into();
+    notification
 }
 
 /// Whether a message is sent or delivered twice now.

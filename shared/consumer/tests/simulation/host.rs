@@ -162,6 +162,7 @@ async fn invoke(world: &Arc<World>, worker: usize, received: Vec<Received>) {
     let lost = {
         let mut state = world.state();
         state.check_in_time(worker, |ends| ends.verdicts);
+        state.check_sent_again(worker);
         state.count_report(&report);
         state.check_verdicts(worker, &function, &received, &report.verdicts);
         state.occurs(Fault::VerdictsLost)
@@ -203,6 +204,10 @@ fn processing(
     let services = Services::new(store, queues)
         .with_dead_letter_queue(function.dead_letters)
         .with_retry_delays(delays);
+    let services = match state.plan.retention {
+        Some(retention) => services.with_retention(retention),
+        None => services,
+    };
     let batch = (Arc::clone(world), worker, services, messages, ordered, budget);
     match (orders, function.kind) {
         (true, Kind::Claiming) => run::<Claiming>(batch),

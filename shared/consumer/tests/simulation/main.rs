@@ -23,6 +23,7 @@
 )]
 
 mod death;
+mod facts;
 mod faults;
 mod handler;
 mod history;

@@ -10,7 +10,7 @@ use idempotency::{Answer, Change, Condition, Decision, OwnerToken, Record, Statu
 use crate::history::happen;
 use crate::promises::{
     ACKNOWLEDGED, EFFECT, FINAL, IN_TIME, KNOWS_ITSELF, LEDGER, NO_ZOMBIE, NONE_LOST, ONCE, ONE_HOLDER, ONE_KEY, ORDER,
-    OUTGOING, PAYLOAD, RECEIVED,
+    OUTGOING, PAYLOAD, RECEIVED, SENT_AGAIN,
 };
 use crate::store::{Effect, Request};
 use crate::world::World;
@@ -24,10 +24,12 @@ pub(crate) enum Mutant {
     ForgetsItself,
     DropsCompletions,
     ReclaimsCompleted,
+    ExpiresEarly,
     CommitsEveryCopy,
     IgnoresPayload,
     KeepsNoOutgoing,
     GrantsUnansweredClaims,
+    GivesUpCompletions,
     ReportsUnsentAsSent,
     SendsUnderFreshKeys,
     ClocksBeyondTheMargin,
@@ -49,6 +51,8 @@ pub(crate) enum Mutant {
 
 /// Longer than a handler takes.
 const EARLY_MILLIS: u64 = 9_000;
+/// Much longer than a history with its retention of 15 days.
+const EARLY_SECONDS: u64 = 15 * 24 * 60 * 60;
 /// All but one millisecond of the second that clocks may be apart.
 const MARGIN_MILLIS: u64 = 999;
 /// When the store makes a change that it has confirmed before: later than the next step.
@@ -78,6 +82,9 @@ pub(crate) fn decide(mutant: Option<Mutant>, record: Option<&Record>, change: &C
             with(&|record| record.lease_end = record.lease_end.map(|end| earlier(end, EARLY_MILLIS)))
         }
         Some(Mutant::IgnoresPayload) => with(&|record| record.fingerprint = None),
+        Some(Mutant::ExpiresEarly) => with(&|record| {
+            record.expiration_seconds = record.expiration_seconds.saturating_sub(EARLY_SECONDS);
+        }),
         Some(Mutant::ReclaimsCompleted) if claims && completes(record) => Decision::Apply,
         Some(Mutant::ForgetsItself) => match idempotency::decide(record, change) {
             Decision::Answer(Answer::Applied) => {
@@ -144,6 +151,10 @@ pub(crate) fn answer(
             if request.status() == Some(Status::InProgress) =>
         {
             Ok(Answer::Applied)
+        }
+        // The ledger repeats what did not fail for good.
+        (Some(Mutant::GivesUpCompletions), Err(_)) if request.status() == Some(Status::Completed) => {
+            Err(StoreError::Refused("given up".into()))
         }
         (_, answer) => answer,
     }
@@ -224,6 +235,11 @@ fn claim_of_a_completed_key_breaks_promise_3() {
 }
 
 #[test]
+fn record_that_expires_early_breaks_promise_3() {
+    breaks(FINAL, Mutant::ExpiresEarly);
+}
+
+#[test]
 fn writes_of_each_copy_break_promise_6() {
     breaks(ONCE, Mutant::CommitsEveryCopy);
 }
@@ -241,6 +257,11 @@ fn record_without_outgoing_messages_breaks_promise_5() {
 #[test]
 fn claim_granted_without_an_answer_breaks_promise_7() {
     breaks(LEDGER, Mutant::GrantsUnansweredClaims);
+}
+
+#[test]
+fn completion_that_is_not_sent_again_is_found() {
+    breaks(SENT_AGAIN, Mutant::GivesUpCompletions);
 }
 
 #[test]

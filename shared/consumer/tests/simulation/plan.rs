@@ -158,6 +158,8 @@ pub(crate) struct Plan {
     pub(crate) calm_at: Duration,
     /// Clocks are further apart than the margin: promise 1 is not made, all others are.
     pub(crate) beyond: bool,
+    /// For how long records are kept, if it is so short that some expire while a copy of their message is still in its queue.
+    pub(crate) retention: Option<Duration>,
     pub(crate) mutant: Option<Mutant>,
 }
 
@@ -176,6 +178,7 @@ impl Plan {
         ];
         let (orders, rates) = (messages(&mut rng, functions[0].ordered), Rates::draw(&mut rng));
         let beyond = rng.u8(..6) == 0 || mutant == Some(Mutant::ClocksBeyondTheMargin);
+        let calm_at = Duration::from_secs(rng.u64(60..300));
         let plan = Self {
             seed,
             orders,
@@ -184,8 +187,9 @@ impl Plan {
                 true => rates.with_frequent(Fault::Duplicate),
                 false => rates,
             },
-            calm_at: Duration::from_secs(rng.u64(60..300)),
+            calm_at,
             beyond,
+            retention: (rng.u8(..6) == 0).then(|| Duration::from_secs(rng.u64(1..60))),
             mutant,
         };
         (plan, rng)

@@ -1,11 +1,11 @@
 //! The promises, checked after each step. They are stated again here, from what was requested and what happened: nothing of
 //! the code under test decides whether it is right.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use idempotency::{Answer, Condition, Existing, OwnerToken, Record, Status, Timestamp};
+use idempotency::{Answer, Condition, Existing, Record, Status, Timestamp};
 
+use crate::facts::Run;
 use crate::mutants::Mutant;
 use crate::plan::{Action, Content, Kind};
 use crate::queue::Message;
@@ -35,6 +35,8 @@ pub(crate) const ONE_KEY: &str = "outgoing: each confirmation is always sent und
 pub(crate) const RECEIVED: &str = "outgoing: each confirmation is completed once in a receiver with a ledger";
 pub(crate) const IN_TIME: &str =
     "budget: handlers are cancelled in time, and the verdicts are returned before the deadline";
+pub(crate) const SENT_AGAIN: &str =
+    "ledger: a completion, rejection or release is sent again until it is answered or the time is up";
 pub(crate) const NONE_LOST: &str = "none lost: each message ends acknowledged or in the dead-letter queue";
 
 /// A promise that a history broke.
@@ -42,38 +44,6 @@ pub(crate) const NONE_LOST: &str = "none lost: each message ends acknowledged or
 pub(crate) struct Violation {
     pub(crate) promise: &'static str,
     pub(crate) detail: String,
-}
-
-/// What has happened, as far as promises depend on it.
-#[derive(Debug, Default)]
-pub(crate) struct Facts {
-    /// IDs of messages whose dead letter was accepted.
-    pub(crate) dead_letters: BTreeSet<String>,
-    /// Items that exist although no completion of ours was committed.
-    pub(crate) existing: BTreeSet<String>,
-    /// How often writes of an item were committed.
-    pub(crate) commits: BTreeMap<String, u32>,
-    /// The keys under which each confirmation was accepted.
-    pub(crate) sent: BTreeMap<(String, u32, u32), BTreeSet<String>>,
-    runs: Vec<Run>,
-    /// The claims that a worker was granted on a record: owner, and end of the lease by its clock.
-    grants: BTreeMap<(usize, String), Vec<(OwnerToken, Timestamp)>>,
-    effects: BTreeMap<(usize, String), usize>,
-    /// Records about which the ledger answered a worker.
-    pub(crate) answered: BTreeSet<(usize, String)>,
-    /// The same, if it answered that the key was used for another payload. That record may be released since.
-    pub(crate) refused_payloads: BTreeSet<(usize, String)>,
-    /// Messages whose handler returned a completion to a worker.
-    pub(crate) succeeded: BTreeSet<(usize, String)>,
-}
-
-/// A run of a handler.
-#[derive(Debug)]
-struct Run {
-    worker: usize,
-    message: String,
-    record: String,
-    running: bool,
 }
 
 impl State {
@@ -183,7 +153,7 @@ impl State {
     pub(crate) fn committed(&mut self, item: &str) {
         let commits = self.facts.commits.entry(item.to_owned()).or_default();
         *commits += 1;
-        let commits = *commits;
+        let commits = *commits - self.facts.committed_before.get(item).copied().unwrap_or_default();
         if commits > 1 {
             self.broken(ONCE, format!("the writes of {item} are committed {commits} times"));
         }
@@ -214,6 +184,9 @@ impl State {
         if let Some(before) = before {
             self.check_replaced(request, before, mine);
         }
+        if let Some(status) = request.status() {
+            self.facts.had.insert((id.to_owned(), status.word()));
+        }
         if let (Some(Status::InProgress), Condition::Free(_)) = (request.status(), change.condition) {
             let end = self.records[id].lease_end.unwrap();
             self.check_lease(request.worker, id, end);
@@ -243,7 +216,9 @@ impl State {
     /// A record was replaced or deleted.
     fn check_replaced(&mut self, request: &Request, before: &Record, mine: bool) {
         let id = request.key.record_id();
-        if before.status != Status::InProgress {
+        if self.expired(before) && matches!(request.change().condition, Condition::Free(_)) {
+            self.count("event: expired record replaced");
+        } else if before.status != Status::InProgress {
             self.broken(FINAL, format!("{id}: a {} record is replaced", before.status.word()));
         } else if !mine && !matches!(request.change().condition, Condition::Free(_)) {
             self.broken(NO_ZOMBIE, format!("{id}: changed by an owner that does not hold it"));
@@ -302,6 +277,7 @@ impl State {
             .records
             .get(&record)
             .is_some_and(|it| it.status == Status::Completed);
+        let recorded = recorded || self.had_expiring(&record, Status::Completed);
         if self.plan.functions[0].kind != Kind::Natural && !recorded {
             self.broken(OUTGOING, format!("{body} is sent before {record} is completed"));
         }

@@ -105,7 +105,7 @@ fn expected() -> impl Iterator<Item = &'static str> {
 }
 
 /// What follows from faults.
-const EVENTS: [&str; 19] = [
+const EVENTS: [&str; 20] = [
     "fault: clock skew beyond the margin",
     "fault: clock skew",
     "queue: standard",
@@ -118,6 +118,7 @@ const EVENTS: [&str; 19] = [
     "outcome: rejected",
     "outcome: not started",
     "event: lease taken over",
+    "event: expired record replaced",
     "event: lost lease",
     "event: moved by the redrive policy",
     "event: old receipt",

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use consumer::QueueMessage;
-use idempotency::Status;
+use idempotency::{Answer, Status, StoreError};
+use tokio::time::Instant;
 
 use crate::plan::{Function, Kind};
-use crate::promises::{ACKNOWLEDGED, IN_TIME, LEDGER, NONE_LOST, ONCE, ORDER, OUTGOING, PAYLOAD, RECEIVED};
+use crate::promises::{ACKNOWLEDGED, IN_TIME, LEDGER, NONE_LOST, ONCE, ORDER, OUTGOING, PAYLOAD, RECEIVED, SENT_AGAIN};
 use crate::queue::{Gone, Message};
+use crate::store::Request;
 use crate::world::State;
 
 /// The parts of a time budget, and how long the timer may be late.
@@ -15,6 +17,9 @@ pub(crate) struct Ends {
     pub(crate) handlers: Duration,
     pub(crate) verdicts: Duration,
 }
+
+/// So little time that nothing is sent again.
+const NO_TIME_LEFT: Duration = Duration::from_millis(15);
 
 /// What the host reserves of a budget.
 pub(crate) fn reserved(budget: Duration) -> Duration {
@@ -68,6 +73,8 @@ impl State {
                 Status::Completed => true,
                 Status::Rejected => kind != Kind::Holding,
             })
+            || self.had_expiring(&message.record, Status::Completed)
+            || kind != Kind::Holding && self.had_expiring(&message.record, Status::Rejected)
     }
 
     /// A verdict acknowledges a message: as done, or as rejected.
@@ -102,6 +109,9 @@ impl State {
 
     fn missing_of_done(&self, message: &Message) -> Option<&'static str> {
         match self.status(message) {
+            _ if self.had_expiring(&message.record, Status::Completed) => {
+                (!self.all_sent(message)).then_some("not all its messages are sent")
+            }
             Some(Status::Completed) => (!self.all_sent(message)).then_some("not all its messages are sent"),
             Some(Status::InProgress) => Some("its record is in progress"),
             Some(Status::Rejected) => Some("its record is rejected"),
@@ -120,7 +130,9 @@ impl State {
     /// Whether its record is rejected, or belongs to another payload.
     fn is_rejected(&self, worker: usize, message: &Message) -> bool {
         let other_payload = (worker, message.record.clone());
-        self.status(message) == Some(Status::Rejected) || self.facts.refused_payloads.contains(&other_payload)
+        self.status(message) == Some(Status::Rejected)
+            || self.had_expiring(&message.record, Status::Rejected)
+            || self.facts.refused_payloads.contains(&other_payload)
     }
 
     /// A dead letter was accepted: it is its whole message, which is rejected and does not hold its group.
@@ -151,7 +163,8 @@ impl State {
         let mut refused = self.facts.refused_payloads.iter();
         let was_refused = refused.any(|(_, record)| *record == message.record);
         let is_both = self.is_accepted(message) && self.facts.dead_letters.contains(&message.id);
-        if is_both && !was_refused && kind != Kind::Natural {
+        let may_expire = self.plan.retention.is_some();
+        if is_both && !was_refused && !may_expire && kind != Kind::Natural {
             self.broken(ACKNOWLEDGED, format!("{} is done, and dead-lettered", message.id));
         }
     }
@@ -167,6 +180,9 @@ impl State {
     }
 
     fn check_payload(&mut self, message: &Message) {
+        if self.plan.retention.is_some() {
+            return;
+        }
         let record = self.records.get(&message.record);
         if record.is_some_and(|record| record.fingerprint != message.fingerprint) {
             let detail = format!(
@@ -184,6 +200,37 @@ impl State {
                 ONCE,
                 format!("{} is done, and its writes are not committed", message.id),
             );
+        }
+    }
+
+    /// A worker sends a request to settle a record.
+    pub(crate) fn requested(&mut self, request: &Request) {
+        let at = (request.worker, request.key.record_id().to_owned());
+        self.facts.unanswered.remove(&at);
+    }
+
+    /// A request failed in a way that may pass.
+    pub(crate) fn failed(&mut self, request: &Request, answer: &Result<Answer, StoreError>) {
+        let settles = request.status() != Some(Status::InProgress);
+        if let (true, Err(StoreError::NoAnswer(_) | StoreError::Throttled(_) | StoreError::Conflict { .. })) =
+            (settles, answer)
+        {
+            let at = (request.worker, request.key.record_id().to_owned());
+            self.facts.unanswered.insert(at, Instant::now());
+        }
+    }
+
+    /// The verdicts of a worker are there: what it did not settle, it tried as long as it could.
+    pub(crate) fn check_sent_again(&mut self, worker: usize) {
+        let at = &self.workers[worker];
+        let budget = self.plan.functions[at.function].budget;
+        let last = at.started + budget - reserved(budget) - NO_TIME_LEFT;
+        let mut unanswered = self.facts.unanswered.iter();
+        let given_up = unanswered.find(|((by, _), failed)| *by == worker && **failed < last);
+        if let Some(((_, record), failed)) = given_up {
+            let early = last - *failed;
+            let detail = format!("w{worker} gave {record} up {early:?} before its time was up");
+            self.broken(SENT_AGAIN, detail);
         }
     }
 
@@ -219,7 +266,9 @@ impl State {
             self.check_one_end(&message, confirmations.kind);
             let rejected = self.facts.dead_letters.contains(&message.id) || message.gone == Some(Gone::Moved);
             let commits = self.facts.commits.get(&message.record).copied().unwrap_or_default();
-            if !rejected && commits != 1 && !self.facts.existing.contains(&message.record) {
+            // Once for each time that its record expired.
+            let is_once = commits == 1 || commits > 1 && self.plan.retention.is_some();
+            if !rejected && !is_once && !self.facts.existing.contains(&message.record) {
                 self.broken(RECEIVED, format!("{} is completed {commits} times", message.record));
             }
         }

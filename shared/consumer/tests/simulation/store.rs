@@ -127,6 +127,7 @@ impl Store for SimulatedStore {
             self.world.state().answered(&sent, &Answer::Applied);
             return Ok(Answer::Applied);
         }
+        self.world.state().requested(&sent);
         let reply = request(&self.world, self.worker, Service::Store, move |state| {
             state.serve(&served)
         });
@@ -138,6 +139,7 @@ impl Store for SimulatedStore {
             Reply::Nothing => Err(StoreError::NoAnswer("simulated".into())),
         };
         let mut state = self.world.state();
+        state.failed(&sent, &answer);
         let answer = mutants::answer(mutant, &sent, answer);
         if let Ok(answer) = &answer {
             state.answered(&sent, answer);
@@ -180,6 +182,10 @@ impl State {
             }
         };
         let changed = self.records.get(id) != before.as_ref();
+        let claims = matches!(change.condition, Condition::Free(_));
+        if changed && claims && before.as_ref().is_some_and(|before| self.expired(before)) {
+            self.forgotten(id);
+        }
         if changed || mutants::commits_copies(mutant, &answer) {
             request.writes.iter().for_each(|write| self.committed(&write.item));
         }

@@ -10,9 +10,10 @@ use idempotency::{OwnerToken, Record, Timestamp};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::facts::Facts;
 use crate::faults::{FAULTS, Fate, Fault, Service};
 use crate::plan::Plan;
-use crate::promises::{Facts, Violation};
+use crate::promises::Violation;
 use crate::queue::Queue;
 
 /// The time of day at which each history begins.

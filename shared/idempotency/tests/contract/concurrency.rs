@@ -5,12 +5,14 @@ use std::sync::Arc;
 use idempotency::{Answer, Claim, Completion};
 use tokio::task::JoinSet;
 
+use crate::Shows;
 use crate::store::{NOW, UnderTest, attempt, complete, effect, fresh_key, soon};
 
 const RIVALS: usize = 50;
 
 /// Promise 1.
 pub(crate) async fn of_fifty_concurrent_claims_one_is_granted(store: &Arc<impl UnderTest>, rounds: usize) {
+    let _shows = Shows("promise 1");
     for round in 0..rounds {
         let key = fresh_key();
         let mut rivals = JoinSet::new();
@@ -25,6 +27,7 @@ pub(crate) async fn of_fifty_concurrent_claims_one_is_granted(store: &Arc<impl U
 
 /// Promise 6.
 pub(crate) async fn of_ten_concurrent_commits_one_is_applied(store: &Arc<impl UnderTest>, rounds: usize) {
+    let _shows = Shows("promise 6");
     for round in 0..rounds {
         let key = fresh_key();
         let mut rivals = JoinSet::new();

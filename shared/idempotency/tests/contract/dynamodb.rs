@@ -134,7 +134,9 @@ pub(crate) fn lacks(needs: &[&str]) -> bool {
         .iter()
         .find(|need| without.split(',').any(|lacks| lacks == **need));
     if let Some(need) = lacking {
-        eprintln!("skipped: this emulator lacks {need}");
+        let test = std::thread::current();
+        let test = test.name().unwrap_or_default();
+        eprintln!("skipped: {test}: this emulator lacks {need}");
     }
     lacking.is_some()
 }

@@ -11,6 +11,7 @@ use idempotency::{
 };
 use tokio::time::Instant;
 
+use crate::Shows;
 use crate::dynamodb::DynamoDb;
 use crate::failures::chain;
 use crate::store::{
@@ -34,6 +35,7 @@ fn inject(store: &DynamoDb, operation: &str, times: u32, kind: FaultKind) {
 
 #[tokio::test]
 async fn a_claim_whose_reply_is_lost_is_granted() {
+    let _shows = Shows("promise 4");
     let store = store_with("PutItem", 1, || FaultKind::LoseReply).await;
     let claim = store.ledger().claim(&attempt(&fresh_key(), NOW), soon()).await.unwrap();
     assert!(matches!(claim, Claim::Granted(_)), "{claim:?}");
@@ -41,6 +43,7 @@ async fn a_claim_whose_reply_is_lost_is_granted() {
 
 #[tokio::test]
 async fn a_completion_whose_reply_is_lost_is_done() {
+    let _shows = Shows("promise 4");
     let store = DynamoDb::local().await;
     let held = lease(store.ledger(), attempt(&fresh_key(), NOW)).await;
     inject(&store, "PutItem", 1, FaultKind::LoseReply);
@@ -49,6 +52,7 @@ async fn a_completion_whose_reply_is_lost_is_done() {
 
 #[tokio::test]
 async fn transactions_whose_reply_is_lost_apply_their_writes_once() {
+    let _shows = Shows("promises 4 and 6");
     let store = DynamoDb::local().await;
     let (claimed, committed) = (attempt(&fresh_key(), NOW), attempt(&fresh_key(), NOW));
     let (first, second) = (
@@ -69,6 +73,7 @@ async fn transactions_whose_reply_is_lost_apply_their_writes_once() {
 
 #[tokio::test]
 async fn releases_and_rejections_whose_reply_is_lost_are_done() {
+    let _shows = Shows("promise 4");
     let store = DynamoDb::local().await;
     let held = lease(store.ledger(), attempt(&fresh_key(), NOW)).await;
     inject(&store, "DeleteItem", 1, FaultKind::LoseReply);
@@ -87,6 +92,7 @@ async fn releases_and_rejections_whose_reply_is_lost_are_done() {
 
 #[tokio::test]
 async fn lost_throttled_and_failed_requests_are_sent_again() {
+    let _shows = Shows("promise 4");
     for fault in [
         || FaultKind::LoseRequest,
         || FaultKind::Throttle,
@@ -100,6 +106,7 @@ async fn lost_throttled_and_failed_requests_are_sent_again() {
 
 #[tokio::test]
 async fn conflicts_are_repeated_until_the_change_is_applied() {
+    let _shows = Shows("promise 4");
     let store = store_with("PutItem", 3, || FaultKind::Conflict).await;
     let held = lease(store.ledger(), attempt(&fresh_key(), NOW)).await;
     let (name, completion) = ("conflict", || Completion::new().write(effect("conflict")));
@@ -117,6 +124,7 @@ async fn conflicts_are_repeated_until_the_change_is_applied() {
 /// More faults than the SDK has attempts.
 #[tokio::test]
 async fn every_change_is_repeated_until_it_is_answered() {
+    let _shows = Shows("promise 4");
     let faults = [
         || FaultKind::LoseReply,
         || FaultKind::LoseRequest,
@@ -162,6 +170,7 @@ fn shortly() -> Instant {
 
 #[tokio::test]
 async fn a_table_that_never_answers_leaves_the_result_unknown() {
+    let _shows = Shows("promise 7");
     let store = store_with("PutItem", u32::MAX, || FaultKind::LoseReply).await;
     // Every reply is lost, those to the requests sent again too.
     let attempt = attempt(&fresh_key(), NOW);

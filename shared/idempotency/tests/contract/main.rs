@@ -22,3 +22,14 @@ mod promises;
 mod pure;
 mod store;
 mod writes;
+
+/// The promises that a test shows. Its output names them if it fails.
+struct Shows(&'static str);
+
+impl Drop for Shows {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("broken: {}", self.0);
+        }
+    }
+}

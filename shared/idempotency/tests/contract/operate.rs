@@ -3,6 +3,7 @@
 use emulator::dynamodb::{Fault, FaultKind};
 use idempotency::{Answer, Claim, Completion, Existing, Item, OutgoingMessage, Record, Status, StoreError};
 
+use crate::Shows;
 use crate::dynamodb::DynamoDb;
 use crate::store::{NOW, UnderTest, attempt, complete, fresh_key, lease, reject, release, soon};
 
@@ -44,6 +45,7 @@ async fn a_deleted_rejection_leaves_its_key_free() {
 /// Promise 3.
 #[tokio::test]
 async fn a_completed_record_is_never_deleted() {
+    let _shows = Shows("promise 3");
     let (dynamodb, key) = (DynamoDb::start().await, fresh_key());
     let (ledger, store) = (dynamodb.ledger(), dynamodb.store());
     let committed = complete(ledger, attempt(&key, NOW), Completion::new()).await;

@@ -6,6 +6,7 @@ use idempotency::{
     Record, Refusal, Settled, Store, StoreError, TooLarge,
 };
 
+use crate::Shows;
 use crate::dynamodb::{DynamoDb, lacks};
 use crate::memory::Memory;
 use crate::store::{
@@ -46,6 +47,7 @@ fn recorded(attempt: &Attempt) -> Existing {
 
 /// Promise 5: what every later attempt finds.
 async fn is_found(store: &impl UnderTest, first: &Attempt) {
+    let _shows = Shows("promise 5");
     let (ledger, later) = (store.ledger(), attempt(first.key(), AFTER_LEASE));
     let existing = recorded(first);
     assert_eq!(
@@ -63,6 +65,7 @@ async fn is_found(store: &impl UnderTest, first: &Attempt) {
 
 /// Promises 4 and 5.
 async fn claimed_ones_survive(store: &impl UnderTest) {
+    let _shows = Shows("promises 4 and 5");
     for with_write in [false, true] {
         let first = attempt(&fresh_key(), NOW);
         let name = first.key().record_id();
@@ -85,6 +88,7 @@ async fn claimed_ones_survive(store: &impl UnderTest) {
 
 /// Promises 4 and 5.
 async fn committed_ones_survive(store: &impl UnderTest) {
+    let _shows = Shows("promises 4 and 5");
     for with_write in [false, true] {
         let first = attempt(&fresh_key(), NOW);
         let name = first.key().record_id();

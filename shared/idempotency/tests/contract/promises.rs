@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use idempotency::{Answer, Attempt, Claim, Completion, Existing, Key, Refusal, Settled, Timestamp};
 
+use crate::Shows;
 use crate::store::{
     AFTER_LEASE, LEASE, NOW, UnderTest, attempt, complete, effect, fresh_key, lease, refused_effect, reject, release,
     soon,
@@ -23,6 +24,7 @@ fn in_progress(attempt: &Attempt, until: Timestamp) -> Existing {
 
 /// Promise 1.
 pub(crate) async fn a_leased_key_is_granted_to_no_other_attempt(store: &impl UnderTest) {
+    let _shows = Shows("promise 1");
     let (ledger, key) = (store.ledger(), fresh_key());
     let held = lease(ledger, attempt(&key, NOW)).await;
     for now in [NOW, NOW.plus(LEASE)] {
@@ -36,6 +38,7 @@ pub(crate) async fn a_leased_key_is_granted_to_no_other_attempt(store: &impl Und
 
 /// Promises 1 and 2.
 pub(crate) async fn a_lease_that_is_over_is_taken_and_its_holder_loses(store: &impl UnderTest) {
+    let _shows = Shows("promises 1 and 2");
     let (ledger, key) = (store.ledger(), fresh_key());
     let late = lease(ledger, attempt(&key, NOW)).await;
     let taken = lease(ledger, attempt(&key, AFTER_LEASE)).await;
@@ -45,6 +48,7 @@ pub(crate) async fn a_lease_that_is_over_is_taken_and_its_holder_loses(store: &i
 
 /// Promise 1.
 pub(crate) async fn a_released_key_is_free_at_once(store: &impl UnderTest) {
+    let _shows = Shows("promise 1");
     let (ledger, key) = (store.ledger(), fresh_key());
     let failed = lease(ledger, attempt(&key, NOW)).await;
     assert_eq!(release(ledger, failed).await, Answer::Applied);
@@ -54,6 +58,7 @@ pub(crate) async fn a_released_key_is_free_at_once(store: &impl UnderTest) {
 
 /// Promise 1.
 pub(crate) async fn an_extended_lease_lasts_to_its_new_end(store: &impl UnderTest) {
+    let _shows = Shows("promise 1");
     let (ledger, key) = (store.ledger(), fresh_key());
     let end = AFTER_LEASE.plus(LEASE);
     let mut held = lease(ledger, attempt(&key, NOW)).await;
@@ -68,6 +73,7 @@ pub(crate) async fn an_extended_lease_lasts_to_its_new_end(store: &impl UnderTes
 
 /// Promise 1: neither by a request for an earlier end, nor by one that a later end has overtaken.
 pub(crate) async fn an_extension_never_moves_an_end_backwards(store: &impl UnderTest) {
+    let _shows = Shows("promise 1");
     let (ledger, key) = (store.ledger(), fresh_key());
     let (earlier, end, later) = (NOW, AFTER_LEASE, AFTER_LEASE.plus(LEASE));
     let first = attempt(&key, NOW);
@@ -93,6 +99,7 @@ async fn found(store: &impl UnderTest, key: &Key) -> Existing {
 
 /// Promise 2.
 pub(crate) async fn a_zombie_can_change_nothing(store: &impl UnderTest) {
+    let _shows = Shows("promise 2");
     let (ledger, key) = (store.ledger(), fresh_key());
     let name = key.record_id().to_owned();
     let mut stale = Vec::new();
@@ -119,6 +126,7 @@ pub(crate) async fn a_zombie_can_change_nothing(store: &impl UnderTest) {
 
 /// Promise 2, its reverse: a refusal would only repeat the effects.
 pub(crate) async fn a_lease_that_is_over_but_not_taken_can_complete(store: &impl UnderTest) {
+    let _shows = Shows("promise 2");
     let (ledger, key) = (store.ledger(), fresh_key());
     let held = lease(ledger, attempt(&key, NOW)).await;
     assert_eq!(complete(ledger, held, Completion::new()).await, Answer::Applied);
@@ -130,6 +138,7 @@ pub(crate) async fn a_lease_that_is_over_but_not_taken_can_complete(store: &impl
 
 /// Promise 3.
 pub(crate) async fn a_completed_record_is_replaced_only_after_it_expires(store: &impl UnderTest) {
+    let _shows = Shows("promise 3");
     let (ledger, key) = (store.ledger(), fresh_key());
     let day = Duration::from_secs(24 * 60 * 60);
     let kept = attempt(&key, NOW).with_retention(day);
@@ -158,6 +167,7 @@ pub(crate) async fn a_completed_record_is_replaced_only_after_it_expires(store: 
 
 /// Promise 3.
 pub(crate) async fn a_completed_record_survives_its_own_late_failure(store: &impl UnderTest) {
+    let _shows = Shows("promise 3");
     let (ledger, key) = (store.ledger(), fresh_key());
     let first = attempt(&key, NOW);
     let mut copies = Vec::new();
@@ -177,6 +187,7 @@ pub(crate) async fn a_completed_record_survives_its_own_late_failure(store: &imp
 
 /// Promise 3.
 pub(crate) async fn a_rejected_record_is_final_and_gives_its_reason(store: &impl UnderTest) {
+    let _shows = Shows("promise 3");
     let (ledger, claimed, unclaimed) = (store.ledger(), fresh_key(), fresh_key());
     let held = lease(ledger, attempt(&claimed, NOW)).await;
     assert_eq!(reject(ledger, held, "does not add up").await, Answer::Applied);
@@ -194,6 +205,7 @@ pub(crate) async fn a_rejected_record_is_final_and_gives_its_reason(store: &impl
 
 /// Promise 4.
 pub(crate) async fn a_repeated_request_is_answered_like_the_first(store: &impl UnderTest) {
+    let _shows = Shows("promise 4");
     let (ledger, key) = (store.ledger(), fresh_key());
     let first = attempt(&key, NOW);
     let (held, copy) = (lease(ledger, first.clone()).await, lease(ledger, first).await);
@@ -216,6 +228,7 @@ pub(crate) async fn a_repeated_request_is_answered_like_the_first(store: &impl U
 
 /// Promises 4 and 6.
 pub(crate) async fn a_repeated_transaction_applies_its_writes_once(store: &impl UnderTest) {
+    let _shows = Shows("promises 4 and 6");
     let (ledger, claimed, committed) = (store.ledger(), attempt(&fresh_key(), NOW), attempt(&fresh_key(), NOW));
     let name = claimed.key().record_id();
     for held in [
@@ -237,6 +250,7 @@ pub(crate) async fn a_repeated_transaction_applies_its_writes_once(store: &impl 
 
 /// Promise 6.
 pub(crate) async fn of_two_commits_the_second_is_a_duplicate(store: &impl UnderTest) {
+    let _shows = Shows("promise 6");
     let (ledger, key) = (store.ledger(), fresh_key());
     let name = key.record_id();
     let completion = || Completion::new().data("1").write(effect(name));
@@ -254,6 +268,7 @@ pub(crate) async fn of_two_commits_the_second_is_a_duplicate(store: &impl UnderT
 
 /// Promise 6.
 pub(crate) async fn a_commit_waits_for_a_lease(store: &impl UnderTest) {
+    let _shows = Shows("promise 6");
     let (ledger, key) = (store.ledger(), fresh_key());
     let name = key.record_id();
     let held = lease(ledger, attempt(&key, NOW)).await;
@@ -272,6 +287,7 @@ pub(crate) async fn a_commit_waits_for_a_lease(store: &impl UnderTest) {
 
 /// Promise 6.
 pub(crate) async fn writes_and_record_are_applied_together_or_not_at_all(store: &impl UnderTest) {
+    let _shows = Shows("promise 6");
     let (ledger, key) = (store.ledger(), fresh_key());
     let name = key.record_id();
     let refusal = Refusal::Permanent("no".to_owned());
@@ -301,6 +317,7 @@ pub(crate) async fn writes_and_record_are_applied_together_or_not_at_all(store: 
 
 /// Promise 8.
 pub(crate) async fn a_key_with_another_payload_is_an_error(store: &impl UnderTest) {
+    let _shows = Shows("promise 8");
     let (ledger, key) = (store.ledger(), fresh_key());
     let first = |now| attempt(&key, now).with_fingerprint("a");
     let other = |now| attempt(&key, now).with_fingerprint("b");

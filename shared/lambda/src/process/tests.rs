@@ -67,7 +67,7 @@ async fn a_hanging_ledger_leaves_time_for_delays_and_response() {
         let handler = Arc::new(Waiting);
         let processed = process(&handler, &services, records(3), &invocation, change_visibility);
         let response = processed.await.response.unwrap();
-        assert_eq!(response.batch_item_failures.len(), 3);
+        assert_eq!(response.batch_item_failures.len(), 3, "broken promise 5");
         let (for_delays, for_response) = reserved(total);
         let [(at, 3)] = requested.into_inner().unwrap()[..] else {
             panic!("the delays were not requested once for all");
@@ -85,7 +85,7 @@ async fn hanging_delays_leave_time_for_the_response() {
         let hang = async |_: Vec<VisibilityChange>| std::future::pending().await;
         let processed = process(&Arc::new(Waiting), &services, records(25), &invocation, hang).await;
         let (response, summary) = (processed.response.unwrap(), processed.summary);
-        assert_eq!(response.batch_item_failures.len(), 25);
+        assert_eq!(response.batch_item_failures.len(), 25, "broken promise 5");
         assert_eq!(summary.done, 0);
         let (_, for_response) = reserved(total);
         assert!(

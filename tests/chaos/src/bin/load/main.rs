@@ -1,19 +1,22 @@
 //! Load: many messages through `local up` with several function processes, and a receive from a queue of a million.
 
 mod bench;
+mod memory;
 mod messages;
 mod stack;
 mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use cli::{Stop, say};
 
+use crate::memory::{Kept, Sample};
 use crate::messages::Messages;
 use crate::stack::Up;
+use crate::verify::Found;
 
 /// Send many orders through the local stack, check that none is lost, and that memory does not grow with them
 ///
@@ -68,22 +71,53 @@ async fn through_the_stack(args: &Cli) -> Result<bool, Failed> {
     let up = Up::start(&args.programs).await?;
     let mut messages = Messages::new(up.endpoint()).await;
     let begun = Instant::now();
-    let tenth = args.messages / 10;
-    let mut early = None;
-    while messages.sent() < args.messages {
-        messages.send_ten(args.messages).await?;
-        if messages.sent().is_multiple_of(tenth) {
-            let memory = up.memory()?;
-            let rate = messages.sent() as f64 / begun.elapsed().as_secs_f64();
-            say!("{:7} messages, {rate:.0} a second, {memory}", messages.sent());
-            early.get_or_insert(memory);
-        }
-    }
+    let (half, times) = send_all(args.messages, &up, &mut messages).await?;
     messages.until_settled().await?;
     let seconds = begun.elapsed().as_secs_f64();
-    let (early, late) = (early.unwrap_or_default(), up.memory()?);
+    let end = sample(&up, &messages, &times)?;
     let found = verify::verify(&messages, up.endpoint()).await?;
-    let flat = late.is_flat(&early, args.messages - tenth);
+    print(&messages, &found, seconds);
+    let (flat, (grown, most)) = (end.is_flat(&half), end.growth(&half));
+    say!("memory at 50 %            {}", half.memory);
+    say!("memory at 100 %           {}", end.memory);
+    say!("kept at 100 %             {}", end.kept);
+    say!(
+        "growth of the stack       {grown} KB of {most} KB that what is kept may take: {}",
+        if flat { "flat" } else { "MORE THAN IT MAY" }
+    );
+    up.stop().await?;
+    Ok(flat && found.holds(&messages))
+}
+
+/// Sends the messages. Returns a sample at half of them, and when each was sent.
+async fn send_all(most: u64, up: &Up, messages: &mut Messages) -> Result<(Sample, Vec<Duration>), Failed> {
+    let begun = Instant::now();
+    let (mut half, mut times) = (None, Vec::new());
+    let mut next = most / 10;
+    while messages.sent() < most {
+        messages.send_ten(most).await?;
+        times.resize(usize::try_from(messages.sent())?, begun.elapsed());
+        if messages.sent() >= next {
+            next += most / 10;
+            let sample = sample(up, messages, &times)?;
+            let rate = messages.sent() as f64 / begun.elapsed().as_secs_f64();
+            say!("{:7} messages, {rate:.0} a second, {}", messages.sent(), sample.memory);
+            if messages.sent() >= most / 2 {
+                half.get_or_insert(sample);
+            }
+        }
+    }
+    Ok((half.ok_or("no sample at half of the messages")?, times))
+}
+
+fn sample(up: &Up, messages: &Messages, times: &[Duration]) -> Result<Sample, Failed> {
+    Ok(Sample {
+        memory: up.memory()?,
+        kept: Kept::of(times, u64::try_from(messages.poison())?),
+    })
+}
+
+fn print(messages: &Messages, found: &Found, seconds: f64) {
     say!("\nsent                      {}", messages.sent());
     say!("done                      {}", found.done);
     say!("duplicates                {}", messages.duplicates());
@@ -99,13 +133,4 @@ async fn through_the_stack(args: &Cli) -> Result<bool, Failed> {
         if found.totals_hold { "right" } else { "WRONG" }
     );
     say!("messages a second         {:.0}", messages.sent() as f64 / seconds);
-    say!("memory at 10 %            {early}");
-    say!("memory at 100 %           {late}");
-    say!(
-        "growth of the stack       {} KB: {}",
-        late.growth(&early),
-        if flat { "flat" } else { "MORE THAN IT MAY" }
-    );
-    up.stop().await?;
-    Ok(flat && found.holds(&messages))
 }
