@@ -137,6 +137,7 @@ impl History {
                 ));
             }
             broken.extend(overlap(changes).map(|why| format!("promise 1: {record}: {why}")));
+            broken.extend(changed_by_loser(changes).map(|why| format!("promise 2: {record}: {why}")));
             broken.extend(replaced(changes).map(|why| format!("promises 2 and 3: {record}: {why}")));
         }
         broken.extend(effects.outgoing.broken());
@@ -229,6 +230,20 @@ fn overlap(changes: &[Change]) -> Option<String> {
     })
 }
 
+/// A change by an owner whose claim another had taken over before.
+fn changed_by_loser(changes: &[Change]) -> Option<String> {
+    let is_claim = |change: &&Change| matches!(change.what, What::Claimed { .. });
+    changes.iter().filter(|change| !is_claim(change)).find_map(|change| {
+        let claims = changes.iter().filter(is_claim);
+        let (mine, others): (Vec<_>, Vec<_>) = claims.partition(|claim| claim.owner == change.owner);
+        let claimed = mine.iter().map(|claim| claim.at.ended).max()?;
+        let taken = others
+            .iter()
+            .find(|claim| claim.at.begun > claimed && claim.at.ended < change.at.begun)?;
+        Some(format!("{taken:?} took it over before {change:?}"))
+    })
+}
+
 /// A change after a completion, other than the same completion again: by another owner, or the late failure of its own.
 fn replaced(changes: &[Change]) -> Option<String> {
     let completed = |change: &&Change| matches!(change.what, What::Completed { .. });
@@ -303,13 +318,22 @@ mod tests {
     }
 
     #[test]
+    fn a_change_by_a_holder_that_lost_its_claim_breaks_promise_2() {
+        let history = History::default();
+        put(&history, "a", "INPROGRESS", 100, 10);
+        put(&history, "b", "INPROGRESS", 300, 200);
+        release(&history, "a", 210);
+        assert_eq!(promises(&history), ["promise 2"]);
+    }
+
+    #[test]
     fn a_completion_over_a_completed_record_breaks_promises_2_and_3() {
         let history = History::default();
         put(&history, "a", "INPROGRESS", 100, 10);
         put(&history, "b", "INPROGRESS", 300, 200);
         put(&history, "b", "COMPLETED", 0, 210);
         put(&history, "a", "COMPLETED", 0, 220);
-        assert_eq!(promises(&history), ["promises 2 and 3"]);
+        assert_eq!(promises(&history), ["promise 2", "promises 2 and 3"]);
     }
 
     #[test]

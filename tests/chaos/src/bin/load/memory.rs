@@ -10,7 +10,7 @@ use crate::Failed;
 const FUNCTION_GROWTH_KILOBYTES: u64 = 16 * 1024;
 
 /// What the allocator and SQLite's cache may keep in the second half, although nothing refers to it any more.
-const SLACK_KILOBYTES: u64 = 4 * 1024;
+const SLACK_KILOBYTES: u64 = 16 * 1024;
 
 /// DynamoDB knows the request token of a transaction for this long.
 const TOKENS: Duration = Duration::from_secs(10 * 60);
