@@ -213,6 +213,39 @@ mod tests {
         }
     }
 
+    #[test]
+    fn both_dead_letters_state_the_queue_and_the_trace() {
+        let message = Unidentified {
+            body: "text".to_owned(),
+            record: "{}".to_owned(),
+            queue: Some("arn:aws:sqs:eu-west-1:1:orders".to_owned()),
+            host_trace: Some("Root=1-2-3".into()),
+            ..Unidentified::default()
+        };
+        for sent in message.into_dead_letters("n", "why", &services().queues().limits("dlq")) {
+            let sent = sent.unwrap();
+            let original = Original::from_json(text(&sent, ORIGINAL)).unwrap();
+            assert_eq!(original.queue.as_deref(), Some("arn:aws:sqs:eu-west-1:1:orders"));
+            assert_eq!(sent.trace_header.as_deref(), Some("Root=1-2-3"));
+        }
+    }
+
+    #[test]
+    fn the_record_has_no_group_that_its_queue_refuses() {
+        let message = Unidentified {
+            body: "text".to_owned(),
+            record: "{}".to_owned(),
+            group: Some("a b".to_owned()),
+            ..Unidentified::default()
+        };
+        let limits = Limits {
+            group: |group| !group.contains(' '),
+            ..services().queues().limits("dlq")
+        };
+        let [refused, sent] = message.into_dead_letters("n", "why", &limits);
+        assert_eq!((refused.unwrap_err(), sent.unwrap().group), (Unsendable::Group, None));
+    }
+
     /// A limit that is not known before, such as the types of attributes.
     #[tokio::test(start_paused = true)]
     async fn a_message_that_its_queue_refuses_is_sent_as_the_record() {

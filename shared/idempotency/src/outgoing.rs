@@ -118,3 +118,32 @@ impl OutgoingMessage {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_states_what_it_was_given() {
+        let message = OutgoingMessage::new("queue", "{}");
+        assert_eq!((message.queue_url(), message.body()), ("queue", "{}"));
+        assert_eq!((message.key(), message.group()), (None, None));
+        let message = message.with_key("k").with_group("g").with_attribute("a", "b");
+        assert_eq!((message.key(), message.group()), (Some("k"), Some("g")));
+        assert_eq!(message.attributes(), &[("a".to_owned(), "b".to_owned())].into());
+        assert_eq!(message.deduplication_id(), hex_digest("k"));
+        let json = OutgoingMessage::json("queue", &[1, 2]).unwrap();
+        assert_eq!(json, OutgoingMessage::new("queue", "[1,2]"));
+    }
+
+    #[test]
+    fn a_message_to_another_queue_is_otherwise_the_same() {
+        let message = |queue| {
+            OutgoingMessage::new(queue, "{}")
+                .with_key("k")
+                .with_group("g")
+                .with_attribute("a", "b")
+        };
+        assert_eq!(message("old").with_queue_url("new"), message("new"));
+    }
+}

@@ -138,6 +138,15 @@ fn a_text_that_is_not_json_is_recognised() {
         ("//57ACIAbgB1AG0AYgBlAHIAIgA6ADEAfQA=", "looks like Base64: decode it"),
         ("cGFzc3dvcmQ=", "looks like Base64: decode it"),
         ("ZXlKdWRXMWlaWElpT2lBeGZRPT0=", "looks like Base64: decode it"),
+        // Of a number, and of braces around something else than JSON.
+        ("NDExMQ==", "looks like Base64: decode it"),
+        ("e2hlbGxvfQ==", "looks like Base64: decode it"),
+        ("Abc1Def2Ghi3Jkl4", "looks like Base64: decode it"),
+        // Too short without padding, without a digit, or at all.
+        ("Abc1Def2", "plain text, not JSON"),
+        ("AbcdEfghIjklMnop", "plain text, not JSON"),
+        ("AbcdEfgh", "plain text, not JSON"),
+        ("Ab==", "plain text, not JSON"),
         (
             "data:application/json;base64,eyJudW1iZXIiOiAxfQ==",
             "looks like a data: URL",
@@ -168,6 +177,11 @@ fn a_text_that_is_not_json_is_recognised() {
             "eyJhbGciOiJIUzI1NiJ9.eyJudW1iZXIiOiAxfQ.c2VjcmV0LXNpZ25hdHVyZQ",
             "looks like a JWT (token): send the message itself",
         ),
+        ("abcd.efgh.ijkl", "plain text, not JSON"),
+        ("a b: 5\nc: 6", "plain text, not JSON"),
+        ("a:5\nb:6", "plain text, not JSON"),
+        ("hello\na: 5", "plain text, not JSON"),
+        ("{=5}", "not JSON: key must be a string"),
         ("e.g.x", "plain text, not JSON"),
         ("b'{\"number\": 1}'", "looks like Python's text of bytes"),
         ("'{\"number\": 1}'", "single quotation marks around the JSON"),
@@ -184,6 +198,8 @@ fn a_text_that_is_not_json_is_recognised() {
         ("id=&amount=7\n", "looks like form data"),
         ("Action=SendMessage&Version=2012-11-05", "looks like form data"),
         ("items%5B0%5D=tea", "looks like form data"),
+        ("a,b=c", "plain text, not JSON"),
+        ("=5", "plain text, not JSON"),
         ("{'number': 1}", "single quotation marks"),
         ("[ 'tea' ]", "single quotation marks"),
         ("{\u{201c}number\u{201d}: 1}", "typographic quotation marks"),
@@ -201,6 +217,18 @@ fn a_text_that_is_not_json_is_recognised() {
     ] {
         let why = reason(body);
         assert!(why.starts_with(found), "{body:?}: {why}");
+    }
+}
+
+#[test]
+fn the_reason_advises_a_raw_body_where_it_would_help() {
+    for (body, found) in [
+        ("hello", "plain text, not JSON"),
+        ("<a/>", "looks like XML"),
+        ("id=5&amount=7", "looks like form data (name=value)"),
+    ] {
+        assert_eq!(reason(body), format!("{found}: a handler can take it as RawBody"));
+        assert_eq!(found_instead_of(Envelope::Sns, body).as_deref(), Some(found));
     }
 }
 
@@ -223,6 +251,20 @@ fn half_of_a_surrogate_pair_is_found_with_its_position() {
         assert!(reason(body).starts_with(&found), "{body}: {}", reason(body));
     }
     assert!(decoded::<Card>(r#"{"number": 1, "holder": "\ud83c\udf75 \\ud83d"}"#).is_ok());
+    let paired = reason(r#"{"number": 1, "holder": "\ud83c\udf75",}"#);
+    assert!(paired.starts_with("not JSON: trailing comma"), "{paired}");
+    for outside in [r#"["a", \ud83d]"#, r#"[1, \udf75]"#] {
+        assert!(!reason(outside).contains("surrogate"), "{outside}: {}", reason(outside));
+    }
+    // Other characters behind a backslash, outside and inside of a string.
+    for (body, column) in [
+        (r#"[1, \"\ud83d"]"#, 7),
+        (r#"["é\"\ud83d"]"#, 6),
+        (r#"["\é\ud83d"]"#, 5),
+    ] {
+        let found = format!("half of a surrogate pair at column {column}: ");
+        assert!(reason(body).starts_with(&found), "{body}: {}", reason(body));
+    }
     let escaped = reason(r#"{"number": 1, "holder": "\\ud83d",}"#);
     assert!(escaped.starts_with("not JSON: trailing comma"), "{escaped}");
     let quoted = reason(r#"{"number": 1, "holder": "\"\ud83d"}"#);

@@ -129,15 +129,32 @@ async fn a_refused_write_waits_for_a_change_that_has_it() {
         .ledger()
         .store()
         .inject(Fault::WriteRefused { write: 1, found: None });
-    let writes = |count: usize| {
-        (0..count).fold(Completion::new(), |completion, n| {
-            completion.write(effect(&format!("{n}")))
-        })
-    };
     for (count, is_applied) in [(0, true), (1, true), (2, false), (2, true)] {
         let answer = complete(memory.ledger(), attempt(&fresh_key(), NOW), writes(count)).await;
         assert_eq!(answer == Answer::Applied, is_applied, "{count}: {answer:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conflict_waits_for_a_change_that_it_fits() {
+    for (fault, other, fitting) in [(Fault::Conflict, 0, 1), (Fault::RecordConflict, 1, 0)] {
+        let memory = Memory::new();
+        memory.ledger().store().inject(fault);
+        // The one that it fits is sent twice.
+        for (count, requests) in [(other, 1), (fitting, 3)] {
+            let answer = complete(memory.ledger(), attempt(&fresh_key(), NOW), writes(count)).await;
+            assert_eq!(
+                (answer, memory.ledger().store().requests()),
+                (Answer::Applied, requests)
+            );
+        }
+    }
+}
+
+fn writes(count: usize) -> Completion<DynamoDbWrite> {
+    (0..count).fold(Completion::new(), |completion, n| {
+        completion.write(effect(&format!("{n}")))
+    })
 }
 
 const IN_PROGRESS: Option<Status> = Some(Status::InProgress);
