@@ -6,7 +6,10 @@ use crate::stack::RESERVE_STOCK;
 
 #[test]
 fn missing_table_setting_ends_the_start_with_one_line() {
-    let last_line = |settings: &[(&'static str, &'static str)]| last_words(RESERVE_STOCK.1, settings.iter().copied());
+    let last_line = |settings: &[(&'static str, &'static str)]| {
+        let region = ("AWS_REGION", "eu-west-1");
+        last_words(RESERVE_STOCK.1, settings.iter().copied().chain([region]))
+    };
     let variable = "environment variable STOCK_TABLE";
     assert_eq!(last_line(&[])["message"], format!("{variable} is not set"));
     assert_eq!(

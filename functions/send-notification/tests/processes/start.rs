@@ -8,6 +8,7 @@ use crate::stack::SEND_NOTIFICATION;
 #[track_caller]
 fn last_words(url: Option<&str>) -> String {
     let settings = url.map(|url| ("NOTIFICATION_URL", url));
+    let settings = settings.into_iter().chain([("AWS_REGION", "eu-west-1")]);
     testing::last_words(SEND_NOTIFICATION.1, settings)["message"]
         .as_str()
         .unwrap()
