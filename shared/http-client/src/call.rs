@@ -18,13 +18,31 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 #[must_use = "it is sent by `send` or `answer`"]
 pub struct Call<'a> {
     client: &'a HttpClient,
-    /// `Err`: what can't be sent, and why.
-    request: Result<Request<SdkBody>, String>,
+    request: Result<Request<SdkBody>, Invalid>,
+}
+
+/// Why there is no request.
+#[derive(Debug)]
+enum Invalid {
+    /// A header is wrong. It may be a setting, such as a token that was rotated, so another attempt may succeed.
+    Header(String),
+    /// Path or body are wrong: they come from the message.
+    Content(String),
+}
+
+impl Invalid {
+    fn failure(self, address: &str) -> Failure {
+        let reason = |problem| format!("the request to {address} can't be sent: {problem}");
+        match self {
+            Self::Header(problem) => Failure::retry(reason(problem)),
+            Self::Content(problem) => Failure::permanent(reason(problem)),
+        }
+    }
 }
 
 impl<'a> Call<'a> {
     pub(crate) fn new(client: &'a HttpClient, method: Method, path: &str) -> Self {
-        let request = client.destination.url(path).map(|url| {
+        let request = client.destination.url(path).map_err(Invalid::Content).map(|url| {
             let mut request = Request::new(SdkBody::empty());
             (*request.method_mut(), *request.uri_mut()) = (method, url);
             client.destination.authorize(request)
@@ -32,7 +50,7 @@ impl<'a> Call<'a> {
         Self { client, request }
     }
 
-    fn with(self, change: impl FnOnce(&mut Request<SdkBody>) -> Result<(), String>) -> Self {
+    fn with(self, change: impl FnOnce(&mut Request<SdkBody>) -> Result<(), Invalid>) -> Self {
         let request = self
             .request
             .and_then(|mut request| change(&mut request).map(|()| request));
@@ -42,9 +60,13 @@ impl<'a> Call<'a> {
     /// Sets a header. Its value appears in no failure, so it may be a secret.
     pub fn header(self, name: &str, value: &str) -> Self {
         self.with(|request| {
-            let named = HeaderName::try_from(name).map_err(|_| format!("{name:?} can't be a header's name"))?;
-            let mut value = HeaderValue::from_str(value)
-                .map_err(|_| format!("the value of header {name} has characters that no header may have"))?;
+            let named = HeaderName::try_from(name)
+                .map_err(|_| Invalid::Header(format!("{name:?} can't be a header's name")))?;
+            let mut value = HeaderValue::from_str(value).map_err(|_| {
+                Invalid::Header(format!(
+                    "the value of header {name} has characters that no header may have"
+                ))
+            })?;
             value.set_sensitive(true);
             request.headers_mut().insert(named, value);
             Ok(())
@@ -60,8 +82,8 @@ impl<'a> Call<'a> {
     /// Sets the body, and `Content-Type: application/json`.
     pub fn json(self, body: &impl Serialize) -> Self {
         self.with(|request| {
-            let body =
-                serde_json::to_vec(body).map_err(|error| format!("the body can't be written as JSON: {error}"))?;
+            let body = serde_json::to_vec(body)
+                .map_err(|error| Invalid::Content(format!("the body can't be written as JSON: {error}")))?;
             *request.body_mut() = SdkBody::from(body);
             let json = HeaderValue::from_static("application/json");
             request.headers_mut().insert(CONTENT_TYPE, json);
@@ -86,8 +108,8 @@ impl<'a> Call<'a> {
     ///
     /// # Errors
     ///
-    /// A retry if no answer arrived in time: whether the request took effect is unknown then. A permanent failure if there is
-    /// no such request, because of an invalid path, header or body.
+    /// A retry if no answer arrived in time: whether the request took effect is unknown then. Also a retry if a header is
+    /// invalid: it may be a setting that is wrong for now. A permanent failure if path or body are invalid.
     pub async fn answer(self) -> Result<Answer, Failure> {
         let HttpClient {
             destination,
@@ -95,9 +117,7 @@ impl<'a> Call<'a> {
             timeout: limit,
         } = self.client;
         let address = destination.address();
-        let request = self
-            .request
-            .map_err(|problem| Failure::permanent(format!("the request to {address} can't be sent: {problem}")))?;
+        let request = self.request.map_err(|invalid| invalid.failure(&address))?;
         let failed = |what: String| Failure::retry(format!("{address} {what}"));
         match timeout(*limit, client.request(request)).await {
             Ok(Ok(response)) => Ok(Answer::read(address, response, *limit).await),

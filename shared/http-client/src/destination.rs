@@ -47,20 +47,23 @@ impl Destination {
         if path.is_empty() {
             return Ok(self.url.clone());
         }
+        let wrong = "its path has characters that a URL can't have: percent-encode them";
+        // The parser would drop a fragment, and send the request to another resource.
+        if path.contains('#') {
+            return Err(wrong.to_owned());
+        }
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let queries = [self.url.query().unwrap_or_default(), query];
         let queries: Vec<_> = queries.into_iter().filter(|query| !query.is_empty()).collect();
-        let mut whole = format!(
-            "{}/{}",
-            self.url.path().trim_end_matches('/'),
-            path.trim_start_matches('/')
-        );
+        let mut whole = self.url.path().to_owned();
+        if !path.is_empty() {
+            whole = format!("{}/{}", whole.trim_end_matches('/'), path.trim_start_matches('/'));
+        }
         if !queries.is_empty() {
             whole = format!("{whole}?{}", queries.join("&"));
         }
         let mut parts = self.url.clone().into_parts();
-        let wrong = |_| "its path has characters that a URL can't have: percent-encode them".to_owned();
-        parts.path_and_query = Some(PathAndQuery::try_from(whole).map_err(wrong)?);
+        parts.path_and_query = Some(PathAndQuery::try_from(whole).map_err(|_| wrong)?);
         Uri::from_parts(parts).map_err(|error| format!("its path can't be part of a URL: {error}"))
     }
 
@@ -157,6 +160,7 @@ mod tests {
                 "https://example.com/v1/charges?a=b",
             ),
             ("https://example.com/v1?a=b", "", "https://example.com/v1?a=b"),
+            ("https://example.com/v1", "?c=d", "https://example.com/v1?c=d"),
             (
                 "https://ada:secret@example.com/",
                 "@evil.com",
@@ -171,7 +175,7 @@ mod tests {
     #[test]
     fn path_that_no_url_can_have_is_refused() {
         let destination = Destination::parse("https://example.com/").unwrap();
-        for path in ["a b", "a\nb", "\u{0}"] {
+        for path in ["a b", "a\nb", "\u{0}", "a#b", "#", "a?b#c"] {
             assert!(
                 destination.url(path).unwrap_err().contains("percent-encode"),
                 "{path:?}"
