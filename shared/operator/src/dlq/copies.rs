@@ -1,6 +1,7 @@
 //! Dead letters of the same message: copies, and what a run has sent and finds again.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use consumer::Attribute;
 use idempotency::Timestamp;
@@ -51,6 +52,10 @@ pub(super) struct Sent {
     first_ids: HashMap<String, Received>,
     received: Received,
 }
+
+/// Both times are SQS's, but may be of two of its hosts. A dead letter that is taken for a copy is deleted, so one that may be new
+/// must not be.
+const CLOCKS_DIFFER_BY: Duration = Duration::from_secs(5);
 
 /// What was received until a message was sent.
 #[derive(Debug, Clone, Copy, Default)]
@@ -103,9 +108,60 @@ impl Sent {
     }
 
     /// Whether a dead letter was in the queue before something was sent: it was received before, or SQS received it from its
-    /// sender before SQS delivered others that were received before.
+    /// sender clearly before SQS delivered others that were received before.
     fn was_there(&self, dead_letter: &DeadLetter, before: &Received) -> bool {
-        let was_sent_before = |latest| dead_letter.sent.is_some_and(|sent| sent < latest);
+        let was_sent_before = |latest| {
+            dead_letter
+                .sent
+                .is_some_and(|sent| sent.plus(CLOCKS_DIFFER_BY) < latest)
+        };
         self.received.times == before.times || before.latest.is_some_and(was_sent_before)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sqs::types::{Message, MessageSystemAttributeName as Name};
+
+    use super::*;
+
+    /// A dead letter with this body that was sent, and first received, at these times in milliseconds.
+    fn dead_letter(id: &str, body: &str, sent: u64, first_received: u64) -> DeadLetter {
+        let message = Message::builder()
+            .message_id(id)
+            .body(body)
+            .attributes(Name::SentTimestamp, sent.to_string())
+            .attributes(Name::ApproximateFirstReceiveTimestamp, first_received.to_string());
+        DeadLetter::of(message.build())
+    }
+
+    /// One message was sent after a receive at 100 s. What is received then, the like of it, was sent at this time.
+    fn relation_of_one_sent_at(sent: u64) -> Relation {
+        let mut run = Sent::default();
+        let first = dead_letter("m-1", "a", 1_000, 100_000);
+        run.received(std::slice::from_ref(&first));
+        run.trying(&first);
+        run.arrived(&first, Some("m-2".to_owned()));
+        let like = dead_letter("m-1", "a", sent, 101_000);
+        run.received(std::slice::from_ref(&like));
+        run.relation(&like)
+    }
+
+    #[test]
+    fn like_is_a_copy_only_if_it_was_sent_clearly_before() {
+        assert!(matches!(relation_of_one_sent_at(94_999), Relation::Copy));
+        // By the clock of another host it may have been sent later.
+        assert!(matches!(relation_of_one_sent_at(95_000), Relation::Again));
+        assert!(matches!(relation_of_one_sent_at(100_500), Relation::Again));
+    }
+
+    #[test]
+    fn like_that_was_received_together_is_a_copy() {
+        let mut run = Sent::default();
+        let alike = [(); 2].map(|()| dead_letter("m-1", "a", 100_000, 100_000));
+        run.received(&alike);
+        run.trying(&alike[0]);
+        run.arrived(&alike[0], Some("m-2".to_owned()));
+        assert!(matches!(run.relation(&alike[1]), Relation::Copy));
     }
 }

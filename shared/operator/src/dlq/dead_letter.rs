@@ -121,10 +121,13 @@ impl DeadLetter {
         }
     }
 
-    /// The namespace of the handler that rejected it, if it names one.
+    /// The namespace of the handler that rejected it, if it names one. None if SQS moved it from another queue since: its
+    /// function is another, and the record of the first rejection is not of this message.
     pub(super) fn function(&self) -> Option<&str> {
         let rejection = self.rejection.as_ref()?;
-        Some(rejection.function.as_str()).filter(|function| !function.is_empty())
+        let is_its_queue = self.moved_from() == self.original.queue.as_deref();
+        let function = Some(rejection.function.as_str()).filter(|_| !self.moved_since || is_its_queue);
+        function.filter(|function| !function.is_empty())
     }
 
     pub(super) fn reason(&self) -> &str {

@@ -203,7 +203,7 @@ pub(crate) fn dead(function: &str, key: &str, reason: &str) -> Value {
             "FailureReason": text(reason),
             "FailedFunction": text(function),
             "ReceiveCount": {"DataType": "Number", "StringValue": "1"},
-            "OriginalMessageId": text("m-original"),
+            "OriginalMessageId": text(&format!("m-{key}")),
         },
     })
 }

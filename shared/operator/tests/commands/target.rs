@@ -187,9 +187,10 @@ async fn redriven_message_returns_to_the_queue_that_moved_it() {
 
 /// SQS's own redrive sends a rejected message to any queue, and keeps the attributes that state where it was rejected.
 #[tokio::test(flavor = "multi_thread")]
-async fn message_that_sqs_redrove_elsewhere_returns_there() {
+async fn message_that_sqs_sent_to_another_queue_returns_there() {
     let harness = of_two_queues().await;
     harness.send(OTHER, &dead_letter(&harness.stack, ORDERS, "k-1")).await;
+    harness.record("k-1", "REJECTED", json!({}));
     harness.moves(OTHER).await;
     let list = harness.succeed(&["dlq", "list", DEAD]).await;
     assert!(
@@ -199,6 +200,8 @@ async fn message_that_sqs_redrove_elsewhere_returns_there() {
     let output = harness.succeed(&REDRIVE).await;
     assert!(output.contains("1 redriven to notifications, "), "{output}");
     assert_eq!(harness.arrived(OTHER).await[0].1["Body"], "body of k-1");
+    // It is of the function that rejected the message in the first queue.
+    assert_eq!(harness.statuses()["place-order#k-1"], "REJECTED");
 }
 
 #[tokio::test(flavor = "multi_thread")]
