@@ -1,6 +1,8 @@
 //! Each role allows the requests of its function, and no others.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 
 use emulator::dynamodb::FaultKind;
 use serde_json::{Value, json};
@@ -75,6 +77,21 @@ fn on(actions: &[&str], resource: &str) -> BTreeSet<Permission> {
     actions.iter().map(|action| permission(action, resource)).collect()
 }
 
+/// The `NAMESPACE` in the source of a function's package.
+fn namespace(package: &str) -> String {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../functions")
+        .join(package)
+        .join("src");
+    let files = fs::read_dir(&source).unwrap().map(|file| file.unwrap().path());
+    let texts: String = files.filter_map(|file| fs::read_to_string(file).ok()).collect();
+    let stated = texts
+        .lines()
+        .find(|line| line.trim_start().starts_with("const NAMESPACE"));
+    let stated = stated.unwrap_or_else(|| panic!("{} states no NAMESPACE", source.display()));
+    stated.split('"').nth(1).unwrap().to_owned()
+}
+
 /// Has each function process its sample `valid.json`, which is delayed first, and a message that is dead-lettered.
 async fn process_messages(stack: &TestStack) {
     let template = stack.stack.template();
@@ -82,10 +99,10 @@ async fn process_messages(stack: &TestStack) {
         let mut functions = template.functions.iter();
         let function = functions.find(|function| function.name == mapping.function).unwrap();
         // All attempts of at least one invocation, in either mode: the message is returned to the queue, with a new
-        // visibility timeout. A namespace is the name of its function.
+        // visibility timeout.
         for operation in ["TransactWriteItems", "PutItem"] {
-            let namespace = format!("{}#", function.binary);
-            stack.inject(operation, Some(&namespace), 60, FaultKind::Throttle);
+            let namespace = namespace(&function.binary);
+            stack.inject(operation, Some(&format!("{namespace}#")), 60, FaultKind::Throttle);
         }
         let valid = samples(&function.binary).remove("valid.json");
         let valid = valid.unwrap_or_else(|| panic!("events/{} has no valid.json", function.binary));
@@ -188,15 +205,15 @@ fn function_with_a_policy_of_its_own_waits_for_it() {
     let deployment = Deployment::default();
     let resources: BTreeMap<_, _> = section("Resources", &[]).into_iter().collect();
     for function in &deployment.template.functions {
-        let (id, name) = (&function.logical_id, &function.binary);
+        let id = &function.logical_id;
         let own: Vec<_> = own_policies(&deployment, id).collect();
         let waits_for = &resources[id]["DependsOn"];
         match own[..] {
             [] => assert!(waits_for.is_null(), "{id}"),
-            // The name differs from that of the role's policy, which it would replace.
+            // A policy of the role with the same name would be replaced by it, and deleted with it.
             [policy] => assert_eq!(
                 (waits_for, &policy["PolicyName"]),
-                (&json!(format!("{id}Policy")), &json!(name))
+                (&json!(format!("{id}Policy")), &json!("own"))
             ),
             _ => panic!("{id} has {} policies", own.len()),
         }
