@@ -356,7 +356,7 @@ fn fuzz_modules(folder: &Path) -> String {
     entries.map(text).collect()
 }
 
-/// The gate does not compile this program: that would compile all of its dependencies for `cfg(fuzzing)`.
+/// `.ci/run` does not compile this program: that would compile all of its dependencies for `cfg(fuzzing)`.
 #[test]
 fn fuzz_targets_have_their_properties_and_seeds() {
     let program = fs::read_to_string(Path::new(ROOT).join("tests/fuzz/src/main.rs")).unwrap();

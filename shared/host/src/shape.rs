@@ -116,7 +116,7 @@ mod tests {
 
     /// Requests would be sent to the table of that name in this region, or fail.
     #[test]
-    fn arn_of_a_table_elsewhere_is_refused() {
+    fn arn_of_a_table_in_another_region_is_refused() {
         let arn = "arn:aws:dynamodb:eu-central-1:111122223333:table/ledger";
         assert_eq!(
             table(arn, Some("eu-west-1")).unwrap_err(),
