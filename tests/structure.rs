@@ -213,20 +213,7 @@ fn functions_use_ring_with_compiled_in_roots_for_tls() {
 fn no_two_functions_share_a_namespace() {
     let mut namespaces = BTreeMap::new();
     for (path, _) in packages().values().filter(|(path, _)| path.starts_with("functions/")) {
-        let directory = Path::new(ROOT).join(path).join("src");
-        let sources = fs::read_dir(&directory).unwrap().map(|file| file.unwrap().path());
-        let stated: Vec<_> = sources
-            .flat_map(|file| {
-                fs::read_to_string(file)
-                    .unwrap()
-                    .lines()
-                    .map(str::to_owned)
-                    .collect::<Vec<_>>()
-            })
-            .filter(|line| line.trim_start().starts_with("const NAMESPACE"))
-            .collect();
-        assert_eq!(stated.len(), 1, "{path}: {stated:?}");
-        let namespace = stated[0].split('"').nth(1).unwrap().to_owned();
+        let namespace = testing::namespace(path.trim_start_matches("functions/"));
         assert_eq!(
             namespaces.insert(namespace, path.clone()),
             None,

@@ -1,12 +1,10 @@
 //! Each role allows the requests of its function, and no others.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::Path;
 
 use emulator::dynamodb::FaultKind;
 use serde_json::{Value, json};
-use testing::{TestStack, samples};
+use testing::{TestStack, namespace, samples};
 
 use crate::{Deployment, each, last, section};
 
@@ -75,21 +73,6 @@ fn named<'a>(action: &str, resource: &'a Value) -> &'a str {
 
 fn on(actions: &[&str], resource: &str) -> BTreeSet<Permission> {
     actions.iter().map(|action| permission(action, resource)).collect()
-}
-
-/// The `NAMESPACE` in the source of a function's package.
-fn namespace(package: &str) -> String {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../functions")
-        .join(package)
-        .join("src");
-    let files = fs::read_dir(&source).unwrap().map(|file| file.unwrap().path());
-    let texts: String = files.filter_map(|file| fs::read_to_string(file).ok()).collect();
-    let stated = texts
-        .lines()
-        .find(|line| line.trim_start().starts_with("const NAMESPACE"));
-    let stated = stated.unwrap_or_else(|| panic!("{} states no NAMESPACE", source.display()));
-    stated.split('"').nth(1).unwrap().to_owned()
 }
 
 /// Has each function process its sample `valid.json`, which is delayed first, and a message that is dead-lettered.

@@ -22,7 +22,7 @@ pub use dead_letter::DeadLetter;
 pub use event::{Message, event, failures};
 pub use pages::{Page, commands, pages};
 pub use process::{ENVIRONMENT, last_words, programs};
-pub use samples::{Sampled, assert_all_samples, samples};
+pub use samples::{Sampled, assert_all_samples, namespace, samples};
 pub use stack::{Record, TestStack, text};
 
 /// Much longer than anything takes on a busy machine: a wait that lasts so long has failed.

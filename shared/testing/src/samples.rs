@@ -19,6 +19,21 @@ pub fn samples(function: &str) -> BTreeMap<String, Vec<u8>> {
     files.map(read).collect()
 }
 
+/// The `NAMESPACE` in the source of a function's package, which states one.
+pub fn namespace(package: &str) -> String {
+    let source = workspace().join("functions").join(package).join("src");
+    let files = fs::read_dir(&source).unwrap_or_else(|error| panic!("{}: {error}", source.display()));
+    let texts: Vec<_> = files
+        .map(|file| fs::read_to_string(file.unwrap().path()).unwrap())
+        .collect();
+    let lines = texts.iter().flat_map(|text| text.lines());
+    let stated: Vec<_> = lines
+        .filter(|line| line.trim_start().starts_with("const NAMESPACE"))
+        .collect();
+    assert_eq!(stated.len(), 1, "{}: {stated:?}", source.display());
+    stated[0].split('"').nth(1).unwrap().to_owned()
+}
+
 /// Asserts that these are the names of all sample events of a function.
 #[track_caller]
 pub fn assert_all_samples<'a>(function: &str, files: impl IntoIterator<Item = &'a str>) {
