@@ -28,12 +28,12 @@ impl Answer {
     /// the request has taken effect.
     pub(crate) async fn read<B>(address: String, response: Response<B>, limit: Duration) -> Self
     where
-        B: http_body_util::BodyExt,
+        B: BodyExt,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let (head, body) = response.into_parts();
         let body = match timeout(limit, Limited::new(body, MAX_BODY_BYTES).collect()).await {
-            Ok(Ok(body)) => Ok(body.to_bytes().to_vec()),
+            Ok(Ok(body)) => Ok(body.to_bytes().into()),
             Ok(Err(_)) => Err("was cut off, or has more than 1 MiB"),
             Err(_) => Err("did not arrive in time"),
         };
