@@ -71,7 +71,7 @@ fn is_zone(value: &str) -> bool {
     let last = value
         .rsplit('-')
         .next()
-        .and_then(|last| last.strip_suffix(|letter: char| letter.is_ascii_lowercase()));
+        .and_then(|last| last.strip_suffix(|last: char| last.is_ascii_lowercase()));
     value.contains('-') && last.is_some_and(|last| last.parse::<u8>().is_ok())
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn expand(template: &Node, scope: &Scope<'_>) -> Result<Node, Problem
     }
     let template = template.with(Value::Map(sections));
     let resource = |name: &str| template.get("Resources").and_then(|all| all.get(name));
-    match loops.names.iter().find_map(|(name, _)| resource(name)) {
+    match loops.names.keys().find_map(|name| resource(name)) {
         Some(resource) => Err(resource.invalid("a loop has the same name: rename the loop")),
         None => Ok(template),
     }
@@ -211,7 +211,7 @@ impl Loops<'_> {
         Ok(items.texts()?.into_iter().map(str::to_owned).collect())
     }
 
-    /// The text with `${Identifier}` as the item, and `&{Identifier}` as its letters and digits.
+    /// The text with each `${Identifier}` replaced by the item, and each `&{Identifier}` by the item's alphanumeric characters.
     fn replaced(&self, text: &str, at: &Node, bindings: &[Binding<'_>]) -> Result<String, Problem> {
         let mut text = text.to_owned();
         for Binding { identifier, item } in bindings {
@@ -241,7 +241,7 @@ impl Loops<'_> {
         let text = identifier.text()?;
         let valid = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric());
         if !valid {
-            return Err(identifier.invalid(format!("must be letters and digits, not {text:?}")));
+            return Err(identifier.invalid(format!("must be alphanumeric, not {text:?}")));
         }
         if self.scope.parameters.contains_key(text) {
             return Err(identifier.invalid(format!("there is a parameter {text}: rename the identifier")));

@@ -133,7 +133,7 @@ fn malformed_loop_is_refused() {
     let queue = "{'Q${Id}': {Type: AWS::SQS::Queue}}";
     for (looped, reason) in [
         ("[Id, [A]]".to_owned(), "must be [identifier, collection, {key: value}]"),
-        (format!("['', [A], {queue}]"), "must be letters and digits, not \"\""),
+        (format!("['', [A], {queue}]"), "must be alphanumeric, not \"\""),
         (
             format!("[Prefix, [A], {queue}]"),
             "there is a parameter Prefix: rename the identifier",
