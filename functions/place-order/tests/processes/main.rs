@@ -1,6 +1,6 @@
 //! The promises of place-order, tested on real processes that the local stack starts, invokes and kills.
 
-#![expect(clippy::unwrap_used, reason = "all of this is tests")]
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "all of this is tests")]
 
 mod confirmations;
 mod effects;
