@@ -1,7 +1,7 @@
 //! What a misspelt name was meant to be.
 
-/// The most similar of the names, if one is similar enough to be a misspelling: at least two letters are the same, and no more
-/// than a third of them is missing, added, replaced or swapped with a neighbour. Upper and lower case don't count.
+/// The most similar of the names, if one is similar enough to be a misspelling: no more than a quarter of its letters is missing,
+/// added, replaced or swapped with a neighbour. Upper and lower case don't count.
 ///
 /// ```
 /// assert_eq!(cli::similar("order", ["orders", "orders-dlq"]), Some("orders"));
@@ -13,7 +13,7 @@ pub fn similar<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Opti
         let known_lower = known.to_lowercase();
         let edits = strsim::damerau_levenshtein(&wanted, &known_lower);
         let length = wanted.chars().count().max(known_lower.chars().count());
-        (edits * 3 <= length && edits + 2 <= length).then_some((edits, known))
+        (edits * 4 <= length && edits + 2 <= length).then_some((edits, known))
     };
     let (_, known) = names.into_iter().filter_map(edits).min()?;
     Some(known)
@@ -61,6 +61,7 @@ mod tests {
 
     #[test]
     fn other_words_are_not_similar() {
+        assert_eq!(similar("CreationPolicy", ["DeletionPolicy"]), None);
         for other in ["payments", "Time", "x", ""] {
             assert_eq!(
                 similar(other, ["orders", "VisibilityTimeout", "y", ""]),

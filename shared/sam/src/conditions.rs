@@ -48,7 +48,10 @@ impl<'a> Conditions<'a> {
             return Err(at.invalid(format!("the condition {name} depends on itself")));
         }
         let declared = self.declared.get(name).copied();
-        let condition = declared.ok_or_else(|| at.invalid(format!("the template has no condition {name}")))?;
+        let condition = declared.ok_or_else(|| {
+            let meant = cli::did_you_mean(name, self.declared.keys().map(AsRef::as_ref));
+            at.invalid(format!("the template has no condition {name}{meant}"))
+        })?;
         self.trail.push(name);
         let holds = self.holds(condition, depth)?;
         self.trail.pop();

@@ -26,14 +26,14 @@ pub enum TemplateError {
         reason: String,
     },
     /// An override names no parameter of the template.
-    #[error("{}: there is no parameter {name}; the template has: {known}", path.display())]
+    #[error("{}: there is no parameter {name}; {advice}", path.display())]
     UnknownParameter {
         /// The template.
         path: PathBuf,
         /// The override's name.
         name: String,
-        /// The parameters there are, separated by commas.
-        known: String,
+        /// What it may have meant, or else the parameters that the template has.
+        advice: String,
     },
     /// AWS would refuse this, too.
     #[error("{}:{line}: {place}: {reason}", path.display())]
@@ -65,7 +65,7 @@ pub enum TemplateError {
 #[derive(Debug)]
 pub(crate) enum Problem {
     Syntax { line: usize, column: usize, reason: String },
-    UnknownParameter { name: String, known: String },
+    UnknownParameter { name: String, advice: String },
     Invalid { line: usize, place: String, reason: String },
     Unsupported { line: usize, place: String, reason: String },
 }
@@ -88,7 +88,7 @@ impl Problem {
                 column,
                 reason,
             },
-            Self::UnknownParameter { name, known } => TemplateError::UnknownParameter { path, name, known },
+            Self::UnknownParameter { name, advice } => TemplateError::UnknownParameter { path, name, advice },
             Self::Invalid { line, place, reason } => TemplateError::Invalid {
                 path,
                 line,

@@ -365,6 +365,16 @@ Resources:
             "the template has no parameter or resource named Nothing"
         );
         assert_eq!(refusal("!If [Never, a, b]"), "the template has no condition Never");
+        assert_eq!(
+            refusal("!If [IsPrd, a, b]"),
+            "the template has no condition IsPrd; did you mean IsProd?"
+        );
+        for misspelt in ["!Ref Queu", "!GetAtt Queu.Arn", "!Sub '${Queu}'"] {
+            assert_eq!(
+                refusal(misspelt),
+                "the template has no parameter or resource named Queu; did you mean Queue?"
+            );
+        }
     }
 
     #[test]

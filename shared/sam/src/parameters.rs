@@ -30,9 +30,13 @@ pub(crate) fn read(template: &Node, settings: &Settings) -> Result<BTreeMap<Stri
         .find(|name| !declared.iter().any(|(known, _)| known == *name))
     {
         let known: Vec<_> = declared.iter().map(|(known, _)| known.as_str()).collect();
+        let advice = match cli::similar(name, known.iter().copied()) {
+            Some(similar) => format!("did you mean {similar}?"),
+            None => format!("the template has: {}", known.join(", ")),
+        };
         return Err(Problem::UnknownParameter {
             name: name.clone(),
-            known: known.join(", "),
+            advice,
         });
     }
     let value = |(name, parameter): &(String, Node)| {
@@ -106,7 +110,7 @@ fn only_known_rules(parameter: &Node) -> Result<(), Problem> {
         .iter()
         .find(|(name, _)| !KNOWN.contains(&name.as_str()));
     unknown.map_or(Ok(()), |(name, node)| {
-        Err(node.invalid(format!("a parameter has no {name}")))
+        Err(node.invalid(format!("a parameter has no {name}{}", cli::did_you_mean(name, KNOWN))))
     })
 }
 
@@ -203,6 +207,13 @@ mod tests {
     }
 
     #[test]
+    fn a_misspelt_override_is_refused_with_what_it_may_mean() {
+        let template = "Parameters:\n  Stage: {Type: String, Default: a}\nResources: {}\n";
+        let message = read_with(template, &[("Stag", "c")]).unwrap_err();
+        assert_eq!(message, "t.yaml: there is no parameter Stag; did you mean Stage?");
+    }
+
+    #[test]
     fn an_unknown_override_is_refused_with_the_known_ones() {
         let template = "Parameters:\n  A: {Type: String, Default: a}\n  B: {Type: String, Default: b}\nResources: {}\n";
         let message = read_with(template, &[("C", "c")]).unwrap_err();
@@ -288,7 +299,7 @@ mod tests {
     fn a_misspelt_rule_is_refused() {
         assert_eq!(
             refusal("Type: String, AllowedValue: [a]", "a"),
-            "t.yaml:2: Parameters.P.AllowedValue: a parameter has no AllowedValue"
+            "t.yaml:2: Parameters.P.AllowedValue: a parameter has no AllowedValue; did you mean AllowedValues?"
         );
     }
 }

@@ -29,6 +29,11 @@ impl Rules {
             refused: &[],
         }
     }
+
+    fn known(&self) -> impl Iterator<Item = &'static str> {
+        let known = [self.supported, self.parts, self.without_effect];
+        known.into_iter().flatten().copied()
+    }
 }
 
 /// The supported properties of one resource (or of a part of one), evaluated.
@@ -91,11 +96,17 @@ fn is_no_value(scope: &Scope<'_>, property: &Node) -> bool {
     matches!(scope.resolve(property), Ok(None))
 }
 
+/// Why something with a name that is not `known` is refused: it is misspelt, or not supported.
+pub(crate) fn unknown(what: &str, name: &str, known: impl IntoIterator<Item = &'static str>) -> String {
+    match cli::similar(name, known) {
+        Some(similar) => format!("the local stack doesn't know {what}: did you mean {similar}?"),
+        None => format!("the local stack doesn't support {what}: remove it"),
+    }
+}
+
 fn refused(name: &str, property: &Node, rules: &Rules) -> Problem {
     match rules.refused.iter().find(|(known, _)| known == &name) {
         Some((_, reason)) => property.unsupported(*reason),
-        None => property.unsupported(format!(
-            "the local stack doesn't support the property {name}: remove it"
-        )),
+        None => property.unsupported(unknown(&format!("the property {name}"), name, rules.known())),
     }
 }

@@ -217,7 +217,11 @@ mod tests {
     fn an_unknown_property_is_refused() {
         assert_eq!(
             refusal("VisibilityTimeOut: 6"),
-            "VisibilityTimeOut: the local stack doesn't support the property VisibilityTimeOut: remove it"
+            "VisibilityTimeOut: the local stack doesn't know the property VisibilityTimeOut: did you mean VisibilityTimeout?"
+        );
+        assert_eq!(
+            refusal("Colour: red"),
+            "Colour: the local stack doesn't support the property Colour: remove it"
         );
     }
 

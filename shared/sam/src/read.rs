@@ -10,7 +10,9 @@ use super::{
     mapping::Known,
     model::{Function, Mapping, Queue, Settings, Table, Template},
     node::Node,
-    parameters, queue, redrive, resources,
+    parameters,
+    properties::unknown,
+    queue, redrive, resources,
     scope::Scope,
     table, transform, yaml,
 };
@@ -129,9 +131,9 @@ fn check_sections(root: &Node) -> Result<(), Problem> {
         "Resources",
         "Transform",
     ];
-    let unknown = root.map()?.iter().find(|(name, _)| !KNOWN.contains(&name.as_str()));
-    unknown.map_or(Ok(()), |(name, section)| {
-        Err(section.unsupported(format!("the local stack doesn't support the section {name}: remove it")))
+    let other = root.map()?.iter().find(|(name, _)| !KNOWN.contains(&name.as_str()));
+    other.map_or(Ok(()), |(name, section)| {
+        Err(section.unsupported(unknown(&format!("the section {name}"), name, KNOWN)))
     })
 }
 

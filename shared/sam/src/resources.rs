@@ -4,6 +4,7 @@ use super::{
     declared::{Declared, Kind},
     error::Problem,
     node::Node,
+    properties::unknown,
     scope::{Resource, Scope},
 };
 
@@ -151,7 +152,7 @@ fn kind(logical_id: &str, node: &Node) -> Result<Option<Kind>, Problem> {
         .iter()
         .find(|(name, _)| !ATTRIBUTES.contains(&name.as_str()))
     {
-        return Err(attribute.unsupported(format!("the local stack doesn't support {name}: remove it")));
+        return Err(attribute.unsupported(unknown(name, name, ATTRIBUTES)));
     }
     let refuse = |advice: &str| Err(node.unsupported(advice));
     match type_of(node)? {
@@ -166,10 +167,23 @@ fn kind(logical_id: &str, node: &Node) -> Result<Option<Kind>, Problem> {
             refuse("the local stack creates no AWS::Lambda::Function: write it as an AWS::Serverless::Function")
         }
         skipped if WITHOUT_EFFECT.contains(&skipped) => Ok(None),
-        other => refuse(&format!(
-            "the local stack creates no {other}: remove it, or name a template without it with --template FILE"
-        )),
+        other => match cli::similar(other, known_types()) {
+            Some(similar) => refuse(&format!("the local stack creates no {other}: did you mean {similar}?")),
+            None => refuse(&format!(
+                "the local stack creates no {other}: remove it, or name a template without it with --template FILE"
+            )),
+        },
     }
+}
+
+fn known_types() -> impl Iterator<Item = &'static str> {
+    let created = [
+        "AWS::SQS::Queue",
+        "AWS::DynamoDB::Table",
+        "AWS::Serverless::Function",
+        "AWS::Lambda::EventSourceMapping",
+    ];
+    created.into_iter().chain(WITHOUT_EFFECT)
 }
 
 fn type_of(node: &Node) -> Result<&str, Problem> {
@@ -231,6 +245,9 @@ Outputs:
         );
         assert!(refusal("{Type: AWS::Serverless::SimpleTable}").ends_with("write it as an AWS::DynamoDB::Table"));
         assert!(refusal("{Type: AWS::Lambda::Function}").ends_with("write it as an AWS::Serverless::Function"));
+        assert!(
+            refusal("{Type: AWS::SQS::Queues}").ends_with("creates no AWS::SQS::Queues: did you mean AWS::SQS::Queue?")
+        );
         assert_eq!(refusal("{Properties: {}}"), "t.yaml:2: Resources.It: Type is missing");
     }
 
@@ -244,6 +261,12 @@ Outputs:
         assert_eq!(
             message,
             "t.yaml:1: Rules: the local stack doesn't support the section Rules: remove it"
+        );
+        assert!(refusal("{Type: AWS::SQS::Queue, DependOn: X}").ends_with("know DependOn: did you mean DependsOn?"));
+        let message = read("Paramters: {}\nResources: {}\n").unwrap_err();
+        assert!(
+            message.ends_with("know the section Paramters: did you mean Parameters?"),
+            "{message}"
         );
         assert_eq!(
             read("Description: x\n").unwrap_err(),

@@ -110,7 +110,10 @@ impl Scope<'_> {
 
     pub(crate) fn condition(&self, name: &str, at: &Node) -> Result<bool, Problem> {
         let known = self.conditions.get(name).copied();
-        known.ok_or_else(|| at.invalid(format!("the template has no condition {name}")))
+        known.ok_or_else(|| {
+            let meant = cli::did_you_mean(name, self.conditions.keys().map(AsRef::as_ref));
+            at.invalid(format!("the template has no condition {name}{meant}"))
+        })
     }
 
     pub(crate) fn queue_arn(&self, name: &str) -> String {
@@ -142,7 +145,11 @@ impl Scope<'_> {
 
     fn resource(&self, name: &str, at: &Node) -> Result<&Resource, Problem> {
         let found = self.resources.get(name);
-        found.ok_or_else(|| at.invalid(format!("the template has no parameter or resource named {name}")))
+        found.ok_or_else(|| {
+            let known = self.parameters.keys().chain(self.resources.keys());
+            let meant = cli::did_you_mean(name, known.map(String::as_str));
+            at.invalid(format!("the template has no parameter or resource named {name}{meant}"))
+        })
     }
 }
 
