@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use testing::TestStack;
 
+use crate::same::assert_same;
 use crate::{Deployment, ROOT, dashboard};
 
 pub(crate) fn text(value: &Value) -> &str {
@@ -88,10 +89,11 @@ fn every_function_has_six_alarms() {
         expected.extend(of_function(&mapping.function, "777"));
     }
     let alarms = alarms(&deployment);
-    assert_eq!(
-        alarms.keys().collect::<Vec<_>>(),
-        expected.keys().collect::<Vec<_>>(),
-        "the names of alarms"
+    assert_same(
+        "alarms",
+        alarms.keys(),
+        expected.keys(),
+        "Every queue and function has the alarms of the loops in template.yaml.",
     );
     for (name, alarm) in alarms {
         assert_eq!(alarm, expected[&name], "{name}");

@@ -10,6 +10,7 @@ mod properties;
 mod queues;
 mod retention;
 mod roles;
+mod same;
 mod stages;
 
 use std::collections::BTreeMap;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use sam::Template;
 
+use crate::same::assert_same;
 use crate::{Deployment, path, section, settings};
 
 #[test]
@@ -19,7 +20,12 @@ fn every_queue_of_the_list_has_one_kind() {
     let queues = section("Mappings", &[]).into_iter().find(|(name, _)| name == "Queues");
     let (_, queues) = queues.unwrap();
     let described: BTreeSet<_> = queues.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(listed.iter().copied().collect::<BTreeSet<_>>(), described);
+    assert_same(
+        "entries of Mappings.Queues",
+        described.iter(),
+        listed.iter(),
+        "In template.yaml, a queue is in one list of Mappings.Kinds and has an entry in Mappings.Queues.",
+    );
     assert_eq!(listed.len(), described.len(), "a queue is listed twice: {listed:?}");
 }
 

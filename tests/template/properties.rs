@@ -6,6 +6,7 @@ use std::path::Path;
 use sam::Template;
 use serde_json::{Value, json};
 
+use crate::same::assert_same;
 use crate::{Deployment, ROOT, path, section, settings};
 
 /// The properties that resources of each kind may have.
@@ -138,13 +139,12 @@ fn every_function_of_the_workspace_is_built_and_deployed() {
     });
     let resources = section("Resources", &[]).into_iter();
     let functions = resources.filter(|(_, resource)| resource["Type"] == "AWS::Serverless::Function");
-    let mut built: Vec<_> = functions
-        .map(|(_, function)| function["Metadata"].to_string())
-        .collect();
-    let mut expected: Vec<_> = expected.collect();
-    built.sort();
-    expected.sort();
-    assert_eq!(built, expected);
+    assert_same(
+        "functions that are built",
+        functions.map(|(_, function)| function["Metadata"].to_string()),
+        expected,
+        "Every folder of functions/ has a section in template.yaml, whose Metadata names its binary: see functions/README.md.",
+    );
 }
 
 #[test]
@@ -216,6 +216,11 @@ fn outputs_match_their_names() {
         "https://console.aws.amazon.com/cloudwatch/home?region=${AWS::Region}#dashboards/dashboard/${Dashboard}";
     expected.insert("DashboardUrl".to_owned(), json!({"Fn::Sub": dashboard}));
     let outputs = section("Outputs", &[("Prefix", "dev-")]).into_iter();
-    let values = outputs.map(|(name, mut output)| (name, output["Value"].take()));
-    assert_eq!(values.collect::<BTreeMap<_, _>>(), expected);
+    let values = outputs.map(|(name, mut output)| format!("{name} = {}", output["Value"].take()));
+    assert_same(
+        "outputs",
+        values,
+        expected.iter().map(|(name, value)| format!("{name} = {value}")),
+        "Add it to Outputs in template.yaml, or to this test.",
+    );
 }

@@ -7,6 +7,7 @@ use idempotency::DEFAULT_RETENTION;
 use sam::{Function, Queue};
 use serde_json::{Value, json};
 
+use crate::same::assert_same;
 use crate::{Deployment, each, last};
 
 const DAY: Duration = Duration::from_hours(24);
@@ -133,5 +134,10 @@ fn queue_policies_only_deny_requests_without_tls() {
         .iter()
         .map(|queue| queue.name.clone())
         .collect();
-    assert_eq!(protected, all);
+    assert_same(
+        "queues that refuse requests without TLS",
+        protected,
+        all,
+        "The loop EachQueue in template.yaml gives every queue a policy.",
+    );
 }

@@ -6,6 +6,7 @@ use emulator::dynamodb::FaultKind;
 use serde_json::{Value, json};
 use testing::{TestStack, namespace, samples};
 
+use crate::same::assert_same;
 use crate::{Deployment, each, last, section};
 
 /// The actions that Lambda's poller needs on a queue
@@ -102,10 +103,28 @@ async fn process_messages(stack: &TestStack) {
     stack.until_settled(&queues).await;
 }
 
+/// A key that the template declares otherwise than the function writes it is refused only with the completion.
+fn every_write_can_be_made(stack: &TestStack) {
+    let lines = stack.log().into_iter();
+    let mut lines = lines.filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+    let refused = lines.find(|line| {
+        line["message"]
+            .as_str()
+            .is_some_and(|why| why.contains("can't be made"))
+    });
+    if let Some(Value::Object(line)) = refused {
+        let (key, why) = (&line["key"], &line["message"]);
+        panic!(
+            "message {key}: {why}\nCompare the table's KeySchema in template.yaml with the item that the function writes."
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn role_allows_exactly_the_requests_of_its_function() {
     let stack = TestStack::start_all(&[("FunctionTimeout", "2"), ("VisibilityTimeout", "12")]).await;
     process_messages(&stack).await;
+    every_write_can_be_made(&stack);
     let calls = stack.stack.calls();
     let deployment = Deployment::default();
     for mapping in &deployment.template.mappings {
@@ -116,11 +135,20 @@ async fn role_allows_exactly_the_requests_of_its_function() {
         needed.extend(on(&POLLER, &mapping.queue));
         needed.extend(on(&LOGS, &function.logical_id));
         needed.extend(on(&XRAYS, "*"));
-        assert_eq!(
-            allowed(&deployment, &function.logical_id),
-            needed,
-            "allowed to {}, and needed",
-            function.name
+        let id = &function.logical_id;
+        let texts = |permissions: BTreeSet<Permission>| {
+            let permissions = permissions.into_iter();
+            permissions.map(|(action, resource)| format!("{action} on {resource}"))
+        };
+        assert_same(
+            &format!("permissions of {}", function.name),
+            texts(allowed(&deployment, id)),
+            texts(needed),
+            &format!(
+                "The function made other requests with events/{}/valid.json than its role allows: in template.yaml, allow in \
+                 {id}Policy what is missing, and remove what is unexpected.",
+                function.binary
+            ),
         );
     }
     stack.stack.shutdown().await;
