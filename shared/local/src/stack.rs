@@ -9,7 +9,7 @@ use axum::Router;
 use emulator::dynamodb::{DynamoDb, OpenError};
 use emulator::lambda::{Function, InvalidMapping, Lambda, Mapping, Observer, run_mapping};
 use emulator::sqs::Sqs;
-use emulator::{Call, Receiver, Services};
+use emulator::{Call, Receiver, Receivers, Services};
 use sam::{Settings, Template, TemplateError};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -56,7 +56,7 @@ pub struct Stack {
     endpoint: String,
     template: Template,
     emulated: Services,
-    receiver: Receiver,
+    receivers: Receivers,
     lambda: Arc<Lambda>,
     _server: AbortOnDropHandle<()>,
     mappings: TaskTracker,
@@ -85,8 +85,8 @@ impl Stack {
             None => (DynamoDb::in_memory(&region)?, None),
         };
         let emulated = Services::new(Sqs::new(&endpoint, &region), dynamodb);
-        let receiver = Receiver::default();
-        let router = emulated.router().merge(lambda.router()).merge(receiver.router());
+        let receivers = Receivers::new(&template.urls);
+        let router = emulated.router().merge(lambda.router()).merge(receivers.router());
         let queue_urls = match &options.endpoint_override {
             Some(services) => create(&template, services).await?,
             None => create_before_serving(&template, router.clone(), &endpoint).await?,
@@ -95,7 +95,7 @@ impl Stack {
             endpoint,
             template,
             emulated,
-            receiver,
+            receivers,
             lambda,
             _server: serve(listener, router),
             mappings: TaskTracker::new(),
@@ -163,9 +163,10 @@ impl Stack {
         &self.lambda
     }
 
-    /// Receives notifications, unless `NotificationUrl` has another value.
-    pub fn receiver(&self) -> &Receiver {
-        &self.receiver
+    /// What functions reach at the URL in this parameter of the template, such as `NotificationUrl`. There is one for each
+    /// parameter whose name ends in `Url`, and that has neither a value nor a default.
+    pub fn receiver(&self, parameter: &str) -> Option<&Receiver> {
+        self.receivers.get(parameter)
     }
 
     /// Stops receiving messages, lets running invocations end, and ends everything. Nothing is left running.
@@ -244,7 +245,7 @@ fn mapping(mapping: &sam::Mapping, queue_url: String, account: &str) -> Mapping 
 fn read(options: &Options, endpoint: &str, services: &EndpointOverride) -> Result<Template, TemplateError> {
     let settings = Settings {
         parameters: options.parameters.clone(),
-        fallbacks: BTreeMap::from([("NotificationUrl".to_owned(), format!("{endpoint}{}", Receiver::PATH))]),
+        urls: Some(format!("{endpoint}{}", Receivers::PATH)),
         region: aws::region(),
         account: services.account.clone(),
         endpoint: services.sqs.clone(),

@@ -95,7 +95,7 @@ async fn demo(template: PathBuf) -> Outcome {
 fn settings(options: &Options) -> Settings {
     Settings {
         parameters: options.parameters.clone(),
-        fallbacks: [("NotificationUrl".to_owned(), "http://127.0.0.1".to_owned())].into(),
+        urls: Some("http://127.0.0.1".to_owned()),
         ..Settings::default()
     }
 }

@@ -33,12 +33,18 @@ pub(crate) struct Run<'a> {
 /// The outcomes of deliveries, as the functions count them.
 const OUTCOMES: [&str; 6] = ["Done", "Duplicate", "InProgress", "Failed", "Rejected", "NotStarted"];
 
+/// The parameter with the URL that notifications are sent to.
+pub(crate) const RECEIVER: &str = "NotificationUrl";
+
 impl<'a> Run<'a> {
     /// Reads the samples and injects the faults.
     pub(crate) fn new(stack: &'a Stack, events: &Path) -> Result<Self, String> {
-        stack.receiver().refuse_next(503, Some(1));
+        let receiver = stack
+            .receiver(RECEIVER)
+            .ok_or_else(|| format!("the stack has no receiver {RECEIVER}"))?;
+        receiver.refuse_next(503, Some(1));
         // So that a message's second delivery finds the first one in progress.
-        stack.receiver().set_pace(Duration::from_millis(200));
+        receiver.set_pace(Duration::from_millis(200));
         let read = |sample: &'static Sample| Ok((sample, messages::read(&events.join(sample.file))?));
         let samples = SAMPLES.iter().map(read).collect::<Result<Vec<_>, String>>()?;
         // One from the middle: of its batch, some messages are done by then, and others are not.

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
-use emulator::Notified;
 use emulator::sqs::QueuedMessage;
+use emulator::{Notified, Receiver};
 use idempotency::Key;
 use serde_json::Value;
 
-use crate::run::Run;
+use crate::run::{RECEIVER, Run};
 use crate::sent::Sent;
 
 /// What the receiver got, by idempotency token.
@@ -57,7 +57,8 @@ impl Run<'_> {
         let scan = |table| self.stack.dynamodb().scan(table);
         let records = scan("idempotency").into_iter();
         let records: BTreeMap<_, _> = records.map(|item| (attribute(&item, "id"), item)).collect();
-        let notifications = self.stack.receiver().notifications();
+        let receiver = self.stack.receiver(RECEIVER);
+        let notifications = receiver.map(Receiver::notifications).unwrap_or_default();
         let mut notified = notifications.values();
         Snapshot {
             messages: self

@@ -1,6 +1,8 @@
 //! A running stack.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -226,4 +228,56 @@ fn an_existing_sample_of_the_binary_is_suggested() {
         with.lines().any(|printed| printed == line),
         "{line} is missing:\n{with}"
     );
+}
+
+#[test]
+fn receiver_shows_what_arrived_and_takes_its_next_answers() {
+    let directory = directory("receiver");
+    let template = format!("Parameters:\n  GatewayUrl: {{Type: String}}\n{}", template(None));
+    let path = file(&directory, "template.yaml", &template);
+    let mut up = Up::start(&path);
+    assert!(up.introduction().contains("  receiver GatewayUrl\n"));
+    let endpoint = up.endpoint.clone();
+    let receiver = |arguments: &[&str]| {
+        let mut command = local();
+        command
+            .args(["receiver", "GatewayUrl", "--endpoint-url", &endpoint])
+            .args(arguments);
+        let done = command.output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+        String::from_utf8(done.stdout).unwrap()
+    };
+    assert_eq!(receiver(&[]), "no requests so far\n");
+    assert_eq!(
+        receiver(&["--status", "402", "--times", "3", "--delay", "0"]),
+        "set the answers to the next 3 requests of GatewayUrl\n"
+    );
+    let status = post(&endpoint, "/receivers/GatewayUrl/charges", r#"{"amount":7}"#);
+    assert_eq!(status, "HTTP/1.1 402 Payment Required");
+    assert_eq!(
+        receiver(&[]),
+        "POST /charges -> 402 idempotency-key: k-1 {\"amount\":7}\n"
+    );
+    let (code, error) = refused(&["receiver", "GatwayUrl", "--endpoint-url", &endpoint]);
+    assert_eq!(
+        (code, error.as_str()),
+        (1, "error: there is no receiver GatwayUrl: there is GatewayUrl\n")
+    );
+    up.signal(Signal::TERM);
+    assert!(up.ended().0.success());
+}
+
+/// Posts JSON, and returns the status line.
+fn post(endpoint: &str, path: &str, body: &str) -> String {
+    let address = endpoint.trim_start_matches("http://");
+    let mut connection = TcpStream::connect(address).unwrap();
+    write!(
+        connection,
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\nidempotency-key: k-1\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    answer.lines().next().unwrap().to_owned()
 }

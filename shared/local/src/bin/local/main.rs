@@ -4,6 +4,7 @@ mod env;
 mod invoke;
 mod lambda;
 mod printer;
+mod receiver;
 mod send;
 mod up;
 
@@ -38,6 +39,14 @@ enum Command {
     Send(send::SendArgs),
     /// Invoke a function of a running stack, and print its response
     Invoke(invoke::InvokeArgs),
+    /// Show what functions sent to a receiver, or set its next answers
+    ///
+    /// A running stack has a receiver for each parameter of the template whose name ends in Url and that has neither a value nor
+    /// a default. It accepts every request, unless it has other answers:
+    ///
+    ///   local receiver NotificationUrl --status 503 --retry-after 5 --times 3
+    #[command(verbatim_doc_comment)]
+    Receiver(receiver::ReceiverArgs),
     /// Print the environment of a running stack's function, for running it by other means
     ///
     /// Lines of NAME=VALUE, as `cargo lambda watch --env-file` and shells read them.
@@ -105,6 +114,7 @@ async fn run(command: Command) -> Outcome {
         Command::Up(args) => up::run(args, &mut stop).await,
         Command::Send(args) => or_stopped(send::run(args), &mut stop).await,
         Command::Invoke(args) => or_stopped(invoke::run(args), &mut stop).await,
+        Command::Receiver(args) => or_stopped(receiver::run(args), &mut stop).await,
         Command::Env(args) => or_stopped(env::run(args), &mut stop).await,
     }
 }

@@ -161,6 +161,9 @@ fn resources(template: &Template) -> Vec<String> {
     for table in &template.tables {
         lines.push(format!("  table {}", table.name));
     }
+    for url in &template.urls {
+        lines.push(format!("  receiver {url}"));
+    }
     lines
 }
 
