@@ -38,7 +38,7 @@ pub(super) fn in_file<T>(path: &Path, read: impl FnOnce(&str) -> Result<T, Probl
 }
 
 pub(crate) fn resolve(source: &str, settings: &Settings) -> Result<Template, Problem> {
-    with_scope(source, settings, |root, scope, declared| create(root, scope, declared))
+    with_scope(source, settings, create)
 }
 
 /// Hands on the parsed text, all that can be referred to in it, and the resources to create.

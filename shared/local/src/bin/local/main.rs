@@ -3,6 +3,7 @@
 mod env;
 mod invoke;
 mod lambda;
+mod new;
 mod printer;
 mod receiver;
 mod send;
@@ -31,6 +32,13 @@ Exit status: 0 done, 1 something is wrong, 2 wrong usage, 130 interrupted by Ctr
 
 #[derive(Subcommand)]
 enum Command {
+    /// Write a function to begin with: package, section of the template, parameters of all stages, sample event, tests
+    ///
+    ///   local new charge-card --mode claim --http --table charges
+    ///
+    /// Either everything is written or nothing. What exists is never overwritten.
+    #[command(verbatim_doc_comment)]
+    New(new::NewArgs),
     /// Run the stack until Ctrl-C
     ///
     /// Ctrl-C or SIGTERM lets running batches end, then ends everything, with exit status 0; a second one ends it at once.
@@ -111,6 +119,7 @@ async fn main() -> ExitCode {
 async fn run(command: Command) -> Outcome {
     let mut stop = Stop::listen()?;
     match command {
+        Command::New(args) => new::run(args),
         Command::Up(args) => up::run(args, &mut stop).await,
         Command::Send(args) => or_stopped(send::run(args), &mut stop).await,
         Command::Invoke(args) => or_stopped(invoke::run(args), &mut stop).await,
