@@ -81,14 +81,17 @@ fn next_steps(name: &str, written: &Written) -> String {
     let url = url_parameter.as_ref().map_or_else(String::new, |parameter| {
         format!("In samconfig.toml, set {parameter} of each stage. Locally, `local receiver {parameter}` shows what arrives.\n")
     });
+    let test = format!("cargo test -p {name}");
+    let template = "cargo test -p tests --test template";
     format!(
         "Written:\n\n{}\nIt works as it is:\n\n  \
-         cargo test -p {name}                    # its tests, one of them without a network\n  \
-         cargo test -p tests --test template     # what a deployment needs\n  \
-         cargo run -p local -- up                # then, in another terminal:\n  \
+         {test:36} # its tests, also without a network\n  \
+         {template:36} # what a deployment needs\n  \
+         {:36} # then, in another terminal:\n  \
          cargo run -p local -- send {queue} events/{name}/valid.json\n\n\
          Make it yours: message and handler in functions/{name}/src/lib.rs, the sample event, the tests.\n{url}\
          functions/README.md has the rest.",
-        files.concat()
+        files.concat(),
+        "cargo run -p local -- up",
     )
 }
