@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use cli::{Stop, say};
 use emulator::lambda::Event;
-use local::{Options, Stack, watch};
+use local::watch::{LogLines, Watch, plural};
+use local::{Options, Stack};
 use sam::{Settings, Template};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
@@ -109,6 +110,7 @@ async fn play(
     let started = Instant::now();
     let say_at = |line: String| say!("{:5.1} s  {line}", started.elapsed().as_secs_f32());
     let mut run = Run::new(stack, samples)?;
+    let mut watch = Watch::new(LogLines::Warnings);
     run.send().await?;
     let mut tick = tokio::time::interval(Duration::from_millis(100));
     let mut silent_since = Instant::now();
@@ -116,7 +118,7 @@ async fn play(
         tokio::select! {
             Some(event) = events.recv() => {
                 run.note(&event);
-                if let Some(line) = watch::line(&event) {
+                if let Some(line) = watch.line(&event) {
                     say_at(line);
                     silent_since = Instant::now();
                 }
@@ -124,7 +126,7 @@ async fn play(
             _ = tick.tick() => {}
         }
         if silent_since.elapsed() > SILENCE {
-            let left = watch::plural(run.left().len(), "message");
+            let left = plural(run.left().len(), "message");
             say_at(format!("... {left} left, hidden until the visibility timeout is over"));
             silent_since = Instant::now();
         }
