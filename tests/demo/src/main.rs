@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use cli::{Stop, say};
 use emulator::lambda::Event;
-use local::watch::{LogLines, Watch, plural};
+use local::watch::{LogLines, Watch};
 use local::{Options, Stack};
 use sam::{Settings, Template};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
@@ -114,7 +114,14 @@ async fn play(
     run.send().await?;
     let mut tick = tokio::time::interval(Duration::from_millis(100));
     let mut silent_since = Instant::now();
-    while !run.is_settled() && started.elapsed() < PATIENCE {
+    let mut settled_at = None;
+    while started.elapsed() < PATIENCE {
+        if run.is_settled() {
+            let since = settled_at.get_or_insert_with(Instant::now);
+            if run.is_counted() || since.elapsed() > SILENCE {
+                break;
+            }
+        }
         tokio::select! {
             Some(event) = events.recv() => {
                 run.note(&event);
@@ -126,8 +133,7 @@ async fn play(
             _ = tick.tick() => {}
         }
         if silent_since.elapsed() > SILENCE {
-            let left = plural(run.left().len(), "message");
-            say_at(format!("... {left} left, hidden until the visibility timeout is over"));
+            say_at(run.waiting());
             silent_since = Instant::now();
         }
     }
