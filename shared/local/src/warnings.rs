@@ -180,12 +180,6 @@ Resources:
             "of orders is 29 seconds, less than six times the Timeout of work:",
         );
         warns("default", "Timeout: 5", "Timeout: 6", "set at least 36");
-        warns(
-            "refused",
-            good,
-            "VisibilityTimeout: 4",
-            "AWS refuses the mapping; set at least 30",
-        );
     }
 
     #[test]
