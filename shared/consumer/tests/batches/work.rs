@@ -307,7 +307,7 @@ async fn one_message_has_the_verdict_that_it_has_in_a_batch() {
     ];
     for (id, action, count) in cases {
         let Message(message) = Message::new(id, body(action));
-        let (verdict, counted) = process_one(&handler, &services, message, false, &ten_seconds()).await;
+        let (verdict, counted, _) = process_one(&handler, &services, message, false, &ten_seconds()).await;
         match id {
             "done" => assert_eq!(verdict, Verdict::Done),
             "rejected" => assert_eq!(verdict, Verdict::Rejected),
