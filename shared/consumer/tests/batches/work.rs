@@ -366,10 +366,10 @@ fn a_record_in_memory_has_at_most_400_kb() {
     let services = Services::<MemoryStore<Effect>, _>::in_memory();
     let fits = |bytes: usize| {
         let attempt = Attempt::new(key("m-1"), NOW, ten_seconds_later());
-        let completion = Completion::new().data("x".repeat(bytes));
+        let completion = Completion::new().data("x".repeat(bytes).into());
         services.ledger().seal(attempt, completion).is_ok()
     };
-    // The rest are the key and an empty list of messages.
-    let room = 400 * 1024 - "scripted#m-1".len() - "[]".len();
+    // The rest are the key, an empty list of messages, and the quotation marks of the result.
+    let room = 400 * 1024 - "scripted#m-1".len() - "[]".len() - r#""""#.len();
     assert!(fits(room) && !fits(room + 1));
 }
