@@ -160,7 +160,7 @@ mod tests {
             attributes: attributes.collect(),
             ..Incoming::new(MessageId::new("m-1").unwrap(), body)
         };
-        crate::prepare::prepare(&Rejecting, incoming).0
+        crate::prepare::prepare(&Rejecting, incoming, &crate::Metrics::default()).0
     }
 
     fn original(dead_letter: &QueueMessage) -> Original {

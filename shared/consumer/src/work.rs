@@ -133,7 +133,7 @@ mod tests {
     use super::*;
     use crate::prepare::prepare;
     use crate::summary::Counters;
-    use crate::{Budget, Delivery, Incoming, MessageId, Services};
+    use crate::{Budget, Delivery, Incoming, MessageId, Metrics, Services};
 
     /// Never ends, and may take this many seconds.
     struct Endless<const SECONDS: u64>;
@@ -161,7 +161,7 @@ mod tests {
             counters: Counters::default(),
         };
         let incoming = Incoming::new(MessageId::new("m-1").unwrap(), "1");
-        let (message, prepared) = prepare(&*handler, incoming);
+        let (message, prepared) = prepare(&*handler, incoming, &Metrics::default());
         match batch.process(&message, prepared).await {
             Outcome::Failed { why, .. } => why,
             other => panic!("{other:?}"),

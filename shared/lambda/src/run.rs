@@ -138,9 +138,14 @@ async fn serve<H: Handler, S: Store<Write = H::Write>>(
     let queue_arn = records.queue_arn.clone();
     let change_visibility = |changes| services.queues().change_visibility(&queue_arn, changes);
     let processed = process(handler, services, records, &invocation, change_visibility);
-    let Processed { response, summary } = processed.instrument(span).await;
+    let Processed {
+        response,
+        summary,
+        metrics,
+    } = processed.instrument(span).await;
     let function = &context.env_config.function_name;
-    host::print(host::metrics_line(function, Timestamp::now(), &summary));
+    let lines = host::metrics_lines(function, Timestamp::now(), &summary, &metrics);
+    lines.into_iter().for_each(host::print);
     response.map_err(unusable)
 }
 

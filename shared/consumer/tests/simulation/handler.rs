@@ -130,7 +130,7 @@ impl<K: KindOf> Simulated<K> {
         };
         let mut completion = Completion::new();
         if action == Action::TooLarge {
-            completion = completion.data(TOO_LARGE);
+            completion = completion.data(TOO_LARGE.into());
         }
         if action == Action::Unsendable {
             completion = completion.send(OutgoingMessage::new(queue, ""));

@@ -241,10 +241,11 @@ fn run<K: KindOf>((world, worker, services, mut messages, ordered, budget): Batc
             return process_batch(&handler, &services, messages, ordered, &budget).await;
         }
         let message = messages.remove(0);
-        let (verdict, summary) = process_one(&handler, &services, message, ordered, &budget).await;
+        let (verdict, summary, metrics) = process_one(&handler, &services, message, ordered, &budget).await;
         Report {
             verdicts: vec![verdict],
             summary,
+            metrics,
         }
     })
 }
