@@ -24,6 +24,7 @@ mod process;
 mod published;
 mod queue_message;
 mod queues;
+mod reason;
 mod send;
 mod services;
 mod settle;
