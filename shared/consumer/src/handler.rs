@@ -32,8 +32,9 @@ pub trait Handler: Send + Sync + 'static {
     /// How long one message may take. `None`: as long as the time budget leaves.
     const TIMEOUT: Option<Duration> = None;
 
-    /// Whether a FIFO message group waits behind a rejected message, until the redrive policy or an operator moves it. By
-    /// default a rejected message is dead-lettered and its group goes on, as with the redrive policy of SQS.
+    /// Whether a FIFO message group waits behind a rejected message, or behind one that failed at its last receive, until the
+    /// redrive policy or an operator moves it. By default such a message is dead-lettered and its group goes on, as with the
+    /// redrive policy of SQS.
     ///
     /// Messages that wait behind it are received along with it. The redrive policy may move them as well.
     const HOLD_GROUP: bool = false;
