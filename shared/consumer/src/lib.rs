@@ -25,6 +25,7 @@ mod process;
 mod published;
 mod queue_message;
 mod queues;
+mod reason;
 mod send;
 mod services;
 mod settle;

@@ -10,6 +10,7 @@ use tracing::Instrument;
 
 use crate::batch::Batch;
 use crate::delivery::Message;
+use crate::failure::Chain;
 use crate::order::{Order, order};
 use crate::outcome::Outcome;
 use crate::prepare::{Prepared, panicked, prepare};
@@ -136,9 +137,13 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
     async fn run_one(&self, message: &Message, prepared: Prepared<H::Message>) -> Outcome {
         let processed = async {
             // The handler runs in a task of its own. `Write::refusal` is the author's code too, and may panic.
-            let outcome = AssertUnwindSafe(self.process(message, prepared)).catch_unwind().await;
+            let processed = AssertUnwindSafe(self.process(message, prepared)).catch_unwind().await;
             // Whether a request to the ledger was in flight is unknown.
-            let outcome = outcome.unwrap_or_else(|panic| Outcome::from(&panicked(&*panic)));
+            let processed = processed.unwrap_or_else(|panic| Ok(Outcome::from(&panicked(&*panic))));
+            let outcome = match processed {
+                Ok(outcome) => self.at_last_receive(message, outcome).await,
+                Err(error) => Outcome::failed(Chain(&error).to_string()),
+            };
             outcome.log();
             outcome
         };

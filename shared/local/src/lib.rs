@@ -6,7 +6,9 @@ mod data;
 pub mod messages;
 mod new;
 mod options;
+mod sources;
 mod stack;
+mod warnings;
 pub mod watch;
 
 pub use aws::{CreateError, dynamodb_client, no_answer, sqs_client};
@@ -14,4 +16,6 @@ pub use build::{BuildError, build};
 pub use data::DataError;
 pub use new::{NewError, NewFunction, NewMode, Written};
 pub use options::{Binaries, DEFAULT_PORT, EndpointOverride, Options};
+pub use sources::Sources;
 pub use stack::{Stack, StackError};
+pub use warnings::warnings;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -79,12 +79,14 @@ impl Stack {
         let functions = functions(&template, &binaries, &services, options.endpoint_override.is_some());
         let region = aws::region();
         let address = endpoint.trim_start_matches("http://");
+        let sqs = Sqs::new(&endpoint, &region);
+        sqs.observe(observer.clone());
         let lambda = Lambda::new(address, &region, functions, observer);
         let (dynamodb, data) = match &options.data {
             Some(directory) => data::open(directory, &region).map(|(tables, lock)| (tables, Some(lock)))?,
             None => (DynamoDb::in_memory(&region)?, None),
         };
-        let emulated = Services::new(Sqs::new(&endpoint, &region), dynamodb);
+        let emulated = Services::new(sqs, dynamodb);
         let receivers = Receivers::new(&template.urls);
         let router = emulated.router().merge(lambda.router()).merge(receivers.router());
         let queue_urls = match &options.endpoint_override {
@@ -257,9 +259,7 @@ fn read(options: &Options, endpoint: &str, services: &EndpointOverride) -> Resul
 async fn binaries(options: &Options, template: &Template) -> Result<BTreeMap<String, PathBuf>, BuildError> {
     let names = template.functions.iter().map(|function| function.binary.clone());
     let names: Vec<_> = names.collect();
-    let workspace = options.template.parent();
-    let workspace = workspace.filter(|directory| !directory.as_os_str().is_empty());
-    let workspace = workspace.unwrap_or(Path::new("."));
+    let workspace = build::workspace_of(&options.template);
     match &options.binaries {
         Binaries::Only(binaries) => Ok(binaries.clone()),
         Binaries::In(directory) => build::found(directory, &names, workspace).await,

@@ -49,6 +49,10 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) stock: Vec<Value>,
     /// How often each order's confirmation was accepted by the receiver.
     pub(crate) confirmations: BTreeMap<String, u32>,
+    /// Deliveries of the confirmations, which a function sent.
+    pub(crate) confirmation_deliveries: u64,
+    /// Deliveries without an outcome, because their invocation failed as a whole.
+    pub(crate) without_outcome: u64,
     pub(crate) counted: BTreeMap<&'static str, u64>,
 }
 
@@ -72,6 +76,8 @@ impl Run<'_> {
             customers: scan("customers"),
             stock: scan("stock"),
             confirmations: self.confirmations(&notifications),
+            confirmation_deliveries: self.confirmation_deliveries(),
+            without_outcome: self.without_outcome,
             counted: self.counted.clone(),
         }
     }
@@ -105,6 +111,12 @@ impl Run<'_> {
         };
         let orders = self.stack.dynamodb().scan("orders");
         orders.iter().filter_map(accepted).collect()
+    }
+
+    fn confirmation_deliveries(&self) -> u64 {
+        let is_sample = |id: &String| self.sent.iter().any(|sent| sent.id == *id);
+        let others = self.delivered.iter().filter(|(id, _)| !is_sample(id));
+        others.map(|(_, deliveries)| deliveries).sum()
     }
 
     fn killed_batch(&self) -> usize {

@@ -133,6 +133,19 @@ impl Up {
         lines.join("\n")
     }
 
+    /// The next line that contains this text.
+    pub(crate) fn line(&mut self, text: &str) -> String {
+        let lines = self.lines.as_mut().unwrap().lines().map(Result::unwrap);
+        let mut seen = Vec::new();
+        for line in lines {
+            if line.contains(text) {
+                return line;
+            }
+            seen.push(line);
+        }
+        panic!("no line has {text:?}: {seen:#?}");
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }

@@ -26,11 +26,11 @@ fn a_running_stack_takes_messages_and_names_what_is_missing() {
     let output = String::from_utf8(sent.stdout).unwrap();
     let (id, of) = output.trim_end().split_once(' ').unwrap();
     assert_eq!((id.len(), of), (36, body.as_str()));
-    let (code, error) = refused(&["send", "nowhere", &body, "--endpoint-url", &endpoint]);
-    assert_eq!(
-        (code, error),
-        (1, format!("error: there is no queue nowhere at {endpoint}\n"))
-    );
+    for (queue, meant) in [("nowhere", ""), ("order", "; did you mean orders?")] {
+        let (code, error) = refused(&["send", queue, &body, "--endpoint-url", &endpoint]);
+        let expected = format!("error: there is no queue {queue} at {endpoint}: there is orders{meant}\n");
+        assert_eq!((code, error), (1, expected));
+    }
     let (code, error) = refused(&["invoke", "nobody", &body, "--endpoint-url", &endpoint]);
     assert_eq!(code, 1);
     assert!(

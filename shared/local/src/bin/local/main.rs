@@ -5,6 +5,7 @@ mod invoke;
 mod lambda;
 mod new;
 mod printer;
+mod rebuild;
 mod receiver;
 mod send;
 mod up;
