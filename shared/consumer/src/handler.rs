@@ -7,6 +7,12 @@ use crate::{Body, Delivery, Envelope, Failure, IdempotencyKey, Received};
 use idempotency::{Completion, Write};
 
 /// Processes one kind of message, on any host. Messages that are processed concurrently share it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a handler of messages",
+    label = "has no `impl Handler`",
+    note = "a handler states `type Message`, `type Write` and `const NAMESPACE`, and implements `async fn handle`",
+    note = "a host gets the handler itself, without a reference or `Arc` around it; `process_batch` gets `&Arc<H>`"
+)]
 pub trait Handler: Send + Sync + 'static {
     /// What a message's body is decoded to: a type that implements `serde::Deserialize`, from JSON; or [`RawBody`](crate::RawBody).
     type Message: Body;
