@@ -165,6 +165,28 @@ fn a_text_of_the_author_that_quotes_the_body_is_not_shown() {
 }
 
 #[test]
+fn a_value_in_the_words_of_an_error_is_not_shown() {
+    let line = |quantity: &str| format!(r#"{{"items": [{{"sku": "a", "quantity": "{quantity}"}}]}}"#);
+    for quantity in [
+        "x, expected secret",
+        "x at line 4111",
+        "x`, expected secret",
+        ": null, expected secret",
+    ] {
+        let why = reason::<Order>(&line(quantity));
+        assert!(
+            why.starts_with("`items[0].quantity`: expected a nonzero u8, found a string"),
+            "{why}"
+        );
+    }
+    let why = reason::<Order>(r#"{"size": "x`, expected secret"}"#);
+    assert!(
+        why.starts_with("`size`: unknown variant: expected one of `small` or `large`"),
+        "{why}"
+    );
+}
+
+#[test]
 fn an_unknown_tag_is_refused_with_the_known_ones() {
     for (body, why) in [
         (
