@@ -15,7 +15,7 @@ MISTAKES = [
     ("misspelt-response-type", "[ReportBatchItemFailures]", "[ReportBatchItemFailure]", "E3030"),
     ("concurrency-of-one", "MaximumConcurrency: !Ref MaximumConcurrency", "MaximumConcurrency: 1", "E3034"),
     ("fifo-batch-of-100", "BatchSize: 10\n", "BatchSize: 100\n", "E3705"),
-    ("reference-to-nothing", "!Ref NotificationsQueue", "!Ref NotificationQueue", "E1020"),
+    ("reference-to-nothing", "!Ref IdempotencyTable", "!Ref IdempotentTable", "E1020"),
     ("loop-refers-to-nothing", '[!Sub "${Queue}Queue", QueueName]', '[!Sub "${Queue}Queu", QueueName]', "E1010"),
     ("misspelt-action", "sqs:ReceiveMessage", "sqs:RecieveMessage", "W3037"),
     ("misspelt-property", "maxReceiveCount:", "maxRecieveCount:", "E3002"),
