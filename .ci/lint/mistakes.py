@@ -22,6 +22,9 @@ MISTAKES = [
     ("no-restore", "PointInTimeRecoveryEnabled: true", "PointInTimeRecoveryEnabled: false", "CKV_AWS_28"),
 ]
 
+# Found in the loop of the FIFO queues.
+NEEDS_FIFO = "fifo-batch-of-100"
+
 template, tools, out = (pathlib.Path(argument) for argument in sys.argv[1:])
 here = pathlib.Path(__file__).parent
 
@@ -60,6 +63,8 @@ def scanned():
 
 
 def main():
+    if "    Fifo:\n      Queues: []\n" in template.read_text():
+        MISTAKES[:] = [mistake for mistake in MISTAKES if mistake[0] != NEEDS_FIFO]
     expand(template.read_text())
     found = {(name, rule): what for name, rule, what in [*linted(), *scanned()]}
     for name, *_, rule in MISTAKES:
