@@ -3,6 +3,7 @@
 mod env;
 mod invoke;
 mod lambda;
+mod new;
 mod printer;
 mod send;
 mod up;
@@ -42,6 +43,11 @@ enum Command {
     ///
     /// Lines of NAME=VALUE, as `cargo lambda watch --env-file` and shells read them.
     Env(env::EnvArgs),
+    /// Remove the sample functions from the workspace
+    ///
+    /// They go with their crates, events, tables and tests, and with the parts of pages that are about them. The workspace must
+    /// have another function.
+    New(new::NewArgs),
 }
 
 /// Which template, and the values of its parameters.
@@ -106,6 +112,7 @@ async fn run(command: Command) -> Outcome {
         Command::Send(args) => or_stopped(send::run(args), &mut stop).await,
         Command::Invoke(args) => or_stopped(invoke::run(args), &mut stop).await,
         Command::Env(args) => or_stopped(env::run(args), &mut stop).await,
+        Command::New(args) => new::run(&args),
     }
 }
 

@@ -1,0 +1,5 @@
+//! Changes of the workspace that holds the template: its functions.
+
+mod remove;
+
+pub use remove::{RemoveError, Removed, remove_samples};
