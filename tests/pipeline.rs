@@ -112,7 +112,7 @@ fn check(stack: &TestStack, orders: usize, context: &str) -> BTreeMap<String, u3
     let completed = keys.iter().map(|key| (key.clone(), "COMPLETED".to_owned()));
     assert_eq!(recorded, completed.collect(), "{context}");
 
-    let received = stack.stack.receiver().notifications();
+    let received = stack.receiver("NotificationUrl").notifications();
     let tokens: BTreeSet<_> = keys.iter().map(|key| token(key)).collect();
     assert_eq!(received.keys().cloned().collect::<BTreeSet<_>>(), tokens, "{context}");
     let accepted = |key: String| (key.clone(), received[&token(&key)].accepted);

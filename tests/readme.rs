@@ -204,9 +204,8 @@ fn function_of_the_recipe_takes_under_60_lines_in_the_template() {
     }
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("refunds.yaml");
     std::fs::write(&path, template).unwrap();
-    let url = ("NotificationUrl".to_owned(), "https://example.com".to_owned());
     let settings = Settings {
-        fallbacks: BTreeMap::from([url]),
+        urls: Some("https://example.com".to_owned()),
         ..Settings::default()
     };
     let template = Template::read(&path, &settings).unwrap();

@@ -23,9 +23,8 @@ use testing::{pages, samples};
 /// The functions of the template, each with the name of its queue.
 fn functions() -> BTreeMap<String, String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
-    let url = ("NotificationUrl".to_owned(), "https://example.com".to_owned());
     let settings = Settings {
-        fallbacks: BTreeMap::from([url]),
+        urls: Some("https://example.com".to_owned()),
         ..Settings::default()
     };
     let mappings = Template::read(&path, &settings).unwrap().mappings.into_iter();

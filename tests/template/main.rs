@@ -13,7 +13,6 @@ mod roles;
 mod same;
 mod stages;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use sam::{Queue, Resource, Settings, Template};
@@ -91,7 +90,7 @@ fn settings(parameters: &[(&str, &str)]) -> Settings {
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     Settings {
         parameters: parameters.iter().map(owned).collect(),
-        fallbacks: BTreeMap::from([("NotificationUrl".to_owned(), "https://example.com".to_owned())]),
+        urls: Some("https://example.com".to_owned()),
         ..Settings::default()
     }
 }

@@ -13,7 +13,7 @@ pub mod sqs;
 
 pub use api::{ApiError, Reply};
 pub use calls::Call;
-pub use receiver::{Notified, Receiver};
+pub use receiver::{Answer, Notified, Received, Receiver, Receivers};
 pub use server::Services;
 /// Properties that fuzz targets check.
 #[cfg(any(test, fuzzing))]

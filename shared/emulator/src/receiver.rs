@@ -1,52 +1,106 @@
-//! A receiver of notifications.
+//! Services that functions call by HTTP.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{AppendHeaders, IntoResponse, Response};
-use axum::routing::post;
+use axum::http::StatusCode;
 use serde_json::Value;
 
 use crate::recent::Recent;
 
-/// Accepts notifications at [`Receiver::PATH`], and distinguishes them by their `Idempotency-Key`, as a real one should.
+mod routes;
+
+pub use routes::Receivers;
+
+/// The newest requests that are kept.
+const REQUESTS: usize = 1000;
+
+/// Stands in for a service that functions call by HTTP. It accepts every request, unless it has other [answers](Answer).
 #[derive(Debug, Clone, Default)]
 pub struct Receiver {
-    state: Arc<Mutex<Received>>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug, Default)]
-struct Received {
-    /// How long each answer takes.
+struct State {
+    /// How long each answer takes at least.
     pace: Duration,
-    refusals: Vec<(u16, Option<u64>)>,
+    /// The answers to the next requests.
+    answers: VecDeque<Answer>,
+    requests: VecDeque<Received>,
     /// By `Idempotency-Key`.
     notifications: Recent<Notified>,
 }
 
-/// A notification as it arrived.
+/// How a receiver answers a request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// From 200 to 599.
+    pub status: StatusCode,
+    /// The header `Retry-After`, in seconds.
+    pub retry_after: Option<u64>,
+    /// How long the answer takes.
+    pub delay: Duration,
+    /// The body, as JSON if it is JSON.
+    pub body: String,
+}
+
+impl Default for Answer {
+    /// 202, at once, without a body.
+    fn default() -> Self {
+        Self {
+            status: StatusCode::ACCEPTED,
+            retry_after: None,
+            delay: Duration::ZERO,
+            body: String::new(),
+        }
+    }
+}
+
+/// A request as it arrived.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Received {
+    /// Such as `POST`.
+    pub method: String,
+    /// Path and query below the receiver's URL; empty for the URL itself.
+    pub path: String,
+    /// By name, in lower case; the last one of each name.
+    pub headers: BTreeMap<String, String>,
+    /// The body: JSON, or else a string; null if it is empty.
+    pub body: Value,
+    /// The status of its answer.
+    pub status: u16,
+}
+
+/// The requests with one `Idempotency-Key`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Notified {
-    /// The body of the last request; null if it was not JSON.
+    /// The body of the last one; null if it was not JSON.
     pub body: Value,
-    /// How many requests delivered it.
+    /// How many there were.
     pub requests: u32,
-    /// How often it was accepted; more than once: a repetition, recognizable by its key.
+    /// How many were accepted; more than one: a repetition, recognizable by its key.
     pub accepted: u32,
 }
 
 impl Receiver {
-    /// Where it listens on the stack's port.
-    pub const PATH: &str = "/_notifications";
+    /// Answers the next `times` requests like this; later calls add to them.
+    pub fn answer_next(&self, times: usize, answer: &Answer) {
+        self.state().answers.extend(std::iter::repeat_n(answer.clone(), times));
+    }
 
-    /// Makes it refuse the next request with this status, and `Retry-After` in seconds.
+    /// Refuses the next request with this status, and `Retry-After` in seconds.
     pub fn refuse_next(&self, status: u16, retry_after: Option<u64>) {
-        self.state().refusals.push((status, retry_after));
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+        self.answer_next(
+            1,
+            &Answer {
+                status,
+                retry_after,
+                ..Answer::default()
+            },
+        );
     }
 
     /// Delays each answer by this long.
@@ -54,42 +108,41 @@ impl Receiver {
         self.state().pace = pace;
     }
 
-    /// The notifications so far by their `Idempotency-Key`; at least the last 30,000.
+    /// The last 1,000 requests, oldest first.
+    pub fn requests(&self) -> Vec<Received> {
+        self.state().requests.iter().cloned().collect()
+    }
+
+    /// The requests by their `Idempotency-Key`; at least the last 30,000 keys.
     pub fn notifications(&self) -> BTreeMap<String, Notified> {
         self.state().notifications.all().clone()
     }
 
-    /// The route of [`Receiver::PATH`].
-    pub fn router(&self) -> Router {
-        Router::new().route(Self::PATH, post(receive)).with_state(self.clone())
+    /// The answer to a request, which is kept.
+    async fn answer(&self, mut received: Received) -> Answer {
+        let (answer, pace) = {
+            let mut state = self.state();
+            (state.answers.pop_front().unwrap_or_default(), state.pace)
+        };
+        tokio::time::sleep(pace.max(answer.delay)).await;
+        received.status = answer.status.as_u16();
+        let mut state = self.state();
+        let key = received.headers.get("idempotency-key").map_or("", String::as_str);
+        let notified = state.notifications.entry(key);
+        notified.body = received.body.clone();
+        notified.requests += 1;
+        notified.accepted += u32::from(answer.status.is_success());
+        if state.requests.len() == REQUESTS {
+            state.requests.pop_front();
+        }
+        state.requests.push_back(received);
+        answer
     }
 
-    fn state(&self) -> MutexGuard<'_, Received> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> Response {
-    let pace = receiver.state().pace;
-    tokio::time::sleep(pace).await;
-    let key = headers
-        .get("idempotency-key")
-        .and_then(|key| key.to_str().ok())
-        .unwrap_or_default();
-    let mut state = receiver.state();
-    let refusal = (!state.refusals.is_empty()).then(|| state.refusals.remove(0));
-    let notified = state.notifications.entry(key);
-    notified.body = serde_json::from_slice(&body).unwrap_or_default();
-    notified.requests += 1;
-    match refusal {
-        None => {
-            notified.accepted += 1;
-            StatusCode::ACCEPTED.into_response()
-        }
-        Some((status, retry_after)) => {
-            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-            let retry_after = retry_after.map(|seconds| ("retry-after", seconds.to_string()));
-            (status, AppendHeaders(retry_after)).into_response()
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

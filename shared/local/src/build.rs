@@ -88,6 +88,13 @@ pub async fn build(directory: &Path, binaries: &[String]) -> Result<BTreeMap<Str
     }
 }
 
+/// Where the workspace of a template is: where the template lies.
+pub(crate) fn workspace_of(template: &Path) -> &Path {
+    let directory = template.parent();
+    let directory = directory.filter(|directory| !directory.as_os_str().is_empty());
+    directory.unwrap_or(Path::new("."))
+}
+
 /// Where `cargo lambda build` puts the binaries of the workspace in `directory`: cargo's target directory is a setting.
 ///
 /// # Errors
@@ -126,15 +133,16 @@ pub(crate) async fn found(
 
 /// The output of `cargo metadata`.
 #[derive(Deserialize)]
-struct Workspace {
+pub(crate) struct Workspace {
     packages: Vec<Package>,
-    workspace_root: PathBuf,
-    target_directory: PathBuf,
+    pub(crate) workspace_root: PathBuf,
+    pub(crate) target_directory: PathBuf,
 }
 
 #[derive(Deserialize)]
 struct Package {
     name: String,
+    manifest_path: PathBuf,
     targets: Vec<Target>,
 }
 
@@ -152,11 +160,17 @@ struct Artifact {
 }
 
 impl Workspace {
-    async fn at(directory: &Path) -> Result<Self, BuildError> {
+    pub(crate) async fn at(directory: &Path) -> Result<Self, BuildError> {
         let mut cargo = cargo(directory, "metadata");
         cargo.args(["--no-deps", "--format-version=1"]);
         let metadata = output(cargo).await?;
         json(&metadata.stdout).ok_or_else(|| BuildError::NoWorkspace(directory.to_owned()))
+    }
+
+    /// Where its packages are.
+    pub(crate) fn directories(&self) -> Vec<PathBuf> {
+        let manifests = self.packages.iter().map(|package| &package.manifest_path);
+        manifests.filter_map(|path| Some(path.parent()?.to_owned())).collect()
     }
 
     fn has(&self, name: &str) -> bool {

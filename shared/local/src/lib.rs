@@ -6,12 +6,16 @@ mod data;
 pub mod messages;
 mod new;
 mod options;
+mod sources;
 mod stack;
+mod warnings;
 pub mod watch;
 
 pub use aws::{CreateError, dynamodb_client, no_answer, sqs_client};
 pub use build::{BuildError, build};
 pub use data::DataError;
-pub use new::{RemoveError, Removed, remove_samples};
+pub use new::{NewError, NewFunction, NewMode, RemoveError, Removed, Written, remove_samples};
 pub use options::{Binaries, DEFAULT_PORT, EndpointOverride, Options};
+pub use sources::Sources;
 pub use stack::{Stack, StackError};
+pub use warnings::warnings;

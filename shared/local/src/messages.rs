@@ -49,11 +49,26 @@ impl<'a> Queue<'a> {
             url: String::new(),
         };
         let found = queue.client.get_queue_url().queue_name(name).send().await;
-        queue.url = found
-            .map_err(|error| queue.failure(&error))?
-            .queue_url
-            .unwrap_or_default();
+        queue.url = match found {
+            Ok(found) => found.queue_url.unwrap_or_default(),
+            Err(error) if does_not_exist(&error) => return Err(queue.unknown().await),
+            Err(error) => return Err(queue.failure(&error)),
+        };
         Ok(queue)
+    }
+
+    /// That there is no such queue, and which there are. If they can't be listed, the error is without them.
+    async fn unknown(&self) -> String {
+        let listed = self.client.list_queues().max_results(1000).send().await;
+        let urls = listed.ok().and_then(|listed| listed.queue_urls).unwrap_or_default();
+        let names: Vec<_> = urls.iter().filter_map(|url| url.rsplit('/').next()).collect();
+        let there = match names[..] {
+            [] => "there are none".to_owned(),
+            [one] => format!("there is {one}"),
+            _ => format!("there are {}", names.join(", ")),
+        };
+        let meant = cli::did_you_mean(self.name, names);
+        format!("there is no queue {} at {}: {there}{meant}", self.name, self.endpoint)
     }
 
     /// Sends messages, as many at a time as SQS accepts, and returns their IDs in order.
@@ -98,13 +113,16 @@ impl<'a> Queue<'a> {
     {
         let (name, endpoint) = (self.name, self.endpoint);
         match (error.code(), error.message()) {
-            (Some("QueueDoesNotExist" | "AWS.SimpleQueueService.NonExistentQueue"), _) => {
-                format!("there is no queue {name} at {endpoint}")
-            }
+            _ if does_not_exist(error) => format!("there is no queue {name} at {endpoint}"),
             (Some(code), message) => format!("{endpoint} refused: {code}: {}", message.unwrap_or_default()),
             (None, _) => no_answer(endpoint, error),
         }
     }
+}
+
+fn does_not_exist<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    let codes = ["QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"];
+    error.code().is_some_and(|code| codes.contains(&code))
 }
 
 /// How many of these, at least one, go into one batch.

@@ -16,7 +16,8 @@ pub(crate) const ACCOUNT: &str = "000000000000";
 pub struct Options {
     /// The SAM template; the functions are built from the workspace it lies in.
     pub template: PathBuf,
-    /// Overrides of the template's parameters. `NotificationUrl` is the stack's own receiver unless it has another value.
+    /// Overrides of the template's parameters. A parameter whose name ends in `Url`, and that has
+    /// neither a value here nor a default, is the URL of a receiver of the stack.
     pub parameters: BTreeMap<String, String>,
     /// The loopback port to serve on; 0: any that is free.
     pub port: u16,

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
 use emulator::dynamodb::{DynamoDb, OpenError};
 use emulator::lambda::{Function, InvalidMapping, Lambda, Mapping, Observer, run_mapping};
 use emulator::sqs::Sqs;
-use emulator::{Call, Receiver, Services};
+use emulator::{Call, Receiver, Receivers, Services};
 use sam::{Settings, Template, TemplateError};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -56,7 +56,7 @@ pub struct Stack {
     endpoint: String,
     template: Template,
     emulated: Services,
-    receiver: Receiver,
+    receivers: Receivers,
     lambda: Arc<Lambda>,
     _server: AbortOnDropHandle<()>,
     mappings: TaskTracker,
@@ -79,14 +79,16 @@ impl Stack {
         let functions = functions(&template, &binaries, &services, options.endpoint_override.is_some());
         let region = aws::region();
         let address = endpoint.trim_start_matches("http://");
+        let sqs = Sqs::new(&endpoint, &region);
+        sqs.observe(observer.clone());
         let lambda = Lambda::new(address, &region, functions, observer);
         let (dynamodb, data) = match &options.data {
             Some(directory) => data::open(directory, &region).map(|(tables, lock)| (tables, Some(lock)))?,
             None => (DynamoDb::in_memory(&region)?, None),
         };
-        let emulated = Services::new(Sqs::new(&endpoint, &region), dynamodb);
-        let receiver = Receiver::default();
-        let router = emulated.router().merge(lambda.router()).merge(receiver.router());
+        let emulated = Services::new(sqs, dynamodb);
+        let receivers = Receivers::new(&template.urls);
+        let router = emulated.router().merge(lambda.router()).merge(receivers.router());
         let queue_urls = match &options.endpoint_override {
             Some(services) => create(&template, services).await?,
             None => create_before_serving(&template, router.clone(), &endpoint).await?,
@@ -95,7 +97,7 @@ impl Stack {
             endpoint,
             template,
             emulated,
-            receiver,
+            receivers,
             lambda,
             _server: serve(listener, router),
             mappings: TaskTracker::new(),
@@ -163,9 +165,10 @@ impl Stack {
         &self.lambda
     }
 
-    /// Receives notifications, unless `NotificationUrl` has another value.
-    pub fn receiver(&self) -> &Receiver {
-        &self.receiver
+    /// What functions reach at the URL in this parameter of the template, such as `NotificationUrl`. There is one for each
+    /// parameter whose name ends in `Url`, and that has neither a value nor a default.
+    pub fn receiver(&self, parameter: &str) -> Option<&Receiver> {
+        self.receivers.get(parameter)
     }
 
     /// Stops receiving messages, lets running invocations end, and ends everything. Nothing is left running.
@@ -244,7 +247,7 @@ fn mapping(mapping: &sam::Mapping, queue_url: String, account: &str) -> Mapping 
 fn read(options: &Options, endpoint: &str, services: &EndpointOverride) -> Result<Template, TemplateError> {
     let settings = Settings {
         parameters: options.parameters.clone(),
-        fallbacks: BTreeMap::from([("NotificationUrl".to_owned(), format!("{endpoint}{}", Receiver::PATH))]),
+        urls: Some(format!("{endpoint}{}", Receivers::PATH)),
         region: aws::region(),
         account: services.account.clone(),
         endpoint: services.sqs.clone(),
@@ -256,9 +259,7 @@ fn read(options: &Options, endpoint: &str, services: &EndpointOverride) -> Resul
 async fn binaries(options: &Options, template: &Template) -> Result<BTreeMap<String, PathBuf>, BuildError> {
     let names = template.functions.iter().map(|function| function.binary.clone());
     let names: Vec<_> = names.collect();
-    let workspace = options.template.parent();
-    let workspace = workspace.filter(|directory| !directory.as_os_str().is_empty());
-    let workspace = workspace.unwrap_or(Path::new("."));
+    let workspace = build::workspace_of(&options.template);
     match &options.binaries {
         Binaries::Only(binaries) => Ok(binaries.clone()),
         Binaries::In(directory) => build::found(directory, &names, workspace).await,
@@ -283,6 +284,7 @@ fn functions(
             ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), services.dynamodb.clone()),
         ]);
         environment.extend(aws::authorities());
+        environment.extend(aws::secrets());
         if overridden {
             environment.extend(aws::credentials());
         }

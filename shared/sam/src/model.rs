@@ -7,8 +7,9 @@ use std::{collections::BTreeMap, time::Duration};
 pub struct Settings {
     /// Overrides of the template's parameters, by name.
     pub parameters: BTreeMap<String, String>,
-    /// Values for parameters that have neither an override nor a default; those that the template lacks are ignored.
-    pub fallbacks: BTreeMap<String, String>,
+    /// Where the services are whose URLs are parameters: a parameter whose name ends in `Url`, and that has neither an
+    /// override nor a default, is this, a slash, and its name.
+    pub urls: Option<String>,
     /// `AWS::Region`, also in every ARN.
     pub region: String,
     /// `AWS::AccountId`, also in every ARN and queue URL.
@@ -24,7 +25,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             parameters: BTreeMap::new(),
-            fallbacks: BTreeMap::new(),
+            urls: None,
             region: "us-east-1".to_owned(),
             account: "000000000000".to_owned(),
             endpoint: "http://127.0.0.1:4566".to_owned(),
@@ -44,6 +45,8 @@ pub struct Template {
     pub functions: Vec<Function>,
     /// The event source mappings; each names a function and a queue from this template.
     pub mappings: Vec<Mapping>,
+    /// The parameters whose values are below [`Settings::urls`], sorted.
+    pub urls: Vec<String>,
 }
 
 /// A queue to create.

@@ -40,18 +40,28 @@ pub(crate) fn read(template: &Node, settings: &Settings) -> Result<BTreeMap<Stri
         });
     }
     let value = |(name, parameter): &(String, Node)| {
-        let fallback = || {
-            settings
-                .fallbacks
-                .get(name)
-                .filter(|_| parameter.get("Default").is_none())
-        };
-        Ok((
-            name.clone(),
-            value(name, parameter, settings.parameters.get(name).or_else(fallback))?,
-        ))
+        let url = url(name, parameter, settings);
+        let given = settings.parameters.get(name).or(url.as_ref());
+        Ok((name.clone(), value(name, parameter, given)?))
     };
     declared.iter().map(value).collect()
+}
+
+/// The value of a parameter that is the URL of a service, and that nothing else gives a value.
+fn url(name: &str, parameter: &Node, settings: &Settings) -> Option<String> {
+    let has_value = settings.parameters.contains_key(name) || parameter.get("Default").is_some();
+    let urls = settings.urls.as_ref()?;
+    (name.ends_with("Url") && !has_value).then(|| format!("{urls}/{name}"))
+}
+
+/// The parameters whose value is a [`url`], sorted.
+pub(crate) fn urls(template: &Node, settings: &Settings) -> Result<Vec<String>, Problem> {
+    let declared = template.get("Parameters").map(Node::map).transpose()?;
+    let declared = declared.unwrap_or_default().iter();
+    let urls = declared.filter(|(name, parameter)| url(name, parameter, settings).is_some());
+    let mut urls: Vec<_> = urls.map(|(name, _)| name.clone()).collect();
+    urls.sort();
+    Ok(urls)
 }
 
 fn value(name: &str, parameter: &Node, given: Option<&String>) -> Result<Value, Problem> {
@@ -204,6 +214,33 @@ mod tests {
             value("Type: String", None).unwrap_err(),
             "t.yaml:2: Parameters.P: the parameter has no value and no Default; give one with --parameter P=VALUE"
         );
+    }
+
+    #[test]
+    fn url_of_a_service_is_below_the_url_of_the_settings() {
+        let template = |rest| {
+            format!(
+                "Parameters:\n  GatewayUrl: {{Type: String{rest}}}\nResources:\n  It: {{Type: AWS::SQS::Queue, Properties: \
+                 {{QueueName: !Select [4, !Split ['/', !Ref GatewayUrl]]}}}}\n"
+            )
+        };
+        let read = |rest, given: &[(&str, &str)]| {
+            let settings = crate::Settings {
+                urls: Some("http://127.0.0.1:1/receivers".to_owned()),
+                parameters: given
+                    .iter()
+                    .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                    .collect(),
+                ..crate::Settings::default()
+            };
+            let template = crate::read::resolve(&template(rest), &settings).unwrap();
+            (template.queues[0].name.clone(), template.urls)
+        };
+        assert_eq!(read("", &[]), ("GatewayUrl".to_owned(), vec!["GatewayUrl".to_owned()]));
+        let none: Vec<String> = Vec::new();
+        let url = "http://x/y/pay";
+        assert_eq!(read("", &[("GatewayUrl", url)]), ("pay".to_owned(), none.clone()));
+        assert_eq!(read(&format!(", Default: '{url}'"), &[]), ("pay".to_owned(), none));
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub(super) fn in_file<T>(path: &Path, read: impl FnOnce(&str) -> Result<T, Probl
 }
 
 pub(crate) fn resolve(source: &str, settings: &Settings) -> Result<Template, Problem> {
-    with_scope(source, settings, |_, scope, declared| create(scope, declared))
+    with_scope(source, settings, create)
 }
 
 /// Hands on the parsed text, all that can be referred to in it, and the resources to create.
@@ -69,7 +69,7 @@ pub(super) fn with_scope<T>(
     read(&root, &scope, &declared)
 }
 
-fn create(scope: &Scope<'_>, declared: &[Declared<'_>]) -> Result<Template, Problem> {
+fn create(root: &Node, scope: &Scope<'_>, declared: &[Declared<'_>]) -> Result<Template, Problem> {
     let queues = queues(scope, declared)?;
     let tables = tables(scope, declared)?;
     let read = functions(scope, declared)?;
@@ -93,6 +93,7 @@ fn create(scope: &Scope<'_>, declared: &[Declared<'_>]) -> Result<Template, Prob
         tables,
         functions,
         mappings,
+        urls: parameters::urls(root, scope.settings)?,
     })
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use emulator::Receiver;
 use emulator::dynamodb::{Fault, FaultKind};
 use emulator::lambda::Invocation;
 use idempotency::Key;
@@ -149,6 +150,13 @@ impl TestStack {
     pub async fn invoke_with(&self, function: &str, event: impl Into<Vec<u8>>) -> Invocation {
         let invoked = self.stack.lambda().invoke(function, event.into()).await;
         invoked.unwrap_or_else(|error| panic!("{function} can't be invoked: {error}"))
+    }
+
+    /// What functions reach at the URL in this parameter of the template.
+    pub fn receiver(&self, parameter: &str) -> &Receiver {
+        let urls = &self.stack.template().urls;
+        let receiver = self.stack.receiver(parameter);
+        receiver.unwrap_or_else(|| panic!("there is no receiver {parameter}, only {urls:?}"))
     }
 
     pub(crate) fn queue_of(&self, function: &str) -> &str {

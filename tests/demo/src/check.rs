@@ -33,7 +33,7 @@ pub(crate) fn promises(snapshot: &Snapshot<'_>) -> Vec<Promise> {
         ),
         promise(
             all(&|seen| seen.effects <= 1) && every_order_counted_once(snapshot),
-            format!("no effect was repeated, although there were {deliveries} deliveries"),
+            format!("no effect was repeated, although these messages were delivered {deliveries} times"),
         ),
         promise(
             totals_are_right(snapshot),

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use cli::{Stop, say};
 use emulator::lambda::Event;
-use local::{Options, Stack, watch};
+use local::watch::{LogLines, Watch};
+use local::{Options, Stack};
 use sam::{Settings, Template};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
@@ -95,7 +96,7 @@ async fn demo(template: PathBuf) -> Outcome {
 fn settings(options: &Options) -> Settings {
     Settings {
         parameters: options.parameters.clone(),
-        fallbacks: [("NotificationUrl".to_owned(), "http://127.0.0.1".to_owned())].into(),
+        urls: Some("http://127.0.0.1".to_owned()),
         ..Settings::default()
     }
 }
@@ -109,14 +110,22 @@ async fn play(
     let started = Instant::now();
     let say_at = |line: String| say!("{:5.1} s  {line}", started.elapsed().as_secs_f32());
     let mut run = Run::new(stack, samples)?;
+    let mut watch = Watch::new(LogLines::Warnings);
     run.send().await?;
     let mut tick = tokio::time::interval(Duration::from_millis(100));
     let mut silent_since = Instant::now();
-    while !run.is_settled() && started.elapsed() < PATIENCE {
+    let mut settled_at = None;
+    while started.elapsed() < PATIENCE {
+        if run.is_settled() {
+            let since = settled_at.get_or_insert_with(Instant::now);
+            if run.is_counted() || since.elapsed() > SILENCE {
+                break;
+            }
+        }
         tokio::select! {
             Some(event) = events.recv() => {
                 run.note(&event);
-                if let Some(line) = watch::line(&event) {
+                if let Some(line) = watch.line(&event) {
                     say_at(line);
                     silent_since = Instant::now();
                 }
@@ -124,8 +133,7 @@ async fn play(
             _ = tick.tick() => {}
         }
         if silent_since.elapsed() > SILENCE {
-            let left = watch::plural(run.left().len(), "message");
-            say_at(format!("... {left} left, hidden until the visibility timeout is over"));
+            say_at(run.waiting());
             silent_since = Instant::now();
         }
     }

@@ -83,12 +83,18 @@ fn reasons(snapshot: &Snapshot<'_>) -> String {
     snapshot.messages.iter().filter_map(line).collect()
 }
 
-/// The functions' own metrics: they include the deliveries of confirmations.
+/// The deliveries, and their outcomes in the functions' own metrics.
 fn counted(snapshot: &Snapshot<'_>) -> String {
     let count = |outcome| snapshot.counted.get(outcome).copied().unwrap_or_default();
+    let samples: u32 = snapshot.messages.iter().map(|seen| seen.deliveries).sum();
     format!(
-        "Deliveries, as the functions' metrics count them: {} done, {} duplicate, {} in progress, {} failed, \
-         {} rejected, {} not started.\n",
+        "Deliveries: {samples} of the messages above, and {} of the confirmations that place-order sent.\n\
+         {} of them ended with a function that was killed, and have no outcome. Outcomes of the other {}, as the \
+         functions' metrics count them:\n\
+         {} done, {} duplicate, {} in progress, {} failed, {} rejected, {} not started.\n",
+        snapshot.confirmation_deliveries,
+        snapshot.without_outcome,
+        snapshot.counted.values().sum::<u64>(),
         count("Done"),
         count("Duplicate"),
         count("InProgress"),

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::cases::{KILLED_AT, SAMPLES, STOCK, Sample};
 use crate::sent::{Sent, body, text};
 use local::messages::{self, Message, Queue};
+use local::watch::plural;
 
 /// How often the transaction of each record was committed, by the record's ID.
 type Commits = Arc<Mutex<BTreeMap<String, u32>>>;
@@ -26,6 +27,10 @@ pub(crate) struct Run<'a> {
     pub(crate) commits: Commits,
     /// The message IDs of each batch whose process was killed.
     pub(crate) killed_batches: Vec<Vec<String>>,
+    /// How often each message was in a batch, by its ID; the functions' own messages are among them.
+    pub(crate) delivered: BTreeMap<String, u64>,
+    /// How many of these deliveries have no outcome, because their invocation failed as a whole.
+    pub(crate) without_outcome: u64,
     /// The sums of the functions' metrics.
     pub(crate) counted: BTreeMap<&'static str, u64>,
 }
@@ -33,12 +38,18 @@ pub(crate) struct Run<'a> {
 /// The outcomes of deliveries, as the functions count them.
 const OUTCOMES: [&str; 6] = ["Done", "Duplicate", "InProgress", "Failed", "Rejected", "NotStarted"];
 
+/// The parameter with the URL that notifications are sent to.
+pub(crate) const RECEIVER: &str = "NotificationUrl";
+
 impl<'a> Run<'a> {
     /// Reads the samples and injects the faults.
     pub(crate) fn new(stack: &'a Stack, events: &Path) -> Result<Self, String> {
-        stack.receiver().refuse_next(503, Some(1));
+        let receiver = stack
+            .receiver(RECEIVER)
+            .ok_or_else(|| format!("the stack has no receiver {RECEIVER}"))?;
+        receiver.refuse_next(503, Some(1));
         // So that a message's second delivery finds the first one in progress.
-        stack.receiver().set_pace(Duration::from_millis(200));
+        receiver.set_pace(Duration::from_millis(200));
         let read = |sample: &'static Sample| Ok((sample, messages::read(&events.join(sample.file))?));
         let samples = SAMPLES.iter().map(read).collect::<Result<Vec<_>, String>>()?;
         // One from the middle: of its batch, some messages are done by then, and others are not.
@@ -51,6 +62,8 @@ impl<'a> Run<'a> {
             sent: Vec::new(),
             commits: Commits::default(),
             killed_batches: Vec::new(),
+            delivered: BTreeMap::new(),
+            without_outcome: 0,
             counted: BTreeMap::new(),
         };
         run.fill_stock()?;
@@ -111,13 +124,21 @@ impl<'a> Run<'a> {
 
     pub(crate) fn note(&mut self, event: &Event) {
         if let Event::BatchFinished {
-            messages,
-            whole_batch: Some(reason),
-            ..
+            messages, whole_batch, ..
         } = event
-            && reason.ends_with("signal: killed")
         {
-            self.killed_batches.push(messages.clone());
+            for message in messages {
+                *self.delivered.entry(message.clone()).or_default() += 1;
+            }
+            if whole_batch.is_some() {
+                self.without_outcome += messages.len() as u64;
+            }
+            if whole_batch
+                .as_deref()
+                .is_some_and(|reason| reason.ends_with("signal: killed"))
+            {
+                self.killed_batches.push(messages.clone());
+            }
         }
         if let Event::Log { line, .. } = event
             && let Ok(metrics) = serde_json::from_str::<Value>(line)
@@ -134,10 +155,37 @@ impl<'a> Run<'a> {
         self.left().is_empty()
     }
 
-    /// The IDs of the messages that are in their queues.
-    pub(crate) fn left(&self) -> BTreeSet<String> {
+    /// Whether every delivery has been reported, and its outcome: both come a little after the message is gone.
+    pub(crate) fn is_counted(&self) -> bool {
+        let reported = |sent: &Sent| self.delivered.get(&sent.id).copied().unwrap_or_default();
+        let all_reported = self
+            .sent
+            .iter()
+            .all(|sent| reported(sent) == u64::from(self.stack.sqs().deliveries(&sent.id)));
+        let deliveries: u64 = self.delivered.values().sum();
+        all_reported && self.counted.values().sum::<u64>() + self.without_outcome == deliveries
+    }
+
+    /// What is left, for a reader who waits.
+    pub(crate) fn waiting(&self) -> String {
+        let left = self.left();
+        let hidden = left.values().min().copied().unwrap_or_default();
+        let count = plural(left.len(), "message");
+        match hidden.is_zero() {
+            true => format!("... {count} left"),
+            false => format!(
+                "... {count} left, hidden for another {:.0} s, until the visibility timeout or the retry delay ends",
+                hidden.as_secs_f32().ceil()
+            ),
+        }
+    }
+
+    /// The messages that are in their queues, by ID, and how much longer each is hidden.
+    fn left(&self) -> BTreeMap<String, Duration> {
         let queues: BTreeSet<_> = self.samples.iter().map(|(sample, _)| sample.queue).collect();
         let messages = queues.iter().flat_map(|queue| self.stack.sqs().peek(queue));
-        messages.map(|message| message.message_id).collect()
+        messages
+            .map(|message| (message.message_id, message.hidden_for))
+            .collect()
     }
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
-use emulator::Notified;
 use emulator::sqs::QueuedMessage;
+use emulator::{Notified, Receiver};
 use idempotency::Key;
 use serde_json::Value;
 
-use crate::run::Run;
+use crate::run::{RECEIVER, Run};
 use crate::sent::Sent;
 
 /// What the receiver got, by idempotency token.
@@ -49,6 +49,10 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) stock: Vec<Value>,
     /// How often each order's confirmation was accepted by the receiver.
     pub(crate) confirmations: BTreeMap<String, u32>,
+    /// Deliveries of the confirmations, which a function sent.
+    pub(crate) confirmation_deliveries: u64,
+    /// Deliveries without an outcome, because their invocation failed as a whole.
+    pub(crate) without_outcome: u64,
     pub(crate) counted: BTreeMap<&'static str, u64>,
 }
 
@@ -57,7 +61,8 @@ impl Run<'_> {
         let scan = |table| self.stack.dynamodb().scan(table);
         let records = scan("idempotency").into_iter();
         let records: BTreeMap<_, _> = records.map(|item| (attribute(&item, "id"), item)).collect();
-        let notifications = self.stack.receiver().notifications();
+        let receiver = self.stack.receiver(RECEIVER);
+        let notifications = receiver.map(Receiver::notifications).unwrap_or_default();
         let mut notified = notifications.values();
         Snapshot {
             messages: self
@@ -71,6 +76,8 @@ impl Run<'_> {
             customers: scan("customers"),
             stock: scan("stock"),
             confirmations: self.confirmations(&notifications),
+            confirmation_deliveries: self.confirmation_deliveries(),
+            without_outcome: self.without_outcome,
             counted: self.counted.clone(),
         }
     }
@@ -104,6 +111,12 @@ impl Run<'_> {
         };
         let orders = self.stack.dynamodb().scan("orders");
         orders.iter().filter_map(accepted).collect()
+    }
+
+    fn confirmation_deliveries(&self) -> u64 {
+        let is_sample = |id: &String| self.sent.iter().any(|sent| sent.id == *id);
+        let others = self.delivered.iter().filter(|(id, _)| !is_sample(id));
+        others.map(|(_, deliveries)| deliveries).sum()
     }
 
     fn killed_batch(&self) -> usize {

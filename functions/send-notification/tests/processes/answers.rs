@@ -53,7 +53,7 @@ async fn user_info_of_the_url_is_sent_as_basic_and_never_logged() {
 async fn refused_access_is_retried_and_dead_letters_nothing() {
     let stack = stack::start(&[]).await;
     for status in [401, 403, 404] {
-        stack.stack.receiver().refuse_next(status, None);
+        stack.receiver("NotificationUrl").refuse_next(status, None);
     }
     let message = stack.send("notifications", &notification("ada@example.com")).await;
     stack.until_settled(&["notifications"]).await;
@@ -67,11 +67,11 @@ async fn every_retry_has_the_same_idempotency_key() {
     let stack = stack::start(&[]).await;
     let answers = [(500, None), (503, Some(1)), (429, None), (429, Some(1)), (302, None)];
     for (status, retry_after) in answers {
-        stack.stack.receiver().refuse_next(status, retry_after);
+        stack.receiver("NotificationUrl").refuse_next(status, retry_after);
     }
     let message = stack.send("notifications", &notification("ada@example.com")).await;
     stack.until_settled(&["notifications"]).await;
-    let notifications = stack.stack.receiver().notifications();
+    let notifications = stack.receiver("NotificationUrl").notifications();
     assert_eq!(notifications.keys().collect::<Vec<_>>(), [&token(&message)]);
     let notified = notified(&stack, &message).unwrap();
     assert_eq!((notified.requests, notified.accepted), (6, 1));
@@ -84,7 +84,7 @@ async fn every_retry_has_the_same_idempotency_key() {
 async fn retry_after_delays_the_next_attempt() {
     let stack = stack::start(&[]).await;
     // Longer than any other delay here: visibility timeout and retry delays are some seconds.
-    stack.stack.receiver().refuse_next(503, Some(3600));
+    stack.receiver("NotificationUrl").refuse_next(503, Some(3600));
     let message = stack.send("notifications", &notification("ada@example.com")).await;
     let is_finished = |event: &Event| matches!(event, Event::BatchFinished { .. });
     stack
@@ -104,7 +104,7 @@ async fn retry_after_delays_the_next_attempt() {
 #[tokio::test]
 async fn refused_notification_is_dead_lettered_after_one_post() {
     let stack = stack::start(&[]).await;
-    stack.stack.receiver().refuse_next(400, None);
+    stack.receiver("NotificationUrl").refuse_next(400, None);
     let message = stack.send("notifications", &notification("ada@example.com")).await;
     stack.until_settled(&["notifications"]).await;
     let why = format!("{} answered 400 Bad Request", receiver_of(&stack));
@@ -121,7 +121,7 @@ async fn refused_notification_is_dead_lettered_after_one_post() {
 #[tokio::test]
 async fn without_dead_letter_queue_a_refusal_is_posted_once() {
     let stack = stack::start_without_dead_letter_queue(&[("MaxReceiveCount", "3")]).await;
-    stack.stack.receiver().refuse_next(400, None);
+    stack.receiver("NotificationUrl").refuse_next(400, None);
     let message = stack.send("notifications", &notification("ada@example.com")).await;
     stack.until_settled(&["notifications"]).await;
     let dead_letter = DeadLetter::moved(&message);
@@ -134,7 +134,7 @@ async fn without_dead_letter_queue_a_refusal_is_posted_once() {
 async fn dead_letter_states_its_receive_count() {
     let stack = stack::start(&[]).await;
     for (status, retry_after) in [(503, Some(0)), (500, None), (422, None)] {
-        stack.stack.receiver().refuse_next(status, retry_after);
+        stack.receiver("NotificationUrl").refuse_next(status, retry_after);
     }
     let message = stack.send("notifications", &notification("ada@example.com")).await;
     stack.until_settled(&["notifications"]).await;
@@ -152,7 +152,7 @@ async fn notification_without_recipient_is_rejected_unposted() {
     let messages = [("m-1", notification(" ")), ("m-2", json!(["no", "notification"]))];
     assert_eq!(stack.invoke("send-notification", &messages).await, [""; 0]);
     assert_eq!(stack.dead_letters("notifications").len(), 2);
-    assert_eq!(stack.stack.receiver().notifications().len(), 0);
+    assert_eq!(stack.receiver("NotificationUrl").notifications().len(), 0);
     let reason = |message| stack.record("send-notification", message).unwrap().reason;
     assert_eq!(reason("m-1"), "the notification has no recipient: `to` is empty");
     assert!(reason("m-2").starts_with("malformed body: "), "{}", reason("m-2"));

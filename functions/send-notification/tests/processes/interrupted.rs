@@ -69,7 +69,7 @@ async fn another_payload_under_a_used_key_is_dead_lettered() {
         dead_letter.reason.contains("its key was used for another payload"),
         "{dead_letter:?}"
     );
-    assert_eq!(stack.stack.receiver().notifications().len(), 1);
+    assert_eq!(stack.receiver("NotificationUrl").notifications().len(), 1);
     assert_eq!(notified(&stack, key).unwrap().body, ada);
     assert!(
         stack.is_completed("send-notification", key),
@@ -151,7 +151,7 @@ async fn without_a_claim_no_notification_is_posted() {
     );
     let messages = ["m-1", "m-2", "m-3"].map(|message| (message, notification(message)));
     assert_eq!(stack.invoke("send-notification", &messages).await, ["m-1", "m-2"]);
-    let keys: Vec<_> = stack.stack.receiver().notifications().into_keys().collect();
+    let keys: Vec<_> = stack.receiver("NotificationUrl").notifications().into_keys().collect();
     assert_eq!(keys, [token("m-3")]);
 }
 

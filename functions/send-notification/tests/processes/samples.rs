@@ -24,7 +24,7 @@ async fn sample_events_dead_letter_exactly_their_invalid_messages() {
         assert_eq!(sampled.reported, [""; 0], "{file}");
         assert_eq!(sampled.dead_lettered, failing, "{file}");
         accepted += notifications;
-        let received = stack.stack.receiver().notifications();
+        let received = stack.receiver("NotificationUrl").notifications();
         assert_eq!(received.len(), accepted, "{file}");
         assert!(received.values().all(|notified| notified.requests == 1), "{file}");
     }

@@ -29,5 +29,8 @@ pub(super) fn notification(to: &str) -> Value {
 
 /// What the receiver of the stack got for a message.
 pub(super) fn notified(stack: &TestStack, message: &str) -> Option<Notified> {
-    stack.stack.receiver().notifications().remove(&token(message))
+    stack
+        .receiver("NotificationUrl")
+        .notifications()
+        .remove(&token(message))
 }

@@ -6,6 +6,8 @@ use axum::body::Bytes;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::{logs::LastErrorLines, process::Reply};
+
 /// The largest payload of a request: 6 MB, see [Lambda quotas](https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
 pub(super) const REQUEST_BYTES: usize = 6 * 1024 * 1024;
 
@@ -29,6 +31,22 @@ pub struct Invocation {
 }
 
 impl Invocation {
+    /// What comes of a reply; without a log, and of no duration.
+    pub(super) fn of(request_id: String, reply: Reply) -> Self {
+        let (payload, failed) = match reply {
+            Reply::Answer(payload) => (payload, false),
+            Reply::Error(payload) => (payload, true),
+            Reply::Failure(failure) => (failure.payload(&request_id), true),
+        };
+        Self {
+            request_id,
+            payload,
+            failed,
+            log_tail: Vec::new(),
+            duration: Duration::ZERO,
+        }
+    }
+
     /// Why it failed, in one line for a person; nothing if it did not fail.
     pub fn reason(&self) -> Option<String> {
         #[derive(Deserialize)]
@@ -149,18 +167,20 @@ pub(super) struct Ending {
 }
 
 impl Ending {
-    pub(super) fn new(status: Option<ExitStatus>, last_line: Option<String>) -> Self {
+    pub(super) fn new(status: Option<ExitStatus>, last: LastErrorLines) -> Self {
         let reason = status.and_then(|status| match (status.code(), status.signal()) {
             (Some(0), _) => None,
             (Some(code), _) => Some(format!("exit status {code}")),
             (None, signal) => Some(format!("signal: {}", signal_name(signal.unwrap_or_default()))),
         });
-        // A killed process did not choose to end: what it wrote before is not the reason.
-        let killed = status.is_some_and(|status| status.signal() == Some(9));
-        Self {
-            reason,
-            last_line: last_line.filter(|_| !killed),
-        }
+        let last_line = match status.and_then(|status| status.signal()) {
+            // A killed process did not choose to end: what it wrote before is not the reason.
+            Some(9) => None,
+            // A panic in a handler ends the process if panics abort.
+            Some(6) => last.of_process.or(last.of_message),
+            _ => last.of_process,
+        };
+        Self { reason, last_line }
     }
 
     fn message(&self) -> String {
@@ -212,21 +232,40 @@ mod tests {
             text(Failure::Timeout(Duration::from_secs(1))),
             "Sandbox.Timedout: RequestId: 7 Error: Task timed out after 1.00 seconds"
         );
-        let killed = Ending::new(Some(ExitStatus::from_raw(9)), Some("order refused".to_owned()));
+        let lines = |of_process: Option<&str>, of_message: Option<&str>| LastErrorLines {
+            of_process: of_process.map(str::to_owned),
+            of_message: of_message.map(str::to_owned),
+        };
+        let killed = Ending::new(Some(ExitStatus::from_raw(9)), lines(Some("order refused"), None));
         assert_eq!(
             text(Failure::Exit(killed)),
             "Runtime.ExitError: RequestId: 7 Error: Runtime exited with error: signal: killed"
         );
-        let ending = Ending::new(Some(ExitStatus::from_raw(1 << 8)), Some("TABLE is not set".to_owned()));
+        let status = Some(ExitStatus::from_raw(1 << 8));
+        let ending = Ending::new(status, lines(Some("TABLE is not set"), Some("panic: odd")));
         assert_eq!(
             text(Failure::Exit(ending)),
             "Runtime.ExitError: RequestId: 7 Error: Runtime exited with error: exit status 1; \
              its last words: TABLE is not set"
         );
         assert_eq!(
-            text(Failure::Exit(Ending::new(Some(ExitStatus::from_raw(0)), None))),
+            text(Failure::Exit(Ending::new(
+                Some(ExitStatus::from_raw(0)),
+                LastErrorLines::default()
+            ))),
             "Runtime.ExitError: RequestId: 7 Error: Runtime exited without providing a reason"
         );
+    }
+
+    #[test]
+    fn panic_of_a_message_explains_an_abort_only() {
+        let last = LastErrorLines {
+            of_process: None,
+            of_message: Some("panic: odd".to_owned()),
+        };
+        let explained = |status| Ending::new(Some(ExitStatus::from_raw(status)), last.clone()).last_line;
+        assert_eq!(explained(3 << 8), None);
+        assert_eq!(explained(6).as_deref(), Some("panic: odd"));
     }
 
     #[test]

@@ -15,7 +15,16 @@ const TAIL_BYTES: usize = 4096;
 #[derive(Debug, Default)]
 pub(super) struct Logs {
     tail: Mutex<Vec<u8>>,
-    last_error_line: Mutex<Option<String>>,
+    last_error_lines: Mutex<LastErrorLines>,
+}
+
+/// Where a process may have stated why it ends. Lines from before the current invocation don't count.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub(super) struct LastErrorLines {
+    /// The last line with text on standard error, or the last error in the log that is about no single message.
+    pub(super) of_process: Option<String>,
+    /// The last error in the log that is about one message. The process has normally survived it, as it does a handler's panic.
+    pub(super) of_message: Option<String>,
 }
 
 impl Logs {
@@ -24,9 +33,13 @@ impl Logs {
         std::mem::take(&mut *lock(&self.tail))
     }
 
-    /// The last line with text on standard error, or the last error in the log: where a program states why it fails.
-    pub(super) fn last_error_line(&self) -> Option<String> {
-        lock(&self.last_error_line).clone()
+    pub(super) fn last_error_lines(&self) -> LastErrorLines {
+        lock(&self.last_error_lines).clone()
+    }
+
+    /// An invocation begins: what went wrong before is no reason for what happens from now on.
+    pub(super) fn begin(&self) {
+        *lock(&self.last_error_lines) = LastErrorLines::default();
     }
 
     fn append(&self, line: &str) {
@@ -40,7 +53,23 @@ impl Logs {
     fn note_error_line(&self, line: &str) {
         // What every Rust panic ends with; the line before it states what is wrong.
         if !line.trim().is_empty() && !line.starts_with("note: run with `RUST_BACKTRACE=") {
-            *lock(&self.last_error_line) = Some(line.to_owned());
+            lock(&self.last_error_lines).of_process = Some(line.to_owned());
+        }
+    }
+
+    /// Notes an error in Lambda's JSON log format, which goes to standard output.
+    fn note_logged_error(&self, line: &str) {
+        let Ok(fields) = serde_json::from_str::<Value>(line) else {
+            return;
+        };
+        let message = fields["message"].as_str().filter(|_| fields["level"] == "ERROR");
+        if let Some(message) = message {
+            let mut last = lock(&self.last_error_lines);
+            let line = match fields["messageId"].is_null() {
+                true => &mut last.of_process,
+                false => &mut last.of_message,
+            };
+            *line = Some(message.to_owned());
         }
     }
 }
@@ -69,9 +98,7 @@ pub(super) async fn follow(
         logs.append(&line);
         match stream {
             Stream::Error => logs.note_error_line(&line),
-            Stream::Output => logged_error(&line)
-                .iter()
-                .for_each(|message| logs.note_error_line(message)),
+            Stream::Output => logs.note_logged_error(&line),
         }
         let _ = observer.send(Event::Log {
             function: function.to_owned(),
@@ -80,13 +107,6 @@ pub(super) async fn follow(
         });
         bytes.clear();
     }
-}
-
-/// The message of an error in Lambda's JSON log format, which goes to standard output.
-fn logged_error(line: &str) -> Option<String> {
-    let fields: Value = serde_json::from_str(line).ok()?;
-    let message = fields["message"].as_str().filter(|_| fields["level"] == "ERROR");
-    message.map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -123,20 +143,33 @@ mod tests {
     async fn the_last_line_of_a_panic_is_its_message() {
         let note = "note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace";
         let (logs, _) = followed(format!("thread 'main' panicked at f.rs:1:1:\nno table\n{note}\n").as_bytes()).await;
-        assert_eq!(logs.last_error_line().as_deref(), Some("no table"));
+        assert_eq!(logs.last_error_lines().of_process.as_deref(), Some("no table"));
     }
 
     #[tokio::test]
     async fn an_error_in_the_json_log_counts_as_a_last_line() {
         let log = "{\"level\":\"ERROR\",\"message\":\"T is not set\"}\n{\"level\":\"INFO\",\"message\":\"bye\"}\nbye\n";
         let (logs, _) = followed_on(Stream::Output, log.as_bytes()).await;
-        assert_eq!(logs.last_error_line().as_deref(), Some("T is not set"));
+        assert_eq!(logs.last_error_lines().of_process.as_deref(), Some("T is not set"));
+    }
+
+    #[tokio::test]
+    async fn error_of_a_message_is_apart_and_ends_with_its_invocation() {
+        let log = "{\"level\":\"ERROR\",\"message\":\"panic: odd\",\"messageId\":\"m-1\"}\n";
+        let (logs, _) = followed_on(Stream::Output, log.as_bytes()).await;
+        let last = logs.last_error_lines();
+        assert_eq!(
+            (last.of_process, last.of_message.as_deref()),
+            (None, Some("panic: odd"))
+        );
+        logs.begin();
+        assert_eq!(logs.last_error_lines(), LastErrorLines::default());
     }
 
     #[tokio::test]
     async fn the_tail_is_the_last_four_kilobytes() {
         let (logs, _) = followed(format!("{}\nlast words\n\n", "x".repeat(5000)).as_bytes()).await;
-        assert_eq!(logs.last_error_line().as_deref(), Some("last words"));
+        assert_eq!(logs.last_error_lines().of_process.as_deref(), Some("last words"));
         let tail = logs.take_tail();
         assert_eq!(tail.len(), 4096);
         assert!(tail.ends_with(b"xx\nlast words\n\n"));

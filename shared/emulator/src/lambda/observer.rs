@@ -73,6 +73,24 @@ pub enum Event {
         /// From the invocation's request to its answer, a cold start included.
         duration: Duration,
     },
+    /// A process that [`Lambda::start_each`](super::Lambda::start_each) started did not come to request an invocation.
+    InitFailed {
+        /// The function's name.
+        function: String,
+        /// Why, in one line.
+        reason: String,
+    },
+    /// SQS moved a message that was received too often.
+    DeadLettered {
+        /// The name of the queue it was in.
+        queue: String,
+        /// The name of the queue it is in now.
+        dead_letter_queue: String,
+        /// The message's ID, the same in both.
+        message: String,
+        /// How often it was received.
+        receives: u32,
+    },
     /// Something fails, and is retried where that makes sense.
     Trouble {
         /// What, in one line.

@@ -35,6 +35,8 @@ pub(super) struct Process {
     group: Pid,
     /// Whether an invocation owns this process; the one that started it does from the beginning.
     claimed: AtomicBool,
+    /// Whether it gets no more invocations, and ends after the one that it has.
+    retired: AtomicBool,
     phase: watch::Sender<Phase>,
     current: Mutex<Option<Current>>,
     init_error: Mutex<Option<Bytes>>,
@@ -93,6 +95,18 @@ impl Process {
         self.claimed.store(false, Ordering::Release);
     }
 
+    /// Kills the process if no invocation owns it; otherwise its owner does that, who finds it [retired](Self::is_retired).
+    pub(super) fn retire(&self) {
+        self.retired.store(true, Ordering::Release);
+        if self.claim() {
+            self.kill_group();
+        }
+    }
+
+    pub(super) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
+    }
+
     /// Waits until a new process requests its first invocation; one that takes longer than `limit` is killed.
     ///
     /// # Errors
@@ -123,6 +137,7 @@ impl Process {
             request_id: request_id.to_owned(),
             reply,
         });
+        self.logs.begin();
         self.step(Phase::Working);
         let (function, process) = self.names();
         self.report(Event::InvocationStarted {

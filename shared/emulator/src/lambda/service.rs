@@ -10,6 +10,7 @@ use std::{
 };
 
 use axum::body::Bytes;
+use futures_util::future::join_all;
 use tokio::{process::Child, time::Instant};
 use uuid::Uuid;
 
@@ -88,6 +89,39 @@ impl Lambda {
         // A task of its own, so that a caller who hangs up can't leave a process in the middle of an invocation.
         let running = tokio::spawn(async move { lambda.run(&function, payload).await });
         running.await.unwrap_or(Err(InvokeError::ShuttingDown))
+    }
+
+    /// Starts a process of each function that has none, so that one that can't start is known before its first message:
+    /// [`Event::InitFailed`]. The processes stay for the first invocations.
+    pub async fn start_each(self: &Arc<Self>) {
+        let functions = self.functions.values();
+        join_all(functions.map(|function| self.start_one(function))).await;
+    }
+
+    async fn start_one(self: &Arc<Self>, function: &Arc<Function>) {
+        let reply = match self.obtain(function) {
+            Err(_shutting_down) => return,
+            Ok(Err(failure)) => Reply::Failure(failure),
+            Ok(Ok(process)) => match process.initialized(self.init_limit()).await {
+                Ok(()) => return self.give_back(&process),
+                Err(reply) => reply,
+            },
+        };
+        if !lock(&self.pool).closed {
+            let reason = Invocation::of(String::new(), reply).reason().unwrap_or_default();
+            let function = function.name.clone();
+            self.report(Event::InitFailed { function, reason });
+        }
+    }
+
+    /// Lets the running invocations of the function end, and ends its processes. The next invocation starts a new one, from the
+    /// program as it is then.
+    pub fn retire(&self, function: &str) {
+        let pool = lock(&self.pool);
+        let processes = pool.processes.values();
+        processes
+            .filter(|process| process.function.name == function)
+            .for_each(|process| process.retire());
     }
 
     /// Kills, with SIGKILL, every process of the function that has an unanswered invocation now; returns how many.
@@ -189,29 +223,34 @@ impl Lambda {
             }
             Err(failure) => (Reply::Failure(failure), Vec::new()),
         };
-        let (payload, failed) = match reply {
-            Reply::Answer(payload) => (payload, false),
-            Reply::Error(payload) => (payload, true),
-            Reply::Failure(failure) => (failure.payload(&request_id), true),
-        };
         Ok(Invocation {
-            request_id,
-            payload,
-            failed,
             log_tail,
             duration: begun.elapsed(),
+            ..Invocation::of(request_id, reply)
         })
     }
 
     async fn work(&self, process: &Process, request_id: &str, payload: Bytes) -> Reply {
-        let set = |millis: &AtomicU64| Duration::from_millis(millis.load(Ordering::Relaxed));
-        if let Err(reply) = process.initialized(set(&self.init_limit)).await {
+        if let Err(reply) = process.initialized(self.init_limit()).await {
             return reply;
         }
-        let kill_delay = set(&self.kill_delay);
+        let kill_delay = Duration::from_millis(self.kill_delay.load(Ordering::Relaxed));
         let reply = process.work(request_id, payload, kill_delay).await;
-        process.release();
+        self.give_back(process);
         reply
+    }
+
+    fn init_limit(&self) -> Duration {
+        Duration::from_millis(self.init_limit.load(Ordering::Relaxed))
+    }
+
+    /// Ends the ownership of a process. Under the lock, so that one that is retired meanwhile does not stay.
+    fn give_back(&self, process: &Process) {
+        let _pool = lock(&self.pool);
+        match process.is_retired() {
+            true => process.kill_group(),
+            false => process.release(),
+        }
     }
 
     /// An idle process, or a new one.
@@ -224,7 +263,7 @@ impl Lambda {
             .processes
             .values()
             .filter(|process| process.function.name == function.name);
-        if let Some(idle) = of_function.find(|process| process.claim()) {
+        if let Some(idle) = of_function.find(|process| !process.is_retired() && process.claim()) {
             return Ok(Ok(Arc::clone(idle)));
         }
         let id = self.started.fetch_add(1, Ordering::Relaxed).to_string();

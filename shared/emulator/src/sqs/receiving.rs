@@ -32,10 +32,19 @@ pub(crate) struct Receive {
 #[derive(Debug)]
 pub(crate) struct Attempt {
     pub(crate) messages: Vec<Value>,
-    /// Something arrived in a dead-letter queue, whose receivers may be waiting.
-    pub(crate) moved: bool,
+    /// What arrived in a dead-letter queue, whose receivers may be waiting.
+    pub(crate) moved: Vec<Moved>,
     /// When another attempt could find more, if nothing but time changes.
     pub(crate) next_change: Option<Instant>,
+}
+
+/// A message that was moved to a dead-letter queue.
+#[derive(Debug)]
+pub(crate) struct Moved {
+    pub(crate) message: String,
+    pub(crate) receives: u32,
+    pub(crate) from: String,
+    pub(crate) to: String,
 }
 
 impl Receive {
@@ -73,7 +82,7 @@ impl Receive {
             let messages = self.describe(world, &slots);
             return Ok(Attempt {
                 messages,
-                moved: false,
+                moved: Vec::new(),
                 next_change: None,
             });
         }
@@ -85,10 +94,17 @@ impl Receive {
         let next_change = queue.next_change();
         count(world, &self.queue, &slots);
         let messages = self.describe(world, &slots);
-        let moved = !dead.is_empty();
+        let mut moved = Vec::new();
         if let Some((target, _)) = redrive {
-            dead.into_iter()
-                .for_each(|stored| world.dead_letter(stored, &self.queue, &target, now));
+            for stored in dead {
+                moved.push(Moved {
+                    message: stored.message.id.clone(),
+                    receives: stored.receives,
+                    from: self.queue.clone(),
+                    to: target.clone(),
+                });
+                world.dead_letter(stored, &self.queue, &target, now);
+            }
         }
         Ok(Attempt {
             messages,

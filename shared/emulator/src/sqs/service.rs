@@ -1,6 +1,6 @@
 //! The service as the stack's server sees it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -11,11 +11,12 @@ use super::fault::{Effect, Fault};
 use super::fields::Fields;
 use super::message::QueuedMessage;
 use super::operations;
-use super::receiving::Receive;
+use super::receiving::{Moved, Receive};
 use super::world::{self, World, last_segment};
 use crate::ApiError;
 use crate::api::Reply;
 use crate::fault::Faults;
+use crate::lambda::{Event, Observer};
 
 /// Amazon SQS in memory, for one account and region.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub struct Sqs {
     /// Notified after anything that could have made a message visible, for receivers that wait.
     changed: Notify,
     faults: Mutex<Faults<Effect>>,
+    observer: OnceLock<Observer>,
 }
 
 impl Sqs {
@@ -33,7 +35,13 @@ impl Sqs {
             world: Mutex::new(World::new(endpoint, region)),
             changed: Notify::new(),
             faults: Mutex::default(),
+            observer: OnceLock::new(),
         }
+    }
+
+    /// Reports each message that it moves to a dead-letter queue, as [`Event::DeadLettered`]. The first observer stays.
+    pub fn observe(&self, observer: Observer) {
+        let _ = self.observer.set(observer);
     }
 
     /// Serves one request that comes over the network: answers as [`call`](Self::call) does, unless a fault affects it.
@@ -90,6 +98,21 @@ impl Sqs {
         answer
     }
 
+    fn report(&self, moved: Vec<Moved>) {
+        let Some(observer) = self.observer.get() else {
+            return;
+        };
+        for moved in moved {
+            // Whether anyone still listens doesn't matter.
+            let _ = observer.send(Event::DeadLettered {
+                queue: moved.from,
+                dead_letter_queue: moved.to,
+                message: moved.message,
+                receives: moved.receives,
+            });
+        }
+    }
+
     async fn receive(&self, receive: &Receive) -> Result<Value, ApiError> {
         let start = Instant::now();
         let deadline = start + receive.wait(&mut self.world(), start)?;
@@ -98,8 +121,9 @@ impl Sqs {
             let changed = self.changed.notified();
             let now = Instant::now();
             let attempt = receive.attempt(&mut self.world(), now)?;
-            if attempt.moved {
+            if !attempt.moved.is_empty() {
                 self.changed.notify_waiters();
+                self.report(attempt.moved);
             }
             if !attempt.messages.is_empty() {
                 return Ok(json!({ "Messages": attempt.messages }));

@@ -66,7 +66,7 @@ pub enum RemoveError {
     Uncommitted(Vec<String>),
     /// An earlier run was interrupted.
     #[error(
-        "{} is left from a run that was interrupted: `git restore .` brings back what it had removed; then delete the folder",
+        "{} is left from a run that was interrupted: move what is in its folder `before` back to the workspace, then delete it",
         .0.display()
     )]
     Interrupted(PathBuf),
@@ -105,13 +105,12 @@ pub struct Removed {
 /// Removes the sample functions, and what exists for them alone, from the workspace in this folder: crates, sample events,
 /// sections of the template, parameters, tests and parts of pages.
 ///
-/// Either all of it is removed or nothing. `own` are paths whose uncommitted changes are allowed: those of a function that was
-/// created just before.
+/// Either all of it is removed or nothing. Changes of the texts of which a part stays need not be committed.
 ///
 /// # Errors
 ///
 /// [`RemoveError`] states what is in the way. The workspace is as it was.
-pub fn remove_samples(root: &Path, own: &[&str]) -> Result<Removed, RemoveError> {
+pub fn remove_samples(root: &Path) -> Result<Removed, RemoveError> {
     let swap = Swap::begin(root)?;
     let template = read(root, TEMPLATE)?;
     let (present, others): (Vec<_>, Vec<_>) = template::functions(&template)
@@ -124,8 +123,7 @@ pub fn remove_samples(root: &Path, own: &[&str]) -> Result<Removed, RemoveError>
     }
     let paths: Vec<_> = paths().into_iter().filter(|path| root.join(path).exists()).collect();
     let (parameters, texts) = texts(root, &template, &present)?;
-    let touched = paths.iter().chain(texts.iter().map(|(path, _)| path));
-    committed::check(root, touched.filter(|path| !own.contains(&path.as_str())))?;
+    committed::check(root, paths.iter())?;
     swap.commit(&paths, &texts, |root| lock(root))?;
     Ok(Removed {
         functions: present,
@@ -178,11 +176,8 @@ fn texts(
 fn check(root: &Path, template: &str) -> Result<(), RemoveError> {
     let path = root.join(swap::FOLDER).join(TEMPLATE);
     fs::write(&path, template).map_err(|error| RemoveError::File(path.clone(), error))?;
-    let urls = template::parameters(template).filter(|name| name.ends_with("Url"));
     let settings = Settings {
-        parameters: urls
-            .map(|name| (name.to_owned(), "https://example.com/".to_owned()))
-            .collect(),
+        urls: Some("http://127.0.0.1".to_owned()),
         ..Settings::default()
     };
     let read = sam::Template::read(&path, &settings);

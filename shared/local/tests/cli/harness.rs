@@ -21,6 +21,7 @@ pub(crate) fn local() -> Command {
         "AWS_REGION",
         "AWS_DEFAULT_REGION",
         "AWS_CA_BUNDLE",
+        "SECRETS_FILE",
         "SSL_CERT_FILE",
     ] {
         local.env_remove(variable);
@@ -130,6 +131,19 @@ impl Up {
         let lines = self.lines.as_mut().unwrap().lines().map(Result::unwrap);
         let lines: Vec<_> = lines.take_while(|line| !line.contains("Ctrl-C stops")).collect();
         lines.join("\n")
+    }
+
+    /// The next line that contains this text.
+    pub(crate) fn line(&mut self, text: &str) -> String {
+        let lines = self.lines.as_mut().unwrap().lines().map(Result::unwrap);
+        let mut seen = Vec::new();
+        for line in lines {
+            if line.contains(text) {
+                return line;
+            }
+            seen.push(line);
+        }
+        panic!("no line has {text:?}: {seen:#?}");
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -9,3 +9,4 @@ mod refusals;
 mod running;
 mod stopping;
 mod usage;
+mod watching;

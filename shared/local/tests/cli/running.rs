@@ -1,6 +1,8 @@
 //! A running stack.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,11 +26,11 @@ fn a_running_stack_takes_messages_and_names_what_is_missing() {
     let output = String::from_utf8(sent.stdout).unwrap();
     let (id, of) = output.trim_end().split_once(' ').unwrap();
     assert_eq!((id.len(), of), (36, body.as_str()));
-    let (code, error) = refused(&["send", "nowhere", &body, "--endpoint-url", &endpoint]);
-    assert_eq!(
-        (code, error),
-        (1, format!("error: there is no queue nowhere at {endpoint}\n"))
-    );
+    for (queue, meant) in [("nowhere", ""), ("order", "; did you mean orders?")] {
+        let (code, error) = refused(&["send", queue, &body, "--endpoint-url", &endpoint]);
+        let expected = format!("error: there is no queue {queue} at {endpoint}: there is orders{meant}\n");
+        assert_eq!((code, error), (1, expected));
+    }
     let (code, error) = refused(&["invoke", "nobody", &body, "--endpoint-url", &endpoint]);
     assert_eq!(code, 1);
     assert!(
@@ -167,6 +169,22 @@ fn functions_get_the_authorities_of_the_workstation() {
 }
 
 #[test]
+fn functions_get_the_secrets_file_with_its_absolute_path() {
+    let directory = directory("secrets-file");
+    let path = file(&directory, "template.yaml", &template(Some("work")));
+    file(&directory, "work/bootstrap", "");
+    let mut up = local();
+    up.env("SECRETS_FILE", "own-secrets.json");
+    let up = Up::start_by(up, &path, &["--binaries", directory.to_str().unwrap()]);
+    let mut env = local();
+    let env = env.args(["env", "work", "--endpoint-url", &up.endpoint]).output();
+    let printed = String::from_utf8(env.unwrap().stdout).unwrap();
+    let printed = printed.lines().find(|line| line.contains("own-secrets.json"));
+    let expected = concat!("SECRETS_FILE=", env!("CARGO_TARGET_TMPDIR"), "/own-secrets.json");
+    assert_eq!(printed, Some(expected));
+}
+
+#[test]
 fn env_prints_the_variables_a_process_needs() {
     let directory = directory("env");
     let variables = "      Environment: {Variables: {QUEUE: !Ref Queue, MOTTO: once is enough}}\n";
@@ -226,4 +244,56 @@ fn an_existing_sample_of_the_binary_is_suggested() {
         with.lines().any(|printed| printed == line),
         "{line} is missing:\n{with}"
     );
+}
+
+#[test]
+fn receiver_shows_what_arrived_and_takes_its_next_answers() {
+    let directory = directory("receiver");
+    let template = format!("Parameters:\n  GatewayUrl: {{Type: String}}\n{}", template(None));
+    let path = file(&directory, "template.yaml", &template);
+    let mut up = Up::start(&path);
+    assert!(up.introduction().contains("  receiver GatewayUrl\n"));
+    let endpoint = up.endpoint.clone();
+    let receiver = |arguments: &[&str]| {
+        let mut command = local();
+        command
+            .args(["receiver", "GatewayUrl", "--endpoint-url", &endpoint])
+            .args(arguments);
+        let done = command.output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+        String::from_utf8(done.stdout).unwrap()
+    };
+    assert_eq!(receiver(&[]), "no requests so far\n");
+    assert_eq!(
+        receiver(&["--status", "402", "--times", "3", "--delay", "0"]),
+        "set the answers to the next 3 requests of GatewayUrl\n"
+    );
+    let status = post(&endpoint, "/receivers/GatewayUrl/charges", r#"{"amount":7}"#);
+    assert_eq!(status, "HTTP/1.1 402 Payment Required");
+    assert_eq!(
+        receiver(&[]),
+        "POST /charges -> 402 idempotency-key: k-1 {\"amount\":7}\n"
+    );
+    let (code, error) = refused(&["receiver", "GatwayUrl", "--endpoint-url", &endpoint]);
+    assert_eq!(
+        (code, error.as_str()),
+        (1, "error: there is no receiver GatwayUrl: there is GatewayUrl\n")
+    );
+    up.signal(Signal::TERM);
+    assert!(up.ended().0.success());
+}
+
+/// Posts JSON, and returns the status line.
+fn post(endpoint: &str, path: &str, body: &str) -> String {
+    let address = endpoint.trim_start_matches("http://");
+    let mut connection = TcpStream::connect(address).unwrap();
+    write!(
+        connection,
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\nidempotency-key: k-1\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    answer.lines().next().unwrap().to_owned()
 }

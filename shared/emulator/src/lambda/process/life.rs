@@ -92,6 +92,7 @@ impl Process {
             function: Arc::clone(function),
             group,
             claimed: AtomicBool::new(true),
+            retired: AtomicBool::new(false),
             phase: watch::Sender::new(Phase::Starting),
             current: Mutex::default(),
             init_error: Mutex::default(),
@@ -123,7 +124,7 @@ impl Process {
         self.claimed.store(true, Ordering::Release);
         self.kill_group();
         let _ = timeout(LAST_WORDS, readers.join_all()).await;
-        let ending = Ending::new(status, self.logs.last_error_line());
+        let ending = Ending::new(status, self.logs.last_error_lines());
         let how = ending.reason.clone().unwrap_or_else(|| "in order".to_owned());
         self.phase.send_replace(Phase::Ended(ending));
         let (function, process) = self.names();

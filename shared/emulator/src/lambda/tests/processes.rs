@@ -93,6 +93,56 @@ async fn a_warm_process_is_used_again() {
 }
 
 #[tokio::test]
+async fn a_process_started_early_serves_the_first_invocation() {
+    let mut stack = Stack::new().await;
+    stack.lambda.start_each().await;
+    assert_eq!(stack.events().into_iter().filter_map(started).count(), 1);
+    assert!(!stack.invoke(json!({ "do": "echo" })).await.failed);
+    assert_eq!(stack.events().into_iter().filter_map(started).count(), 0);
+    stack.lambda.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_function_that_cannot_start_is_reported_with_its_reason() {
+    let mut stack = Stack::with(function("exit", PATIENCE)).await;
+    stack.lambda.start_each().await;
+    let failed = |event| match event {
+        Event::InitFailed { function, reason } => Some((function, reason)),
+        _ => None,
+    };
+    let (function, reason) = stack.event(failed).await;
+    assert_eq!(function, "test");
+    assert!(
+        reason.contains("exit status 1; its last words: TABLE is not set"),
+        "{reason}"
+    );
+    stack.lambda.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_retired_process_ends_after_its_invocation() {
+    let (mut stack, gate) = (Stack::new().await, Gate::new().await);
+    let (held, idle) = (stack.invoke_held(&gate), stack.invoke_held(&gate));
+    let (one, other) = (gate.arrival().await, gate.arrival().await);
+    let (first, second) = (one.pid, other.pid);
+    other.release().await;
+    tokio::select! { _ = held => {}, _ = idle => {} }
+    stack.lambda.retire("test");
+    let third = parsed(&stack.invoke(json!({ "do": "echo" })).await.payload)["pid"]
+        .as_u64()
+        .unwrap();
+    assert!(![first, second].map(u64::from).contains(&third), "a new process");
+    assert_eq!(stack.lambda.working("test").len(), 1, "the held one goes on");
+    one.release().await;
+    for _ in 0..2 {
+        stack
+            .event(|event| matches!(event, Event::ProcessEnded { .. }).then_some(()))
+            .await;
+    }
+    stack.lambda.shutdown().await;
+}
+
+#[tokio::test]
 async fn concurrent_invocations_have_a_process_each() {
     let (stack, gate) = (Stack::new().await, Gate::new().await);
     let invocations = [stack.invoke_held(&gate), stack.invoke_held(&gate)];

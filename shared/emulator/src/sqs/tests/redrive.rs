@@ -1,4 +1,5 @@
 use super::*;
+use crate::lambda::Event;
 
 const ARN: &str = "arn:aws:sqs:eu-central-1:000000000000";
 
@@ -32,6 +33,24 @@ async fn a_message_received_too_often_moves_at_the_next_receive() {
     assert!(client.receive().await.is_empty());
     assert!(client.states().is_empty());
     assert_eq!(client.sqs.peek("dead")[0].message_id, id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_move_is_reported_with_both_queues() {
+    let client = after_two_receives().await;
+    let (observer, mut events) = tokio::sync::mpsc::unbounded_channel();
+    client.sqs.observe(observer);
+    let message = client.send("poison").await;
+    receive_and_give_up(&client, 2).await;
+    assert!(events.try_recv().is_err());
+    client.receive().await;
+    let moved = Event::DeadLettered {
+        queue: "orders".to_owned(),
+        dead_letter_queue: "dead".to_owned(),
+        message,
+        receives: 2,
+    };
+    assert_eq!(events.try_recv(), Ok(moved));
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,6 +5,8 @@ mod invoke;
 mod lambda;
 mod new;
 mod printer;
+mod rebuild;
+mod receiver;
 mod send;
 mod up;
 
@@ -31,6 +33,16 @@ Exit status: 0 done, 1 something is wrong, 2 wrong usage, 130 interrupted by Ctr
 
 #[derive(Subcommand)]
 enum Command {
+    /// Write a function to begin with
+    ///
+    /// Its package with tests, its section of the template, the parameters of all stages, and a sample event:
+    ///
+    ///   local new charge-card --mode claim --http --table charges
+    ///
+    /// Either everything is written or nothing. What exists is never overwritten. With --remove-samples, the sample functions
+    /// go, once the project has a function of its own.
+    #[command(verbatim_doc_comment)]
+    New(new::NewArgs),
     /// Run the stack until Ctrl-C
     ///
     /// Ctrl-C or SIGTERM lets running batches end, then ends everything, with exit status 0; a second one ends it at once.
@@ -39,15 +51,18 @@ enum Command {
     Send(send::SendArgs),
     /// Invoke a function of a running stack, and print its response
     Invoke(invoke::InvokeArgs),
+    /// Show what functions sent to a receiver, or set its next answers
+    ///
+    /// A running stack has a receiver for each parameter of the template whose name ends in Url and that has neither a value nor
+    /// a default. It accepts every request, unless it has other answers:
+    ///
+    ///   local receiver NotificationUrl --status 503 --retry-after 5 --times 3
+    #[command(verbatim_doc_comment)]
+    Receiver(receiver::ReceiverArgs),
     /// Print the environment of a running stack's function, for running it by other means
     ///
     /// Lines of NAME=VALUE, as `cargo lambda watch --env-file` and shells read them.
     Env(env::EnvArgs),
-    /// Remove the sample functions from the workspace
-    ///
-    /// They go with their crates, events, tables and tests, and with the parts of pages that are about them. The workspace must
-    /// have another function.
-    New(new::NewArgs),
 }
 
 /// Which template, and the values of its parameters.
@@ -108,11 +123,12 @@ async fn main() -> ExitCode {
 async fn run(command: Command) -> Outcome {
     let mut stop = Stop::listen()?;
     match command {
+        Command::New(args) => new::run(args),
         Command::Up(args) => up::run(args, &mut stop).await,
         Command::Send(args) => or_stopped(send::run(args), &mut stop).await,
         Command::Invoke(args) => or_stopped(invoke::run(args), &mut stop).await,
+        Command::Receiver(args) => or_stopped(receiver::run(args), &mut stop).await,
         Command::Env(args) => or_stopped(env::run(args), &mut stop).await,
-        Command::New(args) => new::run(&args),
     }
 }
 

@@ -2,15 +2,18 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 use cli::{Stop, http_url};
 use emulator::lambda::Event;
-use local::{Binaries, DEFAULT_PORT, EndpointOverride, Stack, watch};
-use sam::{Function, Mapping, Template};
-use tokio::sync::mpsc;
+use local::watch::{LogLines, Watch, timed};
+use local::{Binaries, DEFAULT_PORT, EndpointOverride, Stack, warnings};
+use sam::{Mapping, Template};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::printer::Printer;
+use crate::rebuild::Rebuild;
 use crate::{Outcome, TemplateArgs};
 
 #[derive(Args)]
@@ -23,6 +26,12 @@ pub(crate) struct UpArgs {
     /// Run what `cargo lambda build` has built: in DIR, or in lambda of cargo's target directory
     #[arg(long, value_name = "DIR")]
     binaries: Option<Option<PathBuf>>,
+    /// Build the functions again whenever a source changes; queues and tables stay
+    #[arg(long, conflicts_with = "binaries")]
+    watch: bool,
+    /// Print the functions' log lines as they are, in JSON
+    #[arg(long)]
+    raw: bool,
     /// Keep the tables in DIR [default: in memory, where queues always are]
     #[arg(long, value_name = "DIR", conflicts_with = "endpoint_url")]
     data: Option<PathBuf>,
@@ -64,9 +73,10 @@ impl UpArgs {
 }
 
 pub(crate) async fn run(args: UpArgs, stop: &mut Stop) -> Outcome {
-    let (observer, mut events) = mpsc::unbounded_channel();
+    let (observer, mut events) = unbounded_channel();
     let (services, endpoint_override) = (args.endpoint_url.clone(), args.endpoint_override());
-    let samples = args.template.template.with_file_name("events");
+    let (template, watched) = (args.template.template.clone(), args.watch);
+    let samples = template.with_file_name("events");
     let mut options = args.template.options(args.port, endpoint_override);
     options.binaries = match args.binaries {
         None => Binaries::Build,
@@ -78,40 +88,61 @@ pub(crate) async fn run(args: UpArgs, stop: &mut Stop) -> Outcome {
         stack = Stack::start(options, observer) => stack?,
         code = stop.requested() => return Ok(code),
     };
-    let mut printer = Printer::start(std::io::stdout());
-    printer.line(introduction(
-        &stack,
-        services.as_deref(),
-        args.data.as_deref(),
-        &samples,
-    ));
+    let mut rebuild = match watched {
+        true => Rebuild::of(template, &stack).await?,
+        false => Rebuild::none(),
+    };
+    let mut screen = Screen {
+        watch: Watch::new(if args.raw { LogLines::Raw } else { LogLines::All }),
+        printer: Printer::start(std::io::stdout()),
+    };
+    let introduction = introduction(&stack, services.as_deref(), args.data.as_deref(), &samples);
+    screen.printer.line(introduction);
+    let lambda = Arc::clone(stack.lambda());
+    // Beside the first batches, which are the messages that are there already.
+    tokio::spawn(async move { lambda.start_each().await });
     loop {
         tokio::select! {
-            Some(event) = events.recv() => show(&event, &mut printer),
+            Some(event) = events.recv() => screen.show(&event),
+            Some(line) = rebuild.line() => screen.printer.line(timed(&line)),
             _ = stop.requested() => break,
         }
     }
-    printer.line("stopping: running batches end first; Ctrl-C again to stop at once".to_owned());
+    drop(rebuild);
+    shutdown(stack, events, screen, stop).await
+}
+
+/// What is printed.
+struct Screen {
+    watch: Watch,
+    printer: Printer,
+}
+
+impl Screen {
+    fn show(&mut self, event: &Event) {
+        if let Some(line) = self.watch.line(event) {
+            self.printer.line(line);
+        }
+    }
+}
+
+async fn shutdown(stack: Stack, mut events: UnboundedReceiver<Event>, mut screen: Screen, stop: &mut Stop) -> Outcome {
+    let stopping = "stopping: running batches end first; Ctrl-C again to stop at once";
+    screen.printer.line(stopping.to_owned());
     let mut stopping = std::pin::pin!(stack.shutdown());
     loop {
         tokio::select! {
             () = &mut stopping => break,
-            Some(event) = events.recv() => show(&event, &mut printer),
+            Some(event) = events.recv() => screen.show(&event),
             code = stop.requested() => return Ok(code),
         }
     }
     while let Ok(event) = events.try_recv() {
-        show(&event, &mut printer);
+        screen.show(&event);
     }
-    printer.line("stopped".to_owned());
-    printer.end();
+    screen.printer.line("stopped".to_owned());
+    screen.printer.end();
     Ok(ExitCode::SUCCESS)
-}
-
-fn show(event: &Event, printer: &mut Printer) {
-    if let Some(line) = watch::line(event) {
-        printer.line(line);
-    }
 }
 
 fn introduction(stack: &Stack, services: Option<&str>, data: Option<&Path>, samples: &Path) -> String {
@@ -122,7 +153,8 @@ fn introduction(stack: &Stack, services: Option<&str>, data: Option<&Path>, samp
         lines.push(format!("  SQS and DynamoDB are those at {services}"));
     }
     lines.extend(resources(template));
-    lines.extend(template.functions.iter().filter_map(slow_requests));
+    let warnings = warnings(template).into_iter();
+    lines.extend(warnings.map(|warning| format!("  warning: {warning}")));
     if let Some(data) = data {
         lines.push(format!("  tables are kept in {}, queues in memory", data.display()));
     }
@@ -137,22 +169,15 @@ fn introduction(stack: &Stack, services: Option<&str>, data: Option<&Path>, samp
             sample.display()
         ));
     }
-    lines.push("\nEach batch is a line below. Ctrl-C stops.\n".to_owned());
+    lines.push("\nLogs and batches are below, times in UTC. Ctrl-C stops.\n".to_owned());
     lines.join("\n")
 }
 
-/// A line for each resource, and warnings.
+/// A line for each resource.
 fn resources(template: &Template) -> Vec<String> {
     let mut lines = Vec::new();
     for mapping in &template.mappings {
         lines.push(format!("  queue {} -> function {}", mapping.queue, mapping.function));
-        if !mapping.report_batch_item_failures {
-            lines.push(format!(
-                "    warning: without FunctionResponseTypes: [ReportBatchItemFailures], messages that {} reports as failed \
-                 are deleted, here as on AWS",
-                mapping.function
-            ));
-        }
     }
     let unmapped = |name: &str| !template.mappings.iter().any(|mapping| mapping.queue == name);
     for queue in template.queues.iter().filter(|queue| unmapped(&queue.name)) {
@@ -161,21 +186,10 @@ fn resources(template: &Template) -> Vec<String> {
     for table in &template.tables {
         lines.push(format!("  table {}", table.name));
     }
+    for url in &template.urls {
+        lines.push(format!("  receiver {url}"));
+    }
     lines
-}
-
-/// A warning if a request of this function to DynamoDB or SQS may take as long as its invocation.
-fn slow_requests(function: &Function) -> Option<String> {
-    const VARIABLE: &str = "REQUEST_TIMEOUT_SECONDS";
-    let (request, timeout) = (function.environment.get(VARIABLE)?, function.timeout.as_secs());
-    let too_long = request.parse().is_ok_and(|request: u64| request >= timeout);
-    too_long.then(|| {
-        format!(
-            "  warning: {VARIABLE} of {} is {request}, and its Timeout is {timeout} seconds: a request without an answer takes the \
-             whole invocation and is never sent again",
-            function.name
-        )
-    })
 }
 
 /// A queue, and a message that its function takes: the samples of a function are named after its binary, whatever its name.

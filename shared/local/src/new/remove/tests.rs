@@ -2,8 +2,6 @@ use std::path::PathBuf;
 
 use super::*;
 
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-
 /// A workspace with a sample and another function, in a folder of this test's own.
 fn workspace(name: &str) -> PathBuf {
     let root = std::env::temp_dir().join(format!("removing-{}-{name}", std::process::id()));
@@ -77,7 +75,7 @@ fn files(root: &Path) -> BTreeSet<(PathBuf, String)> {
 #[track_caller]
 fn refused(root: &Path) -> String {
     let before = files(root);
-    let error = remove_samples(root, &[]).unwrap_err();
+    let error = remove_samples(root).unwrap_err();
     assert!(files(root) == before, "{error}: the workspace has changed");
     error.to_string()
 }
@@ -85,7 +83,7 @@ fn refused(root: &Path) -> String {
 #[test]
 fn samples_go_and_the_other_function_stays() {
     let root = workspace("all");
-    let removed = remove_samples(&root, &[]).unwrap();
+    let removed = remove_samples(&root).unwrap();
     assert_eq!(removed.functions, ["place-order"]);
     assert_eq!(
         removed.paths,
@@ -159,12 +157,14 @@ fn uncommitted_changes_are_refused() {
     fs::write(root.join("functions/place-order/src/lib.rs"), "// mine\n").unwrap();
     let expected =
         "functions/place-order/src/lib.rs would lose changes that are not committed: commit or stash them first";
-    assert_eq!(remove_samples(&root, &[]).unwrap_err().to_string(), expected);
+    assert_eq!(remove_samples(&root).unwrap_err().to_string(), expected);
     git(&["stash", "-q"]);
-    remove_samples(&root, &[]).unwrap();
+    remove_samples(&root).unwrap();
 }
 
 // samples: begin
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
 /// The files of this workspace that git tracks.
 fn tracked() -> Vec<String> {
     let listed = Command::new("git")
@@ -208,6 +208,15 @@ fn texts_of_this_workspace_name_nothing_that_goes() {
         .chain(["Orders", "Reservations", "NotificationUrl"])
     {
         assert!(!rest.contains(word), "template.yaml names {word}");
+    }
+    let pages = tracked().into_iter().filter(|path| path.ends_with(".md"));
+    let others =
+        pages.filter(|path| !TEXTS.contains(&path.as_str()) && !paths().iter().any(|gone| path.starts_with(gone)));
+    for page in others {
+        let text = fs::read_to_string(Path::new(ROOT).join(&page)).unwrap();
+        for gone in paths() {
+            assert!(!text.contains(&gone), "{page} names {gone}, but is not in TEXTS");
+        }
     }
     for path in TEXTS {
         let text = fs::read_to_string(Path::new(ROOT).join(path)).unwrap();

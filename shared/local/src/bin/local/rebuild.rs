@@ -1,0 +1,66 @@
+//! `local up --watch`: builds the functions again when their sources change.
+
+use std::path::PathBuf;
+
+use local::{Sources, Stack};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio_util::task::AbortOnDropHandle;
+
+/// Goes on until it is dropped; then cargo ends, too.
+pub(crate) struct Rebuild {
+    _task: Option<AbortOnDropHandle<()>>,
+    lines: UnboundedReceiver<String>,
+}
+
+impl Rebuild {
+    /// Nothing is watched.
+    pub(crate) fn none() -> Self {
+        let (_, lines) = unbounded_channel();
+        Self { _task: None, lines }
+    }
+
+    /// Watches the sources that a template's functions are built from.
+    pub(crate) async fn of(template: PathBuf, stack: &Stack) -> Result<Self, local::BuildError> {
+        let sources = Sources::of(&template).await?;
+        let functions = stack.template().functions.iter();
+        let functions = functions.map(|function| (function.name.clone(), function.binary.clone()));
+        let functions = functions.collect();
+        let (sender, lines) = unbounded_channel();
+        let lambda = std::sync::Arc::clone(stack.lambda());
+        let task = tokio::spawn(rebuild(sources, functions, lambda, sender));
+        Ok(Self {
+            _task: Some(AbortOnDropHandle::new(task)),
+            lines,
+        })
+    }
+
+    /// The next line to print; `None`: there will be none.
+    pub(crate) async fn line(&mut self) -> Option<String> {
+        self.lines.recv().await
+    }
+}
+
+async fn rebuild(
+    mut sources: Sources,
+    functions: Vec<(String, String)>,
+    lambda: std::sync::Arc<emulator::lambda::Lambda>,
+    lines: UnboundedSender<String>,
+) {
+    let (names, binaries): (Vec<_>, Vec<_>) = functions.into_iter().unzip();
+    // The printer may have ended before; then this task does, too.
+    let line = |text: String| {
+        let _ = lines.send(text);
+    };
+    loop {
+        sources.changed().await;
+        line("sources changed: building the functions ...".to_owned());
+        match sources.build(&binaries).await {
+            Err(error) => line(format!("{error}; the functions run as they were built before")),
+            Ok(()) => {
+                line("the functions are built: new invocations run them, running ones end first".to_owned());
+                names.iter().for_each(|name| lambda.retire(name));
+                lambda.start_each().await;
+            }
+        }
+    }
+}
