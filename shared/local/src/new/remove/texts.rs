@@ -35,6 +35,10 @@ pub(super) fn without_samples(path: &str, text: &str, functions: &[&str], paths:
             }
         }
     }
+    // Nor does a text end with one.
+    if is_after && rest.ends_with("\n\n") {
+        rest.pop();
+    }
     match begun {
         Some(number) => Err(format!("line {number}: {BEGIN:?} without {END:?}")),
         None => Ok(rest),
@@ -55,6 +59,8 @@ mod tests {
         assert_eq!(without("main.rs", text).unwrap(), "mod facts;\nmod fields;\n");
         let page = "One.\n\n<!-- samples: begin -->\nTwo.\n<!-- samples: end -->\n\nThree.\n";
         assert_eq!(without("README.md", page).unwrap(), "One.\n\nThree.\n");
+        let last = "One.\n\n<!-- samples: begin -->\nTwo.\n<!-- samples: end -->\n";
+        assert_eq!(without("README.md", last).unwrap(), "One.\n");
     }
 
     #[test]
