@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
+// samples: begin
 use sam::{Settings, Template};
+// samples: end
 use serde_json::Value;
 use testing::{Page, pages};
 
@@ -148,6 +150,7 @@ fn cargo_commands_on_pages_name_existing_packages_and_tests() {
     assert!(seen > 10, "{seen} commands");
 }
 
+// samples: begin
 /// The first code block of a language that contains this text.
 fn block<'a>(page: &'a Page, language: &str, containing: &str) -> Vec<&'a str> {
     let mut blocks = page.blocks(language).into_iter();
@@ -163,6 +166,7 @@ fn run(command: &mut Command) -> String {
     printed
 }
 
+// samples: end
 /// A cargo without the variables of this package, because build scripts would rerun for them.
 fn cargo(arguments: &[&str]) -> Command {
     let mut cargo = Command::new(env!("CARGO"));
@@ -176,6 +180,7 @@ fn cargo(arguments: &[&str]) -> Command {
     cargo
 }
 
+// samples: begin
 #[test]
 fn function_of_the_recipe_takes_under_60_lines_in_the_template() {
     let recipe = page("functions/README.md");
@@ -276,3 +281,4 @@ fn function_added_by_the_recipe_compiles_without_warnings() {
     }
     std::fs::remove_dir_all(copy).unwrap();
 }
+// samples: end

@@ -68,8 +68,10 @@ def running(command, **options):
 
 @contextmanager
 def stack(binaries):
-    """`local up` with these binaries; yields its port. There is no receiver of notifications."""
-    parameters = ["--parameter", "NotificationUrl=http://127.0.0.1:9/"]
+    """`local up` with these binaries; yields its port. Nothing listens where URLs of the template lead."""
+    declared = Path("template.yaml").read_text(encoding="utf-8").split("\nMappings:\n")[0]
+    urls = re.findall(r"^  (\w+Url):$", declared, re.MULTILINE)
+    parameters = [part for url in urls for part in ("--parameter", f"{url}=http://127.0.0.1:9/")]
     command = [LOCAL, "up", "--port", "0", "--binaries", binaries, *parameters]
     with running(command, stdout=subprocess.PIPE, text=True) as process:
         port = int(re.search(r":(\d+)$", process.stdout.readline().strip())[1])
@@ -176,7 +178,7 @@ def main():
                 check((binaries / function / "bootstrap").resolve(strict=True))
         for route, binaries in routes.items():
             check_invoked(route, binaries)
-        check_watched("place-order", directory)
+        check_watched(FUNCTIONS[0], directory)
 
 
 main()

@@ -9,6 +9,9 @@
 
 mod facts;
 mod fields;
+// samples: begin
+mod samples;
+// samples: end
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -43,6 +46,11 @@ fn files() -> BTreeMap<String, Value> {
 
 fn records(event: &Value) -> &[Value] {
     event["Records"].as_array().expect("an event has Records")
+}
+
+/// The records of a file.
+fn of(file: &str) -> Vec<Value> {
+    records(&files()[file]).to_vec()
 }
 
 /// Every record with the file it is in.

@@ -180,12 +180,25 @@ fn parameters_refuse_harmful_values() {
         ("LogRetentionDays", "7"),
         // Without a separator, names of one stage could equal those of another.
         ("Prefix", "prod"),
-        ("NotificationUrl", "notifications.example.com"),
     ] {
-        let refusal = Template::read(&path(), &settings(&[(parameter, harmful)])).unwrap_err();
-        let path_in_template = format!("Parameters.{parameter}:");
-        assert!(refusal.to_string().contains(&path_in_template), "{refusal}");
+        assert_refused(parameter, harmful);
     }
+}
+
+#[test]
+fn parameters_for_urls_refuse_a_host_name() {
+    for (parameter, _) in section("Parameters", &[]) {
+        if parameter.ends_with("Url") {
+            assert_refused(&parameter, "receiver.example.com");
+        }
+    }
+}
+
+#[track_caller]
+fn assert_refused(parameter: &str, harmful: &str) {
+    let refusal = Template::read(&path(), &settings(&[(parameter, harmful)])).unwrap_err();
+    let path_in_template = format!("Parameters.{parameter}:");
+    assert!(refusal.to_string().contains(&path_in_template), "{refusal}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ pub mod watch;
 pub use aws::{CreateError, dynamodb_client, no_answer, sqs_client};
 pub use build::{BuildError, build};
 pub use data::DataError;
-pub use new::{NewError, NewFunction, NewMode, Written};
+pub use new::{NewError, NewFunction, NewMode, RemoveError, Removed, Written, remove_samples};
 pub use options::{Binaries, DEFAULT_PORT, EndpointOverride, Options};
 pub use sources::Sources;
 pub use stack::{Stack, StackError};

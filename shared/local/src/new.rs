@@ -3,6 +3,7 @@
 mod code;
 mod files;
 mod name;
+mod remove;
 mod sample;
 mod stages;
 mod template;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use files::Changes;
 use name::Names;
+pub use remove::{RemoveError, Removed, remove_samples};
 
 /// A function to write.
 #[derive(Debug, Clone)]

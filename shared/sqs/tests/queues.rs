@@ -13,11 +13,15 @@ use testing::TestStack;
 use sqs::{Sqs, VisibilityChange};
 
 /// Nothing else receives from these queues.
-const STANDARD: &str = "orders-dlq";
-const FIFO: &str = "reservations-dlq.fifo";
+const STANDARD: &str = "sent";
+const FIFO: &str = "sent.fifo";
 
 async fn stack() -> (TestStack, Sqs) {
     let test = TestStack::start(&[], &[]).await;
+    for (name, attributes) in [(STANDARD, json!({})), (FIFO, json!({"FifoQueue": "true"}))] {
+        let request = json!({"QueueName": name, "Attributes": attributes});
+        test.stack.sqs().call("CreateQueue", request).await.unwrap();
+    }
     let client = local::sqs_client(test.stack.endpoint()).await;
     (test, Sqs::new(client))
 }

@@ -53,10 +53,8 @@ pub(crate) async fn done(child: Child) -> Done {
 impl Harness {
     pub(crate) async fn start() -> Self {
         let options = Options {
-            // The second receive moves a message.
-            parameters: BTreeMap::from([("MaxReceiveCount".to_owned(), "1".to_owned())]),
             binaries: Binaries::Only(BTreeMap::new()),
-            ..Options::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml"))
+            ..Options::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/commands/template.yaml"))
         };
         let observer = tokio::sync::mpsc::unbounded_channel().0;
         Self {

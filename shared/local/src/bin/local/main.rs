@@ -39,7 +39,8 @@ enum Command {
     ///
     ///   local new charge-card --mode claim --http --table charges
     ///
-    /// Either everything is written or nothing. What exists is never overwritten.
+    /// Either everything is written or nothing. What exists is never overwritten. With --remove-samples, the sample functions
+    /// go, once the project has a function of its own.
     #[command(verbatim_doc_comment)]
     New(new::NewArgs),
     /// Run the stack until Ctrl-C

@@ -5,26 +5,30 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use cli::say;
-use local::{NewFunction, NewMode, Written};
+use local::{NewFunction, NewMode, Removed, Written, remove_samples};
 
 use crate::Outcome;
 
 #[derive(Args)]
 pub(crate) struct NewArgs {
     /// The function's name, a verb and a noun: charge-card. Its queue gets the same name
-    name: String,
+    #[arg(required_unless_present = "remove_samples", requires = "mode")]
+    name: Option<String>,
     /// How its work is done once
-    #[arg(long, value_enum)]
-    mode: ModeArg,
+    #[arg(long, value_enum, requires = "name")]
+    mode: Option<ModeArg>,
     /// Take messages from a FIFO queue, in order within each message group
-    #[arg(long)]
+    #[arg(long, requires = "name")]
     fifo: bool,
     /// Call a service by HTTP, whose URL is a parameter of the template
-    #[arg(long)]
+    #[arg(long, requires = "name")]
     http: bool,
     /// Write to a table of its own: charges
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", requires = "name")]
     table: Option<String>,
+    /// Remove the sample functions, and what exists for them alone: crates, events, tables, tests, parts of pages
+    #[arg(long)]
+    remove_samples: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -44,22 +48,54 @@ pub(crate) fn run(args: NewArgs) -> Outcome {
         fifo,
         http,
         table,
+        remove_samples: removes,
     } = args;
-    let mode = match mode {
-        ModeArg::Claim => NewMode::Claim,
-        ModeArg::OneStep => NewMode::OneStep,
-        ModeArg::Natural => NewMode::Natural,
-    };
-    let function = NewFunction {
-        name,
-        mode,
-        fifo,
-        http,
-        table,
-    };
-    let written = function.write(&root())?;
-    say!("{}", next_steps(&function.name, &written));
+    if let (Some(name), Some(mode)) = (name, mode) {
+        let function = NewFunction {
+            name,
+            mode: mode.into(),
+            fifo,
+            http,
+            table,
+        };
+        let written = function.write(&root())?;
+        say!("{}", next_steps(&function.name, &written));
+    }
+    // Last, because a workspace has a function at all times.
+    if removes {
+        say!("{}", removed(&remove_samples(&root())?));
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+impl From<ModeArg> for NewMode {
+    fn from(mode: ModeArg) -> Self {
+        match mode {
+            ModeArg::Claim => Self::Claim,
+            ModeArg::OneStep => Self::OneStep,
+            ModeArg::Natural => Self::Natural,
+        }
+    }
+}
+
+fn removed(removed: &Removed) -> String {
+    let Removed {
+        functions,
+        paths,
+        parameters,
+        texts,
+    } = removed;
+    let parameters = match &parameters[..] {
+        [] => String::new(),
+        names => format!("  {} in template.yaml and samconfig.toml\n", names.join(", ")),
+    };
+    format!(
+        "Removed {}:\n\n  {}\n{parameters}  parts of {}\n\nRun `cargo test --workspace`, then commit. Deployed stacks keep the samples' queues \
+         and tables: shared/lambda/README.md, section 'Remove'.",
+        functions.join(", "),
+        paths.join("\n  "),
+        texts.join(", "),
+    )
 }
 
 /// The nearest folder, from here up, with a template; else the current one.
