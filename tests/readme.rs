@@ -1,5 +1,5 @@
-//! The pages name files, links, packages and tests that exist, and the recipe for a function works. Their Rust blocks are
-//! documentation tests of the crates that include them. Their commands are parsed by tests of the command lines.
+//! The pages name files, links, packages and tests that exist. Their Rust blocks are documentation tests of the crates that include
+//! them. Their commands are parsed by tests of the command lines, and the functions that they write are checked by `.ci/new`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is tests")]
 
@@ -7,11 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-// samples: begin
-use sam::{Settings, Template};
-// samples: end
 use serde_json::Value;
-use testing::{Page, pages};
+use testing::{Page, commands, pages};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
@@ -20,6 +17,13 @@ const MAX_README_BYTES: usize = 9_000;
 
 fn page(path: &str) -> Page {
     pages().into_iter().find(|page| page.path == Path::new(path)).unwrap()
+}
+
+/// Whether a word is about a function that a command on a page writes, such as `charge-card`.
+fn is_of_a_new_function(word: &str) -> bool {
+    let commands = commands("local").into_iter().filter(|command| command[0] == "new");
+    let mut names = commands.filter_map(|command| command.get(1).cloned());
+    names.any(|name| word.contains(&name))
 }
 
 /// The anchors of the headings in this text, as GitHub makes them.
@@ -55,7 +59,8 @@ fn files_named_on_pages_exist() {
     for page in pages() {
         let prose = page.prose();
         let words = prose.split('`').skip(1).step_by(2);
-        for path in words.filter(is_path).filter(|word| !word.contains(['<', ' ', '*'])) {
+        let words = words.filter(is_path).filter(|word| !is_of_a_new_function(word));
+        for path in words.filter(|word| !word.contains(['<', ' ', '*'])) {
             let exists = Path::new(ROOT).join(path).exists();
             assert!(exists, "{}: {path} does not exist", page.path.display());
             seen += 1;
@@ -140,6 +145,9 @@ fn cargo_commands_on_pages_name_existing_packages_and_tests() {
             let Some(package) = value("-p") else {
                 continue;
             };
+            if is_of_a_new_function(package) {
+                continue;
+            }
             let tests = packages.get(package);
             let tests = tests.unwrap_or_else(|| panic!("{}: there is no package {package}", page.path.display()));
             let exists = value("--test").is_none_or(|test| tests.contains(test));
@@ -150,23 +158,6 @@ fn cargo_commands_on_pages_name_existing_packages_and_tests() {
     assert!(seen > 10, "{seen} commands");
 }
 
-// samples: begin
-/// The first code block of a language that contains this text.
-fn block<'a>(page: &'a Page, language: &str, containing: &str) -> Vec<&'a str> {
-    let mut blocks = page.blocks(language).into_iter();
-    let block = blocks.find(|block| block.iter().any(|line| line.contains(containing)));
-    block.unwrap()
-}
-
-/// The output of a command, which must succeed.
-fn run(command: &mut Command) -> String {
-    let done = command.output().unwrap();
-    let printed = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned();
-    assert!(done.status.success(), "{command:?}: {printed}");
-    printed
-}
-
-// samples: end
 /// A cargo without the variables of this package, because build scripts would rerun for them.
 fn cargo(arguments: &[&str]) -> Command {
     let mut cargo = Command::new(env!("CARGO"));
@@ -180,105 +171,13 @@ fn cargo(arguments: &[&str]) -> Command {
     cargo
 }
 
-// samples: begin
 #[test]
-fn function_of_the_recipe_takes_under_60_lines_in_the_template() {
-    let recipe = page("functions/README.md");
-    let entry = block(&recipe, "yaml", "Refunds:").join("\n");
-    let section = block(&recipe, "yaml", "RefundOrder:").join("\n");
-    assert!(entry.lines().chain(section.lines()).count() < 60);
-    assert!(
-        recipe
-            .text
-            .contains("add `Refunds` to the queues of `Standard`, and this entry to `Queues`")
-    );
-
-    let mut template = std::fs::read_to_string(Path::new(ROOT).join("template.yaml")).unwrap();
-    for (after, added) in [
-        ("    Standard:\n      Queues: [", "Refunds, "),
-        ("\n  Queues:\n", &*format!("{entry}\n")),
-        ("\nResources:\n", &*format!("{section}\n")),
-    ] {
-        assert_eq!(template.matches(after).count(), 1, "{after}");
-        template = template.replacen(after, &format!("{after}{added}"), 1);
+fn functions_of_the_pages_are_written_and_checked() {
+    let checked = std::fs::read_to_string(Path::new(ROOT).join(".ci/new")).unwrap();
+    let written = commands("local").into_iter().filter(|command| command[0] == "new");
+    let written: BTreeSet<_> = written.map(|command| command.join(" ").replace(" --remove-samples", "")).collect();
+    assert!(!written.is_empty(), "no page has `local new`");
+    for command in written {
+        assert!(checked.contains(&format!("\n{command}\n")), ".ci/new does not run `{command}`");
     }
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("refunds.yaml");
-    std::fs::write(&path, template).unwrap();
-    let settings = Settings {
-        urls: Some("https://example.com".to_owned()),
-        ..Settings::default()
-    };
-    let template = Template::read(&path, &settings).unwrap();
-    let mapping = template
-        .mappings
-        .iter()
-        .find(|mapping| mapping.function == "refund-order");
-    assert_eq!(mapping.unwrap().queue, "refunds");
-    let resources = Template::resources(&path, &settings).unwrap();
-    let own = resources
-        .iter()
-        .filter(|resource| resource.properties.to_string().contains("refund"));
-    // The function, its two queues, mapping, policy of the queues, log group, role and six alarms.
-    assert_eq!(own.count(), 13);
 }
-
-#[test]
-fn function_added_by_the_recipe_compiles_without_warnings() {
-    let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join("added");
-    let _ = std::fs::remove_dir_all(&copy);
-    std::fs::create_dir_all(&copy).unwrap();
-    let workspace = [
-        "Cargo.toml",
-        "Cargo.lock",
-        ".rustfmt.toml",
-        "functions",
-        "shared",
-        "tests",
-    ];
-    run(Command::new("cp")
-        .arg("-r")
-        .args(workspace)
-        .arg(&copy)
-        .current_dir(ROOT));
-    // Another version, so that cargo distinguishes the copy's artifacts from this workspace's.
-    let manifest = std::fs::read_to_string(copy.join("Cargo.toml")).unwrap();
-    let renamed = manifest.replace("version = \"0.1.0\"", "version = \"0.1.0-copy\"");
-    assert_ne!(renamed, manifest);
-    std::fs::write(copy.join("Cargo.toml"), renamed).unwrap();
-
-    let (top, recipe) = (page("README.md"), page("functions/README.md"));
-    let commands = block(&recipe, "sh", "cp -r functions/send-notification").join("\n");
-    run(Command::new("sh").args(["-e", "-c", &commands]).current_dir(&copy));
-    let (_, line) = recipe.text.split_once("about its purpose, `").unwrap();
-    let first = vec![line.split('`').next().unwrap(), ""];
-    let handler = block(&top, "rust", "impl Handler for RefundOrder");
-    let built = [vec![""], block(&recipe, "rs", "impl RefundOrder {")].concat();
-    let source = [first, handler, built].concat().join("\n") + "\n";
-    let function = copy.join("functions/refund-order");
-    std::fs::write(function.join("src/lib.rs"), source).unwrap();
-
-    let cargo = |arguments: &[&str]| run(cargo(arguments).current_dir(&copy));
-    cargo(&["fmt", "--check", "--package=refund-order"]);
-    // The target directory and the features of this workspace, because its dependencies are already built there.
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let target = format!("--target-dir={}", target.display());
-    let printed = cargo(&[
-        "build",
-        "--offline",
-        "--package=refund-order",
-        "--package=local",
-        &target,
-    ]);
-    assert!(!printed.contains("warning"), "{printed}");
-
-    let manifest: toml::Table = toml::from_str(&std::fs::read_to_string(function.join("Cargo.toml")).unwrap()).unwrap();
-    assert_eq!(manifest["package"]["description"].as_str(), Some("Refunds orders"));
-    assert!(!manifest.contains_key("dev-dependencies"));
-    let sources = ["src/lib.rs", "src/main.rs"].map(|file| std::fs::read_to_string(function.join(file)).unwrap());
-    for dependency in manifest["dependencies"].as_table().unwrap().keys() {
-        let path = format!("{}::", dependency.replace('-', "_"));
-        assert!(sources.concat().contains(&path), "{dependency} is not used");
-    }
-    std::fs::remove_dir_all(copy).unwrap();
-}
-// samples: end
