@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use emulator::dynamodb::{DynamoDb, OpenError};
-use emulator::lambda::{Function, InvalidMapping, Lambda, Mapping, Observer, run_mapping};
+use emulator::lambda::{Event, Function, InvalidMapping, Lambda, Mapping, Observer, run_mapping};
 use emulator::sqs::Sqs;
 use emulator::{Call, Receiver, Receivers, Services};
 use sam::{Settings, Template, TemplateError};
@@ -17,7 +17,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::aws::{self, Clients, CreateError};
 use crate::build::{self, BuildError};
-use crate::data::{self, DataError};
+use crate::data::{DataError, Folder};
 use crate::options::{Binaries, EndpointOverride, Options};
 
 /// Why the stack does not start. Nothing of it is left running.
@@ -40,7 +40,7 @@ pub enum StackError {
     /// A queue or table can't be created.
     #[error(transparent)]
     Create(#[from] CreateError),
-    /// The tables can't be kept in the folder of [`Options::data`].
+    /// Tables or queues can't be kept in the folder of [`Options::data`].
     #[error(transparent)]
     Data(#[from] DataError),
     /// There is no memory for the tables.
@@ -61,7 +61,8 @@ pub struct Stack {
     _server: AbortOnDropHandle<()>,
     mappings: TaskTracker,
     stop_mappings: CancellationToken,
-    _data: Option<data::Lock>,
+    data: Option<Folder>,
+    observer: Observer,
 }
 
 impl Stack {
@@ -81,9 +82,9 @@ impl Stack {
         let address = endpoint.trim_start_matches("http://");
         let sqs = Sqs::new(&endpoint, &region);
         sqs.observe(observer.clone());
-        let lambda = Lambda::new(address, &region, functions, observer);
+        let lambda = Lambda::new(address, &region, functions, observer.clone());
         let (dynamodb, data) = match &options.data {
-            Some(directory) => data::open(directory, &region).map(|(tables, lock)| (tables, Some(lock)))?,
+            Some(directory) => Folder::open(directory, &region).map(|(tables, folder)| (tables, Some(folder)))?,
             None => (DynamoDb::in_memory(&region)?, None),
         };
         let emulated = Services::new(sqs, dynamodb);
@@ -102,10 +103,29 @@ impl Stack {
             _server: serve(listener, router),
             mappings: TaskTracker::new(),
             stop_mappings: CancellationToken::new(),
-            _data: data,
+            data,
+            observer,
         };
+        stack.restore_queues()?;
         stack.map(&services, &binaries, &queue_urls).await?;
         Ok(stack)
+    }
+
+    fn restore_queues(&self) -> Result<(), DataError> {
+        let Some(folder) = &self.data else {
+            return Ok(());
+        };
+        for queue in folder.restore_queues(self.sqs())? {
+            self.trouble(format!(
+                "kept messages of {queue} are dropped: the template has no such queue"
+            ));
+        }
+        Ok(())
+    }
+
+    fn trouble(&self, what: String) {
+        // Whether anyone still listens doesn't matter.
+        let _ = self.observer.send(Event::Trouble { what });
     }
 
     async fn map(
@@ -177,6 +197,10 @@ impl Stack {
         self.mappings.close();
         self.mappings.wait().await;
         self.lambda.shutdown().await;
+        let kept = self.data.as_ref().map(|folder| folder.keep_queues(self.sqs()));
+        if let Some(Err(error)) = kept {
+            self.trouble(error.to_string());
+        }
     }
 }
 
