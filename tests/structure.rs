@@ -142,13 +142,14 @@ fn dependencies_point_from_functions_down_to_idempotency() {
         let ours = dependencies.iter().map(String::as_str);
         ours.filter(|name| packages.contains_key(*name)).collect()
     };
-    let rules: [(&str, &[&str]); 9] = [
+    let rules: [(&str, &[&str]); 10] = [
         ("aws", &[]),
         ("idempotency", &[]),
         ("consumer", &["idempotency"]),
         ("host", &["consumer", "idempotency"]),
         ("http-client", &["aws", "consumer", "host"]),
         ("scripted", &["consumer", "idempotency"]),
+        ("secrets", &["consumer", "host", "http-client"]),
         ("sqs", &["aws", "consumer", "idempotency"]),
         ("lambda", &["aws", "consumer", "host", "idempotency", "sqs"]),
         ("operator", &["aws", "cli", "consumer", "idempotency", "sqs"]),
@@ -158,7 +159,7 @@ fn dependencies_point_from_functions_down_to_idempotency() {
     }
     for function in functions() {
         for dependency in ours(&function) {
-            let allowed = ["consumer", "host", "http-client", "idempotency", "lambda"];
+            let allowed = ["consumer", "host", "http-client", "idempotency", "lambda", "secrets"];
             assert!(allowed.contains(&dependency), "{function} depends on {dependency}");
         }
     }

@@ -1,5 +1,9 @@
 //! Permanent failures.
 
+use std::sync::Arc;
+
+use emulator::ApiError;
+use emulator::dynamodb::FaultKind;
 use scripted::Action;
 use serde_json::{Value, json};
 use testing::Record;
@@ -98,8 +102,51 @@ async fn rejected_key_is_dead_lettered_again_without_a_run() {
 }
 
 #[tokio::test]
+async fn last_failure_is_dead_lettered_with_its_reason() {
+    for (action, reason, left) in [
+        (Action::Retry, "not today", None),
+        (Action::Panic, "panic: at the disco", None),
+        (
+            Action::Hang,
+            "the handler was cancelled at the deadline",
+            Some("INPROGRESS"),
+        ),
+    ] {
+        let stack = stack::start("claiming", &[("MaxReceiveCount", "2")]).await;
+        let message = stack.send("work", &script([action])).await;
+        stack.until_settled(&["work"]).await;
+        assert_eq!((receives(&stack, &message), starts(&stack, &message).len()), (2, 2));
+        let dead_letters = dead_letters(&stack);
+        assert_eq!(
+            stack::original_ids(&dead_letters),
+            [message.as_str()],
+            "sent, not moved"
+        );
+        assert_eq!(
+            stack::stated(&dead_letters[0], "Consumer.Failure"),
+            json!({"reason": reason, "function": "scripted", "receiveCount": 2})
+        );
+        let record = stack.record("scripted", &message);
+        assert_eq!(record.map(|record| record.status).as_deref(), left, "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn redrive_policy_moves_the_message_of_a_dying_process() {
+    let stack = stack::start("claiming", &[("MaxReceiveCount", "1")]).await;
+    let lambda = Arc::clone(stack.stack.lambda());
+    let kill = move |_: &Value, _: &Result<Value, ApiError>| assert_eq!(lambda.kill("scripted"), 1);
+    stack.inject("PutItem", Some("\"runs\""), 1, FaultKind::AfterApply(Box::new(kill)));
+    let message = stack.send("work", &script([Action::Hang])).await;
+    stack.until_settled(&["work"]).await;
+    assert_eq!(stack.dead_letters("work"), [message.as_str()], "moved, not sent");
+    assert!(!dead_letters(&stack)[0].attributes.contains_key("Consumer.Failure"));
+}
+
+#[tokio::test]
 async fn redrive_policy_moves_a_retried_message_and_its_key_is_free() {
-    let stack = stack::start("claiming", &[("MaxReceiveCount", "2")]).await;
+    let parameters = [("DeadLetters", "by-policy"), ("MaxReceiveCount", "2")];
+    let stack = stack::start("claiming", &parameters).await;
     let message = stack.send("work", &script([Action::Retry])).await;
     stack.until_settled(&["work"]).await;
     assert_eq!(stack.dead_letters("work"), [message.as_str()]);

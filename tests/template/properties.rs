@@ -97,7 +97,7 @@ const DECIDE: &str = "decide which permissions it needs, whether every stage and
                       what it costs; then add it here";
 
 /// Parameters, each with a unique value and the kind of resource that takes it: one resource per function.
-const USED_BY: [(&str, &str, &str); 12] = [
+const USED_BY: [(&str, &str, &str); 13] = [
     ("Architecture", "arm64", "AWS::Serverless::Function"),
     ("MemorySize", "517", "AWS::Serverless::Function"),
     ("FunctionTimeout", "17", "AWS::Serverless::Function"),
@@ -109,6 +109,7 @@ const USED_BY: [(&str, &str, &str); 12] = [
     ("Tracing", "PassThrough", "AWS::Serverless::Function"),
     ("VisibilityTimeout", "5417", "AWS::SQS::Queue"),
     ("MaxReceiveCount", "217", "AWS::SQS::Queue"),
+    ("MaxReceiveCount", "217", "AWS::Serverless::Function"),
     ("LogRetentionDays", "545", "AWS::Logs::LogGroup"),
 ];
 

@@ -50,6 +50,25 @@ fn outage_of_half_an_hour_alarms_and_dead_letters_no_message() {
 }
 
 #[test]
+fn functions_know_the_max_receive_count_of_their_queues() {
+    let deployments = Deployment::all().into_iter();
+    for deployment in deployments.chain([Deployment::with("", &[("MaxReceiveCount", "5")])]) {
+        for mapping in &deployment.template.mappings {
+            let policy = &deployment.queue(&mapping.queue).attributes["RedrivePolicy"];
+            let policy: Value = serde_json::from_str(policy).unwrap();
+            let mut functions = deployment.template.functions.iter();
+            let function = functions.find(|function| function.name == mapping.function).unwrap();
+            assert_eq!(
+                function.environment.get("MAX_RECEIVE_COUNT"),
+                Some(&policy["maxReceiveCount"].to_string()),
+                "{}",
+                function.name
+            );
+        }
+    }
+}
+
+#[test]
 fn dead_letter_queue_accepts_only_its_source_queue() {
     let deployment = Deployment::with("", &[("Prefix", "dev-")]);
     let sources: BTreeSet<_> = deployment

@@ -10,6 +10,7 @@ mod pack;
 
 use crate::delivery::Message;
 use crate::limits::Unsendable;
+use crate::reason::Reason;
 use crate::{Delivery, Limits, QueueMessage};
 
 pub use format::{Malformed, Original, Rejection};
@@ -36,7 +37,7 @@ pub const FAILURE: &str = "Consumer.Failure";
 pub(crate) fn of(
     namespace: &str,
     message: &Message,
-    reason: &str,
+    reason: &Reason,
     limits: &Limits,
 ) -> Result<QueueMessage, Unsendable> {
     let delivery = &message.delivery;
@@ -49,7 +50,8 @@ pub(crate) fn of(
         trace_header: delivery.trace_to_send().map(str::to_owned),
     };
     let rejection = Rejection {
-        reason: reason.to_owned(),
+        reason: reason.text.clone(),
+        code: reason.code.clone(),
         function: namespace.to_owned(),
         receive_count: delivery.receive_count(),
     };
@@ -160,7 +162,11 @@ mod tests {
             attributes: attributes.collect(),
             ..Incoming::new(MessageId::new("m-1").unwrap(), body)
         };
-        crate::prepare::prepare(&Rejecting, incoming).0
+        crate::prepare::prepare(&Rejecting, incoming, &crate::Metrics::default()).0
+    }
+
+    fn of(namespace: &str, message: &Message, reason: &str, limits: &Limits) -> Result<QueueMessage, Unsendable> {
+        super::of(namespace, message, &reason.to_owned().into(), limits)
     }
 
     fn original(dead_letter: &QueueMessage) -> Original {

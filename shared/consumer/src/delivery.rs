@@ -8,7 +8,7 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use crate::dead_letter::{Malformed, Original, Unpacked};
-use crate::{Incoming, Origin};
+use crate::{Incoming, Metrics, Origin};
 
 /// A received message before its key is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,13 +96,24 @@ impl Received {
 }
 
 /// A received message with its key: what a handler gets beside the content.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Delivery {
     pub(crate) received: Received,
     pub(crate) key: Key,
     /// The key without the namespace.
     pub(crate) key_text: String,
+    /// Those of the batch.
+    pub(crate) metrics: Metrics,
 }
+
+/// By message and key. What was measured plays no part.
+impl PartialEq for Delivery {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.received, &self.key, &self.key_text) == (&other.received, &other.key, &other.key_text)
+    }
+}
+
+impl Eq for Delivery {}
 
 impl From<Incoming> for Received {
     /// The message as it is without an envelope.
@@ -118,6 +129,19 @@ impl Delivery {
     /// completion. The receiver recognises the repetition by this token.
     pub fn idempotency_token(&self) -> String {
         self.key.token()
+    }
+
+    /// Counters and values of the handler, which the host adds to its line of metrics.
+    ///
+    /// ```
+    /// # use consumer::{Delivery, Incoming, MessageId, Unit};
+    /// # let delivery = Delivery::new("charge-card", Incoming::new(MessageId::new("m-1").unwrap(), "{}")).unwrap();
+    /// delivery.metrics().count("CardsCharged", 1);
+    /// delivery.metrics().value("AmountCents", 1250, Unit::None);
+    /// assert_eq!(delivery.metrics().recorded("AmountCents"), [1250.0]); // in a test
+    /// ```
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     pub(crate) fn key(&self) -> &Key {

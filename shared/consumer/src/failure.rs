@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt::{self, Display};
 use std::time::Duration;
 
+use crate::reason::{self, Reason};
+
 type Cause = Box<dyn Error + Send + Sync>;
 
 /// Why the work of a message was not done, and what happens to the message.
@@ -13,6 +15,7 @@ type Cause = Box<dyn Error + Send + Sync>;
 pub struct Failure {
     pub(crate) kind: Kind,
     pub(crate) cause: Cause,
+    code: Option<String>,
 }
 
 /// What happens to a message whose work was not done.
@@ -26,29 +29,49 @@ pub(crate) enum Kind {
 impl Failure {
     /// It may succeed at the next delivery. The [delay](crate::RetryDelays) until then is random and grows with each receive.
     pub fn retry(cause: impl Into<Cause>) -> Self {
-        Self {
-            kind: Kind::Retry,
-            cause: cause.into(),
-        }
+        Self::of(Kind::Retry, cause.into())
     }
 
     /// It may succeed, but not before this delay has passed.
     ///
     /// At most 11 hours and 40 minutes on SQS, whose visibility timeout ends 12 hours after the receive.
     pub fn retry_after(delay: Duration, cause: impl Into<Cause>) -> Self {
-        Self {
-            kind: Kind::RetryAfter(delay),
-            cause: cause.into(),
-        }
+        Self::of(Kind::RetryAfter(delay), cause.into())
     }
 
     /// It can never succeed: the message goes to the dead-letter queue, if one is configured, at once and with this reason.
     ///
     /// Later deliveries are rejected with the same reason; in claim-then-complete mode the handler does not run again.
     pub fn permanent(cause: impl Into<Cause>) -> Self {
+        Self::of(Kind::Permanent, cause.into())
+    }
+
+    fn of(kind: Kind, cause: Cause) -> Self {
         Self {
-            kind: Kind::Permanent,
-            cause: cause.into(),
+            kind,
+            cause,
+            code: None,
+        }
+    }
+
+    /// States a code that all failures of this cause have in common, such as `card-declined`. `operator dlq list` groups dead
+    /// letters by it, and log lines have it as a field.
+    ///
+    /// Up to 64 ASCII letters, digits, `-`, `_` and `.`: any other character becomes a `-`, and a longer code is cut. An empty
+    /// one is none. Never put an identifier into it: it is the same for all messages, so it is part of the program's text.
+    #[must_use]
+    pub fn code(self, code: &'static str) -> Self {
+        Self {
+            code: reason::code(code),
+            ..self
+        }
+    }
+
+    /// The reason, as records, dead letters and log lines state it.
+    pub(crate) fn reason(&self) -> Reason {
+        Reason {
+            text: self.to_string(),
+            code: self.code.clone(),
         }
     }
 

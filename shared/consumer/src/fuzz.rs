@@ -140,9 +140,9 @@ fn is_dead_lettered_as_it_is(attributes: BTreeMap<String, Attribute>) {
         attributes,
         ..Incoming::new(MessageId::new("m-1").expect("not empty"), "body")
     };
-    let (message, _) = crate::prepare::prepare(&Refusing, incoming);
+    let (message, _) = crate::prepare::prepare(&Refusing, incoming, &crate::Metrics::default());
     let limits = MemoryQueues::new().limits("dlq");
-    let Ok(dead_letter) = crate::dead_letter::of("fuzz", &message, "refused", &limits) else {
+    let Ok(dead_letter) = crate::dead_letter::of("fuzz", &message, &"refused".to_owned().into(), &limits) else {
         return;
     };
     assert!(dead_letter.bytes() <= limits.message_bytes && dead_letter.attributes.len() <= limits.attributes);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use idempotency::{OwnerToken, Timestamp};
 
 use crate::Failure;
+use crate::reason::Reason;
 
 /// What happened to a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,10 +19,14 @@ pub(crate) enum Outcome {
         until: Timestamp,
         owner: Option<OwnerToken>,
     },
-    /// It was not processed, and may be at a later delivery.
-    Failed { delay: Delay, why: String },
+    /// It was not processed, and may be at a later delivery, or when an operator redrives it from the dead-letter queue.
+    Failed {
+        delay: Delay,
+        why: Reason,
+        dead_lettered: bool,
+    },
     /// It can never be processed.
-    Rejected { why: String, dead_lettered: bool },
+    Rejected { why: Reason, dead_lettered: bool },
     /// There was no time for it, or a message of its group failed before it. Nothing was done for it.
     NotStarted,
 }
@@ -41,7 +46,8 @@ impl Outcome {
     pub(crate) fn failed(why: impl Into<String>) -> Self {
         Self::Failed {
             delay: Delay::Backoff,
-            why: why.into(),
+            why: why.into().into(),
+            dead_lettered: false,
         }
     }
 
@@ -56,11 +62,23 @@ impl Outcome {
                 "in progress: another attempt holds the lease"
             ),
             Self::Failed {
+                why,
+                dead_lettered: true,
+                ..
+            } => tracing::error!(
+                code = why.code(),
+                deadLettered = true,
+                "failed at its last receive: {why}"
+            ),
+            Self::Failed {
                 delay: Delay::Stated(delay),
                 why,
-            } => tracing::warn!(retryAfterSeconds = delay.as_secs(), "failed: {why}"),
-            Self::Failed { why, .. } => tracing::warn!("failed: {why}"),
-            Self::Rejected { why, dead_lettered } => tracing::error!(deadLettered = dead_lettered, "rejected: {why}"),
+                ..
+            } => tracing::warn!(code = why.code(), retryAfterSeconds = delay.as_secs(), "failed: {why}"),
+            Self::Failed { why, .. } => tracing::warn!(code = why.code(), "failed: {why}"),
+            Self::Rejected { why, dead_lettered } => {
+                tracing::error!(code = why.code(), deadLettered = dead_lettered, "rejected: {why}");
+            }
             Self::NotStarted => tracing::debug!("not started"),
         }
     }
@@ -71,7 +89,8 @@ impl From<&Failure> for Outcome {
     fn from(failure: &Failure) -> Self {
         Self::Failed {
             delay: failure.delay().map_or(Delay::Backoff, Delay::Stated),
-            why: failure.to_string(),
+            why: failure.reason(),
+            dead_lettered: false,
         }
     }
 }

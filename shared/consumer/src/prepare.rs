@@ -10,7 +10,7 @@ use idempotency::{InvalidKey, Key};
 use crate::delivery::{self, Message};
 use crate::envelope::{self, Unwrapped};
 use crate::identity::{self, Identity};
-use crate::{Delivery, Failure, Handler, Incoming, Received, body};
+use crate::{Delivery, Failure, Handler, Incoming, Metrics, Received, body};
 
 /// What the handler gets, or why it can't run.
 pub(crate) struct Prepared<M> {
@@ -20,7 +20,11 @@ pub(crate) struct Prepared<M> {
 }
 
 /// Decodes a message and decides its key. A panic fails this message only.
-pub(crate) fn prepare<H: Handler>(handler: &H, incoming: Incoming) -> (Message, Prepared<H::Message>) {
+pub(crate) fn prepare<H: Handler>(
+    handler: &H,
+    incoming: Incoming,
+    metrics: &Metrics,
+) -> (Message, Prepared<H::Message>) {
     const {
         assert!(
             Key::is_namespace(H::NAMESPACE),
@@ -44,6 +48,7 @@ pub(crate) fn prepare<H: Handler>(handler: &H, incoming: Incoming) -> (Message, 
         received,
         key,
         key_text: text,
+        metrics: metrics.clone(),
     };
     (Message { delivery, span }, Prepared { content, fingerprint })
 }
@@ -93,6 +98,7 @@ impl Delivery {
             received,
             key,
             key_text: text,
+            metrics: Metrics::default(),
         })
     }
 }

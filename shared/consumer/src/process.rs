@@ -10,12 +10,13 @@ use tracing::Instrument;
 
 use crate::batch::Batch;
 use crate::delivery::Message;
+use crate::failure::Chain;
 use crate::order::{Order, order};
 use crate::outcome::Outcome;
 use crate::prepare::{Prepared, panicked, prepare};
 use crate::summary::Counters;
 use crate::verdict::{Verdict, verdict};
-use crate::{Budget, Handler, Incoming, Queues, Services, Summary};
+use crate::{Budget, Handler, Incoming, Metric, Metrics, Queues, Services, Summary};
 
 /// How many messages are processed concurrently: as many as a Lambda batch has by default. It is also the number of
 /// connections to the store.
@@ -28,6 +29,8 @@ pub struct Report {
     pub verdicts: Vec<Verdict>,
     /// The outcomes of its messages, counted.
     pub summary: Summary,
+    /// What the handler measured, by [`Delivery::metrics`](crate::Delivery::metrics).
+    pub metrics: Vec<Metric>,
 }
 
 /// Processes a batch of messages. Every message counts as failed until it is proven done.
@@ -42,7 +45,10 @@ pub async fn process_batch<H: Handler, S: Store<Write = H::Write>, Q: Queues>(
     ordered: bool,
     budget: &Budget,
 ) -> Report {
-    let prepared = messages.into_iter().map(|message| prepare(&**handler, message));
+    let metrics = Metrics::default();
+    let prepared = messages
+        .into_iter()
+        .map(|message| prepare(&**handler, message, &metrics));
     let (messages, contents): (Vec<_>, Vec<_>) = prepared.unzip();
     let batch = Batch {
         handler,
@@ -59,10 +65,11 @@ pub async fn process_batch<H: Handler, S: Store<Write = H::Write>, Q: Queues>(
     Report {
         verdicts: results.into_iter().map(|result| result.verdict).collect(),
         summary: batch.counters.add_to(summary),
+        metrics: metrics.all(),
     }
 }
 
-/// Processes one message, for hosts that settle messages one by one.
+/// Processes one message, for hosts that settle messages one by one: its verdict, and what the host measures of it.
 ///
 /// `ordered` states whether the queue keeps the order of message groups: a rejected message may then have to
 /// [hold its group](Handler::HOLD_GROUP).
@@ -72,9 +79,13 @@ pub async fn process_one<H: Handler, S: Store<Write = H::Write>, Q: Queues>(
     message: Incoming,
     ordered: bool,
     budget: &Budget,
-) -> (Verdict, Summary) {
-    let Report { mut verdicts, summary } = process_batch(handler, services, vec![message], ordered, budget).await;
-    (verdicts.pop().unwrap_or(Verdict::UNKNOWN), summary)
+) -> (Verdict, Summary, Vec<Metric>) {
+    let Report {
+        mut verdicts,
+        summary,
+        metrics,
+    } = process_batch(handler, services, vec![message], ordered, budget).await;
+    (verdicts.pop().unwrap_or(Verdict::UNKNOWN), summary, metrics)
 }
 
 impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
@@ -126,9 +137,13 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
     async fn run_one(&self, message: &Message, prepared: Prepared<H::Message>) -> Outcome {
         let processed = async {
             // The handler runs in a task of its own. `Write::refusal` is the author's code too, and may panic.
-            let outcome = AssertUnwindSafe(self.process(message, prepared)).catch_unwind().await;
+            let processed = AssertUnwindSafe(self.process(message, prepared)).catch_unwind().await;
             // Whether a request to the ledger was in flight is unknown.
-            let outcome = outcome.unwrap_or_else(|panic| Outcome::from(&panicked(&*panic)));
+            let processed = processed.unwrap_or_else(|panic| Ok(Outcome::from(&panicked(&*panic))));
+            let outcome = match processed {
+                Ok(outcome) => self.at_last_receive(message, outcome).await,
+                Err(error) => Outcome::failed(Chain(&error).to_string()),
+            };
             outcome.log();
             outcome
         };

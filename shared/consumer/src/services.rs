@@ -1,5 +1,6 @@
 //! What processing needs beside the handler.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use idempotency::{DEFAULT_RETENTION, Ledger, MemoryStore, Store, Write};
@@ -12,6 +13,7 @@ pub struct Services<S, Q> {
     pub(crate) ledger: Ledger<S>,
     pub(crate) queues: Q,
     pub(crate) dead_letter_queue: Option<String>,
+    pub(crate) max_receive_count: Option<NonZeroU32>,
     pub(crate) retry_delays: RetryDelays,
     pub(crate) retention: Duration,
 }
@@ -23,6 +25,7 @@ impl<S: Store, Q: Queues> Services<S, Q> {
             ledger: Ledger::new(store),
             queues,
             dead_letter_queue: None,
+            max_receive_count: None,
             retry_delays: RetryDelays::default(),
             retention: DEFAULT_RETENTION,
         }
@@ -33,6 +36,20 @@ impl<S: Store, Q: Queues> Services<S, Q> {
     pub fn with_dead_letter_queue(self, url: impl Into<String>) -> Self {
         Self {
             dead_letter_queue: Some(url.into()),
+            ..self
+        }
+    }
+
+    /// States how often a message is received at most: the `maxReceiveCount` of the queue's redrive policy. What fails at its
+    /// last receive is sent to the [dead-letter queue](Self::with_dead_letter_queue) with its reason. Otherwise the redrive
+    /// policy moves it, without one.
+    ///
+    /// SQS moves a message when its receive count [exceeds](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html)
+    /// this number, so the receive with this count is the last.
+    #[must_use]
+    pub fn with_max_receive_count(self, receives: NonZeroU32) -> Self {
+        Self {
+            max_receive_count: Some(receives),
             ..self
         }
     }

@@ -1,4 +1,4 @@
-//! How the work of a message ends in the ledger: completed, released or rejected.
+//! How the work of a message ends: in the ledger completed, released or rejected, and in the dead-letter queue.
 
 use idempotency::{Attempt, Completion, Existing, Hold, Refusal, Sealed, Settled, Store, StoreError, Unsealed};
 
@@ -8,6 +8,7 @@ use crate::delivery::Message;
 use crate::failure::{Chain, Failure};
 use crate::limits::Unsendable;
 use crate::outcome::Outcome;
+use crate::reason::Reason;
 use crate::send::Outgoing;
 use crate::{Handler, QueueError, QueueMessage, Queues};
 
@@ -65,7 +66,7 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
         failure: &Failure,
     ) -> Result<Outcome, StoreError> {
         if failure.is_permanent() {
-            return self.reject(message, hold, failure.to_string()).await;
+            return self.reject(message, hold, failure.reason()).await;
         }
         // The outcome is the same whether or not the release succeeds: without it, the lease ends by itself.
         const HELD: &str = "the key was not released, and is held until its lease ends";
@@ -82,8 +83,9 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
         Ok(Outcome::from(failure))
     }
 
-    async fn reject(&self, message: &Message, hold: Hold, why: String) -> Result<Outcome, StoreError> {
-        let rejected = self.services.ledger.reject(hold, &why, self.budget.ledger_end());
+    async fn reject(&self, message: &Message, hold: Hold, why: Reason) -> Result<Outcome, StoreError> {
+        let recorded = why.to_record();
+        let rejected = self.services.ledger.reject(hold, &recorded, self.budget.ledger_end());
         Ok(match self.counters.time_ledger(rejected).await? {
             // A rejection has no writes that could be refused.
             Settled::Done | Settled::Refused(..) => self.rejected(message, why).await,
@@ -103,35 +105,60 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
                     .await
             }
             Existing::InProgress { until, owner } => Outcome::InProgress { until, owner },
-            // Without a fingerprint the key is the message ID: this message was rejected.
-            Existing::Rejected(why) if attempt.fingerprint().is_none() => self.rejected(message, why).await,
             Existing::Rejected(why) => {
-                self.rejected(message, format!("its key was rejected before: {why}"))
-                    .await
+                let Reason { text, code } = Reason::of_record(&why);
+                // Without a fingerprint the key is the message ID: this message was rejected.
+                let text = match attempt.fingerprint() {
+                    None => text,
+                    Some(_) => format!("its key was rejected before: {text}"),
+                };
+                self.rejected(message, Reason { text, code }).await
             }
             Existing::OtherPayload { recorded } => {
                 let ours = attempt.fingerprint().unwrap_or_default();
                 let key = message.delivery.key_text();
                 // The key is last: a long reason is cut at its end.
                 let why = format!("its key was used for another payload (fingerprint {recorded}, not {ours}): {key:?}");
-                self.rejected(message, Failure::permanent(why).to_string()).await
+                self.rejected(message, Failure::permanent(why).reason()).await
             }
         }
     }
 
-    /// Dead-letters a message that can never be processed, unless there is no dead-letter queue or its group is held.
-    pub(crate) async fn rejected(&self, message: &Message, why: String) -> Outcome {
-        let held = self.ordered && H::HOLD_GROUP;
-        let dead_lettered = match &self.services.dead_letter_queue {
-            Some(url) if !held => {
-                let limits = self.services.queues.limits(url);
-                self.dead_letter(url, dead_letter::of(H::NAMESPACE, message, &why, &limits))
-                    .await
-                    .is_ok()
-            }
-            _ => false,
-        };
+    /// Dead-letters a message that can never be processed.
+    pub(crate) async fn rejected(&self, message: &Message, why: Reason) -> Outcome {
+        let dead_lettered = self.is_dead_lettered(message, &why).await;
         Outcome::Rejected { why, dead_lettered }
+    }
+
+    /// Dead-letters a message that failed at its last receive, with its last reason. Otherwise the redrive policy would move it,
+    /// and no reason would be known.
+    ///
+    /// Its record stays as the failure left it: released, or a lease that ends by itself. Never is it rejected, so a redriven
+    /// message is processed again, under the same key. One that was recorded as done is recognised then, and what was not sent
+    /// is sent.
+    pub(crate) async fn at_last_receive(&self, message: &Message, outcome: Outcome) -> Outcome {
+        let last = self.services.max_receive_count;
+        let is_last = last.is_some_and(|last| message.delivery.receive_count() >= last.get());
+        match outcome {
+            Outcome::Failed { delay, why, .. } if is_last => Outcome::Failed {
+                delay,
+                dead_lettered: self.is_dead_lettered(message, &why).await,
+                why,
+            },
+            other => other,
+        }
+    }
+
+    /// Sends the dead letter of a message, unless there is no dead-letter queue or its group is held. `false`: it is not
+    /// confirmed.
+    async fn is_dead_lettered(&self, message: &Message, why: &Reason) -> bool {
+        let is_held = self.ordered && H::HOLD_GROUP;
+        let Some(url) = self.services.dead_letter_queue.as_ref().filter(|_| !is_held) else {
+            return false;
+        };
+        let limits = self.services.queues.limits(url);
+        let dead_letter = dead_letter::of(H::NAMESPACE, message, why, &limits);
+        self.dead_letter(url, dead_letter).await.is_ok()
     }
 
     /// Sends a dead letter. The error, with which it is not confirmed, is logged.

@@ -76,6 +76,7 @@ impl Unidentified {
         let id = format!("unidentified-{:032x}", fastrand::u128(..));
         let rejection = Rejection {
             reason: Failure::permanent(why).to_string(),
+            code: None,
             function: namespace.to_owned(),
             receive_count: 1,
         };

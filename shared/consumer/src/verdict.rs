@@ -12,7 +12,7 @@ use crate::{Budget, RetryDelays};
 pub enum Verdict {
     /// Its work is recorded as done and its outgoing messages are sent: acknowledge it.
     Done,
-    /// It can never be processed and its dead letter is confirmed: acknowledge it.
+    /// It can never be processed, or failed at its last receive, and its dead letter is confirmed: acknowledge it.
     Rejected,
     /// It stays in the queue.
     Retry {
@@ -41,6 +41,9 @@ pub(crate) fn verdict(outcome: &Outcome, receives: u32, delays: &RetryDelays, bu
     let at = match outcome {
         Outcome::Done | Outcome::Duplicate => return Verdict::Done,
         Outcome::Rejected {
+            dead_lettered: true, ..
+        }
+        | Outcome::Failed {
             dead_lettered: true, ..
         } => return Verdict::Rejected,
         Outcome::InProgress { until, .. } => until.plus(random(LEASE_JITTER)),
@@ -116,17 +119,25 @@ mod tests {
             Verdict::Retry { at } => at,
             acknowledged => panic!("{acknowledged:?}"),
         };
+        let why = || String::new().into();
         let failed = |delay| Outcome::Failed {
             delay,
-            why: String::new(),
+            why: why(),
+            dead_lettered: false,
+        };
+        let dead_lettered = Outcome::Failed {
+            delay: Delay::LeaseEnd,
+            why: why(),
+            dead_lettered: true,
         };
         let rejected = |dead_lettered| Outcome::Rejected {
-            why: String::new(),
+            why: why(),
             dead_lettered,
         };
         assert_eq!(verdict(Outcome::Done), Verdict::Done);
         assert_eq!(verdict(Outcome::Duplicate), Verdict::Done);
         assert_eq!(verdict(rejected(true)), Verdict::Rejected);
+        assert_eq!(verdict(dead_lettered), Verdict::Rejected);
         assert_eq!(at(Outcome::NotStarted), Some(NOW));
         assert_eq!(at(failed(Delay::Stated(seconds(77)))), Some(NOW.plus(seconds(77))));
         let between = |at: Option<Timestamp>, from: u64, to: u64| {

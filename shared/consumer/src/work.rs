@@ -23,9 +23,17 @@ enum Handled<W> {
 
 impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
     /// Processes one message.
-    pub(crate) async fn process(&self, message: &Message, prepared: Prepared<H::Message>) -> Outcome {
+    ///
+    /// # Errors
+    ///
+    /// The ledger, where the mode uses one, gave no answer about the message. Then it is not acknowledged (promise 7).
+    pub(crate) async fn process(
+        &self,
+        message: &Message,
+        prepared: Prepared<H::Message>,
+    ) -> Result<Outcome, StoreError> {
         if H::MODE == Mode::Natural {
-            return self.natural(message, prepared.content).await;
+            return Ok(self.natural(message, prepared.content).await);
         }
         let key = message.delivery.key().clone();
         let attempt = Attempt::new(key, self.budget.now(), self.budget.lease_end());
@@ -34,11 +42,10 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
             Some(fingerprint) => attempt.with_fingerprint(fingerprint),
             None => attempt,
         };
-        let outcome = match prepared.content {
+        match prepared.content {
             Ok(content) => self.recorded(message, attempt, content).await,
             Err(failure) => self.give_up(message, attempt.into(), &failure).await,
-        };
-        outcome.unwrap_or_else(|error| Outcome::failed(Chain(&error).to_string()))
+        }
     }
 
     /// Claims the key if the mode requires it, handles the message, and records the result.
@@ -54,18 +61,30 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
             }
             Mode::OneStep | Mode::Natural => Hold::Unclaimed(attempt),
         };
+        let Hold::Lease(lease) = &hold else {
+            return self.settled(message, hold, content).await;
+        };
+        message.span.record("owner", lease.attempt().owner().as_str());
+        let settled = self.settled(message, hold, content).await;
+        // The ledger has answered the claim.
+        Ok(settled.unwrap_or_else(|error| Outcome::failed(Chain(&error).to_string())))
+    }
+
+    /// Handles the message, and records the result.
+    async fn settled(&self, message: &Message, hold: Hold, content: H::Message) -> Result<Outcome, StoreError> {
         let delay = match &hold {
-            Hold::Lease(lease) => {
-                message.span.record("owner", lease.attempt().owner().as_str());
-                // The effects of a cancelled handler may have happened, so the lease is not released: it ends by itself.
-                Delay::LeaseEnd
-            }
+            // The effects of a cancelled handler may have happened, so the lease is not released: it ends by itself.
+            Hold::Lease(_) => Delay::LeaseEnd,
             Hold::Unclaimed(_) => Delay::Backoff,
         };
         match self.handle(message, content).await {
             Handled::Completed(completion) => self.complete(message, hold, completion).await,
             Handled::Failed(failure) => self.give_up(message, hold, &failure).await,
-            Handled::Cancelled(why) => Ok(Outcome::Failed { delay, why }),
+            Handled::Cancelled(why) => Ok(Outcome::Failed {
+                delay,
+                why: why.into(),
+                dead_lettered: false,
+            }),
         }
     }
 
@@ -91,7 +110,7 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
             Handled::Cancelled(why) => return Outcome::failed(why),
         };
         match failure.is_permanent() {
-            true => self.rejected(message, failure.to_string()).await,
+            true => self.rejected(message, failure.reason()).await,
             false => Outcome::from(&failure),
         }
     }
@@ -133,7 +152,7 @@ mod tests {
     use super::*;
     use crate::prepare::prepare;
     use crate::summary::Counters;
-    use crate::{Budget, Delivery, Incoming, MessageId, Services};
+    use crate::{Budget, Delivery, Incoming, MessageId, Metrics, Services};
 
     /// Never ends, and may take this many seconds.
     struct Endless<const SECONDS: u64>;
@@ -161,9 +180,9 @@ mod tests {
             counters: Counters::default(),
         };
         let incoming = Incoming::new(MessageId::new("m-1").unwrap(), "1");
-        let (message, prepared) = prepare(&*handler, incoming);
-        match batch.process(&message, prepared).await {
-            Outcome::Failed { why, .. } => why,
+        let (message, prepared) = prepare(&*handler, incoming, &Metrics::default());
+        match batch.process(&message, prepared).await.unwrap() {
+            Outcome::Failed { why, .. } => why.text,
             other => panic!("{other:?}"),
         }
     }

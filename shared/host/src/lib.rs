@@ -8,8 +8,8 @@ mod shape;
 
 pub use aws::{container_credentials, endpoints, keys, region};
 pub use logging::{print, start_logging};
-pub use metrics::metrics_line;
+pub use metrics::metrics_lines;
 pub use setting::{
-    SettingError, dead_letter_queue, http_url, optional_setting, queue_url, record_retention, request_timeout,
-    retry_delays, setting, table,
+    SettingError, dead_letter_queue, http_url, max_receive_count, optional_setting, queue_url, record_retention,
+    request_timeout, retry_delays, setting, table,
 };

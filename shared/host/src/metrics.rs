@@ -9,7 +9,7 @@
 //!
 //! [emf]: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
-use consumer::Summary;
+use consumer::{Metric, Summary};
 use idempotency::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -19,12 +19,27 @@ const NAMESPACE: &str = "SqsConsumer";
 /// The only dimension of the metrics.
 const FUNCTION_NAME: &str = "FunctionName";
 
-/// The line to print after a batch of the function.
+/// The most values that a metric may have in one line, by the specification of the format.
+const MOST_VALUES: usize = 100;
+
+/// The lines to print after a batch of the function: one, and another for each further hundred values of a metric of the handler.
 ///
 /// Times are in milliseconds, the age in seconds.
-pub fn metrics_line(function: &str, now: Timestamp, summary: &Summary) -> String {
+pub fn metrics_lines(function: &str, now: Timestamp, summary: &Summary, own: &[Metric]) -> Vec<String> {
+    let lines = own.iter().map(|metric| metric.values.len().div_ceil(MOST_VALUES)).max();
+    let line = |number: usize| {
+        let own = own.iter().filter_map(|metric| own_value(metric, number));
+        match number {
+            0 => line(function, now, values(summary).chain(own)),
+            _ => line(function, now, own),
+        }
+    };
+    (0..lines.unwrap_or(1)).map(line).collect()
+}
+
+fn line<'a>(function: &str, now: Timestamp, values: impl Iterator<Item = (&'a str, &'a str, Value)>) -> String {
     let (mut line, mut metrics) = (Map::new(), Vec::new());
-    for (name, unit, value) in values(summary) {
+    for (name, unit, value) in values {
         line.insert(name.to_owned(), value);
         metrics.push(json!({"Name": name, "Unit": unit}));
     }
@@ -37,8 +52,18 @@ pub fn metrics_line(function: &str, now: Timestamp, summary: &Summary) -> String
     Value::Object(line).to_string()
 }
 
+/// The part of a handler's metric that this line has.
+fn own_value(metric: &Metric, line: usize) -> Option<(&'static str, &'static str, Value)> {
+    let Metric { name, unit, values, .. } = metric;
+    let value = match values.chunks(MOST_VALUES).nth(line)? {
+        [value] => (*value).into(),
+        values => values.into(),
+    };
+    Some((name, unit.name(), value))
+}
+
 /// Each metric's name, unit and value. Zeros are included: an alarm returns to OK only with data.
-fn values(summary: &Summary) -> impl Iterator<Item = (&'static str, &'static str, Value)> {
+fn values(summary: &Summary) -> impl Iterator<Item = (&'static str, &'static str, Value)> + use<> {
     let counts = [
         ("Done", summary.done),
         ("Duplicate", summary.duplicate),
@@ -64,16 +89,111 @@ fn values(summary: &Summary) -> impl Iterator<Item = (&'static str, &'static str
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::sync::Arc;
     use std::time::Duration;
+
+    use consumer::{Budget, Delivery, Failure, Handler, Incoming, MessageId, Metrics, Services, Unit, process_batch};
+    use idempotency::{Completion, NoWrites};
 
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_millis(1_770_000_000_123);
 
+    fn all(summary: &Summary, own: &[Metric]) -> Vec<Value> {
+        let lines = metrics_lines("place-order", NOW, summary, own);
+        assert!(lines.iter().all(|line| !line.contains('\n')), "{lines:?}");
+        lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
     fn parsed(summary: &Summary) -> Value {
-        let line = metrics_line("place-order", NOW, summary);
-        assert!(!line.contains('\n'), "{line}");
-        serde_json::from_str(&line).unwrap()
+        let lines = all(summary, &[]);
+        assert_eq!(lines.len(), 1);
+        lines[0].clone()
+    }
+
+    /// What a handler measures that does this to its metrics.
+    async fn measured(handle: fn(&Metrics)) -> Vec<Metric> {
+        struct Measure(fn(&Metrics));
+
+        impl Handler for Measure {
+            type Message = u8;
+            type Write = NoWrites;
+            const NAMESPACE: &str = "measure";
+
+            async fn handle(&self, _: u8, delivery: &Delivery) -> Result<Completion, Failure> {
+                self.0(delivery.metrics());
+                Err(Failure::retry("what was measured before a failure counts"))
+            }
+        }
+
+        let budget = Budget::new(NOW, NOW.plus(Duration::from_secs(9)));
+        let messages = ["m-1", "m-2"].map(|id| Incoming::new(MessageId::new(id).unwrap(), "1"));
+        let (handler, services) = (Arc::new(Measure(handle)), Services::in_memory());
+        process_batch(&handler, &services, messages.into(), false, &budget)
+            .await
+            .metrics
+    }
+
+    #[tokio::test]
+    async fn metrics_of_a_handler_are_in_the_same_line() {
+        let own = measured(|metrics| {
+            metrics.count("CardsCharged", 2);
+            metrics.value("AmountCents", 1250, Unit::None);
+        });
+        let lines = all(&Summary::default(), &own.await);
+        let [line] = lines.as_slice() else {
+            panic!("{lines:?}");
+        };
+        assert_eq!(
+            (&line["CardsCharged"], &line["AmountCents"]),
+            (&json!(4.0), &json!([1250.0, 1250.0]))
+        );
+        let metrics = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap();
+        assert!(metrics.contains(&json!({"Name": "CardsCharged", "Unit": "Count"})));
+        assert!(metrics.contains(&json!({"Name": "AmountCents", "Unit": "None"})));
+        assert!(metrics.contains(&json!({"Name": "Done", "Unit": "Count"})));
+    }
+
+    #[tokio::test]
+    async fn no_line_has_more_than_100_values_of_a_metric() {
+        let own = measured(|metrics| {
+            metrics.count("Charged", 1);
+            (0..102).for_each(|value| metrics.value("Amount", value, Unit::None));
+        });
+        let lines = all(&Summary::default(), &own.await);
+        let lengths: Vec<_> = lines
+            .iter()
+            .map(|line| line["Amount"].as_array().unwrap().len())
+            .collect();
+        assert_eq!(lengths, [100, 100, 4]);
+        let counted: Vec<_> = lines
+            .iter()
+            .map(|line| (line.get("Charged"), line.get("Done")))
+            .collect();
+        assert_eq!(
+            counted,
+            [(Some(&json!(2.0)), Some(&json!(0))), (None, None), (None, None)]
+        );
+        assert_eq!(
+            lines[2]["_aws"]["CloudWatchMetrics"][0]["Metrics"]
+                .as_array()
+                .unwrap()
+                .len(),
+            1
+        );
+    }
+
+    #[test]
+    fn a_handler_can_replace_no_field_of_the_line() {
+        let line = parsed(&Summary {
+            oldest_message_age: Some(Duration::ZERO),
+            ..Summary::default()
+        });
+        let delivery = Delivery::new("n", Incoming::new(MessageId::new("m-1").unwrap(), "")).unwrap();
+        for name in line.as_object().unwrap().keys() {
+            delivery.metrics().count(Box::leak(name.clone().into_boxed_str()), 1);
+            assert_eq!(delivery.metrics().recorded(name), [0.0; 0], "{name}");
+        }
     }
 
     /// The metrics that CloudWatch extracts from the line: unit and value of each.

@@ -1,6 +1,7 @@
 //! Settings from environment variables.
 
 use std::env;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use consumer::RetryDelays;
@@ -151,6 +152,35 @@ pub fn dead_letter_queue() -> Result<Option<String>, SettingError> {
     url.map(|url| checked_queue_url(VARIABLE, url)).transpose()
 }
 
+/// The largest `maxReceiveCount` of a
+/// [redrive policy](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html).
+const LARGEST_RECEIVE_COUNT: u32 = 1000;
+
+/// The value of `MAX_RECEIVE_COUNT`: how often a message is received at most, by the redrive policy of its queue. `None` if it is
+/// not set.
+///
+/// # Errors
+///
+/// [`SettingError`] if it is not a whole number from 1 to 1000.
+pub fn max_receive_count() -> Result<Option<NonZeroU32>, SettingError> {
+    const VARIABLE: &str = "MAX_RECEIVE_COUNT";
+    let receives = optional_setting(VARIABLE)?.map(|value| receive_count(VARIABLE, &value));
+    receives.transpose()
+}
+
+fn receive_count(variable: &'static str, value: &str) -> Result<NonZeroU32, SettingError> {
+    match value.parse::<NonZeroU32>() {
+        Ok(receives) if receives.get() <= LARGEST_RECEIVE_COUNT => Ok(receives),
+        _ => Err(SettingError::wrong(
+            variable,
+            format!(
+                "is not a whole number from 1 to {LARGEST_RECEIVE_COUNT}, but {value:?}: set it to the maxReceiveCount of the \
+                 queue's redrive policy"
+            ),
+        )),
+    }
+}
+
 /// The value of `RECORD_RETENTION_DAYS`: how long a record is kept, in days. At least 15: a message can stay 14 days in its
 /// queue, and its work would be repeated if the record was gone by then. `None` if it is not set.
 ///
@@ -220,6 +250,23 @@ mod tests {
             assert_eq!(
                 retention("R", wrong).unwrap_err().to_string(),
                 "environment variable R is not a whole number of days from 15 to 3650"
+            );
+        }
+    }
+
+    #[test]
+    fn a_receive_count_is_one_that_a_redrive_policy_may_have() {
+        for valid in [1, 14, 1000] {
+            let count = receive_count("M", &valid.to_string());
+            assert_eq!(count, Ok(NonZeroU32::new(valid).unwrap()));
+        }
+        for wrong in ["0", "1001", "-1", "1.5", "fourteen", " 1", "4294967296"] {
+            assert_eq!(
+                receive_count("M", wrong).unwrap_err().to_string(),
+                format!(
+                    "environment variable M is not a whole number from 1 to 1000, but {wrong:?}: set it to the \
+                     maxReceiveCount of the queue's redrive policy"
+                )
             );
         }
     }

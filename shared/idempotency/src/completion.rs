@@ -37,6 +37,9 @@ impl<W> Completion<W> {
 
     /// Send this message once the record is completed. The record holds it, so that a crash can't lose it.
     ///
+    /// Therefore the store limits its size: in DynamoDB, a record with all its messages and its result has at most 400 KB, where
+    /// SQS would take 1 MiB for each message. Work whose record is larger is rejected before anything is committed.
+    ///
     /// It is sent at least once, each time under the same key. What is not committed is not sent.
     #[must_use]
     pub fn send(mut self, message: OutgoingMessage) -> Self {
@@ -44,11 +47,17 @@ impl<W> Completion<W> {
         self
     }
 
-    /// Keep a small result, JSON, in the record, for anyone who reads it there.
+    /// Keep a small result in the record, for anyone who reads it there: as JSON, like Powertools does.
+    ///
+    /// ```
+    /// # use idempotency::{Completion, NoWrites};
+    /// # let charge = "ch-1";
+    /// Completion::<NoWrites>::new().data(serde_json::json!({ "charge": charge }));
+    /// ```
     #[must_use]
-    pub fn data(self, json: impl Into<String>) -> Self {
+    pub fn data(self, result: serde_json::Value) -> Self {
         Self {
-            data: Some(json.into()),
+            data: Some(result.to_string()),
             ..self
         }
     }

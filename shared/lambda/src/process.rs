@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aws_lambda_events::sqs::SqsBatchResponse;
-use consumer::{Handler, QueueError, Queues, Services, Summary, Verdict, process_batch};
+use consumer::{Handler, Metric, QueueError, Queues, Services, Summary, Verdict, process_batch};
 use futures_util::future::join;
 use idempotency::Store;
 use sqs::VisibilityChange;
@@ -18,6 +18,8 @@ pub(crate) struct Processed {
     /// The response; or why there is none: a message must not be acknowledged, and nothing can name it in the response.
     pub(crate) response: Result<SqsBatchResponse, String>,
     pub(crate) summary: Summary,
+    /// What the handler measured.
+    pub(crate) metrics: Vec<Metric>,
 }
 
 /// Processes the records, sets the delays of those that stay in the queue, and builds the response.
@@ -64,6 +66,7 @@ where
     Processed {
         response: dead_lettered.map(|()| answer::response(verdicts)),
         summary,
+        metrics: report.metrics,
     }
 }
 

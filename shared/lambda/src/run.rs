@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsBatchResponse;
 use consumer::{Chain, Handler, Services, trace_id};
-use host::{SettingError, dead_letter_queue, endpoints, record_retention, request_timeout, retry_delays, setting};
+use host::{
+    SettingError, dead_letter_queue, endpoints, max_receive_count, record_retention, request_timeout, retry_delays,
+    setting,
+};
 use idempotency::{DEFAULT_RETENTION, DynamoDbStore, Key, Store, StoreError, StoreFor, Timestamp};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use sqs::Sqs;
@@ -87,6 +90,7 @@ where
     }
     endpoints()?;
     let dead_letter_queue = dead_letter_queue()?;
+    let max_receive_count = max_receive_count()?;
     let retry_delays = retry_delays()?;
     let retention = record_retention()?.unwrap_or(DEFAULT_RETENTION);
     let config = aws::sdk_config(request_timeout()?).await;
@@ -95,6 +99,10 @@ where
     let services = Services::new(store.into_store(), Sqs::new(aws_sdk_sqs::Client::new(&config)))
         .with_retry_delays(retry_delays)
         .with_retention(retention);
+    let services = match max_receive_count {
+        Some(receives) => services.with_max_receive_count(receives),
+        None => services,
+    };
     let services = &match dead_letter_queue {
         Some(url) => services.with_dead_letter_queue(url),
         None => services,
@@ -138,9 +146,14 @@ async fn serve<H: Handler, S: Store<Write = H::Write>>(
     let queue_arn = records.queue_arn.clone();
     let change_visibility = |changes| services.queues().change_visibility(&queue_arn, changes);
     let processed = process(handler, services, records, &invocation, change_visibility);
-    let Processed { response, summary } = processed.instrument(span).await;
+    let Processed {
+        response,
+        summary,
+        metrics,
+    } = processed.instrument(span).await;
     let function = &context.env_config.function_name;
-    host::print(host::metrics_line(function, Timestamp::now(), &summary));
+    let lines = host::metrics_lines(function, Timestamp::now(), &summary, &metrics);
+    lines.into_iter().for_each(host::print);
     response.map_err(unusable)
 }
 

@@ -234,6 +234,15 @@ pub(crate) fn authorities() -> impl Iterator<Item = (String, String)> {
     set(["AWS_CA_BUNDLE", "SSL_CERT_FILE"])
 }
 
+/// The file of secrets, in place of the extension that a deployed function reads them through. Functions have another working
+/// directory, so its path is absolute.
+pub(crate) fn secrets() -> impl Iterator<Item = (String, String)> {
+    set(["SECRETS_FILE"]).map(|(name, file)| match std::path::absolute(&file) {
+        Ok(path) => (name, path.display().to_string()),
+        Err(_) => (name, file),
+    })
+}
+
 fn set<const N: usize>(names: [&str; N]) -> impl Iterator<Item = (String, String)> {
     let variable = |name: &str| Some((name.to_owned(), env::var(name).ok()?));
     names.into_iter().filter_map(variable)

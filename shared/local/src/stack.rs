@@ -308,6 +308,7 @@ fn functions(
             ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), services.dynamodb.clone()),
         ]);
         environment.extend(aws::authorities());
+        environment.extend(aws::secrets());
         if overridden {
             environment.extend(aws::credentials());
         }

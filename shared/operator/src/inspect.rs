@@ -21,7 +21,13 @@ pub(crate) async fn run(args: InspectArgs) -> Outcome {
     let RecordArgs { key, table, endpoint } = args.record;
     let ledger = table.ledger(&endpoint).await?;
     let Some(item) = ledger.item(&key).await? else {
-        return Err(format!("there is no record {} in table {}", key.record_id(), table.name).into());
+        return Err(format!(
+            "there is no record {} in table {}: the key was never claimed, its record has expired, or its last attempt failed \
+             and released it; why it failed is in the log, and in its dead letter if it has one",
+            key.record_id(),
+            table.name
+        )
+        .into());
     };
     match args.json {
         true => say!("{:#}", record::json(&item)),

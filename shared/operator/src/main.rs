@@ -43,9 +43,13 @@ enum Command {
     /// Unlock a key: delete the claim of a dead holder, or a REJECTED record
     ///
     /// The next message with this key is then processed at once. Without this command, a claimed key is free when its
-    /// lease ends, and a rejected key when its record expires or when `dlq redrive` deletes the record. Unlock a key
-    /// that its dead letter does not state, such as one from an envelope, a deduplication ID or a handler. A COMPLETED
-    /// record is never deleted.
+    /// lease ends, and a rejected key when its record expires.
+    ///
+    /// A redrive rarely needs it: `dlq redrive` deletes the REJECTED record of each dead letter itself. A function's dead
+    /// letter states its key, also one from an envelope, a deduplication ID or a handler. A message that SQS moved states
+    /// none of these. Unlock the key of such a message, or one under which the producer sends corrected work.
+    ///
+    /// A COMPLETED record is never deleted.
     #[command(verbatim_doc_comment)]
     Unlock(unlock::UnlockArgs),
     /// Send the outgoing messages of a completed record again

@@ -3,7 +3,7 @@
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::QueueAttributeName;
-use cli::printable;
+use cli::{did_you_mean, printable};
 use tokio::sync::OnceCell;
 
 use crate::endpoint::Service;
@@ -46,10 +46,11 @@ impl Queue {
             },
             false => {
                 let found = sqs.client.get_queue_url().queue_name(name).send().await;
-                found
-                    .map_err(|error| describe(name, &error, &sqs.endpoint))?
-                    .queue_url
-                    .unwrap_or_default()
+                let found = match found {
+                    Err(error) if is_missing(&error) => return Err(missing(sqs, name).await),
+                    found => found.map_err(|error| describe(name, &error, &sqs.endpoint))?,
+                };
+                found.queue_url.unwrap_or_default()
             }
         };
         Ok(Self {
@@ -229,10 +230,50 @@ fn describe<E>(name: &str, error: &SdkError<E>, endpoint: &str) -> String
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    match error.code() {
-        Some("QueueDoesNotExist" | "AWS.SimpleQueueService.NonExistentQueue") => format!("there is no queue {name}"),
-        _ => error::describe(&format!("queue {name}"), error, endpoint),
+    match is_missing(error) {
+        true => format!("there is no queue {name}"),
+        false => error::describe(&format!("queue {name}"), error, endpoint),
     }
+}
+
+fn is_missing<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    matches!(
+        error.code(),
+        Some("QueueDoesNotExist" | "AWS.SimpleQueueService.NonExistentQueue")
+    )
+}
+
+/// How many queues are listed that a missing one may have been meant to be: as many as a screen has room for.
+const LISTED: usize = 20;
+
+/// SQS returns up to this many queues at once.
+const PAGE: i32 = 1000;
+
+/// Why a queue is not found, with those that exist, if they may be listed.
+async fn missing(sqs: &Service<Client>, name: &str) -> String {
+    let listed = sqs.client.list_queues().max_results(PAGE).send().await;
+    let urls = listed.map(|listed| listed.queue_urls.unwrap_or_default());
+    let names = urls
+        .iter()
+        .flatten()
+        .map(|url| url.rsplit('/').next().unwrap_or_default());
+    not_found(name, names.collect(), &sqs.endpoint)
+}
+
+fn not_found(name: &str, mut names: Vec<&str>, endpoint: &str) -> String {
+    let suggestion = did_you_mean(name, names.iter().copied());
+    // First those whose name has another prefix, such as that of a stage.
+    names.sort_by_key(|known| (!known.contains(name), *known));
+    let more = match names.len().saturating_sub(LISTED) {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    names.truncate(LISTED);
+    let there_are = match names.is_empty() {
+        true => String::new(),
+        false => format!("; at {endpoint} there are {}{more}", names.join(", ")),
+    };
+    format!("there is no queue {}{suggestion}{there_are}", printable(name))
 }
 
 #[cfg(test)]
@@ -248,6 +289,27 @@ pub(crate) mod tests {
             endpoint: String::new(),
             content_based: OnceCell::new(),
         }
+    }
+
+    #[test]
+    fn a_missing_queue_is_reported_with_those_that_exist() {
+        let found = |name, names: &[&str]| not_found(name, names.to_vec(), "AWS");
+        assert_eq!(found("payment", &[]), "there is no queue payment");
+        assert_eq!(
+            found("payment", &["orders", "payments"]),
+            "there is no queue payment; did you mean payments?; at AWS there are payments, orders"
+        );
+        assert_eq!(
+            found("orders", &["dev-mail", "prod-orders"]),
+            "there is no queue orders; at AWS there are prod-orders, dev-mail"
+        );
+        let many: Vec<_> = (10..35).map(|n| format!("q{n}")).collect();
+        let many: Vec<_> = many.iter().map(String::as_str).collect();
+        let text = found("nowhere", &many);
+        assert!(
+            text.contains("there are q10, ") && text.ends_with(", q29, and 5 more"),
+            "{text}"
+        );
     }
 
     #[test]

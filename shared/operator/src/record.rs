@@ -22,6 +22,10 @@ const KNOWN: [(&str, &str); 9] = [
     ("outgoing", "outgoing"),
 ];
 
+/// What a claim states whose lease is over.
+pub(crate) const NO_REASON: &str =
+    "no reason is recorded: its process ended before it could record one, or its handler was cancelled";
+
 /// A line for each attribute, and one for the idempotency token that receivers get.
 pub(crate) fn text(key: &Key, item: &Item, now: Timestamp) -> String {
     let known = KNOWN
@@ -35,14 +39,18 @@ pub(crate) fn text(key: &Key, item: &Item, now: Timestamp) -> String {
         .map(|(name, value)| (name.as_str(), name.as_str(), value));
     let line = |label: &str, value: &str| format!("{label:<12} {value}");
     let lines = known.chain(others);
-    let lines = lines.map(|(name, label, value)| line(&printable(label), &explained(name, value, now)));
+    let lease_end = item
+        .get("in_progress_expiration")
+        .and_then(|end| end.as_n().ok()?.parse().ok());
+    let lease_is_over = lease_end.is_some_and(|end| Timestamp::from_millis(end) < now);
+    let lines = lines.map(|(name, label, value)| line(&printable(label), &explained(name, value, lease_is_over, now)));
     lines
         .chain([line("token", &key.token())])
         .collect::<Vec<_>>()
         .join("\n")
 }
 
-fn explained(name: &str, value: &AttributeValue, now: Timestamp) -> String {
+fn explained(name: &str, value: &AttributeValue, lease_is_over: bool, now: Timestamp) -> String {
     let millis = |factor: u64| {
         let number: u64 = value.as_n().ok()?.parse().ok()?;
         Some(time::point(Timestamp::from_millis(number.checked_mul(factor)?), now))
@@ -50,15 +58,16 @@ fn explained(name: &str, value: &AttributeValue, now: Timestamp) -> String {
     let explained = match name {
         "in_progress_expiration" => millis(1),
         "expiration" => millis(1000),
-        "status" => value.as_s().ok().and_then(|word| meaning(word)),
+        "status" => value.as_s().ok().and_then(|word| meaning(word, lease_is_over)),
         "outgoing" => value.as_s().ok().and_then(|text| indented(text)),
         _ => None,
     };
     explained.unwrap_or_else(|| plain(value))
 }
 
-fn meaning(status: &str) -> Option<String> {
+fn meaning(status: &str, lease_is_over: bool) -> Option<String> {
     let meaning = match status {
+        "INPROGRESS" if lease_is_over => NO_REASON,
         "INPROGRESS" => "its holder is processing it, or has died",
         "COMPLETED" => "done",
         "REJECTED" => "failed permanently",

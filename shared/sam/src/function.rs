@@ -16,6 +16,7 @@ const RULES: Rules = Rules {
     supported: &[
         "CodeUri",
         "FunctionName",
+        "Layers",
         "MemorySize",
         "PackageType",
         "Runtime",
@@ -69,7 +70,6 @@ const RULES: Rules = Rules {
             "the local stack runs binaries, not container images: use Runtime and CodeUri",
         ),
         ("InlineCode", "the local stack runs compiled binaries: use CodeUri"),
-        ("Layers", "the local stack has no layers: remove the property"),
     ],
 };
 
@@ -106,6 +106,7 @@ pub(crate) struct Read {
 pub(crate) fn read(scope: &Scope<'_>, resource: &Declared<'_>) -> Result<Read, Problem> {
     let properties = Properties::open(scope, &resource.properties, &RULES)?;
     check_runtime(&properties)?;
+    check_layers(&properties)?;
     let mut environment = environment(scope, &properties)?;
     environment.extend(
         log::variables(scope, &properties)?
@@ -125,6 +126,24 @@ pub(crate) fn read(scope: &Scope<'_>, resource: &Declared<'_>) -> Result<Read, P
         function,
         events: properties.get("Events").cloned(),
     })
+}
+
+/// The name of the [extension](https://docs.aws.amazon.com/systems-manager/latest/userguide/ps-integration-lambda-extensions.html)
+/// through which a deployed function reads secrets. Locally it reads a file.
+const SECRETS_LAYER: &str = ":layer:AWS-Parameters-and-Secrets-Lambda-Extension";
+
+fn check_layers(properties: &Properties) -> Result<(), Problem> {
+    let Some(layers) = properties.get("Layers") else {
+        return Ok(());
+    };
+    for layer in layers.list()? {
+        if !layer.text()?.contains(SECRETS_LAYER) {
+            return Err(layer.unsupported(
+                "the local stack has no layers, and passes over that of the Parameters and Secrets extension only: remove it",
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn check_runtime(properties: &Properties) -> Result<(), Problem> {
@@ -253,6 +272,17 @@ mod tests {
             message.contains("Resources.Work.Metadata: the binary is unknown"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn the_layer_of_the_secrets_extension_has_no_effect() {
+        let known =
+            "arn:aws:lambda:eu-central-1:187925254637:layer:AWS-Parameters-and-Secrets-Lambda-Extension-Arm64:4";
+        let without = function("").unwrap();
+        assert_eq!(function(&format!("Layers: ['{known}']")).unwrap(), without);
+        let other = "arn:aws:lambda:eu-central-1:1:layer:own:1";
+        let refusal = refusal(&format!("Layers: ['{known}', '{other}']"));
+        assert!(refusal.contains("the local stack has no layers"), "{refusal}");
     }
 
     #[test]

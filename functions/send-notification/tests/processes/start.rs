@@ -69,6 +69,12 @@ fn invalid_queue_or_table_ends_the_start_with_one_line() {
             "43201",
             "is more than 43200 seconds".to_owned(),
         ),
+        (
+            "MAX_RECEIVE_COUNT",
+            "0",
+            "is not a whole number from 1 to 1000, but \"0\": set it to the maxReceiveCount of the queue's redrive policy"
+                .to_owned(),
+        ),
     ] {
         let settings = [("NOTIFICATION_URL", "https://example.com/notify"), (variable, value)];
         let line = testing::last_words(SEND_NOTIFICATION.1, ENVIRONMENT.into_iter().chain(settings));

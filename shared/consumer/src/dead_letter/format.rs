@@ -30,12 +30,15 @@ pub struct Original {
     pub attributes: BTreeMap<String, Attribute>,
 }
 
-/// The value of [`FAILURE`]: why a function rejected a message.
+/// The value of [`FAILURE`]: why a function dead-lettered a message.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rejection {
-    /// Why it can never be processed.
+    /// Why it can never be processed, or failed at its last receive.
     pub reason: String,
+    /// What all failures of this cause have in common, if the handler [stated](crate::Failure::code) it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
     /// The namespace of the handler.
     #[serde(default)]
     pub function: String,
@@ -206,10 +209,18 @@ mod tests {
         assert_eq!(Original::from_json(stored).unwrap(), everything());
         let rejection = Rejection {
             reason: "not \"ever\"".to_owned(),
+            code: None,
             function: "place-order".to_owned(),
             receive_count: 3,
         };
         let stored = r#"{"reason":"not \"ever\"","function":"place-order","receiveCount":3}"#;
+        assert_eq!(rejection.to_json(), stored);
+        assert_eq!(Rejection::from_json(stored).unwrap(), rejection);
+        let rejection = Rejection {
+            code: Some("wrong-sum".to_owned()),
+            ..rejection
+        };
+        let stored = r#"{"reason":"not \"ever\"","code":"wrong-sum","function":"place-order","receiveCount":3}"#;
         assert_eq!(rejection.to_json(), stored);
         assert_eq!(Rejection::from_json(stored).unwrap(), rejection);
     }

@@ -35,6 +35,7 @@ pub(super) fn unpack(mut attributes: BTreeMap<String, Attribute>) -> Unpacked {
     };
     let rejection = Rejection {
         reason,
+        code: None,
         function: text(FAILED_FUNCTION).unwrap_or_default(),
         receive_count: text(RECEIVE_COUNT)
             .and_then(|count| count.parse().ok())

@@ -143,6 +143,7 @@ mod tests {
     fn rejection() -> Rejection {
         Rejection {
             reason: "never".to_owned(),
+            code: None,
             function: "f".to_owned(),
             receive_count: 1,
         }

@@ -11,6 +11,7 @@ mod deadline;
 mod envelope;
 mod identity;
 mod known_faults;
+mod last_receive;
 mod many_queues;
 mod natural;
 mod order;

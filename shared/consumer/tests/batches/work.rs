@@ -307,7 +307,7 @@ async fn one_message_has_the_verdict_that_it_has_in_a_batch() {
     ];
     for (id, action, count) in cases {
         let Message(message) = Message::new(id, body(action));
-        let (verdict, counted) = process_one(&handler, &services, message, false, &ten_seconds()).await;
+        let (verdict, counted, _) = process_one(&handler, &services, message, false, &ten_seconds()).await;
         match id {
             "done" => assert_eq!(verdict, Verdict::Done),
             "rejected" => assert_eq!(verdict, Verdict::Rejected),
@@ -366,10 +366,10 @@ fn a_record_in_memory_has_at_most_400_kb() {
     let services = Services::<MemoryStore<Effect>, _>::in_memory();
     let fits = |bytes: usize| {
         let attempt = Attempt::new(key("m-1"), NOW, ten_seconds_later());
-        let completion = Completion::new().data("x".repeat(bytes));
+        let completion = Completion::new().data("x".repeat(bytes).into());
         services.ledger().seal(attempt, completion).is_ok()
     };
-    // The rest are the key and an empty list of messages.
-    let room = 400 * 1024 - "scripted#m-1".len() - "[]".len();
+    // The rest are the key, an empty list of messages, and the quotation marks of the result.
+    let room = 400 * 1024 - "scripted#m-1".len() - "[]".len() - r#""""#.len();
     assert!(fits(room) && !fits(room + 1));
 }

@@ -13,6 +13,9 @@ use crate::world::State;
 pub(crate) struct Facts {
     /// IDs of messages whose dead letter was accepted.
     pub(crate) dead_letters: BTreeSet<String>,
+    /// Those of them that failed at their last receive, each with its reason. Their work may be done all the same, or be done
+    /// later.
+    pub(crate) failed_last: BTreeMap<String, String>,
     /// Items that exist although no completion of ours was committed.
     pub(crate) existing: BTreeSet<String>,
     /// How often writes of an item were committed.

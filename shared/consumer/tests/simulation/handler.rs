@@ -110,14 +110,14 @@ impl<K: KindOf> Handler for Simulated<K> {
 impl<K: KindOf> Simulated<K> {
     fn result(&self, content: &Content, id: &str, action: Action) -> Result<Completion<Effect>, Failure> {
         let refused = match action {
-            Action::Retry => return Err(Failure::retry("scripted")),
-            Action::RetryAfter => return Err(Failure::retry_after(Duration::from_secs(7), "scripted")),
-            Action::Permanent => return Err(Failure::permanent("scripted")),
+            Action::Retry => return Err(Failure::retry("scripted retry")),
+            Action::RetryAfter => return Err(Failure::retry_after(Duration::from_secs(7), "scripted retry")),
+            Action::Permanent => return Err(Failure::permanent("scripted rejection")),
             // Without the panic hook, which would print.
             Action::Panic => std::panic::resume_unwind(Box::new("scripted")),
             Action::AlreadyDone => Some(Refusal::AlreadyDone),
-            Action::RefusedNow => Some(Refusal::Retry("scripted".to_owned())),
-            Action::RefusedForGood => Some(Refusal::Permanent("scripted".to_owned())),
+            Action::RefusedNow => Some(Refusal::Retry("scripted retry".to_owned())),
+            Action::RefusedForGood => Some(Refusal::Permanent("scripted rejection".to_owned())),
             Action::Succeed | Action::Overrun | Action::TooLarge | Action::Unsendable => None,
         };
         let (queue, record) = {
@@ -130,7 +130,7 @@ impl<K: KindOf> Simulated<K> {
         };
         let mut completion = Completion::new();
         if action == Action::TooLarge {
-            completion = completion.data(TOO_LARGE);
+            completion = completion.data(TOO_LARGE.into());
         }
         if action == Action::Unsendable {
             completion = completion.send(OutgoingMessage::new(queue, ""));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
+use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -208,6 +209,10 @@ fn processing(
         Some(retention) => services.with_retention(retention),
         None => services,
     };
+    let services = match last_receive(function, state.plan.mutant) {
+        Some(receives) => services.with_max_receive_count(receives),
+        None => services,
+    };
     let batch = (Arc::clone(world), worker, services, messages, ordered, budget);
     match (orders, function.kind) {
         (true, Kind::Claiming) => run::<Claiming>(batch),
@@ -219,6 +224,15 @@ fn processing(
         (false, Kind::OneStep) => run::<Confirming<OneStep>>(batch),
         (false, _) => run::<Confirming<Claiming>>(batch),
     }
+}
+
+/// Which receive is the last one of a message, as the workers of a function know it.
+fn last_receive(function: &Function, mutant: Option<Mutant>) -> Option<NonZeroU32> {
+    let receives = function.max_receives.filter(|_| function.states_limit)?;
+    NonZeroU32::new(match mutant {
+        Some(Mutant::DeadLettersEarly) => receives - 1,
+        _ => receives,
+    })
 }
 
 type Batch = (
@@ -241,10 +255,11 @@ fn run<K: KindOf>((world, worker, services, mut messages, ordered, budget): Batc
             return process_batch(&handler, &services, messages, ordered, &budget).await;
         }
         let message = messages.remove(0);
-        let (verdict, summary) = process_one(&handler, &services, message, ordered, &budget).await;
+        let (verdict, summary, metrics) = process_one(&handler, &services, message, ordered, &budget).await;
         Report {
             verdicts: vec![verdict],
             summary,
+            metrics,
         }
     })
 }

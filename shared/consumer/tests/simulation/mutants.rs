@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use consumer::QueueMessage;
-use consumer::dead_letter::{IDEMPOTENCY_KEY, ORIGINAL};
+use consumer::dead_letter::{FAILURE, IDEMPOTENCY_KEY, ORIGINAL, Rejection};
 use idempotency::{Answer, Change, Condition, Decision, OwnerToken, Record, Status, StoreError, Timestamp};
 
 use crate::history::happen;
 use crate::promises::{
     ACKNOWLEDGED, EFFECT, FINAL, IN_TIME, KNOWS_ITSELF, LEDGER, NO_ZOMBIE, NONE_LOST, ONCE, ONE_HOLDER, ONE_KEY, ORDER,
-    OUTGOING, PAYLOAD, RECEIVED, SENT_AGAIN,
+    OUTGOING, PAYLOAD, REASON, RECEIVED, SENT_AGAIN,
 };
 use crate::store::{Effect, Request};
 use crate::world::World;
@@ -42,6 +42,9 @@ pub(crate) enum Mutant {
     LeaseWithoutMargin,
     ResendsUnderFreshOwners,
     EmptiesDeadLetters,
+    StatesNoReasons,
+    /// Fails for the last time one receive before the last.
+    DeadLettersEarly,
     HoldsNoGroup,
     /// Two steps are swapped: its messages are sent, then it is completed.
     CompletesAfterSending,
@@ -173,6 +176,10 @@ pub(crate) fn sent(mutant: Option<Mutant>, world: &Arc<World>, messages: &[Queue
     if mutant == Some(Mutant::EmptiesDeadLetters) {
         let dead_letters = messages.iter_mut().filter(|it| it.attributes.contains_key(ORIGINAL));
         dead_letters.for_each(|dead_letter| dead_letter.body.clear());
+    }
+    if mutant == Some(Mutant::StatesNoReasons) {
+        let failures = messages.iter_mut().filter_map(|it| it.attributes.get_mut(FAILURE));
+        failures.for_each(|failure| failure.string_value = Some(Rejection::default().to_json()));
     }
     messages
 }
@@ -327,6 +334,16 @@ fn claim_resent_by_a_fresh_owner_breaks_promise_4() {
 #[test]
 fn empty_dead_letter_is_found() {
     breaks(NONE_LOST, Mutant::EmptiesDeadLetters);
+}
+
+#[test]
+fn dead_letter_without_a_reason_is_found() {
+    breaks(REASON, Mutant::StatesNoReasons);
+}
+
+#[test]
+fn dead_letter_before_the_last_receive_breaks_promise_5() {
+    breaks(ACKNOWLEDGED, Mutant::DeadLettersEarly);
 }
 
 #[test]

@@ -144,6 +144,8 @@ pub(crate) struct Function {
     pub(crate) budget: Duration,
     pub(crate) visibility: Duration,
     pub(crate) max_receives: Option<u32>,
+    /// Whether its workers know that limit.
+    pub(crate) states_limit: bool,
 }
 
 /// A history before it happens.
@@ -253,6 +255,7 @@ fn function(
         budget,
         visibility,
         max_receives,
+        states_limit: rng.u8(..3) > 0,
     }
 }
 

@@ -22,6 +22,7 @@ pub(crate) const KNOWS_ITSELF: &str =
     "promise 4: a request that is sent again is answered as if the first reply had arrived";
 pub(crate) const ACKNOWLEDGED: &str =
     "promise 5: acknowledged only if completed with its messages sent, or its dead letter is confirmed";
+pub(crate) const REASON: &str = "dead letters: each that a function sent states why it failed";
 pub(crate) const ONCE: &str =
     "promise 6: writes are committed at most once per key, and exactly once if acknowledged as done";
 pub(crate) const LEDGER: &str =
@@ -240,9 +241,11 @@ impl State {
                 self.count("event: answered other payload");
                 self.facts.refused_payloads.insert(at.clone());
             }
-            // A worker has the messages of one key one after the other, except in different groups.
+            // A worker has the messages of one key one after the other, except in different groups. It goes on after one that
+            // it dead-lettered, whose lease may be left to end by itself.
             Answer::NotFree(Existing::InProgress { owner: Some(owner), .. })
-                if !self.plan.functions[self.workers[request.worker].function].ordered
+                if !self.failed_last(&at.1)
+                    && !self.plan.functions[self.workers[request.worker].function].ordered
                     && self
                         .facts
                         .grants

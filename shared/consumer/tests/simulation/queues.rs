@@ -55,7 +55,7 @@ impl Queues for SimulatedQueues {
 }
 
 /// The text of an attribute.
-fn text<'a>(attributes: &'a BTreeMap<String, Attribute>, name: &str) -> Option<&'a str> {
+pub(crate) fn text<'a>(attributes: &'a BTreeMap<String, Attribute>, name: &str) -> Option<&'a str> {
     attributes.get(name)?.string_value.as_deref()
 }
 

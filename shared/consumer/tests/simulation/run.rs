@@ -105,7 +105,7 @@ fn expected() -> impl Iterator<Item = &'static str> {
 }
 
 /// What follows from faults.
-const EVENTS: [&str; 20] = [
+const EVENTS: [&str; 21] = [
     "fault: clock skew beyond the margin",
     "fault: clock skew",
     "queue: standard",
@@ -121,6 +121,7 @@ const EVENTS: [&str; 20] = [
     "event: expired record replaced",
     "event: lost lease",
     "event: moved by the redrive policy",
+    "event: dead-lettered at the last receive",
     "event: old receipt",
     "event: deletion by an old receipt",
     "event: expired receipt",

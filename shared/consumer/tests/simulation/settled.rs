@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use consumer::QueueMessage;
+use consumer::dead_letter::{FAILURE, Rejection};
 use idempotency::{Answer, Status, StoreError};
 use tokio::time::Instant;
 
 use crate::plan::{Function, Kind};
-use crate::promises::{ACKNOWLEDGED, IN_TIME, LEDGER, NONE_LOST, ONCE, ORDER, OUTGOING, PAYLOAD, RECEIVED, SENT_AGAIN};
+use crate::promises::{
+    ACKNOWLEDGED, IN_TIME, LEDGER, NONE_LOST, ONCE, ORDER, OUTGOING, PAYLOAD, REASON, RECEIVED, SENT_AGAIN,
+};
 use crate::queue::{Gone, Message};
+use crate::queues::text;
 use crate::store::Request;
 use crate::world::State;
 
@@ -20,6 +24,19 @@ pub(crate) struct Ends {
 
 /// So little time that nothing is sent again.
 const NO_TIME_LEFT: Duration = Duration::from_millis(15);
+
+/// How a handler fails, which in one step needs no ledger.
+const OF_HANDLER: [&str; 3] = ["scripted retry", "panic: scripted", "the handler was cancelled "];
+
+/// Why else a message may fail at its last receive.
+const OF_SERVICES: [&str; 3] = [
+    "another attempt took the lease over",
+    "recorded as done, but not all its messages are sent: ",
+    "the ledger ",
+];
+
+/// A rejection that is not recorded is a failure.
+const LOST_REJECTION: &str = " (and another attempt took the lease over)";
 
 /// What the host reserves of a budget.
 pub(crate) fn reserved(budget: Duration) -> Duration {
@@ -82,7 +99,7 @@ impl State {
         let message = self.message(worker, id).clone();
         let natural = self.kind(worker) == Kind::Natural;
         let answered = self.facts.answered.contains(&(worker, message.record.clone()));
-        if !natural && !answered {
+        if !natural && !answered && !self.failed_in_one_step(worker, id) {
             let detail = format!("{id} is acknowledged, and the ledger did not answer w{worker}");
             self.broken(LEDGER, detail);
         }
@@ -98,6 +115,13 @@ impl State {
             self.check_payload(&message);
             self.check_committed(&message);
         }
+    }
+
+    /// Whether the handler failed at the last receive, in the mode in which a failure needs no request to the ledger.
+    fn failed_in_one_step(&self, worker: usize, id: &str) -> bool {
+        let reason = self.facts.failed_last.get(id);
+        let of_handler = |reason: &String| OF_HANDLER.iter().any(|known| reason.starts_with(known));
+        self.kind(worker) == Kind::OneStep && reason.is_some_and(of_handler)
     }
 
     fn missing_of_natural(&self, worker: usize, message: &Message) -> Option<&'static str> {
@@ -120,7 +144,7 @@ impl State {
     }
 
     fn missing_of_rejected(&self, worker: usize, message: &Message, natural: bool) -> Option<&'static str> {
-        if !natural && !self.is_rejected(worker, message) {
+        if !natural && !self.is_rejected(worker, message) && !self.facts.failed_last.contains_key(&message.id) {
             return Some("nothing rejects it");
         }
         let is_there = self.facts.dead_letters.contains(&message.id);
@@ -135,7 +159,8 @@ impl State {
             || self.facts.refused_payloads.contains(&other_payload)
     }
 
-    /// A dead letter was accepted: it is its whole message, which is rejected and does not hold its group.
+    /// A dead letter was accepted: it is its whole message with a reason. The message is rejected, or failed at its last
+    /// receive, and does not hold its group.
     pub(crate) fn check_dead_letter(&mut self, worker: usize, function: &Function, id: &str, sent: &QueueMessage) {
         let queue = function.queue;
         let message = self.queues[queue].messages.iter().find(|it| it.id == id).cloned();
@@ -153,9 +178,41 @@ impl State {
                 format!("{id} is dead-lettered, and its group must wait behind it"),
             );
         }
-        if function.kind != Kind::Natural && !self.is_rejected(worker, &message) {
+        let failure = text(&sent.attributes, FAILURE).and_then(|json| Rejection::from_json(json).ok());
+        let Rejection {
+            reason, receive_count, ..
+        } = failure.unwrap_or_default();
+        if reason.is_empty() {
+            self.broken(REASON, format!("the dead letter of {id} states no reason"));
+        }
+        let is_rejected = self.is_rejected(worker, &message);
+        let limit = function.max_receives.filter(|_| function.states_limit);
+        let is_last = limit.is_some_and(|limit| (limit..=message.receives).contains(&receive_count));
+        if is_last {
+            self.check_last_failure(function, &message, is_rejected, reason);
+        } else if function.kind != Kind::Natural && !is_rejected {
             self.broken(ACKNOWLEDGED, format!("{id} is dead-lettered before it is rejected"));
         }
+    }
+
+    /// A message was dead-lettered at its last receive: it was rejected then, or failed for a reason that a failure can have.
+    fn check_last_failure(&mut self, function: &Function, message: &Message, is_rejected: bool, reason: String) {
+        let mut known = OF_HANDLER.iter().chain(&OF_SERVICES);
+        if known.any(|known| reason.starts_with(known)) || reason.ends_with(LOST_REJECTION) {
+            self.count("event: dead-lettered at the last receive");
+            self.facts.failed_last.insert(message.id.clone(), reason);
+        } else if !is_rejected && function.kind != Kind::Natural {
+            self.broken(
+                REASON,
+                format!("{} is dead-lettered at its last receive: {reason}", message.id),
+            );
+        }
+    }
+
+    /// Whether a message of this record was dead-lettered at its last receive.
+    pub(crate) fn failed_last(&self, record: &str) -> bool {
+        let mut messages = self.queues.values().flat_map(|queue| &queue.messages);
+        messages.any(|message| message.record == record && self.facts.failed_last.contains_key(&message.id))
     }
 
     /// A message is done or dead-lettered, not both, unless its key belonged to another payload meanwhile.
@@ -164,7 +221,8 @@ impl State {
         let was_refused = refused.any(|(_, record)| *record == message.record);
         let is_both = self.is_accepted(message) && self.facts.dead_letters.contains(&message.id);
         let may_expire = self.plan.retention.is_some();
-        if is_both && !was_refused && !may_expire && kind != Kind::Natural {
+        let failed_last = self.facts.failed_last.contains_key(&message.id);
+        if is_both && !failed_last && !was_refused && !may_expire && kind != Kind::Natural {
             self.broken(ACKNOWLEDGED, format!("{} is done, and dead-lettered", message.id));
         }
     }
@@ -252,8 +310,11 @@ impl State {
         for message in self.queues[orders.queue].messages.clone() {
             self.check_one_end(&message, orders.kind);
             let accepted = self.is_accepted(&message);
-            // A message that the redrive policy moved is completed when an operator sends it again.
-            let same = |other: &Message| other.record == message.record && other.gone == Some(Gone::Moved);
+            // A message that the redrive policy moved, or that failed at its last receive, is completed when an operator sends
+            // it again.
+            let waits =
+                |other: &Message| other.gone == Some(Gone::Moved) || self.facts.failed_last.contains_key(&other.id);
+            let same = |other: &Message| other.record == message.record && waits(other);
             let moved = self.queues[orders.queue].messages.iter().any(same);
             if accepted && !moved && !self.all_sent(&message) {
                 self.broken(OUTGOING, format!("not all confirmations of {} are sent", message.id));

@@ -30,7 +30,7 @@ impl Write for Effect {
 }
 
 /// The result that the store has no room for.
-pub(crate) const TOO_LARGE: &str = "\"too large\"";
+pub(crate) const TOO_LARGE: &str = "too large";
 
 /// The store, as one worker reaches it.
 pub(crate) struct SimulatedStore {
@@ -148,7 +148,7 @@ impl Store for SimulatedStore {
     }
 
     fn check(&self, _: &Key, record: &Record, writes: &[Effect]) -> Result<(), TooLarge> {
-        match record.data.as_deref() == Some(TOO_LARGE) {
+        match record.data.as_deref() == Some(&format!("{TOO_LARGE:?}")) {
             true => Err(TooLarge::Writes {
                 writes: writes.len(),
                 most: 0,

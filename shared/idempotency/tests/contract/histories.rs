@@ -133,7 +133,9 @@ impl<U: UnderTest> Side<'_, U> {
     }
 
     fn completion(&self, attempt: &Attempt, data: &str) -> Completion<DynamoDbWrite> {
-        let completion = Completion::new().data(data).send(OutgoingMessage::new("queue", data));
+        let completion = Completion::new()
+            .data(data.into())
+            .send(OutgoingMessage::new("queue", data));
         match attempt.key() == self.with_effect {
             true => completion.write(effect(attempt.key().record_id())),
             false => completion,

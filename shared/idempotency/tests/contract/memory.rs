@@ -114,7 +114,7 @@ fn a_size_in_memory_is_that_of_key_and_texts() {
         attempt(&fresh_key(), NOW),
         r#"1[{"queue_url":"q","body":"b","key":"k"}]"#,
     );
-    let completion = || Completion::new().data("1").send(message.clone());
+    let completion = || Completion::new().data(1.into()).send(message.clone());
     let bytes = attempt.key().record_id().len() + rest.len();
     let ledger = |most| Ledger::new(MemoryStore::<NoWrites>::new().with_max_record_bytes(most));
     assert!(ledger(bytes).seal(attempt.clone(), completion()).is_ok());

@@ -92,7 +92,7 @@ async fn only_a_completed_record_is_corrected_and_only_as_seen() {
             .unwrap()
     };
     assert!(!correct(&claimed, &right).await);
-    let completion = Completion::new().data("7").send(wrong);
+    let completion = Completion::new().data(7.into()).send(wrong);
     assert_eq!(complete(ledger, lease, completion).await, Answer::Applied);
     let done = store.record(&key).await.unwrap().unwrap();
     let seen = store.item(&key).await.unwrap().unwrap();

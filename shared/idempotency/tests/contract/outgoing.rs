@@ -172,12 +172,17 @@ type Growing = fn(usize) -> (Attempt, Completion<DynamoDbWrite>);
 
 /// Results and messages, in short and long keys, with and without a fingerprint, at times with few and many digits.
 const GROWING: [Growing; 5] = [
-    |bytes| (attempt(&fresh_key(), NOW), Completion::new().data("x".repeat(bytes))),
+    |bytes| {
+        (
+            attempt(&fresh_key(), NOW),
+            Completion::new().data("x".repeat(bytes).into()),
+        )
+    },
     |bytes| {
         let data = format!("{}{}", "ü".repeat(150_000), "x".repeat(bytes));
         (
             attempt(&fresh_key(), AFTER_LEASE).with_fingerprint("f".repeat(64)),
-            Completion::new().data(data),
+            Completion::new().data(data.into()),
         )
     },
     |bytes| {
@@ -187,12 +192,12 @@ const GROWING: [Growing; 5] = [
     },
     |bytes| {
         let key = idempotency::Key::new("contract", &format!("{}{bytes}", "k".repeat(5000))).unwrap();
-        (attempt(&key, NOW), sending().data("x".repeat(bytes)))
+        (attempt(&key, NOW), sending().data("x".repeat(bytes).into()))
     },
     |bytes| {
         let early = idempotency::Timestamp::from_millis(1_000);
         let attempt = attempt(&fresh_key(), early).with_retention(std::time::Duration::from_secs(998));
-        (attempt, Completion::new().data("x".repeat(bytes)))
+        (attempt, Completion::new().data("x".repeat(bytes).into()))
     },
 ];
 

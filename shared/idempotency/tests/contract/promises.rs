@@ -144,7 +144,7 @@ pub(crate) async fn a_completed_record_is_replaced_only_after_it_expires(store: 
     let kept = attempt(&key, NOW).with_retention(day);
     let held = lease(ledger, kept).await;
     assert_eq!(
-        complete(ledger, held, Completion::new().data("{\"n\":1}")).await,
+        complete(ledger, held, Completion::new().data(serde_json::json!({"n": 1}))).await,
         Answer::Applied
     );
 
@@ -253,7 +253,7 @@ pub(crate) async fn of_two_commits_the_second_is_a_duplicate(store: &impl UnderT
     let _shows = Shows("promise 6");
     let (ledger, key) = (store.ledger(), fresh_key());
     let name = key.record_id();
-    let completion = || Completion::new().data("1").write(effect(name));
+    let completion = || Completion::new().data(1.into()).write(effect(name));
     assert_eq!(
         complete(ledger, attempt(&key, NOW), completion()).await,
         Answer::Applied

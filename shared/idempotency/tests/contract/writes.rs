@@ -49,7 +49,7 @@ async fn a_handler_without_writes_runs_on_any_store() {
     let ledger = Ledger::new(MemoryStore::<Row>::new().into_store());
     let key = fresh_key();
     let held = lease(&ledger, attempt(&key, NOW)).await;
-    let completion = Completion::<NoWrites>::new().data("1");
+    let completion = Completion::<NoWrites>::new().data(1.into());
     assert_eq!(complete(&ledger, held, completion).await, Answer::Applied);
     let record = ledger.store().inner().record(&key).unwrap();
     assert_eq!((record.status, record.data.as_deref()), (Status::Completed, Some("1")));
@@ -58,7 +58,7 @@ async fn a_handler_without_writes_runs_on_any_store() {
 #[test]
 fn a_store_without_writes_keeps_its_limits() {
     let ledger = Ledger::new(MemoryStore::<Row>::new().with_max_record_bytes(100).into_store());
-    let with = |bytes: usize| Completion::<NoWrites>::new().data("x".repeat(bytes));
+    let with = |bytes: usize| Completion::<NoWrites>::new().data("x".repeat(bytes).into());
     assert!(ledger.seal(attempt(&fresh_key(), NOW), with(10)).is_ok());
     let unsealed = ledger.seal(attempt(&fresh_key(), NOW), with(101)).unwrap_err();
     assert!(

@@ -141,7 +141,7 @@ async fn result(services: &InMemory, records: Vec<Value>) -> (Result<Vec<String>
     let records = Records::read(&json!({ "Records": records }).to_string()).unwrap();
     let invocation = Invocation::new(NOW, NOW.plus(Duration::from_secs(30))).with_trace(Some(TRACE));
     let unused = async |_: Vec<VisibilityChange>| unreachable!("no message has a delay");
-    let Processed { response, summary } = process(&handler, services, records, &invocation, unused).await;
+    let Processed { response, summary, .. } = process(&handler, services, records, &invocation, unused).await;
     let listed = response.map(|response| {
         let failures = response.batch_item_failures.into_iter();
         failures.map(|failure| failure.item_identifier).collect()

@@ -27,8 +27,8 @@ pub(super) fn with_url(root: &Path, parameter: &str, function: &str, before: &st
     let mut stages = 0;
     for (stage, section) in document.iter_mut() {
         // By `as_table_like_mut`, because `Item::get_mut` adds what is not there.
-        let path = ["deploy", "parameters", "parameter_overrides"].into_iter();
-        let overrides = path.fold(Some(section), |item, name| item?.as_table_like_mut()?.get_mut(name));
+        let mut path = ["deploy", "parameters", "parameter_overrides"].into_iter();
+        let overrides = path.try_fold(section, |item, name| item.as_table_like_mut()?.get_mut(name));
         if let Some(overrides) = overrides.and_then(Item::as_array_mut) {
             insert(overrides, format!("{parameter}={}", url(function, &stage)), before);
             stages += 1;

@@ -21,6 +21,7 @@ pub(crate) fn local() -> Command {
         "AWS_REGION",
         "AWS_DEFAULT_REGION",
         "AWS_CA_BUNDLE",
+        "SECRETS_FILE",
         "SSL_CERT_FILE",
     ] {
         local.env_remove(variable);

@@ -169,6 +169,22 @@ fn functions_get_the_authorities_of_the_workstation() {
 }
 
 #[test]
+fn functions_get_the_secrets_file_with_its_absolute_path() {
+    let directory = directory("secrets-file");
+    let path = file(&directory, "template.yaml", &template(Some("work")));
+    file(&directory, "work/bootstrap", "");
+    let mut up = local();
+    up.env("SECRETS_FILE", "own-secrets.json");
+    let up = Up::start_by(up, &path, &["--binaries", directory.to_str().unwrap()]);
+    let mut env = local();
+    let env = env.args(["env", "work", "--endpoint-url", &up.endpoint]).output();
+    let printed = String::from_utf8(env.unwrap().stdout).unwrap();
+    let printed = printed.lines().find(|line| line.contains("own-secrets.json"));
+    let expected = concat!("SECRETS_FILE=", env!("CARGO_TARGET_TMPDIR"), "/own-secrets.json");
+    assert_eq!(printed, Some(expected));
+}
+
+#[test]
 fn env_prints_the_variables_a_process_needs() {
     let directory = directory("env");
     let variables = "      Environment: {Variables: {QUEUE: !Ref Queue, MOTTO: once is enough}}\n";

@@ -130,8 +130,23 @@ impl DeadLetter {
         function.filter(|function| !function.is_empty())
     }
 
+    /// What a function stated when it dead-lettered the message, unless SQS moved it from its queue since.
+    fn stated(&self) -> Option<&Rejection> {
+        self.rejection.as_ref().filter(|_| !self.moved_since)
+    }
+
+    /// The code of its failure, if the handler stated one.
+    pub(super) fn code(&self) -> Option<&str> {
+        self.stated()?.code.as_deref()
+    }
+
+    /// Whether SQS moved it, so that nothing states why its last attempt failed.
+    pub(super) fn lacks_reason(&self) -> bool {
+        self.stated().is_none() && self.moved_from.is_some()
+    }
+
     pub(super) fn reason(&self) -> &str {
-        match self.rejection.as_ref().filter(|_| !self.moved_since) {
+        match self.stated() {
             Some(rejection) => &rejection.reason,
             None if self.moved_from.is_some() => "moved by the redrive policy",
             None => "sent here without a reason",

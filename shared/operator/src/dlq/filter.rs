@@ -7,7 +7,7 @@ use clap::Args;
 use cli::printable;
 
 use super::dead_letter::DeadLetter;
-use super::reason::masked;
+use super::reason::{listed, masked};
 
 /// Which messages are selected.
 #[derive(Args)]
@@ -15,7 +15,7 @@ pub(super) struct Filter {
     /// Only messages that this function rejected, given by its namespace
     #[arg(long, value_name = "NAME")]
     function: Option<String>,
-    /// Only messages whose reason contains this text, in full or as `dlq list` shows it
+    /// Only messages whose code or reason contains this text, in full or as `dlq list` shows it
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     /// At most this many messages
@@ -50,7 +50,8 @@ impl Filter {
         let function = self.function.as_deref();
         let has_reason = |text: &str| {
             let reason = dead_letter.reason();
-            reason.contains(text) || printable(&masked(reason)).contains(text)
+            let listed = printable(&listed(dead_letter.code(), &masked(reason)));
+            reason.contains(text) || listed.contains(text)
         };
         function.is_none_or(|function| dead_letter.function() == Some(function))
             && self.reason.as_deref().is_none_or(has_reason)

@@ -12,12 +12,14 @@ use super::reason::masked;
 /// So many characters of a body are shown: enough to recognise it in one line.
 const BODY_CHARACTERS: usize = 80;
 
-/// Dead letters whose reasons differ at most in identifiers.
+/// Dead letters whose failures have one code, or whose reasons differ at most in identifiers; or one dead letter.
 pub(super) struct Group {
     /// The ARN of the queue that they came from, if they name it.
     pub(super) source: Option<String>,
     pub(super) function: Option<String>,
-    /// The reason, its identifiers masked.
+    /// What its handler stated to group by.
+    pub(super) code: Option<String>,
+    /// The reason, its identifiers masked: the example's, if there is a code.
     pub(super) masked: String,
     /// Without copies.
     pub(super) count: u64,
@@ -33,17 +35,20 @@ pub(super) struct Example {
     pub(super) id: String,
     pub(super) key: String,
     pub(super) reason: String,
+    /// What its record states, if that was read.
+    pub(super) record: Option<String>,
     /// Its beginning, if bodies are shown.
     pub(super) body: Option<String>,
 }
 
 impl Group {
-    fn of(dead_letter: &DeadLetter, masked: String, body: bool) -> Self {
+    fn of(dead_letter: &DeadLetter, record: Option<String>, body: bool) -> Self {
         let body = body.then(|| dead_letter.body.chars().take(BODY_CHARACTERS).collect());
         Self {
             source: dead_letter.source().map(str::to_owned),
             function: dead_letter.function().map(str::to_owned),
-            masked,
+            code: dead_letter.code().map(str::to_owned),
+            masked: masked(dead_letter.reason()),
             count: 0,
             oldest: dead_letter.sent,
             newest: dead_letter.sent,
@@ -51,6 +56,7 @@ impl Group {
                 id: dead_letter.id.clone(),
                 key: dead_letter.key().to_owned(),
                 reason: dead_letter.reason().to_owned(),
+                record,
                 body,
             },
             uniform: true,
@@ -66,34 +72,65 @@ impl Group {
     }
 }
 
+/// What the messages of a group have in common.
+#[derive(PartialEq, Eq, Hash)]
+struct Common {
+    source: Option<String>,
+    function: Option<String>,
+    /// The code, or else the masked reason.
+    cause: Result<String, String>,
+    /// What their records state, masked.
+    record: Option<String>,
+    /// Their ID, if each message is a group.
+    id: Option<String>,
+}
+
 /// The groups of the messages seen.
 #[derive(Default)]
 pub(super) struct Groups {
+    /// Whether each message is a group.
+    each: bool,
     groups: Vec<Group>,
-    /// Position in `groups` by source, function and masked reason.
-    positions: HashMap<(Option<String>, Option<String>, String), usize>,
+    /// Position in `groups`.
+    positions: HashMap<Common, usize>,
     /// Position of the group of each message.
     seen: HashMap<Fingerprint, usize>,
     /// Messages that are copies of another one.
     pub(super) copies: u64,
+    /// Whether a message was seen that SQS moved, so that none states why it failed.
+    pub(super) lack_reasons: bool,
 }
 
 impl Groups {
-    /// Counts a message, unless it is a copy. `body`: keep the beginning of one body per group.
-    pub(super) fn add(&mut self, dead_letter: &DeadLetter, body: bool) {
+    /// `each`: a group for each message.
+    pub(super) fn new(each: bool) -> Self {
+        Self {
+            each,
+            ..Self::default()
+        }
+    }
+
+    /// Counts a message, unless it is a copy. `record`: what its record states. `body`: keep the beginning of one body per
+    /// group.
+    pub(super) fn add(&mut self, dead_letter: &DeadLetter, record: Option<String>, body: bool) {
         let (position, is_copy) = match self.seen.entry(Fingerprint::of(dead_letter)) {
             Entry::Occupied(copied) => (*copied.get(), true),
             Entry::Vacant(new) => {
-                let masked = masked(dead_letter.reason());
-                let [source, function] = [dead_letter.source(), dead_letter.function()].map(|it| it.map(str::to_owned));
-                let id = (source, function, masked.clone());
-                let position = *self.positions.entry(id).or_insert_with(|| {
-                    self.groups.push(Group::of(dead_letter, masked, body));
+                let common = Common {
+                    source: dead_letter.source().map(str::to_owned),
+                    function: dead_letter.function().map(str::to_owned),
+                    cause: (dead_letter.code().map(str::to_owned)).ok_or_else(|| masked(dead_letter.reason())),
+                    record: record.as_deref().map(masked),
+                    id: self.each.then(|| dead_letter.id.clone()),
+                };
+                let position = *self.positions.entry(common).or_insert_with(|| {
+                    self.groups.push(Group::of(dead_letter, record, body));
                     self.groups.len() - 1
                 });
                 (*new.insert(position), false)
             }
         };
+        self.lack_reasons |= dead_letter.lacks_reason();
         let group = &mut self.groups[position];
         group.oldest = group.oldest.min(dead_letter.sent);
         group.newest = group.newest.max(dead_letter.sent);
@@ -114,7 +151,9 @@ impl Groups {
                 std::cmp::Reverse(group.count),
                 &group.source,
                 &group.function,
+                &group.code,
                 &group.masked,
+                &group.example.record,
             )
         });
         sorted

@@ -11,19 +11,32 @@ use idempotency::Timestamp;
 use serde_json::{Value, json};
 
 use super::groups::{Example, Group, Groups};
+use super::reason::listed;
+use super::recorded::Lookup;
 use super::scan::Scan;
 use crate::endpoint::EndpointArgs;
 use crate::queue::{Queue, State};
+use crate::table::TableArgs;
 use crate::{Outcome, time};
 
 /// Why a FIFO queue may have more messages than were seen.
 pub(super) const FIFO_CAVEAT: &str =
     "A FIFO queue may hold more than was seen: while messages of a group are in flight, SQS delivers no others of it.";
 
+/// What to do about messages that SQS moved.
+const NO_REASON_HINT: &str = "Messages that the redrive policy moved have no reason: at their last receive their process ended, or they could not be \
+     dead-lettered. Pass --namespace NAME (the function) to see what their records state.";
+
 #[derive(Args)]
 pub(crate) struct ListArgs {
     /// The dead-letter queue's name, or its URL
     queue: String,
+    /// Show every message, instead of one example per group
+    #[arg(long)]
+    all: bool,
+    /// The function of messages that name none (SQS moved them), to show what their records state
+    #[arg(long, value_name = "NAME")]
+    namespace: Option<String>,
     /// Show the beginning of one body per group; it may contain secrets
     #[arg(long)]
     show_body: bool,
@@ -31,17 +44,31 @@ pub(crate) struct ListArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    table: TableArgs,
+    #[command(flatten)]
     endpoint: EndpointArgs,
+}
+
+impl ListArgs {
+    /// The records to read, if a namespace is given.
+    async fn lookup(&self) -> Result<Option<Lookup>, String> {
+        let Some(namespace) = self.namespace.clone() else {
+            return Ok(None);
+        };
+        let ledger = self.table.ledger(&self.endpoint).await?;
+        Ok(Some(Lookup { ledger, namespace }))
+    }
 }
 
 pub(crate) async fn run(args: ListArgs) -> Outcome {
     let queue = Queue::find(&args.endpoint.sqs().await?, &args.queue).await?;
+    let lookup = args.lookup().await?;
     let state = queue.state().await?;
     warn(&queue, &state);
     let stop = StopFlag::listen()?;
     let mut scan = Scan::new(&queue, &state, Duration::ZERO);
-    let mut groups = Groups::default();
-    let read = read(&mut scan, &stop, &mut groups, args.show_body).await;
+    let mut groups = Groups::new(args.all);
+    let read = read(&mut scan, &stop, &mut groups, lookup.as_ref(), args.show_body).await;
     let seen = scan.seen();
     // Before anything else, also after an error: other consumers wait for these messages.
     scan.release().await?;
@@ -58,6 +85,9 @@ pub(crate) async fn run(args: ListArgs) -> Outcome {
             say!("{}\n", table(&groups, width, now));
         }
         say!("{}", summary(&queue, &state, seen, groups.copies));
+        if lookup.is_none() && groups.lack_reasons {
+            say!("{NO_REASON_HINT}");
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -73,15 +103,25 @@ pub(super) fn warn(queue: &Queue, state: &State) {
     }
 }
 
-async fn read(scan: &mut Scan<'_>, stop: &StopFlag, groups: &mut Groups, bodies: bool) -> Result<(), String> {
+async fn read(
+    scan: &mut Scan<'_>,
+    stop: &StopFlag,
+    groups: &mut Groups,
+    lookup: Option<&Lookup>,
+    bodies: bool,
+) -> Result<(), String> {
     while stop.requested().is_none() {
         let dead_letters = scan.next().await?;
         if dead_letters.is_empty() {
             break;
         }
-        dead_letters
-            .iter()
-            .for_each(|dead_letter| groups.add(dead_letter, bodies));
+        let records = match lookup {
+            Some(lookup) => lookup.all(&dead_letters).await,
+            None => vec![None; dead_letters.len()],
+        };
+        for (dead_letter, record) in dead_letters.iter().zip(records) {
+            groups.add(dead_letter, record, bodies);
+        }
     }
     Ok(())
 }
@@ -120,8 +160,11 @@ fn table(groups: &Groups, width: Option<u16>, now: Timestamp) -> String {
 
 /// Below each other: beside each other they fit no terminal.
 fn reason_and_example(group: &Group) -> String {
-    let Example { id, key, body, .. } = &group.example;
-    let mut lines = vec![printable(group.reason())];
+    let Example {
+        id, key, record, body, ..
+    } = &group.example;
+    let mut lines = vec![printable(&listed(group.code.as_deref(), group.reason()))];
+    lines.extend(record.as_deref().map(|record| format!("record {}", printable(record))));
     // The name alone, as `--source` accepts it.
     let source = group.source.as_deref().map(|arn| arn.rsplit(':').next().unwrap_or(arn));
     lines.extend(source.map(|source| format!("from {}", printable(source))));
@@ -148,16 +191,26 @@ fn summary(queue: &Queue, state: &State, seen: usize, copies: u64) -> String {
 fn as_json(queue: &Queue, state: &State, seen: usize, groups: &Groups, now: Timestamp) -> Value {
     let age = |sent: Option<Timestamp>| sent.map(|sent| sent.until(now).as_secs());
     let group = |group: &Group| {
-        let Example { id, key, reason, body } = &group.example;
+        let Example {
+            id,
+            key,
+            reason,
+            record,
+            body,
+        } = &group.example;
         let mut json = json!({
             "source": group.source,
             "function": group.function,
+            "code": group.code,
             "reason": group.masked,
             "count": group.count,
             "oldestSeconds": age(group.oldest),
             "newestSeconds": age(group.newest),
             "example": {"messageId": id, "key": key, "reason": reason},
         });
+        if let Some(record) = record {
+            json["example"]["record"] = record.as_str().into();
+        }
         if let Some(body) = body {
             json["example"]["body"] = body.as_str().into();
         }
@@ -196,7 +249,7 @@ mod tests {
     #[test]
     fn no_line_of_the_table_is_wider_than_the_terminal() {
         let mut groups = Groups::default();
-        groups.add(&dead_letter(), true);
+        groups.add(&dead_letter(), None, true);
         for columns in [60, 80, 120, 200] {
             let table = table(&groups, Some(columns), Timestamp::now());
             let widest = table.lines().map(|line| line.chars().count()).max();

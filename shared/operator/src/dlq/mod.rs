@@ -7,6 +7,7 @@ mod groups;
 mod list;
 mod message;
 mod reason;
+mod recorded;
 mod redrive;
 mod route;
 mod run;
@@ -22,8 +23,11 @@ use crate::Outcome;
 pub(crate) enum DlqCommand {
     /// List the messages of a dead-letter queue by function and reason
     ///
-    /// Reasons that differ only in words with digits form one group, shown with … for these words. Identical copies of a
-    /// message count once.
+    /// Reasons that differ only in values form one group: words with digits, long hexadecimal words, and texts in quotes,
+    /// shown as …. Failures with a code form a group by that code. Identical copies of a message count once.
+    ///
+    /// A message that SQS moved states no reason: a process ended, or the message could not be dead-lettered, at its last
+    /// receive. With --namespace, its record in the ledger is read and shown.
     ///
     /// Listing receives the messages: they are invisible to others while the command runs, and the receive count of
     /// each grows by one. They are visible again when it ends, also by Ctrl-C.

@@ -3,14 +3,23 @@
 /// What stands for an identifier.
 const MASK: char = '…';
 
-/// The reason with each word masked that contains a digit: `order … costs more than …`. Such words are identifiers, numbers
-/// and times; what is left is the same for all messages that fail for one cause.
+/// A word of at least so many hexadecimal digits is an identifier, even if all of them are letters.
+const LONGEST_HEX_WORD: usize = 8;
+
+/// The reason with each value masked: `order … costs more than …`. A value is a word with a digit, a long hexadecimal word, or a
+/// text in quotation marks. Such are identifiers, numbers, times and names; what is left is the same for all messages that
+/// fail for one cause.
 pub(super) fn masked(reason: &str) -> String {
     let mut masked = String::with_capacity(reason.len());
     let mut rest = reason;
     while !rest.is_empty() {
+        if let Some((opening, closing, after)) = quoted(rest, masked.chars().next_back()) {
+            masked.extend([opening, MASK, closing]);
+            rest = after;
+            continue;
+        }
         let (word, after) = rest.split_at(word_bytes(rest));
-        match word.contains(char::is_numeric) {
+        match is_identifier(word) {
             true => masked.push(MASK),
             false => masked.push_str(word),
         }
@@ -20,6 +29,34 @@ pub(super) fn masked(reason: &str) -> String {
         rest = characters.as_str();
     }
     masked
+}
+
+/// A reason as it is listed: `card-declined: the card was declined`.
+pub(super) fn listed(code: Option<&str>, reason: &str) -> String {
+    match code {
+        Some(code) => format!("{code}: {reason}"),
+        None => reason.to_owned(),
+    }
+}
+
+fn is_identifier(word: &str) -> bool {
+    let is_hex = || word.len() >= LONGEST_HEX_WORD && word.chars().all(|it| it.is_ascii_hexdigit());
+    word.contains(char::is_numeric) || is_hex()
+}
+
+/// The marks of the quoted text that this text begins with, and what follows it. A single quote within a word or after one is
+/// an apostrophe.
+fn quoted(text: &str, before: Option<char>) -> Option<(char, char, &str)> {
+    let opening = text.chars().next()?;
+    let closing = match opening {
+        '"' => '"',
+        '“' => '”',
+        '\'' if !before.is_some_and(char::is_alphanumeric) => '\'',
+        _ => return None,
+    };
+    let (value, after) = text[opening.len_utf8()..].split_once(closing)?;
+    let ends = closing != '\'' || !after.starts_with(char::is_alphanumeric);
+    (ends && !value.is_empty()).then_some((opening, closing, after))
 }
 
 /// The length of the word that the text begins with: letters, digits, and what joins them in identifiers, numbers and times.
@@ -58,6 +95,13 @@ mod tests {
             ("late: 2026-01-02T03:04:05.678Z", "late: …"),
             ("line 3, column 65: 7€", "line …, column …: …€"),
             ("Größe XL… fehlt", "Größe XL… fehlt"),
+            ("no customer \"Ada Lovelace\" here", "no customer \"…\" here"),
+            ("no customer 'Ada', no “Bob”", "no customer '…', no “…”"),
+            ("it's Ada's card, isn't it", "it's Ada's card, isn't it"),
+            ("a \" alone and \"\"", "a \"…\"\""),
+            ("unknown field `name`", "unknown field `name`"),
+            ("object deadbeefcafe is gone", "object … is gone"),
+            ("a facade is dead", "a facade is dead"),
             ("wrong sum", "wrong sum"),
             ("", ""),
         ] {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{DEAD, Harness, ORDERS, arn, dead, dead_letter};
+use crate::harness::{DEAD, Harness, ORDERS, arn, dead, dead_letter, text};
 use crate::proxy::{Injection, run_with};
 
 async fn listed(harness: &Harness, queue: &str) -> Value {
@@ -219,11 +219,118 @@ async fn missing_queue_is_named() {
     let harness = Harness::start().await;
     for command in ["list", "redrive"] {
         let done = harness.operator(&["dlq", command, "nowhere"]).await;
-        assert_eq!(
-            (done.code, done.err.as_str()),
-            (Some(1), "error: there is no queue nowhere\n")
-        );
+        let (start, queues) = done.err.split_once("; at ").unwrap();
+        assert_eq!((done.code, start), (Some(1), "error: there is no queue nowhere"));
+        let (_, queues) = queues.trim_end().split_once(" there are ").unwrap();
+        let queues: Vec<_> = queues.split(", ").collect();
+        assert!(queues.contains(&ORDERS) && queues.contains(&DEAD), "{queues:?}");
     }
+    let done = harness.operator(&["dlq", "list", "order-dlq"]).await;
+    assert!(
+        done.err.contains("no queue order-dlq; did you mean orders-dlq?; at "),
+        "{done:?}"
+    );
+}
+
+/// A dead letter of a failure with a code.
+fn coded(harness: &Harness, key: &str, code: &str, reason: &str) -> Value {
+    let failure = json!({"reason": reason, "code": code, "function": "place-order", "receiveCount": 1});
+    let mut message = dead_letter(&harness.stack, ORDERS, key);
+    message["MessageAttributes"]["Consumer.Failure"] = text(&failure.to_string());
+    message
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failures_with_a_code_form_one_group() {
+    let harness = Harness::start().await;
+    for (key, code, reason) in [
+        ("k-1", "card-declined", "the card of Ada was declined"),
+        ("k-2", "card-declined", "the card of Bob was declined"),
+        ("k-3", "wrong-sum", "the card of Ada was declined"),
+    ] {
+        harness.send(DEAD, &coded(&harness, key, code, reason)).await;
+    }
+    let json = listed(&harness, DEAD).await;
+    let groups = json["groups"].as_array().unwrap();
+    let codes: Vec<_> = groups.iter().map(|group| (&group["code"], &group["count"])).collect();
+    assert_eq!(
+        codes,
+        [(&json!("card-declined"), &json!(2)), (&json!("wrong-sum"), &json!(1))]
+    );
+    let list = harness.succeed(&["dlq", "list", DEAD]).await;
+    assert!(list.contains("card-declined: the card of "), "{list}");
+    let redrive = ["dlq", "redrive", DEAD, "--dry-run", "--reason", "card-declined"];
+    let redrive = harness.succeed(&redrive).await;
+    assert!(redrive.contains("2 would be redriven to orders"), "{redrive}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_message_is_shown_with_all() {
+    let harness = Harness::start().await;
+    let ids = [harness.dead("k-1", "sum 7").await, harness.dead("k-2", "sum 8").await];
+    let one = harness.succeed(&["dlq", "list", DEAD]).await;
+    assert!(
+        one.contains("sum …") && ids.iter().filter(|id| one.contains(*id)).count() == 1,
+        "{one}"
+    );
+    let all = harness.succeed(&["dlq", "list", DEAD, "--all"]).await;
+    assert!(
+        all.contains("sum 7") && all.contains("sum 8") && ids.iter().all(|id| all.contains(id)),
+        "{all}"
+    );
+    let json = harness.succeed(&["dlq", "list", DEAD, "--all", "--json"]).await;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["groups"].as_array().unwrap().len(), 2, "{json}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn record_of_a_moved_message_is_shown() {
+    let harness = Harness::start().await;
+    let [dead, rejected, _released] = [
+        harness.moved("{}").await,
+        harness.moved("{}").await,
+        harness.moved("{}").await,
+    ];
+    let over = json!({"in_progress_expiration": {"N": "1700000000000"}});
+    harness.record(&dead, "INPROGRESS", over);
+    harness.record(&rejected, "REJECTED", json!({"reason": {"S": "wrong sum"}}));
+    let without = harness.succeed(&["dlq", "list", DEAD]).await;
+    assert!(
+        without.contains("Pass --namespace NAME") && !without.contains("record INPROGRESS"),
+        "{without}"
+    );
+    let with = ["dlq", "list", DEAD, "--namespace", "place-order", "--json"];
+    let json: Value = serde_json::from_str(&harness.succeed(&with).await).unwrap();
+    let groups = json["groups"].as_array().unwrap();
+    let records: Vec<_> = groups
+        .iter()
+        .map(|group| group["example"]["record"].as_str().unwrap())
+        .collect();
+    assert_eq!(records.len(), 3, "{records:?}");
+    for start in [
+        "INPROGRESS, lease ended 2023-11-14T22:13:20Z, ",
+        "REJECTED: wrong sum",
+        "none: its last attempt failed and released the key",
+    ] {
+        assert!(records.iter().any(|record| record.starts_with(start)), "{records:?}");
+    }
+    assert!(
+        groups
+            .iter()
+            .all(|group| group["reason"] == "moved by the redrive policy")
+    );
+    let text = harness.succeed(&with[..5]).await;
+    assert!(
+        text.contains("no reason is recorded: its process ended before it could record one"),
+        "{text}"
+    );
+    assert!(!text.contains("Pass --namespace"), "{text}");
+    let inspected = harness.succeed(&["inspect", &format!("place-order#{dead}")]).await;
+    assert!(
+        inspected.contains("status       INPROGRESS: no reason is recorded: its process ended"),
+        "{inspected}"
+    );
+    assert!(harness.all_visible(DEAD));
 }
 
 /// SQS's own redrive keeps the attributes of a dead letter.

@@ -33,7 +33,9 @@ Exit status: 0 done, 1 something is wrong, 2 wrong usage, 130 interrupted by Ctr
 
 #[derive(Subcommand)]
 enum Command {
-    /// Write a function to begin with: package, section of the template, parameters of all stages, sample event, tests
+    /// Write a function to begin with
+    ///
+    /// Its package with tests, its section of the template, the parameters of all stages, and a sample event:
     ///
     ///   local new charge-card --mode claim --http --table charges
     ///
