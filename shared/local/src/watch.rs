@@ -195,7 +195,7 @@ fn taken(fields: &mut Map<String, Value>, name: &str) -> Option<String> {
 }
 
 /// Fields that say nothing here: each line has a time, and the others are for finding an invocation among many.
-const NOT_SHOWN: [&str; 3] = ["timestamp", "requestId", "traceId"];
+const NOT_SHOWN: [&str; 5] = ["timestamp", "requestId", "traceId", "xrayTraceId", "invocationTraceId"];
 
 /// ` name=value` for each field.
 fn named(fields: &Map<String, Value>) -> String {
@@ -315,7 +315,7 @@ mod tests {
     #[test]
     fn every_line_of_the_log_is_shown_with_time_and_fields() {
         let line = r#"{"timestamp":"2026-01-01T00:00:00.000Z","level":"INFO","message":"hello","messageId":"12345678-9",
-            "requestId":"r","traceId":"t","amount":5,"key":"place-order#1","sku":"tea = black"}"#;
+            "requestId":"r","traceId":"t","xrayTraceId":"x","invocationTraceId":"i","amount":5,"key":"place-order#1","sku":"tea = black"}"#;
         let [line] = shown(LogLines::All, &[logged(line)]).try_into().unwrap();
         let (time, text) = line.split_once(' ').unwrap();
         assert_eq!(time.len(), "12:34:56.789".len());
