@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use emulator::dynamodb::{DynamoDb, OpenError};
-use emulator::lambda::{Event, Function, InvalidMapping, Lambda, Mapping, Observer, run_mapping};
+use emulator::lambda::{Event, InvalidMapping, Lambda, Mapping, Observer, run_mapping};
 use emulator::sqs::Sqs;
 use emulator::{Call, Receiver, Receivers, Services};
 use sam::{Settings, Template, TemplateError};
@@ -18,6 +18,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use crate::aws::{self, Clients, CreateError};
 use crate::build::{self, BuildError};
 use crate::data::{DataError, Folder};
+use crate::functions::functions;
 use crate::options::{Binaries, EndpointOverride, Options};
 
 /// Why the stack does not start. Nothing of it is left running.
@@ -290,36 +291,4 @@ async fn binaries(options: &Options, template: &Template) -> Result<BTreeMap<Str
         Binaries::CargoLambda => build::found(&build::cargo_lambda(workspace).await?, &names, workspace).await,
         Binaries::Build => build::build(workspace, &names).await,
     }
-}
-
-fn functions(
-    template: &Template,
-    binaries: &BTreeMap<String, PathBuf>,
-    services: &EndpointOverride,
-    overridden: bool,
-) -> Vec<Function> {
-    let runnable = template
-        .functions
-        .iter()
-        .filter_map(|function| Some((function, binaries.get(&function.binary)?)));
-    let function = |(function, binary): (&sam::Function, &PathBuf)| {
-        let mut environment = BTreeMap::from([
-            ("AWS_ENDPOINT_URL_SQS".to_owned(), services.sqs.clone()),
-            ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), services.dynamodb.clone()),
-        ]);
-        environment.extend(aws::authorities());
-        environment.extend(aws::secrets());
-        if overridden {
-            environment.extend(aws::credentials());
-        }
-        environment.extend(function.environment.clone());
-        Function {
-            name: function.name.clone(),
-            command: vec![binary.to_string_lossy().into_owned()],
-            environment,
-            timeout: function.timeout,
-            memory_mb: function.memory_mb,
-        }
-    };
-    runnable.map(function).collect()
 }

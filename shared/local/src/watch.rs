@@ -76,24 +76,30 @@ impl Watch {
                 let line = self.log_line(process, line)?;
                 Some(format!("{function}: {line}"))
             }
-            Event::DeadLettered {
-                queue,
-                dead_letter_queue,
-                message,
-                receives,
-            } => {
-                let failure = self.failures.remove(message);
-                let failure = failure.map(|failure| format!("; last failure: {failure}"));
-                Some(format!(
-                    "{queue}: message {} moved to {dead_letter_queue} after {}{}",
-                    head(message),
-                    plural(usize::try_from(*receives).unwrap_or(usize::MAX), "receive"),
-                    failure.unwrap_or_default()
-                ))
-            }
+            Event::DeadLettered { .. } => self.moved(event),
             Event::Trouble { what } => Some(format!("trouble: {what}")),
             _ => None,
         }
+    }
+
+    fn moved(&mut self, event: &Event) -> Option<String> {
+        let Event::DeadLettered {
+            queue,
+            dead_letter_queue,
+            message,
+            receives,
+        } = event
+        else {
+            return None;
+        };
+        let failure = self.failures.remove(message);
+        let failure = failure.map(|failure| format!("; last failure: {failure}"));
+        Some(format!(
+            "{queue}: message {} moved to {dead_letter_queue} after {}{}",
+            head(message),
+            plural(usize::try_from(*receives).unwrap_or(usize::MAX), "receive"),
+            failure.unwrap_or_default()
+        ))
     }
 
     fn batch(&mut self, event: &Event) -> Option<String> {
