@@ -86,3 +86,18 @@ async fn messages_of_a_queue_that_is_gone_are_named() {
 async fn what_is_no_save_is_refused() {
     assert!(Client::standard().await.sqs.restore("[]").is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_send_time_before_the_start_is_kept() {
+    let first = Client::standard().await;
+    first.send("old").await;
+    let mut saved: Value = serde_json::from_str(&first.sqs.save()).unwrap();
+    let sent_at = &mut saved["orders"]["messages"][0]["sent_at"];
+    let hour_ago = sent_at.as_u64().unwrap() - 3_600_000;
+    *sent_at = hour_ago.into();
+    let second = Client::standard().await;
+    second.sqs.restore(&saved.to_string()).unwrap();
+    let received = second.receive_with(json!({ "AttributeNames": ["All"] })).await;
+    let shown: u64 = text(&received[0]["Attributes"]["SentTimestamp"]).parse().unwrap();
+    assert!(shown.abs_diff(hour_ago) <= 1, "{shown} is not {hour_ago}");
+}
