@@ -7,6 +7,12 @@ use crate::{Body, Delivery, Envelope, Failure, IdempotencyKey, Received};
 use idempotency::{Completion, Write};
 
 /// Processes one kind of message, on any host. Messages that are processed concurrently share it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a handler of messages",
+    label = "has no `impl Handler`",
+    note = "a handler states `type Message`, `type Write` and `const NAMESPACE`, and implements `async fn handle`",
+    note = "a host gets the handler itself, without a reference or `Arc` around it; `process_batch` gets `&Arc<H>`"
+)]
 pub trait Handler: Send + Sync + 'static {
     /// What a message's body is decoded to: a type that implements `serde::Deserialize`, from JSON; or [`RawBody`](crate::RawBody).
     type Message: Body;
@@ -32,8 +38,9 @@ pub trait Handler: Send + Sync + 'static {
     /// How long one message may take. `None`: as long as the time budget leaves.
     const TIMEOUT: Option<Duration> = None;
 
-    /// Whether a FIFO message group waits behind a rejected message, until the redrive policy or an operator moves it. By
-    /// default a rejected message is dead-lettered and its group goes on, as with the redrive policy of SQS.
+    /// Whether a FIFO message group waits behind a rejected message, or behind one that failed at its last receive, until the
+    /// redrive policy or an operator moves it. By default such a message is dead-lettered and its group goes on, as with the
+    /// redrive policy of SQS.
     ///
     /// Messages that wait behind it are received along with it. The redrive policy may move them as well.
     const HOLD_GROUP: bool = false;

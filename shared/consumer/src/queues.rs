@@ -9,6 +9,10 @@ use crate::{Limits, QueueMessage};
 
 /// The queues that outgoing messages and dead letters are sent to: implemented by a crate for each kind of queue, and
 /// [in memory](MemoryQueues) for tests.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't send messages to queues",
+    note = "use `Sqs` of the crate `sqs` on a host, or `MemoryQueues` in a test"
+)]
 pub trait Queues: Send + Sync + 'static {
     /// Sends messages to one queue, in order, in as many requests as the queue needs. A request that fails is the last.
     ///

@@ -9,6 +9,10 @@ use crate::{Attempt, Existing, Key, OwnerToken, Record, Refusal, Timestamp, Writ
 ///
 /// A store makes single changes, each under a condition. What changes the protocol consists of is the ledger's part,
 /// and the same over every store.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a store of records",
+    note = "use `DynamoDbStore` on a host, or `MemoryStore` in a test"
+)]
 pub trait Store: Send + Sync + 'static {
     /// The writes that this store can commit together with a record.
     type Write: Write;

@@ -1,5 +1,6 @@
 //! The format of log lines, and the lines about messages.
 
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -124,6 +125,7 @@ impl Handler for Logging {
         match action.rsplit(' ').next() {
             Some("fail") => Err(Failure::retry_after(Duration::from_secs(60), "not today")),
             Some("reject") => Err(Failure::permanent("not ever")),
+            Some("decline") => Err(Failure::retry("not yet").code("card-declined")),
             _ => Ok(Completion::new()),
         }
     }
@@ -181,6 +183,33 @@ fn lines_about_a_message_name_it_and_its_trace() {
         (&rejected["message"], &rejected["deadLettered"]),
         (&"rejected: not ever".into(), &true.into())
     );
+}
+
+#[test]
+fn the_line_about_a_failure_has_its_code() {
+    let lines = lines_of_a_batch(&Arc::new(Logging::new()), &["decline", "fail"]);
+    let [declined] = logged(&lines, "m-0", "WARN").try_into().unwrap();
+    assert_eq!(
+        (&declined["message"], &declined["code"]),
+        (&"failed: not yet".into(), &"card-declined".into())
+    );
+    assert!(logged(&lines, "m-1", "WARN")[0].get("code").is_none(), "{lines:?}");
+}
+
+#[test]
+fn a_failure_at_the_last_receive_is_logged_as_an_error() {
+    let services = Services::in_memory().with_dead_letter_queue("dead");
+    let handler = Arc::new(Logging {
+        services: Arc::new(services.with_max_receive_count(NonZeroU32::MIN)),
+        ..Logging::new()
+    });
+    let lines = lines_of_a_batch(&handler, &["decline"]);
+    let [failed] = logged(&lines, "m-0", "ERROR").try_into().unwrap();
+    assert_eq!(
+        (&failed["message"], &failed["deadLettered"]),
+        (&"failed at its last receive: not yet".into(), &true.into())
+    );
+    assert_eq!(failed["code"], "card-declined");
 }
 
 #[test]

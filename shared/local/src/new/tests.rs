@@ -6,21 +6,23 @@ use uuid::Uuid;
 
 use super::*;
 
-/// A copy of the project's files that a new function changes, in a temporary folder of the test.
+/// A project in a temporary folder of the test. Not this workspace, whose functions have any names.
 struct Project(PathBuf);
 
 const FILES: [&str; 3] = ["template.yaml", "samconfig.toml", "Cargo.lock"];
 
 impl Project {
     fn copy() -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/new/fixture");
         let copy = std::env::temp_dir().join(Uuid::new_v4().to_string());
         for folder in ["functions", "events"] {
             fs::create_dir_all(copy.join(folder)).unwrap();
         }
-        for file in FILES {
-            fs::copy(root.join(file), copy.join(file)).unwrap();
+        for file in ["template.yaml", "samconfig.toml"] {
+            fs::copy(fixture.join(file), copy.join(file)).unwrap();
         }
+        let lock = "[[package]]\nname = \"aws-config\"\n\n[[package]]\nname = \"serde_json\"\n";
+        fs::write(copy.join("Cargo.lock"), lock).unwrap();
         Self(copy)
     }
 

@@ -12,7 +12,7 @@ use super::reason::{listed, masked};
 /// Which messages are selected.
 #[derive(Args)]
 pub(super) struct Filter {
-    /// Only messages that this function rejected, given by its namespace
+    /// Only messages that this function dead-lettered, given by its namespace
     #[arg(long, value_name = "NAME")]
     function: Option<String>,
     /// Only messages whose code or reason contains this text, in full or as `dlq list` shows it

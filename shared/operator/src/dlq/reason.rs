@@ -13,7 +13,7 @@ pub(super) fn masked(reason: &str) -> String {
     let mut masked = String::with_capacity(reason.len());
     let mut rest = reason;
     while !rest.is_empty() {
-        if let Some((opening, closing, after)) = quoted(rest, masked.chars().next_back()) {
+        if let Some((opening, closing, after)) = quoted(rest) {
             masked.extend([opening, MASK, closing]);
             rest = after;
             continue;
@@ -44,14 +44,14 @@ fn is_identifier(word: &str) -> bool {
     word.contains(char::is_numeric) || is_hex()
 }
 
-/// The marks of the quoted text that this text begins with, and what follows it. A single quote within a word or after one is
-/// an apostrophe.
-fn quoted(text: &str, before: Option<char>) -> Option<(char, char, &str)> {
+/// The marks of the quoted text that this text begins with, and what follows it. The text begins with no apostrophe: that is
+/// what ends the word before it.
+fn quoted(text: &str) -> Option<(char, char, &str)> {
     let opening = text.chars().next()?;
     let closing = match opening {
         '"' => '"',
         '“' => '”',
-        '\'' if !before.is_some_and(char::is_alphanumeric) => '\'',
+        '\'' => '\'',
         _ => return None,
     };
     let (value, after) = text[opening.len_utf8()..].split_once(closing)?;

@@ -197,7 +197,8 @@ impl Summary {
         if self.with_function.all_missing() {
             say!(
                 "none of {} messages with a function has a record in table {}: check --table; expected in natural mode, \
-                 which keeps no records, or if all rejected keys were unlocked",
+                 which keeps no records, if all rejected keys were unlocked, or if none was rejected, because a failure at \
+                 the last receive leaves no record",
                 self.with_function.checked,
                 route.table
             );
