@@ -3,6 +3,7 @@
 mod aws;
 mod build;
 mod data;
+mod functions;
 pub mod messages;
 mod new;
 mod options;

@@ -23,7 +23,8 @@ pub struct Options {
     pub port: u16,
     /// SQS and DynamoDB to use instead of the emulated ones.
     pub endpoint_override: Option<EndpointOverride>,
-    /// The folder that keeps the emulated tables; `None`: they are in memory, as queues always are.
+    /// The folder that keeps the emulated tables and queues; `None`: they are in memory. Queues are in memory while the stack
+    /// runs, and written by [`Stack::shutdown`](crate::Stack::shutdown).
     pub data: Option<PathBuf>,
     /// Where the functions' binaries come from.
     pub binaries: Binaries,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use emulator::dynamodb::{DynamoDb, OpenError};
-use emulator::lambda::{Function, InvalidMapping, Lambda, Mapping, Observer, run_mapping};
+use emulator::lambda::{Event, InvalidMapping, Lambda, Mapping, Observer, run_mapping};
 use emulator::sqs::Sqs;
 use emulator::{Call, Receiver, Receivers, Services};
 use sam::{Settings, Template, TemplateError};
@@ -17,7 +17,8 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::aws::{self, Clients, CreateError};
 use crate::build::{self, BuildError};
-use crate::data::{self, DataError};
+use crate::data::{DataError, Folder};
+use crate::functions::functions;
 use crate::options::{Binaries, EndpointOverride, Options};
 
 /// Why the stack does not start. Nothing of it is left running.
@@ -40,7 +41,7 @@ pub enum StackError {
     /// A queue or table can't be created.
     #[error(transparent)]
     Create(#[from] CreateError),
-    /// The tables can't be kept in the folder of [`Options::data`].
+    /// Tables or queues can't be kept in the folder of [`Options::data`].
     #[error(transparent)]
     Data(#[from] DataError),
     /// There is no memory for the tables.
@@ -61,7 +62,8 @@ pub struct Stack {
     _server: AbortOnDropHandle<()>,
     mappings: TaskTracker,
     stop_mappings: CancellationToken,
-    _data: Option<data::Lock>,
+    data: Option<Folder>,
+    observer: Observer,
 }
 
 impl Stack {
@@ -81,9 +83,9 @@ impl Stack {
         let address = endpoint.trim_start_matches("http://");
         let sqs = Sqs::new(&endpoint, &region);
         sqs.observe(observer.clone());
-        let lambda = Lambda::new(address, &region, functions, observer);
+        let lambda = Lambda::new(address, &region, functions, observer.clone());
         let (dynamodb, data) = match &options.data {
-            Some(directory) => data::open(directory, &region).map(|(tables, lock)| (tables, Some(lock)))?,
+            Some(directory) => Folder::open(directory, &region).map(|(tables, folder)| (tables, Some(folder)))?,
             None => (DynamoDb::in_memory(&region)?, None),
         };
         let emulated = Services::new(sqs, dynamodb);
@@ -102,10 +104,29 @@ impl Stack {
             _server: serve(listener, router),
             mappings: TaskTracker::new(),
             stop_mappings: CancellationToken::new(),
-            _data: data,
+            data,
+            observer,
         };
+        stack.restore_queues()?;
         stack.map(&services, &binaries, &queue_urls).await?;
         Ok(stack)
+    }
+
+    fn restore_queues(&self) -> Result<(), DataError> {
+        let Some(folder) = &self.data else {
+            return Ok(());
+        };
+        for queue in folder.restore_queues(self.sqs())? {
+            self.trouble(format!(
+                "kept messages of {queue} are dropped: the template has no such queue"
+            ));
+        }
+        Ok(())
+    }
+
+    fn trouble(&self, what: String) {
+        // Whether anyone still listens doesn't matter.
+        let _ = self.observer.send(Event::Trouble { what });
     }
 
     async fn map(
@@ -177,6 +198,10 @@ impl Stack {
         self.mappings.close();
         self.mappings.wait().await;
         self.lambda.shutdown().await;
+        let kept = self.data.as_ref().map(|folder| folder.keep_queues(self.sqs()));
+        if let Some(Err(error)) = kept {
+            self.trouble(error.to_string());
+        }
     }
 }
 
@@ -266,36 +291,4 @@ async fn binaries(options: &Options, template: &Template) -> Result<BTreeMap<Str
         Binaries::CargoLambda => build::found(&build::cargo_lambda(workspace).await?, &names, workspace).await,
         Binaries::Build => build::build(workspace, &names).await,
     }
-}
-
-fn functions(
-    template: &Template,
-    binaries: &BTreeMap<String, PathBuf>,
-    services: &EndpointOverride,
-    overridden: bool,
-) -> Vec<Function> {
-    let runnable = template
-        .functions
-        .iter()
-        .filter_map(|function| Some((function, binaries.get(&function.binary)?)));
-    let function = |(function, binary): (&sam::Function, &PathBuf)| {
-        let mut environment = BTreeMap::from([
-            ("AWS_ENDPOINT_URL_SQS".to_owned(), services.sqs.clone()),
-            ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), services.dynamodb.clone()),
-        ]);
-        environment.extend(aws::authorities());
-        environment.extend(aws::secrets());
-        if overridden {
-            environment.extend(aws::credentials());
-        }
-        environment.extend(function.environment.clone());
-        Function {
-            name: function.name.clone(),
-            command: vec![binary.to_string_lossy().into_owned()],
-            environment,
-            timeout: function.timeout,
-            memory_mb: function.memory_mb,
-        }
-    };
-    runnable.map(function).collect()
 }

@@ -76,24 +76,30 @@ impl Watch {
                 let line = self.log_line(process, line)?;
                 Some(format!("{function}: {line}"))
             }
-            Event::DeadLettered {
-                queue,
-                dead_letter_queue,
-                message,
-                receives,
-            } => {
-                let failure = self.failures.remove(message);
-                let failure = failure.map(|failure| format!("; last failure: {failure}"));
-                Some(format!(
-                    "{queue}: message {} moved to {dead_letter_queue} after {}{}",
-                    head(message),
-                    plural(usize::try_from(*receives).unwrap_or(usize::MAX), "receive"),
-                    failure.unwrap_or_default()
-                ))
-            }
+            Event::DeadLettered { .. } => self.moved(event),
             Event::Trouble { what } => Some(format!("trouble: {what}")),
             _ => None,
         }
+    }
+
+    fn moved(&mut self, event: &Event) -> Option<String> {
+        let Event::DeadLettered {
+            queue,
+            dead_letter_queue,
+            message,
+            receives,
+        } = event
+        else {
+            return None;
+        };
+        let failure = self.failures.remove(message);
+        let failure = failure.map(|failure| format!("; last failure: {failure}"));
+        Some(format!(
+            "{queue}: message {} moved to {dead_letter_queue} after {}{}",
+            head(message),
+            plural(usize::try_from(*receives).unwrap_or(usize::MAX), "receive"),
+            failure.unwrap_or_default()
+        ))
     }
 
     fn batch(&mut self, event: &Event) -> Option<String> {
@@ -195,7 +201,7 @@ fn taken(fields: &mut Map<String, Value>, name: &str) -> Option<String> {
 }
 
 /// Fields that say nothing here: each line has a time, and the others are for finding an invocation among many.
-const NOT_SHOWN: [&str; 3] = ["timestamp", "requestId", "traceId"];
+const NOT_SHOWN: [&str; 5] = ["timestamp", "requestId", "traceId", "xrayTraceId", "invocationTraceId"];
 
 /// ` name=value` for each field.
 fn named(fields: &Map<String, Value>) -> String {
@@ -315,7 +321,7 @@ mod tests {
     #[test]
     fn every_line_of_the_log_is_shown_with_time_and_fields() {
         let line = r#"{"timestamp":"2026-01-01T00:00:00.000Z","level":"INFO","message":"hello","messageId":"12345678-9",
-            "requestId":"r","traceId":"t","amount":5,"key":"place-order#1","sku":"tea = black"}"#;
+            "requestId":"r","traceId":"t","xrayTraceId":"x","invocationTraceId":"i","amount":5,"key":"place-order#1","sku":"tea = black"}"#;
         let [line] = shown(LogLines::All, &[logged(line)]).try_into().unwrap();
         let (time, text) = line.split_once(' ').unwrap();
         assert_eq!(time.len(), "12:34:56.789".len());

@@ -89,8 +89,8 @@ fn counted(snapshot: &Snapshot<'_>) -> String {
     let samples: u32 = snapshot.messages.iter().map(|seen| seen.deliveries).sum();
     format!(
         "Deliveries: {samples} of the messages above, and {} of the confirmations that place-order sent.\n\
-         {} of them ended with a function that was killed, and have no outcome. Outcomes of the other {}, as the \
-         functions' metrics count them:\n\
+         {} of them ended with a function that was killed, and have no outcome.\n\
+         Outcomes of the other {}, as the functions' metrics count them:\n\
          {} done, {} duplicate, {} in progress, {} failed, {} rejected, {} not started.\n",
         snapshot.confirmation_deliveries,
         snapshot.without_outcome,

@@ -109,6 +109,20 @@ fn list(known: &[String]) -> String {
     }
 }
 
+/// Whether a payload can be invoked with.
+///
+/// # Errors
+///
+/// It is too large, or not JSON.
+pub(super) fn check_payload(payload: &[u8]) -> Result<(), InvokeError> {
+    if payload.len() > REQUEST_BYTES {
+        return Err(InvokeError::TooLarge);
+    }
+    serde_json::from_slice::<serde::de::IgnoredAny>(payload)
+        .map_err(|error| InvokeError::NotJson(error.to_string()))?;
+    Ok(())
+}
+
 /// Everything but an answer that can come of an invocation whose process was to run it.
 #[derive(Debug, Clone)]
 pub(super) enum Failure {

@@ -23,10 +23,10 @@ use crate::query::refuse_unknown;
 
 use super::{
     function::{Function, Reference},
-    invocation::{Invocation, InvokeError},
+    invocation::{Invocation, InvokeError, check_payload},
     json::json_body,
     observer::Event,
-    service::{Lambda, check_payload},
+    service::Lambda,
 };
 
 const CREDENTIALS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];

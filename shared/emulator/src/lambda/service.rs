@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{
     function::{Function, arn},
-    invocation::{Failure, Invocation, InvokeError, REQUEST_BYTES},
+    invocation::{Failure, Invocation, InvokeError, check_payload},
     lock::lock,
     observer::{Event, Observer},
     process::{Process, Reply, Signal, Site},
@@ -291,16 +291,4 @@ impl Lambda {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// # Errors
-///
-/// It is too large, or not JSON.
-pub(super) fn check_payload(payload: &[u8]) -> Result<(), InvokeError> {
-    if payload.len() > REQUEST_BYTES {
-        return Err(InvokeError::TooLarge);
-    }
-    serde_json::from_slice::<serde::de::IgnoredAny>(payload)
-        .map_err(|error| InvokeError::NotJson(error.to_string()))?;
-    Ok(())
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use md5::{Digest, Md5};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::characters::check_characters;
@@ -18,17 +19,17 @@ const MAX_NAME: usize = 256;
 const MAX_DIGITS: usize = 38;
 
 /// A message's attributes by name, sorted as their hash needs it.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Attributes(BTreeMap<String, Attribute>);
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Attribute {
     /// `String`, `Number` or `Binary`, perhaps with a suffix of the sender's: `Number.cents`.
     pub(crate) data_type: String,
     pub(crate) value: AttributeValue,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum AttributeValue {
     Text(String),
     Binary(Vec<u8>),

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 
 /// Reads the wall clock once; from then on time passes by tokio's clock.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Clock {
     began: Instant,
     began_since_epoch: Duration,
@@ -27,7 +27,18 @@ impl Clock {
         self.since_epoch(at).as_millis()
     }
 
+    /// The instant of a time in milliseconds since the epoch. It may lie before this clock's start, but not before all instants.
+    pub(crate) fn instant(&self, epoch_millis: u64) -> Instant {
+        let at = Duration::from_millis(epoch_millis);
+        let instant = match at.checked_sub(self.began_since_epoch) {
+            Some(later) => self.began.checked_add(later),
+            None => self.began.checked_sub(self.began_since_epoch - at),
+        };
+        instant.unwrap_or(self.began)
+    }
+
     fn since_epoch(&self, at: Instant) -> Duration {
-        self.began_since_epoch + at.saturating_duration_since(self.began)
+        let before = self.began.saturating_duration_since(at);
+        (self.began_since_epoch + at.saturating_duration_since(self.began)).saturating_sub(before)
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::settings::Settings;
@@ -15,7 +16,7 @@ const INTERVAL: Duration = Duration::from_secs(5 * 60);
 const FIRST_SEQUENCE_NUMBER: u64 = 10_000_000_000_000_000_000;
 
 /// What makes two sends the same: the deduplication ID, and the group if the queue's scope is the message group.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct SendKey {
     group: Option<String>,
     deduplication_id: String,
@@ -33,7 +34,7 @@ impl SendKey {
 }
 
 /// What the first of several equal sends was answered, and all later ones are.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Answered {
     pub(crate) message_id: String,
     pub(crate) sequence_number: String,
@@ -59,6 +60,23 @@ impl Deduplication {
     pub(crate) fn remember(&mut self, key: SendKey, answered: Answered, now: Instant) {
         self.sent.push_back((now, key.clone()));
         self.sends.insert(key, answered);
+    }
+
+    /// What is remembered, the earliest first.
+    pub(crate) fn remembered(&self) -> impl Iterator<Item = (&SendKey, &Answered, Instant)> {
+        let sent = self.sent.iter();
+        sent.filter_map(|(at, key)| Some((key, self.sends.get(key)?, *at)))
+    }
+
+    /// How many sequence numbers were given.
+    pub(crate) fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Remembers what another process did, the earliest first, and goes on with its sequence numbers.
+    pub(crate) fn restore(&mut self, sends: impl Iterator<Item = (SendKey, Answered, Instant)>, sequence: u64) {
+        sends.for_each(|(key, answered, at)| self.remember(key, answered, at));
+        self.sequence = self.sequence.max(sequence);
     }
 
     /// Larger than every one before it, not consecutive, as AWS's are.

@@ -22,6 +22,7 @@ mod queue;
 mod receipt;
 mod receiving;
 mod redrive;
+mod saved;
 mod service;
 mod settings;
 mod world;

@@ -12,6 +12,7 @@ use super::fields::Fields;
 use super::message::QueuedMessage;
 use super::operations;
 use super::receiving::{Moved, Receive};
+use super::saved::Saved;
 use super::world::{self, World, last_segment};
 use crate::ApiError;
 use crate::api::Reply;
@@ -170,6 +171,25 @@ impl Sqs {
             return Vec::new();
         };
         queue.messages.values().map(|stored| stored.peek(now)).collect()
+    }
+
+    /// The messages of all queues, as JSON for [`restore`](Self::restore) in another process.
+    pub fn save(&self) -> String {
+        // It can't fail: every key is a text.
+        serde_json::to_string(&Saved::of(&self.world())).unwrap_or_default()
+    }
+
+    /// Adds what another process saved to the queues of the same names, and returns the names of the queues that had messages, but
+    /// don't exist here. A receipt handle of the other process is not valid here.
+    ///
+    /// # Errors
+    ///
+    /// [`save`](Self::save) did not make this; nothing is restored then.
+    pub fn restore(&self, saved: &str) -> Result<Vec<String>, serde_json::Error> {
+        let saved: Saved = serde_json::from_str(saved)?;
+        let missing = saved.restore(&mut self.world());
+        self.changed.notify_waiters();
+        Ok(missing)
     }
 
     /// Replaces this SQS's endpoint in the queue URLs of an answer by the one that its client used.

@@ -1,4 +1,4 @@
-//! Tables that a folder keeps.
+//! Tables and queues that a folder keeps.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ const TABLE: &str = "  Table:\n    Type: AWS::DynamoDB::Table\n    Properties:\n
                      TimeToLiveSpecification: {AttributeName: ttl, Enabled: true}\n";
 
 #[tokio::test]
-async fn tables_are_kept_and_queues_are_not() {
+async fn tables_and_queues_are_kept() {
     let directory = directory("data");
     let path = file(&directory, "template.yaml", &(template(None) + TABLE));
     let body = file(&directory, "body.json", "{}");
@@ -20,7 +20,7 @@ async fn tables_are_kept_and_queues_are_not() {
     let mut up = Up::start_with(&path, &["--data", &data]);
     assert!(
         up.introduction()
-            .contains(&format!("tables are kept in {data}, queues in memory"))
+            .contains(&format!("tables and queues are kept in {data}"))
     );
     put(&up.endpoint, "a").await;
     let mut send = local();
@@ -36,7 +36,7 @@ async fn tables_are_kept_and_queues_are_not() {
     let up = Up::start_with(&path, &["--data", &data]);
     assert_eq!(ids(&up.endpoint).await, ["a"]);
     put(&up.endpoint, "b").await;
-    assert_eq!(messages(&up.endpoint).await, 0);
+    assert_eq!(messages(&up.endpoint).await, 1);
 }
 
 #[tokio::test]
@@ -70,6 +70,18 @@ fn a_folder_that_can_not_keep_tables_is_named() {
     let (code, error) = refused(&["up", "--port", "0", "--template", &path, "--data", broken]);
     assert_eq!(code, 1);
     assert!(error.contains("not a valid SQLite database\n"), "{error}");
+
+    let broken = directory.join("broken-queues");
+    fs::create_dir(&broken).unwrap();
+    file(&broken, "queues.json", "{");
+    let broken = broken.to_str().unwrap();
+    let (code, error) = refused(&["up", "--port", "0", "--template", &path, "--data", broken]);
+    assert_eq!(code, 1);
+    assert!(
+        error.starts_with(&format!("error: queues can't be kept in {broken}: queues.json: EOF")),
+        "{error}"
+    );
+    assert_eq!(error.lines().count(), 1, "{error}");
 }
 
 async fn put(endpoint: &str, id: &str) {

@@ -11,6 +11,7 @@ mod nothing_is_lost;
 mod queues;
 mod receiving;
 mod redrive;
+mod saved;
 mod sending;
 mod settling;
 mod shapes;

@@ -32,7 +32,7 @@ pub(crate) struct UpArgs {
     /// Print the functions' log lines as they are, in JSON
     #[arg(long)]
     raw: bool,
-    /// Keep the tables in DIR [default: in memory, where queues always are]
+    /// Keep tables and queues in DIR, queues when the stack stops [default: in memory]
     #[arg(long, value_name = "DIR", conflicts_with = "endpoint_url")]
     data: Option<PathBuf>,
     /// Use SQS and DynamoDB of another emulator, or `aws`: AWS itself; what is missing there is created
@@ -156,7 +156,7 @@ fn introduction(stack: &Stack, services: Option<&str>, data: Option<&Path>, samp
     let warnings = warnings(template).into_iter();
     lines.extend(warnings.map(|warning| format!("  warning: {warning}")));
     if let Some(data) = data {
-        lines.push(format!("  tables are kept in {}, queues in memory", data.display()));
+        lines.push(format!("  tables and queues are kept in {}", data.display()));
     }
     lines.push("\nFor boto3, the AWS CLI and SDKs:\n".to_owned());
     let exports = exports(stack, services).into_iter();
