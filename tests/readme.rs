@@ -175,9 +175,14 @@ fn cargo(arguments: &[&str]) -> Command {
 fn functions_of_the_pages_are_written_and_checked() {
     let checked = std::fs::read_to_string(Path::new(ROOT).join(".ci/new")).unwrap();
     let written = commands("local").into_iter().filter(|command| command[0] == "new");
-    let written: BTreeSet<_> = written.map(|command| command.join(" ").replace(" --remove-samples", "")).collect();
+    let written: BTreeSet<_> = written
+        .map(|command| command.join(" ").replace(" --remove-samples", ""))
+        .collect();
     assert!(!written.is_empty(), "no page has `local new`");
     for command in written {
-        assert!(checked.contains(&format!("\n{command}\n")), ".ci/new does not run `{command}`");
+        assert!(
+            checked.contains(&format!("\n{command}\n")),
+            ".ci/new does not run `{command}`"
+        );
     }
 }

@@ -78,6 +78,10 @@ impl Service {
 
 /// Where secrets are read.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for each secret, as long as the process lives"
+)]
 pub(crate) enum Source {
     Extension(Extension),
     /// A JSON object: names and values.

@@ -31,7 +31,7 @@ const PATHS: [&str; 7] = [
 
 /// Texts of which a part goes: what is between lines with the markers, and on a page the rows of tables that name a sample
 /// function or one of the paths.
-const TEXTS: [&str; 10] = [
+const TEXTS: [&str; 9] = [
     ".ci/run",
     "README.md",
     "events/README.md",
@@ -41,7 +41,6 @@ const TEXTS: [&str; 10] = [
     "tests/Cargo.toml",
     "tests/README.md",
     "tests/events/main.rs",
-    "tests/readme.rs",
 ];
 
 const TEMPLATE: &str = "template.yaml";
@@ -124,7 +123,7 @@ pub fn remove_samples(root: &Path) -> Result<Removed, RemoveError> {
     let paths: Vec<_> = paths().into_iter().filter(|path| root.join(path).exists()).collect();
     let (parameters, texts) = texts(root, &template, &present)?;
     committed::check(root, paths.iter())?;
-    swap.commit(&paths, &texts, |root| lock(root))?;
+    swap.commit(&paths, &texts, lock)?;
     Ok(Removed {
         functions: present,
         paths,

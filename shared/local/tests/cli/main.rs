@@ -1,6 +1,6 @@
 //! The command line: its errors and exit codes, each a clear line that names what is wrong and the way out; and what it runs.
 
-#![expect(clippy::unwrap_used, reason = "all of this is tests")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "all of this is tests")]
 
 mod data;
 mod endpoint;

@@ -53,8 +53,8 @@ enum Command {
     Invoke(invoke::InvokeArgs),
     /// Show what functions sent to a receiver, or set its next answers
     ///
-    /// A running stack has a receiver for each parameter of the template whose name ends in Url and that has neither a value nor
-    /// a default. It accepts every request, unless it has other answers:
+    /// A running stack has a receiver for each parameter of the template whose name ends in Url, unless the parameter has a
+    /// value or a default. It accepts every request, unless it has other answers:
     ///
     ///   local receiver NotificationUrl --status 503 --retry-after 5 --times 3
     #[command(verbatim_doc_comment)]
