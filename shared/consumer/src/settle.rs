@@ -1,6 +1,6 @@
 //! How the work of a message ends: in the ledger completed, released or rejected, and in the dead-letter queue.
 
-use idempotency::{Attempt, Completion, Existing, Hold, Refusal, Sealed, Settled, Store, StoreError, Unsealed};
+use idempotency::{Attempt, Claim, Completion, Existing, Hold, Refusal, Sealed, Settled, Store, StoreError, Unsealed};
 
 use crate::batch::Batch;
 use crate::dead_letter;
@@ -68,6 +68,17 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
         if failure.is_permanent() {
             return self.reject(message, hold, failure.reason()).await;
         }
+        let hold = match hold {
+            // The message is about to be dead-lettered, and nothing is known of its record: it may be done.
+            Hold::Unclaimed(attempt) if self.is_last_receive(message) => {
+                let claimed = self.services.ledger.claim(&attempt, self.budget.ledger_end());
+                match self.counters.time_ledger(claimed).await? {
+                    Claim::NotFree(existing) => return Ok(self.existing(message, &attempt, existing).await),
+                    Claim::Granted(lease) => Hold::Lease(lease),
+                }
+            }
+            hold => hold,
+        };
         // The outcome is the same whether or not the release succeeds: without it, the lease ends by itself.
         const HELD: &str = "the key was not released, and is held until its lease ends";
         let released = self.services.ledger.release(hold, self.budget.ledger_end());
@@ -137,16 +148,19 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
     /// message is processed again, under the same key. One that was recorded as done is recognised then, and what was not sent
     /// is sent.
     pub(crate) async fn at_last_receive(&self, message: &Message, outcome: Outcome) -> Outcome {
-        let last = self.services.max_receive_count;
-        let is_last = last.is_some_and(|last| message.delivery.receive_count() >= last.get());
         match outcome {
-            Outcome::Failed { delay, why, .. } if is_last => Outcome::Failed {
+            Outcome::Failed { delay, why, .. } if self.is_last_receive(message) => Outcome::Failed {
                 delay,
                 dead_lettered: self.is_dead_lettered(message, &why).await,
                 why,
             },
             other => other,
         }
+    }
+
+    fn is_last_receive(&self, message: &Message) -> bool {
+        let last = self.services.max_receive_count;
+        last.is_some_and(|last| message.delivery.receive_count() >= last.get())
     }
 
     /// Sends the dead letter of a message, unless there is no dead-letter queue or its group is held. `false`: it is not

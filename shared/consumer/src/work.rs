@@ -61,30 +61,24 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
             }
             Mode::OneStep | Mode::Natural => Hold::Unclaimed(attempt),
         };
-        let Hold::Lease(lease) = &hold else {
-            return self.settled(message, hold, content).await;
-        };
-        message.span.record("owner", lease.attempt().owner().as_str());
-        let settled = self.settled(message, hold, content).await;
-        // The ledger has answered the claim.
-        Ok(settled.unwrap_or_else(|error| Outcome::failed(Chain(&error).to_string())))
+        if let Hold::Lease(lease) = &hold {
+            message.span.record("owner", lease.attempt().owner().as_str());
+        }
+        self.settled(message, hold, content).await
     }
 
     /// Handles the message, and records the result.
     async fn settled(&self, message: &Message, hold: Hold, content: H::Message) -> Result<Outcome, StoreError> {
-        let delay = match &hold {
-            // The effects of a cancelled handler may have happened, so the lease is not released: it ends by itself.
-            Hold::Lease(_) => Delay::LeaseEnd,
-            Hold::Unclaimed(_) => Delay::Backoff,
-        };
-        match self.handle(message, content).await {
-            Handled::Completed(completion) => self.complete(message, hold, completion).await,
-            Handled::Failed(failure) => self.give_up(message, hold, &failure).await,
-            Handled::Cancelled(why) => Ok(Outcome::Failed {
-                delay,
+        match (self.handle(message, content).await, hold) {
+            (Handled::Completed(completion), hold) => self.complete(message, hold, completion).await,
+            (Handled::Failed(failure), hold) => self.give_up(message, hold, &failure).await,
+            // Its effects may have happened, so the lease is not released: it ends by itself.
+            (Handled::Cancelled(why), Hold::Lease(_)) => Ok(Outcome::Failed {
+                delay: Delay::LeaseEnd,
                 why: why.into(),
                 dead_lettered: false,
             }),
+            (Handled::Cancelled(why), hold) => self.give_up(message, hold, &Failure::retry(why)).await,
         }
     }
 

@@ -164,8 +164,24 @@ async fn without_an_answer_of_the_ledger_the_message_stays() {
         assert!(services.queues().sent(DLQ).is_empty());
     }
     stays(Claiming::new(), Status::InProgress, Action::Done).await;
+    stays(Claiming::new(), Status::Completed, Action::Done).await;
+    stays(Claiming::new(), Status::Rejected, Action::Permanent).await;
     stays(OneStep::new(), Status::Completed, Action::Done).await;
     stays(OneStep::new(), Status::Rejected, Action::Permanent).await;
+    // The handler alone failed; the ledger is asked before the message is dead-lettered.
+    stays(OneStep::new(), Status::InProgress, Action::Retry).await;
+}
+
+/// In one step the handler runs at every delivery, and may fail although the work is done.
+#[tokio::test(start_paused = true)]
+async fn work_that_is_done_is_not_dead_lettered() {
+    let (handler, services) = (OneStep::new(), limited());
+    let first = actions([("m-1", Action::Write)]);
+    assert!(failed(&handler, &services, first).await.is_empty());
+    let batch = batch_of(STANDARD, [last("m-1", Action::Retry)]);
+    assert!(failed(&handler, &services, batch).await.is_empty());
+    assert!(services.queues().sent(DLQ).is_empty());
+    assert_eq!(status(&services, "m-1"), Some(Status::Completed));
 }
 
 #[tokio::test(start_paused = true)]

@@ -29,10 +29,9 @@ const NO_TIME_LEFT: Duration = Duration::from_millis(15);
 const OF_HANDLER: [&str; 3] = ["scripted retry", "panic: scripted", "the handler was cancelled "];
 
 /// Why else a message may fail at its last receive.
-const OF_SERVICES: [&str; 3] = [
+const OF_SERVICES: [&str; 2] = [
     "another attempt took the lease over",
     "recorded as done, but not all its messages are sent: ",
-    "the ledger ",
 ];
 
 /// A rejection that is not recorded is a failure.
@@ -99,7 +98,7 @@ impl State {
         let message = self.message(worker, id).clone();
         let natural = self.kind(worker) == Kind::Natural;
         let answered = self.facts.answered.contains(&(worker, message.record.clone()));
-        if !natural && !answered && !self.failed_in_one_step(worker, id) {
+        if !natural && !answered {
             let detail = format!("{id} is acknowledged, and the ledger did not answer w{worker}");
             self.broken(LEDGER, detail);
         }
@@ -115,13 +114,6 @@ impl State {
             self.check_payload(&message);
             self.check_committed(&message);
         }
-    }
-
-    /// Whether the handler failed at the last receive, in the mode in which a failure needs no request to the ledger.
-    fn failed_in_one_step(&self, worker: usize, id: &str) -> bool {
-        let reason = self.facts.failed_last.get(id);
-        let of_handler = |reason: &String| OF_HANDLER.iter().any(|known| reason.starts_with(known));
-        self.kind(worker) == Kind::OneStep && reason.is_some_and(of_handler)
     }
 
     fn missing_of_natural(&self, worker: usize, message: &Message) -> Option<&'static str> {
