@@ -8,7 +8,7 @@ use tracing::Instrument;
 
 use crate::batch::Batch;
 use crate::delivery::Message;
-use crate::failure::{Chain, Failure};
+use crate::failure::Failure;
 use crate::outcome::{Delay, Outcome};
 use crate::prepare::{Prepared, panicked};
 use crate::send::Outgoing;
