@@ -205,6 +205,7 @@ fn names_that_can_not_be_are_refused() {
         ("-card", "single hyphens between words"),
         ("charge-", "single hyphens between words"),
         ("1-card", "lower-case letters and digits"),
+        ("send-2fa", "each of which begins with a letter"),
         ("../evil", "lower-case letters and digits"),
         ("", "lower-case letters and digits"),
         ("charge", "must be a verb and a noun"),
@@ -226,6 +227,12 @@ fn names_that_can_not_be_are_refused() {
         refusal.starts_with("\"Charges\" can't be the name of a table"),
         "{refusal}"
     );
+    let short = NewFunction {
+        table: Some("ab".to_owned()),
+        ..function("charge-card")
+    };
+    let refusal = project.refusal(&short);
+    assert!(refusal.contains("at least 3 characters"), "{refusal}");
 }
 
 #[test]
