@@ -280,8 +280,8 @@ fn interrupted_run_is_named_with_the_way_out() {
     fs::create_dir(project.0.join(".new-store-item")).unwrap();
     let refusal = project.refusal(&charge_card());
     for part in [
-        "an earlier run for store-item was interrupted",
-        "git checkout template.yaml",
+        "a run for store-item was interrupted",
+        ".new-store-item/before",
         "functions/store-item",
     ] {
         assert!(refusal.contains(part), "{refusal}");
