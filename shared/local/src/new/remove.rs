@@ -60,9 +60,12 @@ pub enum RemoveError {
          or at the same time with `new NAME --remove-samples`"
     )]
     NoFunctionLeft,
-    /// Changes that git could not restore.
-    #[error("{} would lose changes that are not committed: commit or stash them first", .0.join(", "))]
+    /// Files and changes that git could not restore.
+    #[error("{} would be removed or edited, but is not committed: commit it, or move it away first", .0.join(", "))]
     Uncommitted(Vec<String>),
+    /// Git does not tell what is committed.
+    #[error("git can't tell whether everything is committed: {0}")]
+    Git(String),
     /// An earlier run was interrupted.
     #[error(
         "{} is left from a run that was interrupted: move what is in its folder `before` back to the workspace, then delete it",
@@ -104,32 +107,56 @@ pub struct Removed {
 /// Removes the sample functions, and what exists for them alone, from the workspace in this folder: crates, sample events,
 /// sections of the template, parameters, tests and parts of pages.
 ///
-/// Either all of it is removed or nothing. Changes of the texts of which a part stays need not be committed.
+/// Either all of it is removed or nothing. In a git checkout, everything that is removed or edited must be committed.
 ///
 /// # Errors
 ///
 /// [`RemoveError`] states what is in the way. The workspace is as it was.
 pub fn remove_samples(root: &Path) -> Result<Removed, RemoveError> {
     let swap = Swap::begin(root)?;
-    let template = read(root, TEMPLATE)?;
-    let (present, others): (Vec<_>, Vec<_>) = template::functions(&template)
-        .into_iter()
-        .partition(|function| FUNCTIONS.contains(&function.as_str()));
-    match (present.is_empty(), others.is_empty()) {
-        (true, _) => return Err(RemoveError::NoSamples),
-        (_, true) => return Err(RemoveError::NoFunctionLeft),
-        _ => {}
+    let samples = Samples::read(root)?;
+    samples.refuse_uncommitted(root)?;
+    samples.remove(swap)
+}
+
+/// What goes.
+struct Samples {
+    removed: Removed,
+    /// The texts that change, by path.
+    texts: Vec<(String, String)>,
+}
+
+impl Samples {
+    fn read(root: &Path) -> Result<Self, RemoveError> {
+        let template = read(root, TEMPLATE)?;
+        let (present, others): (Vec<_>, Vec<_>) = template::functions(&template)
+            .into_iter()
+            .partition(|function| FUNCTIONS.contains(&function.as_str()));
+        if present.is_empty() {
+            return Err(RemoveError::NoSamples);
+        }
+        if others.is_empty() {
+            return Err(RemoveError::NoFunctionLeft);
+        }
+        let (parameters, texts) = texts(root, &template, &present)?;
+        let removed = Removed {
+            functions: present,
+            paths: paths().into_iter().filter(|path| root.join(path).exists()).collect(),
+            parameters,
+            texts: texts.iter().map(|(path, _)| path.clone()).collect(),
+        };
+        Ok(Self { removed, texts })
     }
-    let paths: Vec<_> = paths().into_iter().filter(|path| root.join(path).exists()).collect();
-    let (parameters, texts) = texts(root, &template, &present)?;
-    committed::check(root, paths.iter())?;
-    swap.commit(&paths, &texts, lock)?;
-    Ok(Removed {
-        functions: present,
-        paths,
-        parameters,
-        texts: texts.into_iter().map(|(path, _)| path).collect(),
-    })
+
+    fn refuse_uncommitted(&self, root: &Path) -> Result<(), RemoveError> {
+        let paths = self.removed.paths.iter().chain(&self.removed.texts);
+        committed::check(root, paths.map(String::as_str))
+    }
+
+    fn remove(self, swap: Swap) -> Result<Removed, RemoveError> {
+        swap.commit(&self.removed.paths, &self.texts, lock)?;
+        Ok(self.removed)
+    }
 }
 
 /// All paths that go, in order.

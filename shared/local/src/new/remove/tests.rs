@@ -138,28 +138,56 @@ fn folder_of_an_interrupted_run_is_refused() {
     assert!(refused(&root).contains(".removing is left from a run that was interrupted"));
 }
 
+/// Runs git in the workspace.
+#[track_caller]
+fn git(root: &Path, arguments: &[&str]) {
+    let identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"];
+    let mut git = Command::new("git");
+    let done = git.args(identity).args(arguments).current_dir(root).output().unwrap();
+    assert!(done.status.success(), "{done:?}");
+}
+
+fn commit(root: &Path) {
+    git(root, &["init", "-q"]);
+    git(root, &["add", "."]);
+    git(root, &["commit", "-q", "-m", "all"]);
+}
+
 #[test]
 fn uncommitted_changes_are_refused() {
     let root = workspace("uncommitted");
-    let git = |arguments: &[&str]| {
-        let identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"];
-        let done = Command::new("git")
-            .args(identity)
-            .args(arguments)
-            .current_dir(&root)
-            .output()
-            .unwrap();
-        assert!(done.status.success(), "{done:?}");
-    };
-    git(&["init", "-q"]);
-    git(&["add", "."]);
-    git(&["commit", "-q", "-m", "all"]);
-    fs::write(root.join("functions/place-order/src/lib.rs"), "// mine\n").unwrap();
-    let expected =
-        "functions/place-order/src/lib.rs would lose changes that are not committed: commit or stash them first";
-    assert_eq!(remove_samples(&root).unwrap_err().to_string(), expected);
-    git(&["stash", "-q"]);
+    fs::write(root.join(".gitignore"), ".env\n").unwrap();
+    commit(&root);
+    for path in [
+        "functions/place-order/src/lib.rs",
+        "functions/place-order/new.rs",
+        "functions/place-order/.env",
+        "README.md",
+        "template.yaml",
+    ] {
+        let before = read(&root, path).unwrap_or_default();
+        fs::write(root.join(path), format!("{before}# mine\n")).unwrap();
+        let error = remove_samples(&root).unwrap_err().to_string();
+        assert!(
+            error.starts_with(&format!("{path} would be removed or edited")),
+            "{error}"
+        );
+        fs::remove_file(root.join(path)).unwrap();
+        git(&root, &["checkout", "-q", "."]);
+    }
     remove_samples(&root).unwrap();
+}
+
+#[test]
+fn failure_of_git_is_refused() {
+    let root = workspace("git");
+    commit(&root);
+    fs::write(root.join(".git/index"), "damaged").unwrap();
+    let error = remove_samples(&root).unwrap_err().to_string();
+    assert!(
+        error.starts_with("git can't tell whether everything is committed: "),
+        "{error}"
+    );
 }
 
 // samples: begin
