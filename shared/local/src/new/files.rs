@@ -155,6 +155,50 @@ struct Failed {
     is_undone: bool,
 }
 
+/// What a function's files replace, to take the function back.
+pub(super) struct Undo {
+    root: PathBuf,
+    function: String,
+    texts: Vec<(&'static str, Vec<u8>)>,
+}
+
+impl Undo {
+    pub(super) fn of(root: &Path, function: &str) -> Result<Self, NewError> {
+        let read = |path: &'static str| {
+            let text = fs::read(root.join(path));
+            let text = text.map_err(|error| NewError::Unusable {
+                path: root.join(path),
+                why: format!("can't be read: {error}"),
+            });
+            Ok((path, text?))
+        };
+        Ok(Self {
+            root: root.to_owned(),
+            function: function.to_owned(),
+            texts: ["template.yaml", "samconfig.toml"]
+                .into_iter()
+                .map(read)
+                .collect::<Result<_, NewError>>()?,
+        })
+    }
+
+    pub(super) fn run(self) -> Result<(), NewError> {
+        let function = self.function;
+        let restored = self
+            .texts
+            .iter()
+            .map(|(path, text)| fs::write(self.root.join(path), text));
+        let removed = ["functions", "events"].map(|folder| fs::remove_dir_all(self.root.join(folder).join(&function)));
+        match restored.chain(removed).collect::<Result<Vec<_>, _>>() {
+            Ok(_) => Ok(()),
+            Err(error) => Err(NewError::Refused(format!(
+                "the samples can't be removed, nor can {function} be taken back ({error}): remove functions/{function}, \
+                 events/{function} and what template.yaml and samconfig.toml have of it"
+            ))),
+        }
+    }
+}
+
 fn unwritable(path: &Path, source: io::Error) -> NewError {
     NewError::Unwritable {
         path: path.to_owned(),

@@ -15,6 +15,8 @@ use std::process::Command;
 use sam::{Settings, TemplateError};
 use swap::Swap;
 
+use super::NewError;
+
 /// The sample functions.
 const FUNCTIONS: [&str; 3] = ["place-order", "reserve-stock", "send-notification"];
 
@@ -57,7 +59,7 @@ pub enum RemoveError {
     /// A workspace without functions builds nothing, and its tests of functions show nothing.
     #[error(
         "template.yaml has no function but the samples, and a workspace without functions can't be built: create one first, \
-         or at the same time with `new NAME --remove-samples`"
+         or at the same time with `new NAME --mode MODE --remove-samples`"
     )]
     NoFunctionLeft,
     /// Files and changes that git could not restore.
@@ -115,8 +117,31 @@ pub struct Removed {
 pub fn remove_samples(root: &Path) -> Result<Removed, RemoveError> {
     let swap = Swap::begin(root)?;
     let samples = Samples::read(root)?;
+    samples.refuse_last()?;
     samples.refuse_uncommitted(root)?;
     samples.remove(swap)
+}
+
+/// Refuses a function that would go with the samples.
+pub(super) fn refuse_sample(name: &str) -> Result<(), NewError> {
+    match FUNCTIONS.contains(&name) {
+        true => Err(NewError::Refused(format!(
+            "{name} is the name of a sample function: choose another name"
+        ))),
+        false => Ok(()),
+    }
+}
+
+/// Refuses what would not be removed, before a function is written that takes the samples' place.
+pub(super) fn check(root: &Path) -> Result<(), RemoveError> {
+    let _swap = Swap::begin(root)?; // Dropped, it removes its folder.
+    Samples::read(root)?.refuse_uncommitted(root)
+}
+
+/// Removes the samples after [`check`]: what is not committed since is the new function.
+pub(super) fn after_check(root: &Path) -> Result<Removed, RemoveError> {
+    let swap = Swap::begin(root)?;
+    Samples::read(root)?.remove(swap)
 }
 
 /// What goes.
@@ -124,6 +149,8 @@ struct Samples {
     removed: Removed,
     /// The texts that change, by path.
     texts: Vec<(String, String)>,
+    /// Whether there is no other function.
+    is_all: bool,
 }
 
 impl Samples {
@@ -135,17 +162,29 @@ impl Samples {
         if present.is_empty() {
             return Err(RemoveError::NoSamples);
         }
-        if others.is_empty() {
-            return Err(RemoveError::NoFunctionLeft);
-        }
         let (parameters, texts) = texts(root, &template, &present)?;
+        if !others.is_empty() {
+            let without = texts.iter().find(|(path, _)| path == TEMPLATE);
+            check_template(root, without.map_or(&template, |(_, text)| text))?;
+        }
         let removed = Removed {
             functions: present,
             paths: paths().into_iter().filter(|path| root.join(path).exists()).collect(),
             parameters,
             texts: texts.iter().map(|(path, _)| path.clone()).collect(),
         };
-        Ok(Self { removed, texts })
+        Ok(Self {
+            removed,
+            texts,
+            is_all: others.is_empty(),
+        })
+    }
+
+    fn refuse_last(&self) -> Result<(), RemoveError> {
+        match self.is_all {
+            true => Err(RemoveError::NoFunctionLeft),
+            false => Ok(()),
+        }
     }
 
     fn refuse_uncommitted(&self, root: &Path) -> Result<(), RemoveError> {
@@ -180,7 +219,6 @@ fn texts(
         move |problem| RemoveError::Form { file, problem }
     };
     let (without, parameters) = template::without(template, functions).map_err(form(TEMPLATE))?;
-    check(root, &without)?;
     let stages = template::without_values(&read(root, STAGES)?, &parameters);
     let manifest = manifest::without_members(&read(root, MANIFEST)?, &paths());
     let mut texts = vec![(TEMPLATE, without), (STAGES, stages), (MANIFEST, manifest)];
@@ -199,7 +237,7 @@ fn texts(
 }
 
 /// Reads the template as the local stack does.
-fn check(root: &Path, template: &str) -> Result<(), RemoveError> {
+fn check_template(root: &Path, template: &str) -> Result<(), RemoveError> {
     let path = root.join(swap::FOLDER).join(TEMPLATE);
     fs::write(&path, template).map_err(|error| RemoveError::File(path.clone(), error))?;
     let settings = Settings {
