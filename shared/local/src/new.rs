@@ -64,6 +64,9 @@ pub enum NewError {
         /// The error of the file system.
         source: std::io::Error,
     },
+    /// The sample functions can't be removed.
+    #[error(transparent)]
+    Samples(#[from] RemoveError),
 }
 
 /// What was written.
@@ -109,6 +112,25 @@ impl NewFunction {
             queue: names.queue,
             url_parameter: names.url_parameter,
         })
+    }
+
+    /// Writes the function, and removes the sample functions, which it replaces.
+    ///
+    /// # Errors
+    ///
+    /// [`NewError`] names the reason and the way out. Either both is done or nothing.
+    pub fn write_instead_of_samples(&self, root: &Path) -> Result<(Written, Removed), NewError> {
+        remove::refuse_sample(&self.name)?;
+        remove::check(root)?;
+        let undo = files::Undo::of(root, &self.name)?;
+        let written = self.write(root)?;
+        match remove::after_check(root) {
+            Ok(removed) => Ok((written, removed)),
+            Err(error) => {
+                undo.run()?;
+                Err(error.into())
+            }
+        }
     }
 
     fn check_options(&self) -> Result<(), NewError> {

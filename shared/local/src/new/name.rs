@@ -30,6 +30,9 @@ pub(super) struct TableNames {
 /// Lambda accepts 64 characters. The template's parameter `Prefix` takes up to 32.
 const LONGEST: usize = 32;
 
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html>
+const SHORTEST_TABLE: usize = 3;
+
 /// What the new package's code uses under these names.
 const USED: [&str; 9] = [
     "AttributeValue",
@@ -60,6 +63,12 @@ impl Names {
         }
         let table = function.table.as_ref().map(|table| {
             check("table", table, "a noun, such as charges")?;
+            if table.len() < SHORTEST_TABLE {
+                return Err(NewError::Refused(format!(
+                    "{table:?} can't be the name of a table: DynamoDB's have at least {SHORTEST_TABLE} characters; choose a noun, \
+                     such as charges"
+                )));
+            }
             Ok(TableNames {
                 name: table.clone(),
                 logical_id: format!("{}Table", camel(table)),
@@ -98,13 +107,15 @@ fn check(what: &str, name: &str, expected: &str) -> Result<(), NewError> {
         )))
     };
     let is_word = |word: &str| {
-        !word.is_empty()
+        word.starts_with(|first: char| first.is_ascii_lowercase())
             && word
                 .chars()
                 .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit())
     };
-    if !name.split('-').all(is_word) || !name.starts_with(|first: char| first.is_ascii_lowercase()) {
-        return refuse("it must be lower-case letters and digits, with single hyphens between words");
+    if !name.split('-').all(is_word) {
+        return refuse(
+            "it must be lower-case letters and digits, with single hyphens between words, each of which begins with a letter",
+        );
     }
     if name.len() > LONGEST {
         return refuse("it may have at most 32 characters, because a stage's prefix may have as many");

@@ -15,6 +15,8 @@ use std::process::Command;
 use sam::{Settings, TemplateError};
 use swap::Swap;
 
+use super::NewError;
+
 /// The sample functions.
 const FUNCTIONS: [&str; 3] = ["place-order", "reserve-stock", "send-notification"];
 
@@ -57,12 +59,15 @@ pub enum RemoveError {
     /// A workspace without functions builds nothing, and its tests of functions show nothing.
     #[error(
         "template.yaml has no function but the samples, and a workspace without functions can't be built: create one first, \
-         or at the same time with `new NAME --remove-samples`"
+         or at the same time with `new NAME --mode MODE --remove-samples`"
     )]
     NoFunctionLeft,
-    /// Changes that git could not restore.
-    #[error("{} would lose changes that are not committed: commit or stash them first", .0.join(", "))]
+    /// Files and changes that git could not restore.
+    #[error("{} would be removed or edited, but is not committed: commit it, or move it away first", .0.join(", "))]
     Uncommitted(Vec<String>),
+    /// Git does not tell what is committed.
+    #[error("git can't tell whether everything is committed: {0}")]
+    Git(String),
     /// An earlier run was interrupted.
     #[error(
         "{} is left from a run that was interrupted: move what is in its folder `before` back to the workspace, then delete it",
@@ -104,32 +109,93 @@ pub struct Removed {
 /// Removes the sample functions, and what exists for them alone, from the workspace in this folder: crates, sample events,
 /// sections of the template, parameters, tests and parts of pages.
 ///
-/// Either all of it is removed or nothing. Changes of the texts of which a part stays need not be committed.
+/// Either all of it is removed or nothing. In a git checkout, everything that is removed or edited must be committed.
 ///
 /// # Errors
 ///
 /// [`RemoveError`] states what is in the way. The workspace is as it was.
 pub fn remove_samples(root: &Path) -> Result<Removed, RemoveError> {
     let swap = Swap::begin(root)?;
-    let template = read(root, TEMPLATE)?;
-    let (present, others): (Vec<_>, Vec<_>) = template::functions(&template)
-        .into_iter()
-        .partition(|function| FUNCTIONS.contains(&function.as_str()));
-    match (present.is_empty(), others.is_empty()) {
-        (true, _) => return Err(RemoveError::NoSamples),
-        (_, true) => return Err(RemoveError::NoFunctionLeft),
-        _ => {}
+    let samples = Samples::read(root)?;
+    samples.refuse_last()?;
+    samples.refuse_uncommitted(root)?;
+    samples.remove(swap)
+}
+
+/// Refuses a function that would go with the samples.
+pub(super) fn refuse_sample(name: &str) -> Result<(), NewError> {
+    match FUNCTIONS.contains(&name) {
+        true => Err(NewError::Refused(format!(
+            "{name} is the name of a sample function: choose another name"
+        ))),
+        false => Ok(()),
     }
-    let paths: Vec<_> = paths().into_iter().filter(|path| root.join(path).exists()).collect();
-    let (parameters, texts) = texts(root, &template, &present)?;
-    committed::check(root, paths.iter())?;
-    swap.commit(&paths, &texts, lock)?;
-    Ok(Removed {
-        functions: present,
-        paths,
-        parameters,
-        texts: texts.into_iter().map(|(path, _)| path).collect(),
-    })
+}
+
+/// Refuses what would not be removed, before a function is written that takes the samples' place.
+pub(super) fn check(root: &Path) -> Result<(), RemoveError> {
+    let _swap = Swap::begin(root)?; // Dropped, it removes its folder.
+    Samples::read(root)?.refuse_uncommitted(root)
+}
+
+/// Removes the samples after [`check`]: what is not committed since is the new function.
+pub(super) fn after_check(root: &Path) -> Result<Removed, RemoveError> {
+    let swap = Swap::begin(root)?;
+    Samples::read(root)?.remove(swap)
+}
+
+/// What goes.
+struct Samples {
+    removed: Removed,
+    /// The texts that change, by path.
+    texts: Vec<(String, String)>,
+    /// Whether there is no other function.
+    is_all: bool,
+}
+
+impl Samples {
+    fn read(root: &Path) -> Result<Self, RemoveError> {
+        let template = read(root, TEMPLATE)?;
+        let (present, others): (Vec<_>, Vec<_>) = template::functions(&template)
+            .into_iter()
+            .partition(|function| FUNCTIONS.contains(&function.as_str()));
+        if present.is_empty() {
+            return Err(RemoveError::NoSamples);
+        }
+        let (parameters, texts) = texts(root, &template, &present)?;
+        if !others.is_empty() {
+            let without = texts.iter().find(|(path, _)| path == TEMPLATE);
+            check_template(root, without.map_or(&template, |(_, text)| text))?;
+        }
+        let removed = Removed {
+            functions: present,
+            paths: paths().into_iter().filter(|path| root.join(path).exists()).collect(),
+            parameters,
+            texts: texts.iter().map(|(path, _)| path.clone()).collect(),
+        };
+        Ok(Self {
+            removed,
+            texts,
+            is_all: others.is_empty(),
+        })
+    }
+
+    fn refuse_last(&self) -> Result<(), RemoveError> {
+        match self.is_all {
+            true => Err(RemoveError::NoFunctionLeft),
+            false => Ok(()),
+        }
+    }
+
+    fn refuse_uncommitted(&self, root: &Path) -> Result<(), RemoveError> {
+        let paths = self.removed.paths.iter().chain(&self.removed.texts);
+        committed::check(root, paths.map(String::as_str))
+    }
+
+    fn remove(self, swap: Swap) -> Result<Removed, RemoveError> {
+        swap.commit(&self.removed.paths, &self.texts, lock)?;
+        Ok(self.removed)
+    }
 }
 
 /// All paths that go, in order.
@@ -153,7 +219,6 @@ fn texts(
         move |problem| RemoveError::Form { file, problem }
     };
     let (without, parameters) = template::without(template, functions).map_err(form(TEMPLATE))?;
-    check(root, &without)?;
     let stages = template::without_values(&read(root, STAGES)?, &parameters);
     let manifest = manifest::without_members(&read(root, MANIFEST)?, &paths());
     let mut texts = vec![(TEMPLATE, without), (STAGES, stages), (MANIFEST, manifest)];
@@ -172,7 +237,7 @@ fn texts(
 }
 
 /// Reads the template as the local stack does.
-fn check(root: &Path, template: &str) -> Result<(), RemoveError> {
+fn check_template(root: &Path, template: &str) -> Result<(), RemoveError> {
     let path = root.join(swap::FOLDER).join(TEMPLATE);
     fs::write(&path, template).map_err(|error| RemoveError::File(path.clone(), error))?;
     let settings = Settings {

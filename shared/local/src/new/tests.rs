@@ -205,6 +205,7 @@ fn names_that_can_not_be_are_refused() {
         ("-card", "single hyphens between words"),
         ("charge-", "single hyphens between words"),
         ("1-card", "lower-case letters and digits"),
+        ("send-2fa", "each of which begins with a letter"),
         ("../evil", "lower-case letters and digits"),
         ("", "lower-case letters and digits"),
         ("charge", "must be a verb and a noun"),
@@ -226,6 +227,12 @@ fn names_that_can_not_be_are_refused() {
         refusal.starts_with("\"Charges\" can't be the name of a table"),
         "{refusal}"
     );
+    let short = NewFunction {
+        table: Some("ab".to_owned()),
+        ..function("charge-card")
+    };
+    let refusal = project.refusal(&short);
+    assert!(refusal.contains("at least 3 characters"), "{refusal}");
 }
 
 #[test]
@@ -273,8 +280,8 @@ fn interrupted_run_is_named_with_the_way_out() {
     fs::create_dir(project.0.join(".new-store-item")).unwrap();
     let refusal = project.refusal(&charge_card());
     for part in [
-        "an earlier run for store-item was interrupted",
-        "git checkout template.yaml",
+        "a run for store-item was interrupted",
+        ".new-store-item/before",
         "functions/store-item",
     ] {
         assert!(refusal.contains(part), "{refusal}");

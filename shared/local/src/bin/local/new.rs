@@ -58,11 +58,18 @@ pub(crate) fn run(args: NewArgs) -> Outcome {
             http,
             table,
         };
-        let written = function.write(&root())?;
+        let (written, gone) = match removes {
+            true => {
+                let (written, gone) = function.write_instead_of_samples(&root())?;
+                (written, Some(gone))
+            }
+            false => (function.write(&root())?, None),
+        };
         say!("{}", next_steps(&function.name, &written));
-    }
-    // Last, because a workspace has a function at all times.
-    if removes {
+        if let Some(gone) = gone {
+            say!("{}", removed(&gone));
+        }
+    } else {
         say!("{}", removed(&remove_samples(&root())?));
     }
     Ok(ExitCode::SUCCESS)

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::{NewFunction, NewMode};
 
 /// A workspace with a sample and another function, in a folder of this test's own.
 fn workspace(name: &str) -> PathBuf {
@@ -58,12 +59,13 @@ fn workspace(name: &str) -> PathBuf {
     root
 }
 
-/// All files by path, with their texts.
+/// All files by path, with their texts, without those of git.
 fn files(root: &Path) -> BTreeSet<(PathBuf, String)> {
     let mut files = BTreeSet::new();
     for entry in fs::read_dir(root).unwrap() {
         let path = entry.unwrap().path();
         match path.is_dir() {
+            true if path.ends_with(".git") => {}
             true => files.extend(self::files(&path)),
             false => drop(files.insert((path.clone(), fs::read_to_string(path).unwrap()))),
         }
@@ -138,28 +140,122 @@ fn folder_of_an_interrupted_run_is_refused() {
     assert!(refused(&root).contains(".removing is left from a run that was interrupted"));
 }
 
+/// Writing a function instead of the samples fails, and changes nothing.
+#[track_caller]
+fn refused_with_function(root: &Path) -> String {
+    let function = NewFunction {
+        name: "charge-card".to_owned(),
+        mode: NewMode::Claim,
+        fifo: false,
+        http: true,
+        table: None,
+    };
+    let before = files(root);
+    let error = function.write_instead_of_samples(root).unwrap_err();
+    assert!(files(root) == before, "{error}: the workspace has changed");
+    error.to_string()
+}
+
+/// A workspace with the samples alone, whose template takes a function.
+fn samples_alone(name: &str) -> PathBuf {
+    let root = workspace(name);
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/new/fixture");
+    for file in [TEMPLATE, STAGES] {
+        fs::copy(fixture.join(file), root.join(file)).unwrap();
+    }
+    let template = read(&root, TEMPLATE).unwrap().replace(" # by kind", "");
+    fs::write(root.join(TEMPLATE), template).unwrap();
+    root
+}
+
+#[test]
+fn nothing_is_written_if_the_samples_can_not_go() {
+    let root = samples_alone("instead");
+    // The fixture has not the dependencies of the new function.
+    let refused = refused_with_function(&root);
+    assert!(
+        refused.starts_with("without the samples, cargo would refuse the workspace: "),
+        "{refused}"
+    );
+    fs::create_dir(root.join(swap::FOLDER)).unwrap();
+    assert!(refused_with_function(&root).contains(".removing is left from a run that was interrupted"));
+    fs::remove_dir(root.join(swap::FOLDER)).unwrap();
+    let none = fs::read_to_string(root.join(TEMPLATE)).unwrap();
+    let none = ["place-order", "send-notification", "reserve-stock"]
+        .into_iter()
+        .fold(none, |text, name| text.replace(name, &format!("own-{name}")));
+    fs::write(root.join(TEMPLATE), none).unwrap();
+    assert!(refused_with_function(&root).ends_with("nothing is left to remove"));
+}
+
+#[test]
+fn function_with_the_name_of_a_sample_does_not_replace_it() {
+    let root = samples_alone("sample");
+    let function = NewFunction {
+        name: "place-order".to_owned(),
+        mode: NewMode::Claim,
+        fifo: false,
+        http: false,
+        table: None,
+    };
+    let refused = function.write_instead_of_samples(&root).unwrap_err().to_string();
+    assert!(
+        refused.starts_with("place-order is the name of a sample function"),
+        "{refused}"
+    );
+}
+
+/// Runs git in the workspace.
+#[track_caller]
+fn git(root: &Path, arguments: &[&str]) {
+    let identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"];
+    let mut git = Command::new("git");
+    let done = git.args(identity).args(arguments).current_dir(root).output().unwrap();
+    assert!(done.status.success(), "{done:?}");
+}
+
+fn commit(root: &Path) {
+    git(root, &["init", "-q"]);
+    git(root, &["add", "."]);
+    git(root, &["commit", "-q", "-m", "all"]);
+}
+
 #[test]
 fn uncommitted_changes_are_refused() {
     let root = workspace("uncommitted");
-    let git = |arguments: &[&str]| {
-        let identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"];
-        let done = Command::new("git")
-            .args(identity)
-            .args(arguments)
-            .current_dir(&root)
-            .output()
-            .unwrap();
-        assert!(done.status.success(), "{done:?}");
-    };
-    git(&["init", "-q"]);
-    git(&["add", "."]);
-    git(&["commit", "-q", "-m", "all"]);
-    fs::write(root.join("functions/place-order/src/lib.rs"), "// mine\n").unwrap();
-    let expected =
-        "functions/place-order/src/lib.rs would lose changes that are not committed: commit or stash them first";
-    assert_eq!(remove_samples(&root).unwrap_err().to_string(), expected);
-    git(&["stash", "-q"]);
+    fs::write(root.join(".gitignore"), ".env\n").unwrap();
+    commit(&root);
+    for path in [
+        "functions/place-order/src/lib.rs",
+        "functions/place-order/new.rs",
+        "functions/place-order/.env",
+        "README.md",
+        "template.yaml",
+    ] {
+        let before = read(&root, path).unwrap_or_default();
+        fs::write(root.join(path), format!("{before}# mine\n")).unwrap();
+        let error = remove_samples(&root).unwrap_err().to_string();
+        assert!(
+            error.starts_with(&format!("{path} would be removed or edited")),
+            "{error}"
+        );
+        assert_eq!(refused_with_function(&root), error);
+        fs::remove_file(root.join(path)).unwrap();
+        git(&root, &["checkout", "-q", "."]);
+    }
     remove_samples(&root).unwrap();
+}
+
+#[test]
+fn failure_of_git_is_refused() {
+    let root = workspace("git");
+    commit(&root);
+    fs::write(root.join(".git/index"), "damaged").unwrap();
+    let error = remove_samples(&root).unwrap_err().to_string();
+    assert!(
+        error.starts_with("git can't tell whether everything is committed: "),
+        "{error}"
+    );
 }
 
 // samples: begin

@@ -13,10 +13,10 @@ pub(super) fn without_samples(path: &str, text: &str, functions: &[&str], paths:
             let below = path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/'));
             below.is_some_and(|below| line.contains(&format!("({below}/")))
         };
-        functions.iter().any(|name| line.contains(name))
+        functions.iter().any(|name| has_word(line, name))
             || paths
                 .iter()
-                .any(|path| line.contains(&format!("`{path}")) || of_folder(path))
+                .any(|path| has_word(line, &format!("`{path}")) || of_folder(path))
     };
     let mut rest = String::new();
     let (mut begun, mut is_after) = (None, false);
@@ -45,6 +45,15 @@ pub(super) fn without_samples(path: &str, text: &str, functions: &[&str], paths:
     }
 }
 
+/// Whether the line contains this other than as a part of a longer name: `place-order` is not in `replace-order`.
+fn has_word(line: &str, word: &str) -> bool {
+    let goes_on = |letter: char| letter.is_alphanumeric() || letter == '-' || letter == '_';
+    line.match_indices(word).any(|(at, _)| {
+        let (before, after) = (&line[..at], &line[at + word.len()..]);
+        !before.ends_with(goes_on) && !after.starts_with(goes_on)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::without_samples;
@@ -69,6 +78,22 @@ mod tests {
         let rest = "| a | b |\n|---|---|\n| c | d |\n";
         assert_eq!(without("tests/README.md", page).unwrap(), rest);
         assert_eq!(without("tests/rows.txt", page).unwrap(), page, "only pages have rows");
+    }
+
+    #[test]
+    fn rows_of_names_that_contain_a_sample_stay() {
+        for own in [
+            "replace-order",
+            "place-order-again",
+            "place-orders",
+            "re_place-order",
+            "`tests/demo-of-ours`",
+        ] {
+            let page = format!("| a | b |\n|---|---|\n| {own} | x |\n");
+            assert_eq!(without("README.md", &page).unwrap(), page);
+            let both = page.replace("| x |", "| x, place-order |");
+            assert_eq!(without("README.md", &both).unwrap(), "| a | b |\n|---|---|\n", "{own}");
+        }
     }
 
     #[test]
