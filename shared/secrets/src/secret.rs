@@ -105,7 +105,7 @@ impl Secret {
         let Some((value, read)) = state.value.clone() else {
             return self.read(&mut state, asked).await.map_err(Failure::retry);
         };
-        if read.elapsed() < Self::MAX_AGE || state.failed_within(Self::MIN_AGE) {
+        if read.elapsed() < Self::MAX_AGE || state.failure_within(Self::MIN_AGE).is_some() {
             return Ok(value);
         }
         match self.read(&mut state, asked).await {
@@ -123,13 +123,17 @@ impl Secret {
     ///
     /// # Errors
     ///
-    /// A retry that names the secret: it can't be read now.
+    /// A retry that names the secret: it can't be read now, or could not less than [`MIN_AGE`](Self::MIN_AGE) ago.
     pub async fn refresh(&self, stale: &SecretValue) -> Result<SecretValue, Failure> {
         let asked = Instant::now();
         let mut state = self.state.lock().await;
         match &state.value {
-            Some((value, read)) if value != stale || read.elapsed() < Self::MIN_AGE => Ok(value.clone()),
-            _ => self.read(&mut state, asked).await.map_err(Failure::retry),
+            Some((value, read)) if value != stale || read.elapsed() < Self::MIN_AGE => return Ok(value.clone()),
+            _ => {}
+        }
+        match state.failure_within(Self::MIN_AGE) {
+            Some(why) => Err(Failure::retry(why.to_owned())),
+            None => self.read(&mut state, asked).await.map_err(Failure::retry),
         }
     }
 
@@ -159,9 +163,10 @@ impl Secret {
 }
 
 impl State {
-    fn failed_within(&self, time: Duration) -> bool {
-        let failure = self.failure.as_ref();
-        failure.is_some_and(|(_, failed)| failed.elapsed() < time)
+    /// Why the last read failed, if that was less than this time ago.
+    fn failure_within(&self, time: Duration) -> Option<&str> {
+        let (why, failed) = self.failure.as_ref()?;
+        (failed.elapsed() < time).then_some(why)
     }
 }
 
