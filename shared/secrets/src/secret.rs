@@ -93,8 +93,8 @@ impl Secret {
         }
     }
 
-    /// The value, at most [`MAX_AGE`](Self::MAX_AGE) old. If an old one can't be read again, it is used on, with a warning in the
-    /// log: the service that it is for decides whether it is still valid.
+    /// The value, at most [`MAX_AGE`](Self::MAX_AGE) old. If an old one can't be read again, the cached value is used, with a warning
+    /// in the log: the service that it is for decides whether it is still valid.
     ///
     /// # Errors
     ///
@@ -111,7 +111,7 @@ impl Secret {
         match self.read(&mut state, asked).await {
             Ok(value) => Ok(value),
             Err(why) => {
-                tracing::warn!("an earlier value is used on: {why}");
+                tracing::warn!("the cached value is used: {why}");
                 Ok(value)
             }
         }

@@ -242,8 +242,8 @@ async fn a_secret_that_is_missing_or_denied_is_a_retry_that_names_it() {
         assert_eq!(
             failure.to_string(),
             format!(
-                "secret \"shop/gateway\" can't be read: the extension answered {status}. Does the secret exist in this region, \
-                 and has the function's role secretsmanager:GetSecretValue, and kms:Decrypt for a key of your own?"
+                "secret \"shop/gateway\" can't be read: the extension answered {status}; check that the secret exists in this region, \
+                 and that the function's role has secretsmanager:GetSecretValue, and kms:Decrypt for a key of your own"
             )
         );
     }
