@@ -135,7 +135,7 @@ const MOST_VALUES: usize = 10_000;
 const LONGEST_NAME: usize = 255;
 
 /// Fields of the host's line of metrics, and of log lines. Some log readers compare names without case.
-const RESERVED: [&str; 21] = [
+const RESERVED: [&str; 28] = [
     "Done",
     "Duplicate",
     "InProgress",
@@ -152,11 +152,18 @@ const RESERVED: [&str; 21] = [
     "level",
     "message",
     "requestId",
+    "xrayTraceId",
     "messageId",
     "traceId",
     "invocationTraceId",
     "key",
     "owner",
+    "leaseEnd",
+    "code",
+    "retryAfterSeconds",
+    "deadLettered",
+    "location",
+    "requests",
 ];
 
 fn check_name(name: &str) -> Result<(), &'static str> {
@@ -200,7 +207,17 @@ mod tests {
     fn misuse_is_dropped() {
         let metrics = Metrics::default();
         let long: &str = Box::leak("n".repeat(256).into_boxed_str());
-        for name in ["", "a b", "ü", "Done", "done", "Level", "_aws", "FUNCTIONNAME", long] {
+        let log_fields = [
+            "xrayTraceId",
+            "leaseEnd",
+            "Code",
+            "retryAfterSeconds",
+            "deadLettered",
+            "location",
+            "Requests",
+        ];
+        let others = ["", "a b", "ü", "Done", "done", "Level", "_aws", "FUNCTIONNAME", long];
+        for name in others.into_iter().chain(log_fields) {
             metrics.count(name, 1);
             metrics.value(name, 1, Unit::None);
         }

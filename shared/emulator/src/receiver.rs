@@ -118,29 +118,36 @@ impl Receiver {
         self.state().notifications.all().clone()
     }
 
-    /// The answer to a request, which is kept.
-    async fn answer(&self, mut received: Received) -> Answer {
+    /// The answer to a request. The request is kept before, so also if its client does not wait for the answer.
+    async fn answer(&self, received: Received) -> Answer {
         let (answer, pace) = {
             let mut state = self.state();
-            (state.answers.pop_front().unwrap_or_default(), state.pace)
+            let answer = state.answers.pop_front().unwrap_or_default();
+            state.keep(received, answer.status);
+            (answer, state.pace)
         };
         tokio::time::sleep(pace.max(answer.delay)).await;
-        received.status = answer.status.as_u16();
-        let mut state = self.state();
-        let key = received.headers.get("idempotency-key").map_or("", String::as_str);
-        let notified = state.notifications.entry(key);
-        notified.body = received.body.clone();
-        notified.requests += 1;
-        notified.accepted += u32::from(answer.status.is_success());
-        if state.requests.len() == REQUESTS {
-            state.requests.pop_front();
-        }
-        state.requests.push_back(received);
         answer
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Keeps a request that is answered with this status.
+    fn keep(&mut self, mut received: Received, status: StatusCode) {
+        received.status = status.as_u16();
+        let key = received.headers.get("idempotency-key").map_or("", String::as_str);
+        let notified = self.notifications.entry(key);
+        notified.body = received.body.clone();
+        notified.requests += 1;
+        notified.accepted += u32::from(status.is_success());
+        if self.requests.len() == REQUESTS {
+            self.requests.pop_front();
+        }
+        self.requests.push_back(received);
     }
 }
 

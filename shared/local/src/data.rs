@@ -47,7 +47,8 @@ impl Folder {
         Ok((tables, Self { directory, _lock: lock }))
     }
 
-    /// Puts the kept messages into the queues, which exist by now. Returns the names of queues with messages that don't.
+    /// Puts the kept messages into the queues, which exist by now. Returns the names of queues with messages that
+    /// don't: those messages stay in the folder.
     pub(crate) fn restore_queues(&self, sqs: &Sqs) -> Result<Vec<String>, DataError> {
         let saved = match fs::read_to_string(self.directory.join(QUEUES)) {
             Ok(saved) => saved,
@@ -61,7 +62,8 @@ impl Folder {
     /// Writes all messages, at once or not at all.
     pub(crate) fn keep_queues(&self, sqs: &Sqs) -> Result<(), DataError> {
         let (file, draft) = (self.directory.join(QUEUES), self.directory.join("queues.draft"));
-        let written = fs::write(&draft, sqs.save()).and_then(|()| fs::rename(&draft, &file));
+        let saved = sqs.save().map_err(|error| self.failed(&error))?;
+        let written = fs::write(&draft, saved).and_then(|()| fs::rename(&draft, &file));
         written.map_err(|error| self.failed(&error))
     }
 

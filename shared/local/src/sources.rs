@@ -62,6 +62,14 @@ impl Sources {
         }
     }
 
+    /// The lock file as it is now is no change: cargo has written it, in a build.
+    pub fn accept_lock_file(&mut self) {
+        let [_, lock_file] = &self.manifests;
+        if let Ok(modified) = lock_file.metadata().and_then(|metadata| metadata.modified()) {
+            self.seen.insert(lock_file.clone(), modified);
+        }
+    }
+
     /// Builds these binaries, as [`build`](build::build) does.
     ///
     /// # Errors

@@ -118,7 +118,7 @@ impl Stack {
         };
         for queue in folder.restore_queues(self.sqs())? {
             self.trouble(format!(
-                "kept messages of {queue} are dropped: the template has no such queue"
+                "messages of {queue} stay in the folder of --data, unused: the template has no such queue"
             ));
         }
         Ok(())

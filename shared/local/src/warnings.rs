@@ -1,4 +1,4 @@
-//! What the template gets away with here, and not on AWS.
+//! What of the template works here, but not on AWS.
 
 use sam::{Function, Mapping, Queue, Template};
 use serde_json::Value;

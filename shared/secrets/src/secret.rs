@@ -93,8 +93,8 @@ impl Secret {
         }
     }
 
-    /// The value, at most [`MAX_AGE`](Self::MAX_AGE) old. If an old one can't be read again, it is used on, with a warning in the
-    /// log: the service that it is for decides whether it is still valid.
+    /// The value, at most [`MAX_AGE`](Self::MAX_AGE) old. If an old one can't be read again, the cached value is used, with a warning
+    /// in the log: the service that it is for decides whether it is still valid.
     ///
     /// # Errors
     ///
@@ -105,13 +105,13 @@ impl Secret {
         let Some((value, read)) = state.value.clone() else {
             return self.read(&mut state, asked).await.map_err(Failure::retry);
         };
-        if read.elapsed() < Self::MAX_AGE || state.failed_within(Self::MIN_AGE) {
+        if read.elapsed() < Self::MAX_AGE || state.failure_within(Self::MIN_AGE).is_some() {
             return Ok(value);
         }
         match self.read(&mut state, asked).await {
             Ok(value) => Ok(value),
             Err(why) => {
-                tracing::warn!("an earlier value is used on: {why}");
+                tracing::warn!("the cached value is used: {why}");
                 Ok(value)
             }
         }
@@ -123,13 +123,17 @@ impl Secret {
     ///
     /// # Errors
     ///
-    /// A retry that names the secret: it can't be read now.
+    /// A retry that names the secret: it can't be read now, or could not less than [`MIN_AGE`](Self::MIN_AGE) ago.
     pub async fn refresh(&self, stale: &SecretValue) -> Result<SecretValue, Failure> {
         let asked = Instant::now();
         let mut state = self.state.lock().await;
         match &state.value {
-            Some((value, read)) if value != stale || read.elapsed() < Self::MIN_AGE => Ok(value.clone()),
-            _ => self.read(&mut state, asked).await.map_err(Failure::retry),
+            Some((value, read)) if value != stale || read.elapsed() < Self::MIN_AGE => return Ok(value.clone()),
+            _ => {}
+        }
+        match state.failure_within(Self::MIN_AGE) {
+            Some(why) => Err(Failure::retry(why.to_owned())),
+            None => self.read(&mut state, asked).await.map_err(Failure::retry),
         }
     }
 
@@ -159,9 +163,10 @@ impl Secret {
 }
 
 impl State {
-    fn failed_within(&self, time: Duration) -> bool {
-        let failure = self.failure.as_ref();
-        failure.is_some_and(|(_, failed)| failed.elapsed() < time)
+    /// Why the last read failed, if that was less than this time ago.
+    fn failure_within(&self, time: Duration) -> Option<&str> {
+        let (why, failed) = self.failure.as_ref()?;
+        (failed.elapsed() < time).then_some(why)
     }
 }
 

@@ -146,15 +146,15 @@ impl Extension {
             .answer()
             .await;
         let answer = answer.map_err(|failure| {
-            format!("{failure}. Has the function the layer of the extension? Locally, set SECRETS_FILE")
+            format!("{failure}; check that the function has the layer of the extension. Locally, set SECRETS_FILE")
         })?;
         let status = answer.status();
         if status != StatusCode::OK {
             // The text of the answer is not quoted: which texts there are is not documented.
             let (noun, permission) = (service.noun(), service.permission());
             return Err(format!(
-                "the extension answered {status}. Does the {noun} exist in this region, and has the function's role \
-                 {permission}, and kms:Decrypt for a key of your own?"
+                "the extension answered {status}; check that the {noun} exists in this region, and that the function's role \
+                 has {permission}, and kms:Decrypt for a key of your own"
             ));
         }
         let answer: Value = answer.json().map_err(|failure| failure.to_string())?;

@@ -212,6 +212,22 @@ async fn a_refresh_that_fails_is_a_failure() {
 }
 
 #[tokio::test]
+async fn a_refresh_that_failed_is_repeated_after_ten_seconds() {
+    let extension = Extension::start(&[ok("first"), answer("400 Bad Request", ""), ok("second")]).await;
+    let secret = extension.secret("gateway");
+    let first = secret.get().await.unwrap();
+    pass(Secret::MIN_AGE).await;
+    let failures = [
+        secret.refresh(&first).await.unwrap_err().to_string(),
+        secret.refresh(&first).await.unwrap_err().to_string(),
+    ];
+    assert_eq!(failures[0], failures[1]);
+    assert_eq!(extension.calls(), 2, "the first read, and one that failed");
+    pass(Secret::MIN_AGE).await;
+    assert_eq!(exposed(secret.refresh(&first).await), "second");
+}
+
+#[tokio::test]
 async fn a_secret_that_is_missing_or_denied_is_a_retry_that_names_it() {
     for status in [
         "400 Bad Request",
@@ -226,8 +242,8 @@ async fn a_secret_that_is_missing_or_denied_is_a_retry_that_names_it() {
         assert_eq!(
             failure.to_string(),
             format!(
-                "secret \"shop/gateway\" can't be read: the extension answered {status}. Does the secret exist in this region, \
-                 and has the function's role secretsmanager:GetSecretValue, and kms:Decrypt for a key of your own?"
+                "secret \"shop/gateway\" can't be read: the extension answered {status}; check that the secret exists in this region, \
+                 and that the function's role has secretsmanager:GetSecretValue, and kms:Decrypt for a key of your own"
             )
         );
     }

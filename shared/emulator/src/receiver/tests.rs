@@ -80,6 +80,19 @@ async fn next_requests_get_the_answers_that_are_set_for_them() {
     assert_eq!((notified.requests, notified.accepted), (3, 1));
 }
 
+#[tokio::test(start_paused = true)]
+async fn request_whose_client_gives_up_is_kept() {
+    let receivers = Receivers::new(["GatewayUrl"]);
+    set(&receivers, json!({"status": 402, "delay": 60})).await;
+    let request = call(&receivers, "POST", "/receivers/GatewayUrl", "{}");
+    let answer = tokio::time::timeout(Duration::from_secs(1), request).await;
+    assert!(answer.is_err(), "it is dropped before the answer");
+    let receiver = receivers.get("GatewayUrl").unwrap();
+    assert_eq!(receiver.requests()[0].status, 402);
+    let notified = &receiver.notifications()["k-1"];
+    assert_eq!((notified.requests, notified.accepted), (1, 0));
+}
+
 #[tokio::test]
 async fn wrong_answer_is_refused_and_changes_nothing() {
     let receivers = Receivers::new(["GatewayUrl"]);

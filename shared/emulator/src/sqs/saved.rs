@@ -1,6 +1,6 @@
 //! The messages of all queues as JSON, to be there again in another process.
 //!
-//! Settings are not saved: whoever restores has created the queues. Receipt handles end with the process, so a message that was
+//! Settings are not saved: the queues are created before their messages are restored. Receipt handles end with the process, so a message that was
 //! in flight becomes visible when its visibility timeout ends.
 
 use std::collections::BTreeMap;
@@ -20,10 +20,10 @@ use super::world::World;
 type Millis = u64;
 
 /// By queue name.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Saved(BTreeMap<String, SavedQueue>);
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct SavedQueue {
     messages: Vec<SavedMessage>,
     /// What a FIFO queue remembers of sends, the earliest first.
@@ -32,7 +32,7 @@ struct SavedQueue {
     sequence: u64,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct SavedMessage {
     id: String,
     body: String,
@@ -54,17 +54,24 @@ struct SavedMessage {
 impl Saved {
     pub(crate) fn of(world: &World) -> Self {
         let queue = |(name, queue): (&String, &Queue)| (name.clone(), SavedQueue::of(queue, &world.clock));
-        Self(world.queues.iter().map(queue).collect())
+        let mut saved = world.unclaimed.0.clone();
+        for (name, queue) in world.queues.iter().map(queue) {
+            let unclaimed = saved.remove(&name);
+            saved.insert(name, queue.after(unclaimed));
+        }
+        Self(saved)
     }
 
     /// Adds the messages to the queues of the same names, and returns the names of those that have messages, but don't exist.
+    /// Their messages are saved again.
     pub(crate) fn restore(self, world: &mut World) -> Vec<String> {
         let mut missing = Vec::new();
         for (name, saved) in self.0 {
             let clock = world.clock.clone();
             let Some(queue) = world.queues.get_mut(&name) else {
                 if !saved.messages.is_empty() {
-                    missing.push(name);
+                    missing.push(name.clone());
+                    world.unclaimed.0.insert(name, saved);
                 }
                 continue;
             };
@@ -93,6 +100,17 @@ impl SavedQueue {
                 .collect(),
             sequence: queue.deduplication.sequence(),
         }
+    }
+
+    /// With the messages of an earlier queue of the same name, which were not restored because the queue didn't exist yet.
+    fn after(mut self, earlier: Option<Self>) -> Self {
+        if let Some(mut earlier) = earlier {
+            self.messages.splice(0..0, earlier.messages);
+            earlier.sends.append(&mut self.sends);
+            self.sends = earlier.sends;
+            self.sequence = self.sequence.max(earlier.sequence);
+        }
+        self
     }
 }
 

@@ -173,14 +173,18 @@ impl Sqs {
         queue.messages.values().map(|stored| stored.peek(now)).collect()
     }
 
-    /// The messages of all queues, as JSON for [`restore`](Self::restore) in another process.
-    pub fn save(&self) -> String {
-        // It can't fail: every key is a text.
-        serde_json::to_string(&Saved::of(&self.world())).unwrap_or_default()
+    /// The messages of all queues, as JSON for [`restore`](Self::restore) in another process. Messages that were restored, but
+    /// whose queue does not exist, are among them.
+    ///
+    /// # Errors
+    ///
+    /// A message can't be written as JSON. None is known.
+    pub fn save(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(&Saved::of(&self.world()))
     }
 
     /// Adds what another process saved to the queues of the same names, and returns the names of the queues that had messages, but
-    /// don't exist here. A receipt handle of the other process is not valid here.
+    /// don't exist here: their messages are only [saved](Self::save) again. A receipt handle of the other process is not valid here.
     ///
     /// # Errors
     ///

@@ -12,6 +12,7 @@ use super::fields::Fields;
 use super::message::Stored;
 use super::move_task::MoveTask;
 use super::queue::Queue;
+use super::saved::Saved;
 use super::settings::Settings;
 use crate::ApiError;
 use crate::recent::Recent;
@@ -32,6 +33,8 @@ pub(crate) struct World {
     pub(crate) to_duplicate: HashMap<String, u32>,
     /// In the order of their start.
     pub(crate) move_tasks: Vec<MoveTask>,
+    /// What was to be restored to queues that did not exist.
+    pub(crate) unclaimed: Saved,
 }
 
 impl World {
@@ -45,6 +48,7 @@ impl World {
             deliveries: Recent::default(),
             to_duplicate: HashMap::new(),
             move_tasks: Vec::new(),
+            unclaimed: Saved::default(),
         }
     }
 

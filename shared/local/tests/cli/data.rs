@@ -40,6 +40,38 @@ async fn tables_and_queues_are_kept() {
 }
 
 #[tokio::test]
+async fn messages_of_a_queue_that_the_template_lacks_are_kept() {
+    let directory = directory("kept-messages");
+    let path = file(&directory, "template.yaml", &template(None));
+    let body = file(&directory, "body.json", "{}");
+    let data = directory.join("kept").to_str().unwrap().to_owned();
+    let mut up = Up::start_with(&path, &["--data", &data]);
+    let mut send = local();
+    send.args(["send", "orders", &body, "--endpoint-url", &up.endpoint]);
+    assert!(send.output().unwrap().status.success());
+    up.signal(Signal::TERM);
+    assert!(up.ended().0.success());
+
+    file(
+        &directory,
+        "template.yaml",
+        &template(None).replace("QueueName: orders", "QueueName: others"),
+    );
+    let mut up = Up::start_with(&path, &["--data", &data]);
+    let line = up.line("trouble");
+    assert!(
+        line.ends_with("messages of orders stay in the folder of --data, unused: the template has no such queue"),
+        "{line}"
+    );
+    up.signal(Signal::TERM);
+    assert!(up.ended().0.success());
+
+    file(&directory, "template.yaml", &template(None));
+    let up = Up::start_with(&path, &["--data", &data]);
+    assert_eq!(messages(&up.endpoint).await, 1);
+}
+
+#[tokio::test]
 async fn tables_are_in_memory_by_default() {
     let directory = directory("memory");
     let path = file(&directory, "template.yaml", &(template(None) + TABLE));

@@ -41,6 +41,22 @@ fn a_change_of_sources_is_built_and_run_an_error_is_not() {
 }
 
 #[test]
+fn a_change_during_the_first_build_is_built() {
+    let path = workspace("saved-meanwhile", &program("version one"));
+    let directory = Path::new(&path).parent().unwrap();
+    // Beside the source, as an editor saves: once.
+    let save = r#"fn main() {
+        if !std::path::Path::new("src/saved.rs").exists() { std::fs::write("src/saved.rs", "").unwrap() }
+    }"#;
+    file(directory, "build.rs", save);
+    let mut up = Up::start_with(&path, &["--watch"]);
+    up.line("sources changed: building");
+    up.line("the functions are built");
+    up.signal(Signal::TERM);
+    assert!(up.ended().0.success());
+}
+
+#[test]
 fn a_function_that_cannot_start_is_shown_before_any_message() {
     let directory = directory("no-start");
     let path = triggered(&directory, "work", "echo TABLE is not set >&2; exit 1");

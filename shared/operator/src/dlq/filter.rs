@@ -50,8 +50,9 @@ impl Filter {
         let function = self.function.as_deref();
         let has_reason = |text: &str| {
             let reason = dead_letter.reason();
-            let listed = printable(&listed(dead_letter.code(), &masked(reason)));
-            reason.contains(text) || listed.contains(text)
+            // The list shows it unmasked if all messages of a group have one.
+            let shown = |reason: &str| printable(&listed(dead_letter.code(), reason)).contains(text);
+            reason.contains(text) || shown(reason) || shown(&masked(reason))
         };
         function.is_none_or(|function| dead_letter.function() == Some(function))
             && self.reason.as_deref().is_none_or(has_reason)

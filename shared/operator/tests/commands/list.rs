@@ -265,6 +265,23 @@ async fn failures_with_a_code_form_one_group() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_listed_code_and_reason_selects_its_group() {
+    let harness = Harness::start().await;
+    for (key, code) in [("k-1", "card-declined"), ("k-2", "wrong-sum")] {
+        let message = coded(&harness, key, code, "the card for order o-1 was declined");
+        harness.send(DEAD, &message).await;
+    }
+    let list = harness.succeed(&["dlq", "list", DEAD]).await;
+    let line = "card-declined: the card for order o-1 was declined";
+    assert!(list.contains(line), "{list}");
+    for reason in [line, "card-declined: the card for order … was declined"] {
+        let redrive = ["dlq", "redrive", DEAD, "--dry-run", "--reason", reason];
+        let redrive = harness.succeed(&redrive).await;
+        assert!(redrive.contains("1 would be redriven to orders"), "{redrive}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_message_is_shown_with_all() {
     let harness = Harness::start().await;
     let ids = [harness.dead("k-1", "sum 7").await, harness.dead("k-2", "sum 8").await];

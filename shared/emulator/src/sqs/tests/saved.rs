@@ -2,7 +2,7 @@ use super::*;
 
 /// The same queues in another process: what was saved, restored after the queues were created.
 fn again(client: &Client, created: &Client) -> Vec<String> {
-    created.sqs.restore(&client.sqs.save()).unwrap()
+    created.sqs.restore(&client.sqs.save().unwrap()).unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -83,6 +83,38 @@ async fn messages_of_a_queue_that_is_gone_are_named() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn messages_of_a_queue_that_is_gone_are_saved_again() {
+    let first = Client::standard().await;
+    first.create("old", json!({})).await;
+    let first = first.at("old");
+    first.send("kept").await;
+    let second = Client::standard().await;
+    again(&first, &second);
+    let third = Client::standard().await;
+    third.create("old", json!({})).await;
+    assert!(again(&second, &third).is_empty());
+    let received = third.at("old").receive().await;
+    assert_eq!(text(&received[0]["Body"]), "kept");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_is_created_later_is_saved_with_kept_messages() {
+    let first = Client::standard().await;
+    first.create("old", json!({})).await;
+    let first = first.at("old");
+    first.send("kept").await;
+    let second = Client::standard().await;
+    again(&first, &second);
+    second.create("old", json!({})).await;
+    let second = second.at("old");
+    second.send("new").await;
+    let saved: Value = serde_json::from_str(&second.sqs.save().unwrap()).unwrap();
+    let messages = saved["old"]["messages"].as_array().unwrap();
+    let bodies: Vec<_> = messages.iter().map(|message| text(&message["body"])).collect();
+    assert_eq!(bodies, ["kept", "new"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_no_save_is_refused() {
     assert!(Client::standard().await.sqs.restore("[]").is_err());
 }
@@ -91,7 +123,7 @@ async fn what_is_no_save_is_refused() {
 async fn a_send_time_before_the_start_is_kept() {
     let first = Client::standard().await;
     first.send("old").await;
-    let mut saved: Value = serde_json::from_str(&first.sqs.save()).unwrap();
+    let mut saved: Value = serde_json::from_str(&first.sqs.save().unwrap()).unwrap();
     let sent_at = &mut saved["orders"]["messages"][0]["sent_at"];
     let hour_ago = sent_at.as_u64().unwrap() - 3_600_000;
     *sent_at = hour_ago.into();

@@ -1,7 +1,5 @@
 //! `local up --watch`: builds the functions again when their sources change.
 
-use std::path::PathBuf;
-
 use local::{Sources, Stack};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_util::task::AbortOnDropHandle;
@@ -19,19 +17,19 @@ impl Rebuild {
         Self { _task: None, lines }
     }
 
-    /// Watches the sources that a template's functions are built from.
-    pub(crate) async fn of(template: PathBuf, stack: &Stack) -> Result<Self, local::BuildError> {
-        let sources = Sources::of(&template).await?;
+    /// Builds the stack's functions whenever these sources have changed since they were read.
+    pub(crate) fn of(mut sources: Sources, stack: &Stack) -> Self {
+        sources.accept_lock_file();
         let functions = stack.template().functions.iter();
         let functions = functions.map(|function| (function.name.clone(), function.binary.clone()));
         let functions = functions.collect();
         let (sender, lines) = unbounded_channel();
         let lambda = std::sync::Arc::clone(stack.lambda());
         let task = tokio::spawn(rebuild(sources, functions, lambda, sender));
-        Ok(Self {
+        Self {
             _task: Some(AbortOnDropHandle::new(task)),
             lines,
-        })
+        }
     }
 
     /// The next line to print; `None`: there will be none.

@@ -8,7 +8,7 @@ use clap::Args;
 use cli::{Stop, http_url};
 use emulator::lambda::Event;
 use local::watch::{LogLines, Watch, timed};
-use local::{Binaries, DEFAULT_PORT, EndpointOverride, Stack, warnings};
+use local::{Binaries, DEFAULT_PORT, EndpointOverride, Sources, Stack, warnings};
 use sam::{Mapping, Template};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -84,13 +84,25 @@ pub(crate) async fn run(args: UpArgs, stop: &mut Stop) -> Outcome {
         Some(Some(directory)) => Binaries::In(directory),
     };
     options.data = args.data.clone();
-    let stack = tokio::select! {
-        stack = Stack::start(options, observer) => stack?,
+    let started = async {
+        // As they are before they are built: what is saved meanwhile is a change.
+        let sources = match watched {
+            true => Some(Sources::of(&template).await),
+            false => None,
+        };
+        (Stack::start(options, observer).await, sources.transpose())
+    };
+    let (stack, sources) = tokio::select! {
+        (stack, sources) = started => (stack?, sources),
         code = stop.requested() => return Ok(code),
     };
-    let mut rebuild = match watched {
-        true => Rebuild::of(template, &stack).await?,
-        false => Rebuild::none(),
+    let mut rebuild = match sources {
+        Ok(Some(sources)) => Rebuild::of(sources, &stack),
+        Ok(None) => Rebuild::none(),
+        Err(error) => {
+            stack.shutdown().await;
+            return Err(error.into());
+        }
     };
     let mut screen = Screen {
         watch: Watch::new(if args.raw { LogLines::Raw } else { LogLines::All }),
