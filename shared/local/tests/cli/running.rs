@@ -266,7 +266,7 @@ fn receiver_shows_what_arrived_and_takes_its_next_answers() {
     assert_eq!(receiver(&[]), "no requests so far\n");
     assert_eq!(
         receiver(&["--status", "402", "--times", "3", "--delay", "0"]),
-        "set the answers to the next 3 requests of GatewayUrl\n"
+        "set GatewayUrl: answers to the next requests: 3\n"
     );
     let status = post(&endpoint, "/receivers/GatewayUrl/charges", r#"{"amount":7}"#);
     assert_eq!(status, "HTTP/1.1 402 Payment Required");

@@ -81,7 +81,7 @@ pub(crate) async fn run(args: ReceiverArgs) -> Outcome {
         Some(script) => {
             send(&endpoint, Method::POST, &url, &script.to_string()).await?;
             let times = script.get("times").cloned().unwrap_or(json!(1));
-            say!("set the answers to the next {times} requests of {}", args.parameter);
+            say!("set {}: answers to the next requests: {times}", args.parameter);
         }
         None => {
             let requests = send(&endpoint, Method::GET, &url, "").await?;
