@@ -138,7 +138,7 @@ fn files_keep_their_lines_and_comments() {
     };
     let lines = list(&project.read("template.yaml"));
     let added = inserted(&before[0], &lines);
-    assert!(added.len() <= 70, "{} lines", added.len());
+    assert!(added.len() <= 60, "{} lines", added.len());
     let stages = project.read("samconfig.toml");
     assert_eq!(
         inserted(&before[1], &stages),
