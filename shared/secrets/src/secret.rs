@@ -100,15 +100,15 @@ impl Secret {
     ///
     /// A retry that names the secret: it was never read, and can't be read now.
     pub async fn get(&self) -> Result<SecretValue, Failure> {
-        let asked = Instant::now();
+        let requested = Instant::now();
         let mut state = self.state.lock().await;
         let Some((value, read)) = state.value.clone() else {
-            return self.read(&mut state, asked).await.map_err(Failure::retry);
+            return self.read(&mut state, requested).await.map_err(Failure::retry);
         };
         if read.elapsed() < Self::MAX_AGE || state.failure_within(Self::MIN_AGE).is_some() {
             return Ok(value);
         }
-        match self.read(&mut state, asked).await {
+        match self.read(&mut state, requested).await {
             Ok(value) => Ok(value),
             Err(why) => {
                 tracing::warn!("the cached value is used: {why}");
@@ -125,7 +125,7 @@ impl Secret {
     ///
     /// A retry that names the secret: it can't be read now, or could not less than [`MIN_AGE`](Self::MIN_AGE) ago.
     pub async fn refresh(&self, stale: &SecretValue) -> Result<SecretValue, Failure> {
-        let asked = Instant::now();
+        let requested = Instant::now();
         let mut state = self.state.lock().await;
         match &state.value {
             Some((value, read)) if value != stale || read.elapsed() < Self::MIN_AGE => return Ok(value.clone()),
@@ -133,14 +133,14 @@ impl Secret {
         }
         match state.failure_within(Self::MIN_AGE) {
             Some(why) => Err(Failure::retry(why.to_owned())),
-            None => self.read(&mut state, asked).await.map_err(Failure::retry),
+            None => self.read(&mut state, requested).await.map_err(Failure::retry),
         }
     }
 
-    /// Reads the value, unless another reader has failed to since this one asked.
-    async fn read(&self, state: &mut State, asked: Instant) -> Result<SecretValue, String> {
+    /// Reads the value, unless another reader has failed since this one began to wait.
+    async fn read(&self, state: &mut State, requested: Instant) -> Result<SecretValue, String> {
         if let Some((why, failed)) = &state.failure
-            && *failed >= asked
+            && *failed >= requested
         {
             return Err(why.clone());
         }

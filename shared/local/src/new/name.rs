@@ -34,7 +34,7 @@ const LONGEST: usize = 32;
 const SHORTEST_TABLE: usize = 3;
 
 /// What the new package's code uses under these names.
-const USED: [&str; 9] = [
+const USED: [&str; 8] = [
     "AttributeValue",
     "BuildError",
     "DynamoDbWrite",
@@ -42,7 +42,6 @@ const USED: [&str; 9] = [
     "IdempotencyKey",
     "MessageId",
     "NoWrites",
-    "NewTable",
     "SettingError",
 ];
 
@@ -93,10 +92,7 @@ impl Names {
 
     /// A sentence to begin with: `Charge card`.
     pub(super) fn purpose(&self) -> String {
-        let words = self.name.replace('-', " ");
-        let mut letters = words.chars();
-        let first = letters.next().map(|first| first.to_ascii_uppercase());
-        first.into_iter().chain(letters).collect()
+        capitalized(&self.name.replace('-', " "))
     }
 }
 
@@ -125,12 +121,13 @@ fn check(what: &str, name: &str, expected: &str) -> Result<(), NewError> {
 
 /// `charge-card` -> `ChargeCard`
 fn camel(name: &str) -> String {
-    let word = |word: &str| {
-        let mut letters = word.chars();
-        let first = letters.next().map(|first| first.to_ascii_uppercase());
-        first.into_iter().chain(letters).collect::<String>()
-    };
-    name.split('-').map(word).collect()
+    name.split('-').map(capitalized).collect()
+}
+
+fn capitalized(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(characters).collect()
 }
 
 /// Refuses a package that there is already, here or among the dependencies, and folders.
