@@ -1,7 +1,7 @@
 //! The messages of all queues as JSON, to be there again in another process.
 //!
-//! Settings are not saved: the queues are created before their messages are restored. Receipt handles end with the process, so a message that was
-//! in flight becomes visible when its visibility timeout ends.
+//! Settings are not saved: the queues are created before their messages are restored. Receipt handles end with the process, so a
+//! message that was in flight becomes visible when its visibility timeout ends.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

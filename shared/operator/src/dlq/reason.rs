@@ -3,8 +3,8 @@
 /// What stands for an identifier.
 const MASK: char = '…';
 
-/// A word of at least so many hexadecimal digits is an identifier, even if all of them are letters.
-const LONGEST_HEX_WORD: usize = 8;
+/// A word of this many hexadecimal digits, or more, is an identifier, even if all of them are letters.
+const SHORTEST_HEX_IDENTIFIER: usize = 8;
 
 /// The reason with each value masked: `order … costs more than …`. A value is a word with a digit, a long hexadecimal word, or a
 /// text in quotation marks. Such are identifiers, numbers, times and names; what is left is the same for all messages that
@@ -40,7 +40,7 @@ pub(super) fn listed(code: Option<&str>, reason: &str) -> String {
 }
 
 fn is_identifier(word: &str) -> bool {
-    let is_hex = || word.len() >= LONGEST_HEX_WORD && word.chars().all(|it| it.is_ascii_hexdigit());
+    let is_hex = || word.len() >= SHORTEST_HEX_IDENTIFIER && word.chars().all(|it| it.is_ascii_hexdigit());
     word.contains(char::is_numeric) || is_hex()
 }
 
