@@ -93,6 +93,7 @@ impl MemorySource {
             queue: SourceQueue {
                 name: "memory".to_owned(),
                 order,
+                batch: 10,
                 window: Duration::from_secs(30),
                 longest: None,
             },
