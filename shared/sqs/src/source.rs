@@ -7,18 +7,19 @@ mod received;
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::Builder;
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::operation::receive_message::ReceiveMessageOutput;
 use aws_sdk_sqs::types::MessageSystemAttributeName;
-use consumer::{Incoming, Source, SourceError, SourceQueue, Verdict};
+use consumer::{Incoming, MessageId, Source, SourceError, SourceQueue, Verdict};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use self::attributes::QueueAttributes;
-use self::fault::{EntryError, Permission};
+use self::fault::{EntryError, Permission, Place};
 use crate::queues::MAX_ENTRIES;
 
 /// The longest wait of SQS for messages
@@ -48,7 +49,7 @@ const SYSTEM_ATTRIBUTES: [MessageSystemAttributeName; 5] = [
 #[derive(Debug)]
 pub struct SqsSource {
     client: Client,
-    url: String,
+    place: Place,
     attributes: QueueAttributes,
     queue: SourceQueue,
     closed: AtomicBool,
@@ -58,6 +59,7 @@ pub struct SqsSource {
 #[derive(Debug, Clone)]
 pub struct SqsReceipt {
     handle: String,
+    message: MessageId,
     /// The order of deletes is kept within it, on a FIFO queue.
     group: Option<String>,
     /// Not later than SQS received it for this host: the 12 hours begin there.
@@ -77,17 +79,19 @@ impl SqsSource {
     /// [`SourceError`]. `Refused`: the queue is missing or access is denied; the text states what to do. `Unavailable`: try again.
     pub async fn open(client: Client, queue_url: impl Into<String>) -> Result<Self, SourceError> {
         let url = queue_url.into();
-        let attributes = attributes::read(&client, &url).await;
+        let place = Place::new(&client, url.clone());
+        let attributes = attributes::read(&client, &place).await;
         let attributes = attributes.map_err(|error| error.of_queue(&url))?;
         let queue = SourceQueue {
             name: url.clone(),
             order: attributes.order(&url),
+            batch: MAX_ENTRIES,
             window: attributes.window,
             longest: Some(LONGEST),
         };
         Ok(Self {
             client,
-            url,
+            place,
             attributes,
             queue,
             closed: AtomicBool::new(false),
@@ -103,7 +107,7 @@ impl SqsSource {
     /// The URL of the dead-letter queue that the redrive policy names; `None`: there is no policy, or the dead-letter queue is in
     /// another account or region.
     pub fn dead_letter_queue(&self) -> Option<String> {
-        self.attributes.dead_letter_queue(&self.url)
+        self.attributes.dead_letter_queue(&self.place.url)
     }
 
     async fn request(&self, max: usize) -> Result<ReceiveMessageOutput, EntryError> {
@@ -116,7 +120,7 @@ impl SqsSource {
         let request = self
             .client
             .receive_message()
-            .queue_url(&self.url)
+            .queue_url(&self.place.url)
             .max_number_of_messages(i32::try_from(max.min(MAX_ENTRIES)).unwrap_or(1))
             .wait_time_seconds(seconds(LONG_POLL))
             .visibility_timeout(seconds(window))
@@ -127,7 +131,7 @@ impl SqsSource {
             .customize()
             .config_override(Builder::default().timeout_config(timeouts));
         let received = request.send().await;
-        received.map_err(|error| EntryError::of_request(error, Permission::Receive, &self.client, &self.url))
+        received.map_err(|error| EntryError::of_request(error, Permission::Receive, &self.place))
     }
 
     /// Makes the SDK's second attempt return the messages of a first one whose reply was lost, instead of others: without it their
@@ -151,14 +155,17 @@ impl Source for SqsSource {
         }
         // Before the request, because SQS received the messages at some time while it waited.
         let received_at = Instant::now();
-        let reply = self.request(max).await.map_err(|error| error.of_queue(&self.url))?;
+        let reply = self
+            .request(max)
+            .await
+            .map_err(|error| error.of_queue(&self.place.url))?;
         let messages = reply.messages.unwrap_or_default().into_iter();
         let read = |message| received::read(message, self.attributes.arn.as_deref(), received_at);
         let (read, odd): (Vec<_>, Vec<_>) = messages.map(read).partition(Result::is_ok);
         for why in odd.into_iter().filter_map(Result::err) {
             tracing::warn!(
                 "message of {} is left in the queue for its redrive policy: {why}",
-                self.url
+                self.place.url
             );
         }
         Ok(read.into_iter().flatten().collect())

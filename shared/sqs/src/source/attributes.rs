@@ -10,7 +10,7 @@ use consumer::QueueOrder;
 use serde_json::Value;
 
 use super::LONGEST;
-use super::fault::{EntryError, Permission};
+use super::fault::{EntryError, Permission, Place};
 use crate::limits::is_fifo;
 
 /// The visibility timeout of a queue that does not state one
@@ -34,13 +34,13 @@ pub(super) struct QueueAttributes {
     dead_letter_arn: Option<String>,
 }
 
-pub(super) async fn read(client: &Client, url: &str) -> Result<QueueAttributes, EntryError> {
+pub(super) async fn read(client: &Client, place: &Place) -> Result<QueueAttributes, EntryError> {
     let request = client
         .get_queue_attributes()
-        .queue_url(url)
+        .queue_url(&place.url)
         .set_attribute_names(Some(READ.to_vec()));
     let reply = request.send().await;
-    let reply = reply.map_err(|error| EntryError::of_request(error, Permission::Attributes, client, url))?;
+    let reply = reply.map_err(|error| EntryError::of_request(error, Permission::Attributes, place))?;
     Ok(QueueAttributes::of(reply.attributes.unwrap_or_default()))
 }
 

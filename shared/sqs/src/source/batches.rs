@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_sqs::types::{BatchResultErrorEntry, DeleteMessageBatchRequestEntry};
-use consumer::{SourceError, SourceFault, Verdict};
+use consumer::{MessageId, SourceError, SourceFault, Verdict};
 use futures_util::future::{join, join_all};
 use idempotency::Timestamp;
 
@@ -74,7 +74,7 @@ impl SqsSource {
     pub(super) fn described(&self, results: Vec<EntryResult>) -> Vec<Result<(), SourceError>> {
         let results = results.into_iter();
         results
-            .map(|result| result.map_err(|error| error.of_queue(&self.url)))
+            .map(|result| result.map_err(|error| error.of_queue(&self.place.url)))
             .collect()
     }
 
@@ -93,10 +93,10 @@ impl SqsSource {
         let entries = entries.collect::<Result<_, _>>();
         let entries = entries.map_err(|error| EntryError::new(SourceFault::Refused, error))?;
         let request = self.client.change_message_visibility_batch();
-        let request = request.queue_url(&self.url).set_entries(Some(entries));
+        let request = request.queue_url(&self.place.url).set_entries(Some(entries));
         let reply = request.send().await;
         let permission = Permission::ChangeVisibility;
-        let reply = reply.map_err(|error| EntryError::of_request(error, permission, &self.client, &self.url))?;
+        let reply = reply.map_err(|error| EntryError::of_request(error, permission, &self.place))?;
         let successful = reply.successful.iter().map(|entry| entry.id.as_str());
         Ok(results(hides.len(), successful, &reply.failed))
     }
@@ -104,14 +104,13 @@ impl SqsSource {
     /// Deletes messages. Those of one message group are deleted in order, and none is behind one that is not deleted: that one is
     /// redelivered, and the group's order would change.
     async fn delete(&self, deletes: Vec<Delete<'_>>) -> Vec<(usize, EntryResult)> {
-        let ordered = self.queue.order.is_ordered();
-        let rounds = match ordered {
-            true => rounds(deletes),
-            false => vec![deletes],
-        };
+        if !self.queue.order.is_ordered() {
+            let results = self.delete_round(&deletes).await.into_iter();
+            return deletes.iter().map(|delete| delete.position).zip(results).collect();
+        }
         let mut results = Vec::new();
         let mut failed: HashMap<Option<&str>, EntryError> = HashMap::new();
-        for mut round in rounds {
+        for mut round in rounds(deletes) {
             round.retain(|delete| match failed.get(&delete.group()) {
                 Some(error) => {
                     results.push((delete.position, Err(error.clone())));
@@ -119,12 +118,9 @@ impl SqsSource {
                 }
                 None => true,
             });
-            for (delete, result) in round.iter().zip(self.delete_round(&round).await) {
-                if let (true, Err(error)) = (ordered, &result) {
-                    failed.insert(delete.group(), error.clone());
-                }
-                results.push((delete.position, result));
-            }
+            let deleted = self.delete_round(&round).await;
+            failed.extend(not_deleted(&round, &deleted));
+            results.extend(round.iter().map(|delete| delete.position).zip(deleted));
         }
         results
     }
@@ -149,10 +145,10 @@ impl SqsSource {
         let entries = entries.collect::<Result<_, _>>();
         let entries = entries.map_err(|error| EntryError::new(SourceFault::Refused, error))?;
         let request = self.client.delete_message_batch();
-        let request = request.queue_url(&self.url).set_entries(Some(entries));
+        let request = request.queue_url(&self.place.url).set_entries(Some(entries));
         let reply = request.send().await;
         let permission = Permission::Delete;
-        let reply = reply.map_err(|error| EntryError::of_request(error, permission, &self.client, &self.url))?;
+        let reply = reply.map_err(|error| EntryError::of_request(error, permission, &self.place))?;
         let successful = reply.successful.iter().map(|entry| entry.id.as_str());
         Ok(results(deletes.len(), successful, &reply.failed))
     }
@@ -182,19 +178,33 @@ fn set(results: &mut [EntryResult], at: Vec<(usize, EntryResult)>) {
     }
 }
 
-/// Splits deletes so that each part has one message of a group, in order.
+/// Splits deletes so that each part has one message of a group, in order. It may have several receipts of that message.
 fn rounds(deletes: Vec<Delete<'_>>) -> Vec<Vec<Delete<'_>>> {
     let mut rounds: Vec<Vec<Delete<'_>>> = Vec::new();
-    let mut of_group: HashMap<Option<&str>, usize> = HashMap::new();
+    let mut last: HashMap<Option<&str>, (&MessageId, usize)> = HashMap::new();
     for delete in deletes {
-        let round = of_group.entry(delete.group()).or_default();
-        if rounds.len() == *round {
-            rounds.push(Vec::new());
-        }
-        rounds[*round].push(delete);
-        *round += 1;
+        let message = &delete.receipt.message;
+        let round = match last.get(&delete.group()) {
+            None => 0,
+            Some((before, round)) if *before == message => *round,
+            Some((_, round)) => round + 1,
+        };
+        last.insert(delete.group(), (message, round));
+        rounds.resize_with(rounds.len().max(round + 1), Vec::new);
+        rounds[round].push(delete);
     }
     rounds
+}
+
+/// The groups whose message no receipt deleted.
+fn not_deleted<'a>(round: &[Delete<'a>], results: &[EntryResult]) -> HashMap<Option<&'a str>, EntryError> {
+    let results = || round.iter().zip(results);
+    let errors = results().filter_map(|(delete, result)| Some((delete.group(), result.clone().err()?)));
+    let mut failed: HashMap<_, _> = errors.collect();
+    for (delete, _) in results().filter(|(_, result)| result.is_ok()) {
+        failed.remove(&delete.group());
+    }
+    failed
 }
 
 /// What the reply to a batch request states of each entry. A request can succeed while entries fail.
@@ -215,4 +225,57 @@ fn results<'a>(
         }
     }
     results
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_has_the_result_that_the_reply_names() {
+        let failed = BatchResultErrorEntry::builder().id("2").code("ReceiptHandleIsInvalid");
+        let failed = [failed.sender_fault(true).build().unwrap()];
+        let results = results(4, ["3", "0", "x", "7"].into_iter(), &failed);
+        let faults: Vec<_> = results
+            .into_iter()
+            .map(|result| result.err().map(|error| error.fault))
+            .collect();
+        let lost = Some(SourceFault::ReceiptLost);
+        // The one that is not named may have succeeded.
+        assert_eq!(faults, [None, Some(SourceFault::Unavailable), lost, None]);
+    }
+
+    fn receipt(group: &str, message: &str) -> SqsReceipt {
+        SqsReceipt {
+            handle: message.to_owned(),
+            message: MessageId::new(message).unwrap(),
+            group: Some(group.to_owned()),
+            received_at: tokio::time::Instant::now(),
+        }
+    }
+
+    #[test]
+    fn a_round_has_one_message_of_a_group_with_all_its_receipts() {
+        let receipts = ["a1", "b1", "a1", "a2", "b2", "a3", "b2"].map(|id| receipt(&id[..1], id));
+        let deletes = receipts.iter().enumerate();
+        let deletes = deletes.map(|(position, receipt)| Delete { position, receipt });
+        let rounds = rounds(deletes.collect()).into_iter();
+        let rounds: Vec<Vec<_>> = rounds
+            .map(|round| round.iter().map(|delete| delete.position).collect())
+            .collect();
+        assert_eq!(rounds, [vec![0, 1, 2], vec![3, 4, 6], vec![5]]);
+    }
+
+    #[test]
+    fn a_message_is_deleted_if_one_receipt_deletes_it() {
+        let receipts = ["a1", "a1", "b1"].map(|id| receipt(&id[..1], id));
+        let round = receipts.iter().enumerate();
+        let round: Vec<_> = round.map(|(position, receipt)| Delete { position, receipt }).collect();
+        let lost = || Err(EntryError::new(SourceFault::ReceiptLost, "expired"));
+        let failed =
+            |results: [EntryResult; 3]| not_deleted(&round, &results).into_keys().flatten().collect::<Vec<_>>();
+        assert!(failed([lost(), Ok(()), Ok(())]).is_empty());
+        assert_eq!(failed([Ok(()), lost(), lost()]), ["b"]);
+        assert_eq!(failed([lost(), lost(), Ok(())]), ["a"]);
+    }
 }

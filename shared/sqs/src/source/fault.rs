@@ -23,6 +23,20 @@ const LOST: [&str; 5] = [
     "ReceiptHandleIsInvalid",
 ];
 
+/// Where a queue is, for requests and for error texts.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) url: String,
+    region: Option<String>,
+}
+
+impl Place {
+    pub(super) fn new(client: &Client, url: String) -> Self {
+        let region = client.config().region().map(ToString::to_string);
+        Self { url, region }
+    }
+}
+
 /// The permissions of a host that polls.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Permission {
@@ -72,7 +86,7 @@ impl EntryError {
     }
 
     /// A request without an answer, or with an error for all of it.
-    pub(super) fn of_request<E>(error: SdkError<E>, permission: Permission, client: &Client, url: &str) -> Self
+    pub(super) fn of_request<E>(error: SdkError<E>, permission: Permission, place: &Place) -> Self
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
@@ -80,11 +94,8 @@ impl EntryError {
             true => SourceFault::Unavailable,
             false => SourceFault::Refused,
         };
-        let region = client.config().region().map(ToString::to_string);
         let hint = match fault {
-            SourceFault::Refused => error
-                .code()
-                .and_then(|code| hint(code, permission, url, region.as_deref())),
+            SourceFault::Refused => error.code().and_then(|code| hint(code, permission, place)),
             _ => None,
         };
         let why = service_error(error);
@@ -124,12 +135,12 @@ fn last_part(code: &str) -> &str {
 }
 
 /// What to do about an error that waiting does not fix.
-fn hint(code: &str, permission: Permission, url: &str, region: Option<&str>) -> Option<String> {
-    let region = region.map_or_else(
-        || "the region of this process".to_owned(),
-        |region| format!("region {region}"),
-    );
-    let name = url.rsplit('/').next().unwrap_or(url);
+fn hint(code: &str, permission: Permission, place: &Place) -> Option<String> {
+    let name = place.url.rsplit('/').next().unwrap_or_default();
+    let region = match &place.region {
+        Some(region) => format!("region {region}"),
+        None => "the region of this process".to_owned(),
+    };
     match last_part(code) {
         code if code.to_ascii_lowercase().starts_with("kms") => Some(
             "allow kms:Decrypt on the key that encrypts the queue, for the role of this process, and check that the key is enabled"
@@ -145,5 +156,87 @@ fn hint(code: &str, permission: Permission, url: &str, region: Option<&str>) -> 
         "ExpiredToken" | "ExpiredTokenException" | "InvalidClientTokenId" | "SignatureDoesNotMatch"
         | "UnrecognizedClientException" => Some("check the credentials of this process".to_owned()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sqs::config::http::HttpResponse;
+    use aws_sdk_sqs::error::ErrorMetadata;
+    use aws_sdk_sqs::operation::receive_message::ReceiveMessageError;
+
+    use super::*;
+
+    fn request(status: u16, code: &str) -> (SourceFault, String) {
+        let meta = ErrorMetadata::builder().code(code).message("it says so").build();
+        let response = HttpResponse::new(status.try_into().unwrap(), "".into());
+        let error = SdkError::service_error(ReceiveMessageError::generic(meta), response);
+        let place = Place {
+            url: "https://sqs.eu-west-1.amazonaws.com/123456789012/orders".to_owned(),
+            region: Some("eu-west-1".to_owned()),
+        };
+        let error = EntryError::of_request(error, Permission::Receive, &place);
+        (error.fault, error.why.to_string())
+    }
+
+    #[test]
+    fn what_waiting_fixes_is_unavailable() {
+        for (status, code) in [
+            (500, "InternalFailure"),
+            (503, "ServiceUnavailable"),
+            (403, "RequestThrottled"),
+            (403, "OverLimit"),
+            (400, "KmsThrottled"),
+            (400, "KMS.ThrottlingException"),
+        ] {
+            let expected = (SourceFault::Unavailable, format!("{code}: it says so"));
+            assert_eq!(request(status, code), expected);
+        }
+    }
+
+    #[test]
+    fn what_an_operator_must_fix_is_refused_with_what_to_do() {
+        let queue = "queue \"orders\" in region eu-west-1";
+        let missing = format!("create {queue}, or correct the queue URL or the region of this process");
+        let denied = format!("allow sqs:ReceiveMessage on {queue}, in the policy of this process's role");
+        let key = "allow kms:Decrypt on the key that encrypts the queue, for the role of this process, and check that the key is enabled";
+        let credentials = "check the credentials of this process";
+        for (code, to_do) in [
+            ("AWS.SimpleQueueService.NonExistentQueue", missing.as_str()),
+            ("QueueDoesNotExist", &missing),
+            ("InvalidAddress", &missing),
+            ("AccessDenied", &denied),
+            ("AccessDeniedException", &denied),
+            ("KMS.AccessDeniedException", key),
+            ("KmsAccessDenied", key),
+            ("ExpiredToken", credentials),
+        ] {
+            let expected = (SourceFault::Refused, format!("{code}: it says so; {to_do}"));
+            assert_eq!(request(400, code), expected);
+        }
+        assert_eq!(
+            request(400, "Other"),
+            (SourceFault::Refused, "Other: it says so".to_owned())
+        );
+    }
+
+    #[test]
+    fn an_entry_has_the_fault_of_its_code() {
+        for (sender, code, expected) in [
+            (true, "ReceiptHandleIsInvalid", SourceFault::ReceiptLost),
+            (true, "InvalidParameterValue", SourceFault::ReceiptLost),
+            (
+                true,
+                "AWS.SimpleQueueService.MessageNotInflight",
+                SourceFault::ReceiptLost,
+            ),
+            (true, "RequestThrottled", SourceFault::Unavailable),
+            (false, "InternalError", SourceFault::Unavailable),
+            (true, "AccessDenied", SourceFault::Refused),
+        ] {
+            let entry = BatchResultErrorEntry::builder().id("0").code(code).sender_fault(sender);
+            let error = EntryError::of_entry(&entry.build().unwrap());
+            assert_eq!(error.fault, expected, "{code}");
+        }
     }
 }

@@ -1,11 +1,11 @@
 //! From a received message to the consumer's.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
 use consumer::{Attribute, Incoming, MessageId};
 use idempotency::Timestamp;
+use tokio::time::Instant;
 
 use super::SqsReceipt;
 
@@ -28,6 +28,7 @@ pub(super) fn read(
     let group = system.remove(&MessageSystemAttributeName::MessageGroupId);
     let receipt = SqsReceipt {
         handle,
+        message: id.clone(),
         group: group.clone(),
         received_at,
     };
