@@ -191,7 +191,9 @@ impl MemorySource {
                 if state.closed {
                     return Vec::new();
                 }
-                let received = state.messages.receive(now, max, self.queue.window);
+                let received = state
+                    .messages
+                    .receive(now, max.min(self.queue.batch), self.queue.window);
                 if !received.is_empty() || max == 0 || now >= deadline {
                     return received;
                 }
