@@ -16,7 +16,7 @@ pub struct Queue<H, S, Q, R> {
     pub(crate) clock: fn() -> Timestamp,
 }
 
-const DEFAULT_CONCURRENCY: NonZeroUsize = match NonZeroUsize::new(CONCURRENCY) {
+pub(crate) const DEFAULT_CONCURRENCY: NonZeroUsize = match NonZeroUsize::new(CONCURRENCY) {
     Some(concurrency) => concurrency,
     None => NonZeroUsize::MIN,
 };
