@@ -4,8 +4,10 @@ import re
 
 import yaml
 
-# A stop must leave time after the drain: for verdicts on their way, and for the exit.
-MARGIN_SECONDS = 5
+# A drain takes as long as handlers may continue, or as a long poll of SQS that has begun, and then up to 10 seconds for the last
+# verdicts. 5 more are for the exit.
+LONG_POLL_SECONDS = 20
+MARGIN_SECONDS = 15
 
 # KEDA ignores unknown keys of a trigger's metadata, so a misspelt key has no effect and no error. Left out on purpose: deprecated
 # keys, `host` (its password would be in the file) and `unsafeSsl`.
@@ -141,8 +143,8 @@ def stop_times(folder):
         "ecs": (ecs["Parameters"]["DrainSeconds"]["MaxValue"], container["StopTimeout"]),
     }
     for host, (drain, stop) in pairs.items():
-        if int(stop) < int(drain) + MARGIN_SECONDS:
-            yield f"{host}: stops after {stop} s, drains for up to {drain} s"
+        if int(stop) < max(int(drain), LONG_POLL_SECONDS) + MARGIN_SECONDS:
+            yield f"{host}: stops after {stop} s, drains for {drain} s"
     if int(container["StopTimeout"]) > 120:
         yield "ecs: Fargate allows a StopTimeout of 120 s"
 
