@@ -11,10 +11,12 @@ use super::consume::consume;
 use super::harness::{ADA, callers, get, order, post, send};
 use crate::app::{App, router};
 
+/// Nothing else receives from this queue.
+const QUEUE: &str = "placed";
+
 /// The one message of the queue, as SQS hands it to a consumer.
 async fn receive(stack: &TestStack) -> QueueMessage {
-    let request =
-        json!({"QueueUrl": "orders", "MessageAttributeNames": ["All"], "MessageSystemAttributeNames": ["All"]});
+    let request = json!({"QueueUrl": QUEUE, "MessageAttributeNames": ["All"], "MessageSystemAttributeNames": ["All"]});
     let received = stack.stack.sqs().call("ReceiveMessage", request).await.unwrap();
     let message = &received["Messages"][0];
     let attribute = |(name, value): (&String, &Value)| {
@@ -43,14 +45,14 @@ async fn receive(stack: &TestStack) -> QueueMessage {
 #[tokio::test]
 async fn an_order_goes_through_sqs_and_is_read_from_dynamodb() {
     let stack = TestStack::start(&[], &[]).await;
+    let request = json!({ "QueueName": QUEUE });
+    stack.stack.sqs().call("CreateQueue", request).await.unwrap();
     let endpoint = stack.stack.endpoint();
     let queues = Sqs::new(local::sqs_client(endpoint).await);
     let records = DynamoDbStore::new(local::dynamodb_client(endpoint).await, "idempotency");
+    let url = format!("https://sqs.us-east-1.amazonaws.com/000000000000/{QUEUE}");
     let router = router(App {
-        producer: Producer::new(
-            queues.clone(),
-            "https://sqs.us-east-1.amazonaws.com/000000000000/orders",
-        ),
+        producer: Producer::new(queues.clone(), url),
         records: records.clone(),
         callers: callers(),
     });
