@@ -109,7 +109,7 @@ impl Message {
     }
 
     /// The message as it is sent, if a queue with these limits accepts it, as far as the message itself shows it.
-    pub(crate) fn prepared(&self, limits: &Limits) -> Result<QueueMessage, String> {
+    pub(crate) fn prepared(self, limits: &Limits) -> Result<QueueMessage, String> {
         if self.key.is_empty() {
             return Err("its idempotency key is empty".to_owned());
         }
@@ -117,31 +117,33 @@ impl Message {
         if let Some(name) = self.attributes.keys().find(is_reserved) {
             return Err(format!("its attribute {name} has a reserved name; choose another"));
         }
-        let message = self.queue_message();
+        let message = self.into_queue_message();
         limits.check(&message).map_err(|why| why.to_string())?;
         Ok(message)
     }
 
-    fn queue_message(&self) -> QueueMessage {
-        let key = (IDEMPOTENCY_KEY.to_owned(), string(&self.key));
-        let attributes = self.attributes.iter();
-        let attributes = attributes.map(|(name, value)| (name.clone(), string(value)));
-        let deduplication_id = self.deduplication_id.clone();
+    fn into_queue_message(self) -> QueueMessage {
+        // Text always has a fingerprint.
+        let derived = || fingerprint(&(&self.key, &self.body)).ok();
+        let deduplication_id = self.deduplication_id.or_else(derived);
+        let attributes = self
+            .attributes
+            .into_iter()
+            .chain([(IDEMPOTENCY_KEY.to_owned(), self.key)]);
         QueueMessage {
-            body: self.body.clone(),
-            attributes: attributes.chain([key]).collect(),
-            group: self.group.clone(),
-            // Text always has a fingerprint.
-            deduplication_id: deduplication_id.or_else(|| fingerprint(&(&self.key, &self.body)).ok()),
-            trace_header: self.trace_header.clone(),
+            body: self.body,
+            attributes: attributes.map(|(name, value)| (name, string(value))).collect(),
+            group: self.group,
+            deduplication_id,
+            trace_header: self.trace_header,
         }
     }
 }
 
-fn string(value: &str) -> Attribute {
+fn string(value: String) -> Attribute {
     Attribute {
         data_type: Some("String".to_owned()),
-        string_value: Some(value.to_owned()),
+        string_value: Some(value),
         binary_value: None,
     }
 }

@@ -76,7 +76,7 @@ impl<Q: Queues> Producer<Q> {
     /// [`SendError::Unsendable`]: the queue would refuse one of the messages, and none was sent.
     /// [`SendError::Unconfirmed`]: the queue has not confirmed those that it names.
     pub async fn send_all(&self, messages: Vec<Message>) -> Result<(), SendError> {
-        let prepared = self.prepared(&messages)?;
+        let prepared = self.prepared(messages)?;
         match prepared.is_empty() {
             true => Ok(()),
             false => self.deliver(Pending::of(prepared)).await,
@@ -84,9 +84,9 @@ impl<Q: Queues> Producer<Q> {
     }
 
     /// All messages as they are sent, if the queue accepts each of them, as far as can be known before.
-    fn prepared(&self, messages: &[Message]) -> Result<Vec<(Unconfirmed, QueueMessage)>, SendError> {
+    fn prepared(&self, messages: Vec<Message>) -> Result<Vec<(Unconfirmed, QueueMessage)>, SendError> {
         let limits = self.queues.limits(&self.queue_url);
-        let prepared = messages.iter().enumerate().map(|(position, message)| {
+        let prepared = messages.into_iter().enumerate().map(|(position, message)| {
             let key = message.key().to_owned();
             match message.prepared(&limits) {
                 Ok(prepared) => Ok((Unconfirmed { position, key }, prepared)),

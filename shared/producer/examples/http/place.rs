@@ -95,30 +95,25 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
 /// The client gets no name of a queue. The log has the whole error.
 fn not_accepted(error: SendError) -> Problem {
     let chain = Chain(&error);
-    match (&error, error.retry_after()) {
-        (_, Some(delay)) => {
-            tracing::error!("order not confirmed: {chain}");
-            let detail =
-                "it is not known whether the order was accepted; repeat the request with the same Idempotency-Key";
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).with_retry_after(delay)
-        }
-        (SendError::Unsendable { why, .. }, None) => {
+    match &error {
+        SendError::Unsendable { why, .. } => {
             tracing::warn!("order refused: {chain}");
             Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 format!("the order can't be enqueued: {why}"),
             )
         }
-        (SendError::Unconfirmed { .. }, None) => internal(&chain.to_string()),
+        SendError::Unconfirmed { .. } => {
+            tracing::error!("order not confirmed: {chain}");
+            let detail =
+                "it is not known whether the order was accepted; repeat the request with the same Idempotency-Key";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).with_retry_after(error.retry_after())
+        }
     }
 }
 
 fn unwritable(error: serde_json::Error) -> Problem {
-    internal(&format!("an order can't be written as JSON: {error}"))
-}
-
-fn internal(why: &str) -> Problem {
-    tracing::error!("{why}");
+    tracing::error!("an order can't be written as JSON: {error}");
     Problem::new(
         StatusCode::INTERNAL_SERVER_ERROR,
         "the application failed; its log has the reason",

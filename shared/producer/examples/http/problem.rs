@@ -25,9 +25,9 @@ impl Problem {
         }
     }
 
-    pub(crate) fn with_retry_after(self, delay: Duration) -> Self {
+    pub(crate) fn with_retry_after(self, delay: impl Into<Option<Duration>>) -> Self {
         Self {
-            retry_after: Some(delay),
+            retry_after: delay.into(),
             ..self
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use consumer::{Limits, MemoryQueues, QueueError, QueueMessage, Queues};
 use producer::Producer;
+use rustix::process::{Signal, getpid, kill_process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
@@ -12,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::harness::{Shared, callers, order};
 use crate::app::{App, router};
-use crate::serve::{DRAIN, serve};
+use crate::serve::{DRAIN, serve, stop};
 
 /// A queue that confirms each message once the test permits it.
 struct Gate {
@@ -118,4 +119,13 @@ async fn a_request_that_takes_too_long_does_not_hold_up_the_end() {
     served.stop();
     assert!(!served.served.await.unwrap(), "not cut off");
     assert!(started.elapsed() >= DRAIN);
+}
+
+#[tokio::test]
+async fn sigterm_and_sigint_stop_even_before_the_first_poll() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let stop = stop().unwrap();
+        kill_process(getpid(), signal).unwrap();
+        stop.await;
+    }
 }
