@@ -17,7 +17,7 @@ mod worker;
 
 pub use health::ServeError;
 pub use queue::Queue;
-pub use run::{run, run_on_dynamodb};
+pub use run::{run, run_on_dynamodb, run_on_postgresql};
 pub use settings::{LedgerStore, ledger_store};
 pub use signals::stop_signal;
 pub use worker::{DEFAULT_DRAIN, Worker, WorkerError};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use consumer::{Chain, Handler, Queues, Services, Source, SourceError, SourceFault};
 use host::{PolledQueue, SettingError, max_receive_count, record_retention, request_timeout, retry_delays};
 use idempotency::{DEFAULT_RETENTION, DynamoDbStore, Key, NoWrites, Store, StoreError, StoreFor};
+use postgres::PostgresStore;
 use sqs::{Sqs, SqsSource};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -25,7 +26,7 @@ pub async fn run<H: Handler<Write = NoWrites>>(handler: impl FnOnce() -> Result<
     main(async {
         match ledger_store()? {
             LedgerStore::DynamoDb(table) => on_dynamodb(handler, table).await,
-            LedgerStore::PostgreSql(_) => unimplemented!(),
+            LedgerStore::PostgreSql(url) => on_postgresql(handler, url).await,
         }
     })
     .await
@@ -40,6 +41,20 @@ where
         match ledger_store()? {
             LedgerStore::DynamoDb(table) => on_dynamodb(handler, table).await,
             LedgerStore::PostgreSql(_) => Err(other_store(DATABASE, "DynamoDB", TABLE)),
+        }
+    })
+    .await
+}
+
+/// The same for a handler whose writes, if any, are those of PostgreSQL.
+pub async fn run_on_postgresql<H: Handler>(handler: impl FnOnce() -> Result<H, SettingError>) -> ExitCode
+where
+    PostgresStore: StoreFor<H::Write>,
+{
+    main(async {
+        match ledger_store()? {
+            LedgerStore::PostgreSql(url) => on_postgresql(handler, url).await,
+            LedgerStore::DynamoDb(_) => Err(other_store(TABLE, "PostgreSQL", DATABASE)),
         }
     })
     .await
@@ -75,6 +90,8 @@ enum StartError {
     NoRegion,
     #[error("environment variable {TABLE}: table {0} can't be used")]
     Table(String, #[source] StoreError),
+    #[error("environment variable {DATABASE}: the ledger in the database can't be used")]
+    Database(#[source] StoreError),
     #[error("the queue can't be used")]
     Queue(#[source] SourceError),
     #[error("signals can't be handled")]
@@ -94,6 +111,25 @@ where
     let config = aws_config().await?;
     let store = DynamoDbStore::new(aws_sdk_dynamodb::Client::new(&config), &table);
     connect::<H>(&store, &table).await?;
+    on_queue(handler, store.into_store(), settings).await
+}
+
+async fn on_postgresql<H: Handler>(
+    handler: impl FnOnce() -> Result<H, SettingError>,
+    url: String,
+) -> Result<(), StartError>
+where
+    PostgresStore: StoreFor<H::Write>,
+{
+    let (handler, settings) = (handler_of(handler)?, Settings::from_env()?);
+    let database = postgres::Settings::from_url(&url)
+        .map_err(|error| SettingError::wrong(DATABASE, format!("can't be used: {error}")))?;
+    let store = PostgresStore::new(database.with_max_connections(settings.concurrency.get()));
+    match store.connect().await {
+        Err(refused @ StoreError::Refused(_)) => return Err(StartError::Database(refused)),
+        Err(error) => tracing::warn!("the database could not be reached at start: {}", Chain(&error)),
+        Ok(()) => {}
+    }
     on_queue(handler, store.into_store(), settings).await
 }
 

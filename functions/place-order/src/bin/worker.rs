@@ -3,8 +3,13 @@
 use std::process::ExitCode;
 
 use place_order::PlaceOrder;
+use worker::LedgerStore;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    worker::run_on_dynamodb(PlaceOrder::from_env).await
+    // The orders are where the ledger is: one transaction commits both.
+    match worker::ledger_store() {
+        Ok(LedgerStore::PostgreSql(_)) => worker::run_on_postgresql(PlaceOrder::on_postgresql).await,
+        Ok(LedgerStore::DynamoDb(_)) | Err(_) => worker::run_on_dynamodb(PlaceOrder::from_env).await,
+    }
 }
