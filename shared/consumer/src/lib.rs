@@ -6,6 +6,7 @@ mod budget;
 pub mod dead_letter;
 mod delivery;
 mod envelope;
+mod extend;
 mod failure;
 /// Properties that fuzz targets check.
 #[cfg(any(test, fuzzing))]
@@ -36,7 +37,7 @@ mod verdict;
 mod work;
 
 pub use body::{Body, RawBody};
-pub use budget::{Budget, CLOCK_MARGIN};
+pub use budget::{Budget, CLOCK_MARGIN, Stop};
 pub use delivery::{Delivery, Received, is_trace_header, trace_id};
 pub use envelope::{Envelope, Origin};
 pub use failure::{Chain, Failure};

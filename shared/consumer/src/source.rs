@@ -61,6 +61,8 @@ pub struct SourceQueue {
     pub name: String,
     /// Whether the queue keeps the order of message groups, and what becomes of a group whose message fails.
     pub order: QueueOrder,
+    /// The most messages that one [receive](Source::receive) returns.
+    pub batch: usize,
     /// How long a received message stays hidden unless it is [extended](Source::extend), and how long a lease lasts unless it
     /// is extended.
     pub window: Duration,
