@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use consumer::SourceFault;
 use idempotency::Timestamp;
 use lapin::message::Delivery;
-use lapin::options::BasicAckOptions;
+use lapin::options::{BasicAckOptions, BasicNackOptions};
 use lapin::{Acker, BasicProperties};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::connection::ANSWER;
 use crate::copy;
@@ -17,7 +19,12 @@ use crate::fault::Fault;
 use crate::incoming::receive_count;
 use crate::properties::Publication;
 
+/// A message whose host gives up is redelivered no earlier. Else a host that can't settle would receive it in a loop.
+const ABANDONED: Duration = Duration::from_secs(5);
+
 /// The receipt of a message from a RabbitMQ queue. It is valid as long as the connection of its receive.
+///
+/// The message of a receipt that is dropped before it is settled is returned to the queue, after some seconds.
 #[derive(Debug)]
 pub struct RabbitMqReceipt {
     acker: Acker,
@@ -65,6 +72,32 @@ impl RabbitMqReceipt {
     }
 }
 
+/// RabbitMQ has no visibility timeout: the message would be hidden as long as the connection lasts.
+impl Drop for RabbitMqReceipt {
+    fn drop(&mut self) {
+        match &self.outstanding {
+            None => {}
+            Some(outstanding) if outstanding.0.ordered => self.leave(),
+            Some(_) if !self.acker.usable() => {}
+            Some(_) => {
+                if let Ok(runtime) = Handle::try_current() {
+                    runtime.spawn(give_back(self.acker.clone()));
+                }
+            }
+        }
+    }
+}
+
+async fn give_back(acker: Acker) {
+    sleep(ABANDONED).await;
+    let requeue = BasicNackOptions {
+        requeue: true,
+        multiple: false,
+    };
+    // If the connection is closed, the queue has the message already.
+    let _ = timeout(ANSWER, acker.nack(requeue)).await;
+}
+
 pub(crate) async fn acknowledge(acker: &Acker) -> Result<(), Fault> {
     match timeout(ANSWER, acker.ack(BasicAckOptions::default())).await {
         Ok(Ok(true)) => Ok(()),
@@ -78,11 +111,19 @@ pub(crate) async fn acknowledge(acker: &Acker) -> Result<(), Fault> {
 /// The receipts of one connection that are not settled.
 #[derive(Debug, Default)]
 pub(crate) struct Outstanding {
+    ordered: bool,
     count: watch::Sender<usize>,
     returning: AtomicBool,
 }
 
 impl Outstanding {
+    pub(crate) fn new(ordered: bool) -> Self {
+        Self {
+            ordered,
+            ..Self::default()
+        }
+    }
+
     /// Whether a message was left to be returned when the channel is closed.
     pub(crate) fn is_returning(&self) -> bool {
         self.returning.load(Ordering::Relaxed)

@@ -10,6 +10,7 @@ use lapin::message::Delivery;
 use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection, Consumer};
+use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use crate::RabbitMqUrl;
@@ -19,11 +20,11 @@ use crate::receipt::Outstanding;
 use crate::topology::Topology;
 
 pub(crate) struct Session {
-    connection: Connection,
+    /// `None` once it is being closed.
+    connection: Option<Connection>,
     channel: Channel,
     /// `None`: it was cancelled.
     consumer: Option<Consumer>,
-    ordered: bool,
     pub(crate) outstanding: Arc<Outstanding>,
     /// Deliveries to look at before new ones. On an ordered queue: one that could not be dead-lettered, and those behind it.
     pub(crate) first: VecDeque<Delivery>,
@@ -48,11 +49,10 @@ impl Session {
         };
         let (channel, consumer) = timeout(ANSWER, opened).await.map_err(|_| Fault::no_answer(ANSWER))??;
         Ok(Self {
-            connection,
+            connection: Some(connection),
             channel,
             consumer: Some(consumer),
-            ordered: topology.ordered,
-            outstanding: Arc::default(),
+            outstanding: Arc::new(Outstanding::new(topology.ordered)),
             first: VecDeque::new(),
             odd: Vec::new(),
         })
@@ -60,7 +60,10 @@ impl Session {
 
     /// Declares the queues again.
     pub(crate) async fn declare(&self, topology: &Topology) -> Result<(), Fault> {
-        let declared = timeout(ANSWER, topology.declare(&self.connection)).await;
+        let Some(connection) = self.connection.as_ref() else {
+            return Err(Fault::lost(None));
+        };
+        let declared = timeout(ANSWER, topology.declare(connection)).await;
         declared.unwrap_or_else(|_| Err(Fault::no_answer(ANSWER)))
     }
 
@@ -111,19 +114,29 @@ impl Session {
 
     /// Closes the connection. The queue gets all that is not acknowledged, in order.
     pub(crate) async fn end(mut self) {
-        // A connection that is broken is closed already.
-        let _ = timeout(ANSWER, self.connection.close(200, "closed".into())).await;
-        self.consumer = None;
+        self.closing().await;
+    }
+
+    /// The connection is closed before the consumer is dropped: the client library cancels a consumer that is dropped, and on
+    /// an ordered queue that breaks the order: see [`Session::cancel`].
+    fn closing(&mut self) -> impl Future<Output = ()> + Send + use<> {
+        let (connection, consumer) = (self.connection.take(), self.consumer.take());
+        async move {
+            if let Some(connection) = connection {
+                // A connection that is broken is closed already.
+                let _ = timeout(ANSWER, connection.close(200, "closed".into())).await;
+            }
+            drop(consumer);
+        }
     }
 }
 
-/// The client library cancels a consumer that is dropped. On an ordered queue that breaks the order: see [`Session::cancel`].
-/// Without the cancellation, the connection is closed. What is leaked is the consumer's own memory, once per process, for a
-/// session normally [ends](Session::end).
 impl Drop for Session {
     fn drop(&mut self) {
-        if self.ordered && self.connection.status().connected() {
-            std::mem::forget(self.consumer.take());
+        match Handle::try_current() {
+            Ok(runtime) if self.connection.is_some() => drop(runtime.spawn(self.closing())),
+            // The process is about to end, which closes the connection.
+            _ => std::mem::forget(self.consumer.take()),
         }
     }
 }
