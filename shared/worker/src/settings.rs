@@ -41,6 +41,7 @@ pub fn ledger_store() -> Result<LedgerStore, SettingError> {
     }
 }
 
+pub(crate) const QUEUE: &str = "QUEUE_URL";
 pub(crate) const TABLE: &str = "IDEMPOTENCY_TABLE";
 pub(crate) const DATABASE: &str = "DATABASE_URL";
 const HEALTH_ADDRESS: &str = "HEALTH_ADDRESS";
