@@ -67,6 +67,16 @@ impl<R: Source> Receipts<R> {
         self.state().in_flight()
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.state().is_empty()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn source(&self) -> Arc<R> {
+        Arc::clone(&self.source)
+    }
+
     /// No message comes any more: [`run`](Self::run) ends when all are settled.
     pub(crate) fn close(&self) {
         self.state().close();

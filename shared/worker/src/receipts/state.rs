@@ -117,6 +117,11 @@ impl<T> State<T> {
         self.messages.len()
     }
 
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages.is_empty() && self.numbers.is_empty()
+    }
+
     pub(super) fn close(&mut self) {
         self.is_closed = true;
     }
