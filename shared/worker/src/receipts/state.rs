@@ -155,6 +155,8 @@ impl<T> State<T> {
                 numbers.extend(kept.receipts.iter().map(|_| *number));
                 receipts.append(&mut kept.receipts);
                 kept.is_requested = true;
+                // A receipt of another delivery that comes meanwhile sets its own time.
+                kept.extend_at = None;
             }
         }
         Some(Request::Extend { numbers, receipts })
@@ -194,9 +196,7 @@ impl<T> State<T> {
             let Some(kept) = self.messages.get_mut(&number) else {
                 continue;
             };
-            if std::mem::take(&mut kept.is_requested) {
-                kept.extend_at = None;
-            }
+            kept.is_requested = false;
             let extend_at = match result {
                 Ok(()) => Some(began + window / 2),
                 // The receipt may still settle the message.

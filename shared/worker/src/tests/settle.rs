@@ -53,6 +53,19 @@ async fn a_redelivery_during_the_delete_is_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_redelivery_during_a_beat_stays_hidden() {
+    let bench = Bench::new(MemorySource::new());
+    bench.source.0.latency.lock().unwrap().extend = Duration::from_secs(2);
+    bench.send("m-1", 120_000, &[]);
+    let worker = bench.start();
+    pass(16.0).await;
+    bench.source.0.memory.redeliver();
+    bench.deletes_all(1).await;
+    worker.stop().await.unwrap();
+    assert_eq!((bench.log.ids().len(), bench.receives("m-1").len()), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
 async fn only_failed_entries_are_deleted_again() {
     let bench = Bench::new(MemorySource::new());
     (0..10).for_each(|number| bench.send(&format!("m-{number}"), 0, &[]));
