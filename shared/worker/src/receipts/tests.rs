@@ -70,6 +70,29 @@ async fn deletes_wait_for_a_full_request_or_a_short_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_verdict_decides_whether_its_message_is_still_extended() {
+    let now = Instant::now();
+    let at = Some(Timestamp::now());
+    for (verdict, extended) in [
+        (Verdict::Done, vec![0, 1]),
+        (Verdict::Rejected, vec![0, 1]),
+        (Verdict::Retry { at }, vec![1]),
+        (Verdict::Retry { at: None }, vec![1]),
+    ] {
+        let mut state = state(2, now);
+        state.settle(0, verdict, now);
+        let later = now + SETTLE_WITHIN;
+        let unavailable = Err(SourceFault::Unavailable);
+        assert_eq!(due(&mut state, later, unavailable), ("settle", vec![0]));
+        assert_eq!(
+            due(&mut state, now + WINDOW / 2, Ok(())),
+            ("extend", extended),
+            "{verdict:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn receipts_that_are_due_soon_are_extended_together() {
     let now = Instant::now();
     let mut state = state(1, now);

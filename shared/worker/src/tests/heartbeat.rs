@@ -61,6 +61,18 @@ async fn a_heartbeat_never_overwrites_a_retry_delay() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_delay_whose_reply_was_lost_is_not_overwritten() {
+    for faults in 1..6 {
+        fastrand::seed(faults);
+        let bench = Bench::new(MemorySource::new());
+        let faults = usize::try_from(faults).unwrap();
+        bench.fail(SourceOperation::Settle, InjectedFault::ReplyLost, faults);
+        retried_later(&bench).await;
+        assert_eq!(bench.delays("m-1").len(), faults + 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_delay_is_not_overwritten_by_a_beat_in_flight() {
     let bench = Bench::new(MemorySource::new());
     bench.source.0.latency.lock().unwrap().extend = Duration::from_millis(1500);
