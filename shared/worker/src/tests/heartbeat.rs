@@ -116,6 +116,19 @@ async fn a_failed_beat_is_repeated_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_without_answer_is_repeated_in_time() {
+    let bench = Bench::new(MemorySource::new());
+    bench.fail(SourceOperation::Extend, InjectedFault::Hangs, 1);
+    bench.fail(SourceOperation::Settle, InjectedFault::Hangs, 1);
+    bench.send("m-1", 60_000, &[]);
+    let worker = bench.start();
+    bench.deletes_all(1).await;
+    worker.stop().await.unwrap();
+    assert_eq!(bench.receives("m-1").len(), 1);
+    assert_eq!(bench.status("m-1"), Some(Status::Completed));
+}
+
+#[tokio::test(start_paused = true)]
 async fn slow_requests_do_not_meet_at_one_receipt() {
     let second = Duration::from_secs(1);
     for seconds in 10..22 {
