@@ -1,5 +1,6 @@
 //! The loop that receives the messages of one queue.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,9 @@ use crate::worker::WorkerError;
 
 /// How long a queue may refuse: while it is being created, or while a permission takes effect.
 const REFUSED_FOR: Duration = Duration::from_secs(60);
+
+/// How long a receive may take: three times the long poll of SQS. One that never ends would end all polling.
+const RECEIVE_WITHIN: Duration = Duration::from_secs(60);
 
 /// How long the last deletes may take.
 const LAST_SETTLING: Duration = Duration::from_secs(10);
@@ -123,8 +127,9 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Loop<H, S, Q,
             tokio::select! {
                 biased;
                 () = self.shared.stopping.cancelled() => return Ok(()),
-                Some(polled) = polls.join_next() => if let Ok(polled) = polled {
-                    self.handle(polled, &mut pace)?;
+                Some(polled) = polls.join_next() => match polled {
+                    Ok(polled) => self.handle(polled, &mut pace)?,
+                    Err(panicked) => self.failed(self.unavailable(panicked), &mut pace)?,
                 },
                 // It is returned at once: the next turn takes as many as there are.
                 _ = self.permits.acquire(), if wants_more => {}
@@ -155,12 +160,29 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Loop<H, S, Q,
             return false;
         };
         let source = Arc::clone(&self.processing.source);
+        let late = self.unavailable(format!("no answer within {} seconds", RECEIVE_WITHIN.as_secs()));
         // A task of its own, because a receive must not be dropped: what it has received would be hidden.
         polls.spawn(async move {
-            let received = source.receive(max).await;
+            let received = timeout(RECEIVE_WITHIN, source.receive(max)).await;
+            let received = received.unwrap_or(Err(late));
             Polled { received, permits }
         });
         true
+    }
+
+    /// The time that messages take of the rate.
+    fn takes(&self, messages: usize) -> Duration {
+        let messages = u32::try_from(messages).unwrap_or(u32::MAX);
+        self.a_message
+            .map_or(Duration::ZERO, |each| each.saturating_mul(messages))
+    }
+
+    fn unavailable(&self, why: impl Into<Box<dyn Error + Send + Sync>>) -> SourceError {
+        SourceError {
+            queue: self.processing.source.queue().name.clone(),
+            fault: SourceFault::Unavailable,
+            why: why.into(),
+        }
     }
 
     fn handle(&self, Polled { received, permits }: Polled<R::Receipt>, pace: &mut Pace) -> Result<(), WorkerError> {
@@ -216,7 +238,8 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Loop<H, S, Q,
             ..
         } = &*self.processing;
         let outstanding = async {
-            source.close().await;
+            // What is outstanding ends by itself, too.
+            let _ = timeout(LAST_SETTLING, source.close()).await;
             while let Some(polled) = polls.join_next().await {
                 let received = polled.ok().and_then(|polled| polled.received.ok());
                 receipts.return_now(received.unwrap_or_default(), (self.processing.clock)());

@@ -7,6 +7,7 @@
 )]
 
 mod bench;
+mod broken;
 mod groups;
 mod heartbeat;
 mod held;

@@ -74,6 +74,17 @@ async fn receives_that_fail_are_repeated_after_growing_delays() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_receive_without_answer_does_not_end_polling() {
+    let bench = Bench::new(MemorySource::new());
+    bench.fail(SourceOperation::Receive, InjectedFault::Hangs, 1);
+    bench.send("m-1", 0, &[]);
+    let worker = bench.start();
+    bench.deletes_all(1).await;
+    worker.begin_stop();
+    assert!(bench.seconds() < 130.0, "{}", bench.seconds());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_queue_that_refuses_for_a_minute_ends_the_worker() {
     for seed in 0..10 {
         fastrand::seed(seed);

@@ -82,3 +82,32 @@ async fn a_delete_that_fails_around_the_stop_is_repeated() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_end_is_bounded_whatever_the_queue_does() {
+    for operation in [
+        SourceOperation::Receive,
+        SourceOperation::Settle,
+        SourceOperation::Extend,
+    ] {
+        for fault in [InjectedFault::Unavailable, InjectedFault::Refused, InjectedFault::Hangs] {
+            let bench = Bench::new(MemorySource::new());
+            bench.send("m-1", 1000, &[]);
+            bench.send("m-2", 1_000_000, &[]);
+            let worker = bench.start();
+            pass(0.5).await;
+            bench.fail(operation, fault, 10_000);
+            pass(21.0).await;
+            let stopped = bench.seconds();
+            worker.begin_stop();
+            let end = tokio::time::Instant::now() + Duration::from_secs(200);
+            while !worker.is_finished() {
+                assert!(tokio::time::Instant::now() < end, "{operation:?} {fault:?}");
+                pass(0.1).await;
+            }
+            // A receive may take a minute.
+            let took = bench.seconds() - stopped;
+            assert!(took <= 71.0, "{operation:?} {fault:?}: {took}");
+        }
+    }
+}
