@@ -62,6 +62,26 @@ async fn order_holds_across_a_lost_connection() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_delay_beyond_the_longest_time_is_no_hot_loop() {
+    let bench = Bench::new(MemorySource::held().with_longest(Duration::from_secs(60)));
+    three(&bench, &[600_000, 600_000]);
+    let worker = bench.start();
+    bench.deletes_all(3).await;
+    worker.stop().await.unwrap();
+    assert_eq!(of_a(&bench), ["a-1", "a-1", "a-1", "a-2"]);
+    let receives = bench.receives("a-1");
+    assert_eq!(
+        receives.len(),
+        3,
+        "returned to the queue before the longest time is over"
+    );
+    assert!(
+        (40.0..60.0).contains(&receives[1]) && (80.0..120.0).contains(&receives[2]),
+        "{receives:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_held_message_is_returned_at_the_stop() {
     let bench = Bench::new(MemorySource::held());
     three(&bench, &[600_000]);
