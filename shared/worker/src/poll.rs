@@ -106,6 +106,7 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Loop<H, S, Q,
         self.shared.health.answered(self.number, true);
         let result = self.receive(&mut polls).await;
         self.drain(polls, settling).await;
+        self.shared.health.ended(self.number);
         result
     }
 
