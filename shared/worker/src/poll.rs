@@ -105,6 +105,10 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Loop<H, S, Q,
         let mut polls = JoinSet::new();
         self.shared.health.answered(self.number, true);
         let result = self.receive(&mut polls).await;
+        if result.is_err() {
+            // The process ends: handlers have the drain time, not more.
+            self.shared.stopping.cancel();
+        }
         self.drain(polls, settling).await;
         self.shared.health.ended(self.number);
         result

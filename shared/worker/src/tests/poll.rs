@@ -101,6 +101,18 @@ async fn a_queue_that_refuses_for_a_minute_ends_the_worker() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refused_worker_ends_although_a_handler_runs_on() {
+    let bench = Bench::new(MemorySource::new());
+    bench.send("m-1", 10_000_000, &[]);
+    let worker = bench.start();
+    pass(1.0).await;
+    bench.fail(SourceOperation::Receive, InjectedFault::Refused, 1000);
+    let result = worker.ends().await;
+    assert!(matches!(result, Err(WorkerError::Refused(_))), "{result:?}");
+    assert!(bench.seconds() < 20.0 + 90.0 + 30.0, "{}", bench.seconds());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_queue_that_refuses_for_half_a_minute_is_polled_again() {
     for seed in 0..20 {
         fastrand::seed(seed);
