@@ -97,6 +97,7 @@ struct Pace {
     polls: usize,
     not_before: Instant,
     failures: u32,
+    failed_until: Instant,
     refused_since: Option<Instant>,
 }
 
@@ -120,6 +121,7 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Loop<H, S, Q,
             polls: 1,
             not_before: Instant::now(),
             failures: 0,
+            failed_until: Instant::now(),
             refused_since: None,
         };
         loop {
@@ -222,10 +224,15 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Loop<H, S, Q,
         {
             return Err(WorkerError::Refused(error));
         }
-        pace.failures = pace.failures.saturating_add(1);
         pace.polls = 1;
+        if now < pace.failed_until {
+            // It began before the one that failed first.
+            return Ok(());
+        }
+        pace.failures = pace.failures.saturating_add(1);
         let delay = jittered(pace.failures);
-        pace.not_before = now + delay;
+        pace.failed_until = now + delay;
+        pace.not_before = pace.failed_until;
         tracing::warn!(
             retryAfterSeconds = delay.as_secs_f64(),
             "no messages received: {}",

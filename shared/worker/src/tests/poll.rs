@@ -74,6 +74,25 @@ async fn receives_that_fail_are_repeated_after_growing_delays() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn receives_that_fail_together_count_once() {
+    for seed in 0..20 {
+        fastrand::seed(seed);
+        let bench = Bench::new(MemorySource::new()).with_concurrency(100);
+        let worker = bench.start();
+        (0..300).for_each(|number| bench.send(&format!("m-{number}"), 1000, &[]));
+        pass(0.9).await;
+        bench.fail(SourceOperation::Receive, InjectedFault::Unavailable, 10);
+        bench.deletes_all(300).await;
+        worker.stop().await.unwrap();
+        let receives = bench.source.0.receives();
+        let failed = receives.iter().filter(|(began, _)| *began == receives[10].0).count();
+        assert!(failed > 1, "they began at once: {receives:?}");
+        let pause = receives.iter().find(|(began, _)| *began > receives[10].0).unwrap().0 - receives[10].0;
+        assert!(pause.as_secs_f64() <= 1.002, "{pause:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_receive_without_answer_does_not_end_polling() {
     let bench = Bench::new(MemorySource::new());
     bench.fail(SourceOperation::Receive, InjectedFault::Hangs, 1);
