@@ -128,7 +128,7 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Loop<H, S, Q,
             self.turned();
             let is_late = Instant::now() >= pace.not_before;
             let wants_more = is_late && polls.len() < pace.polls;
-            if wants_more && self.start(polls) {
+            if wants_more && self.start(polls, &mut pace) {
                 continue;
             }
             tokio::select! {
@@ -152,7 +152,7 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Loop<H, S, Q,
     }
 
     /// Starts to receive as many messages as there are permits; `false` if there are none.
-    fn start(&self, polls: &mut JoinSet<Polled<R::Receipt>>) -> bool {
+    fn start(&self, polls: &mut JoinSet<Polled<R::Receipt>>, pace: &mut Pace) -> bool {
         let free = self.permits.available_permits().min(self.batch);
         // No more than fit the rate of a second.
         let of_rate = self.a_message.map_or(free, |each| {
@@ -166,6 +166,7 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Loop<H, S, Q,
         else {
             return false;
         };
+        pace.not_before = pace.not_before.max(Instant::now()) + self.takes(max);
         let source = Arc::clone(&self.processing.source);
         let late = self.unavailable(format!("no answer within {} seconds", RECEIVE_WITHIN.as_secs()));
         // A task of its own, because a receive must not be dropped: what it has received would be hidden.
@@ -203,9 +204,10 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Loop<H, S, Q,
             true => (pace.polls + 1).min(self.most_polls),
             false => (pace.polls - 1).max(1),
         };
-        if let (Some(each), Ok(count)) = (self.a_message, u32::try_from(received.len())) {
-            pace.not_before = pace.not_before.max(Instant::now()) + each * count;
-        }
+        // It has taken the time of as many as it could receive, when it began.
+        let before = pace.not_before.checked_sub(self.takes(permits.num_permits()));
+        let now = Instant::now();
+        pace.not_before = before.unwrap_or(now).max(now) + self.takes(received.len());
         self.processing.start(received, permits);
         Ok(())
     }
