@@ -123,7 +123,7 @@ fn no_package_depends_on_a_function() {
 #[test]
 fn only_tests_and_the_demo_depend_on_test_support() {
     for (name, (path, dependencies)) in packages() {
-        let support: Vec<_> = ["hostile", "scripted", "testing"]
+        let support: Vec<_> = ["conformance", "hostile", "scripted", "testing"]
             .into_iter()
             .filter(|support| dependencies.contains(*support))
             .collect();
@@ -142,7 +142,7 @@ fn dependencies_point_from_functions_down_to_idempotency() {
         let ours = dependencies.iter().map(String::as_str);
         ours.filter(|name| packages.contains_key(*name)).collect()
     };
-    let rules: [(&str, &[&str]); 10] = [
+    let rules: [(&str, &[&str]); 11] = [
         ("aws", &[]),
         ("idempotency", &[]),
         ("consumer", &["idempotency"]),
@@ -150,6 +150,7 @@ fn dependencies_point_from_functions_down_to_idempotency() {
         ("http-client", &["aws", "consumer", "host"]),
         ("scripted", &["consumer", "idempotency"]),
         ("secrets", &["consumer", "host", "http-client"]),
+        ("postgres", &["idempotency"]),
         ("sqs", &["aws", "consumer", "idempotency"]),
         ("lambda", &["aws", "consumer", "host", "idempotency", "sqs"]),
         ("operator", &["aws", "cli", "consumer", "idempotency", "sqs"]),

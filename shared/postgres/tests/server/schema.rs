@@ -175,3 +175,27 @@ async fn a_row_that_is_no_record_is_unreadable() {
         assert!(claimed.is_err() || column == "expiration", "{column}: {claimed:?}");
     }
 }
+
+/// Powertools leaves the end of the lease in a completed record, and writes no owner. Such records may have been copied to this table.
+#[tokio::test]
+async fn a_completed_record_with_an_old_lease_end_is_a_duplicate() {
+    let Some(server) = Server::start().await else { return };
+    let key = fresh_key();
+    let insert = "INSERT INTO contract_ledger (id, status, expiration, in_progress_expiration, data) \
+        VALUES ($1, 'COMPLETED', 9000000000, 1, '{}')";
+    server
+        .client()
+        .await
+        .execute(insert, &[&key.record_id()])
+        .await
+        .unwrap();
+    let existing = Existing::Completed {
+        data: Some("{}".to_owned()),
+        outgoing: vec![],
+    };
+    let claimed = server.ledger().claim(&attempt(&key, NOW), soon()).await.unwrap();
+    assert_eq!(claimed, Claim::NotFree(existing.clone()));
+    let completion = Completion::new().write(server.effect(&fresh()));
+    let committed = complete(server.ledger(), attempt(&key, NOW), completion).await;
+    assert_eq!(committed, Answer::NotFree(existing));
+}

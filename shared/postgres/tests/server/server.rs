@@ -2,6 +2,8 @@
 
 use std::env;
 use std::error::Error;
+use std::io::Write;
+use std::sync::Once;
 
 use conformance::store::UnderTest;
 use idempotency::{Key, Ledger, Record, Refusal, StoreError};
@@ -15,12 +17,14 @@ pub(crate) struct Server {
     reader: Client,
 }
 
-/// The value of a variable; `None`, which is printed: the test is skipped.
+/// The value of a variable; `None`: the test is skipped, which is printed once for all tests.
 pub(crate) fn variable(name: &str) -> Option<String> {
+    static PRINTED: Once = Once::new();
     let value = env::var(name).ok();
     if value.is_none() {
-        let test = std::thread::current();
-        eprintln!("skipped: {}: {name} is not set", test.name().unwrap_or_default());
+        let line = format!("skipped: tests on a PostgreSQL server: {name} is not set; .ci/servers sets it\n");
+        // Unlike `eprintln!`, whose output of a test that passes is not shown.
+        PRINTED.call_once(|| std::io::stderr().write_all(line.as_bytes()).unwrap());
     }
     value
 }
