@@ -148,6 +148,7 @@ fn dependencies_point_from_functions_down_to_idempotency() {
         ("consumer", &["idempotency"]),
         ("host", &["consumer", "idempotency"]),
         ("http-client", &["aws", "consumer", "host"]),
+        ("producer", &["consumer", "idempotency"]),
         ("scripted", &["consumer", "idempotency"]),
         ("secrets", &["consumer", "host", "http-client"]),
         ("postgres", &["idempotency"]),

@@ -6,6 +6,7 @@ mod budget;
 pub mod dead_letter;
 mod delivery;
 mod envelope;
+mod extend;
 mod failure;
 /// Properties that fuzz targets check.
 #[cfg(any(test, fuzzing))]
@@ -36,7 +37,7 @@ mod verdict;
 mod work;
 
 pub use body::{Body, RawBody};
-pub use budget::{Budget, CLOCK_MARGIN};
+pub use budget::{Budget, CLOCK_MARGIN, Stop};
 pub use delivery::{Delivery, Received, is_trace_header, trace_id};
 pub use envelope::{Envelope, Origin};
 pub use failure::{Chain, Failure};
@@ -49,7 +50,10 @@ pub use process::{CONCURRENCY, Report, process_batch, process_one};
 pub use queue_message::QueueMessage;
 pub use queues::{MemoryQueues, QueueError, QueueFault, Queues};
 pub use services::{RetryDelays, Services};
-pub use source::{QueueOrder, Source, SourceError, SourceFault, SourceQueue};
+pub use source::{
+    InjectedFault, MemoryReceipt, MemorySource, QueueOrder, Source, SourceAction, SourceError, SourceFault,
+    SourceOperation, SourceQueue, SourceRecord, StoredMessage,
+};
 pub use summary::Summary;
 pub use unidentified::Unidentified;
 pub use verdict::Verdict;

@@ -39,7 +39,7 @@ pub(crate) enum Delay {
     /// After the delay that the handler stated.
     Stated(Duration),
     /// When the lease that it holds has ended.
-    LeaseEnd,
+    LeaseEnd(Timestamp),
 }
 
 impl Outcome {

@@ -1,17 +1,23 @@
 //! The queue that messages are received from, for hosts that poll it.
 
+mod memory;
+
 use std::error::Error;
 use std::future::Future;
 use std::time::Duration;
 
+pub use memory::{
+    InjectedFault, MemoryReceipt, MemorySource, SourceAction, SourceOperation, SourceRecord, StoredMessage,
+};
+
 use crate::{Incoming, Verdict};
 
-/// A queue that a host polls: implemented by a crate for each kind of queue.
+/// A queue that a host polls: implemented by a crate for each kind of queue, and [in memory](MemorySource) for tests.
 ///
 /// The host owns each receipt from the receive until it is settled. It never extends and settles one receipt at the same time.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a queue that messages can be received from",
-    note = "use `SqsSource` of the crate `sqs`"
+    note = "use `SqsSource` of the crate `sqs` on a host, or `MemorySource` in a test"
 )]
 pub trait Source: Send + Sync + 'static {
     /// What extends and settles one received message: the queue's handle of this receive, and what a delayed copy needs.
@@ -61,6 +67,8 @@ pub struct SourceQueue {
     pub name: String,
     /// Whether the queue keeps the order of message groups, and what becomes of a group whose message fails.
     pub order: QueueOrder,
+    /// The most messages that one [receive](Source::receive) returns.
+    pub batch: usize,
     /// How long a received message stays hidden unless it is [extended](Source::extend), and how long a lease lasts unless it
     /// is extended.
     pub window: Duration,

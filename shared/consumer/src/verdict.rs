@@ -50,7 +50,7 @@ pub(crate) fn verdict(outcome: &Outcome, receives: u32, delays: &RetryDelays, bu
         Outcome::Failed { delay, .. } => match delay {
             Delay::Backoff => backoff(),
             Delay::Stated(delay) => now.plus(*delay),
-            Delay::LeaseEnd => budget.lease_end().plus(random(LEASE_JITTER)),
+            Delay::LeaseEnd(end) => end.plus(random(LEASE_JITTER)),
         },
         // The redrive policy counts receives. Without a policy, frequent receives would cost invocations.
         Outcome::Rejected { .. } => backoff(),
@@ -126,7 +126,7 @@ mod tests {
             dead_lettered: false,
         };
         let dead_lettered = Outcome::Failed {
-            delay: Delay::LeaseEnd,
+            delay: Delay::LeaseEnd(NOW),
             why: why(),
             dead_lettered: true,
         };
@@ -152,7 +152,7 @@ mod tests {
             60,
             61,
         );
-        between(at(failed(Delay::LeaseEnd)), 11, 12);
+        between(at(failed(Delay::LeaseEnd(NOW.plus(seconds(11))))), 11, 12);
         between(at(failed(Delay::Backoff)), 0, 10);
         between(at(rejected(false)), 0, 10);
     }

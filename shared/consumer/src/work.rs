@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use idempotency::{Attempt, Claim, Completion, Hold, Store, StoreError};
+use idempotency::{Attempt, Claim, Completion, Hold, Lease, Store, StoreError};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
@@ -19,6 +19,8 @@ enum Handled<W> {
     Failed(Failure),
     /// With the reason.
     Cancelled(String),
+    /// It was cancelled because another attempt has taken its lease over.
+    LostLease,
 }
 
 impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
@@ -68,24 +70,34 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
     }
 
     /// Handles the message, and records the result.
-    async fn settled(&self, message: &Message, hold: Hold, content: H::Message) -> Result<Outcome, StoreError> {
-        match (self.handle(message, content).await, hold) {
+    async fn settled(&self, message: &Message, mut hold: Hold, content: H::Message) -> Result<Outcome, StoreError> {
+        let lease = match &mut hold {
+            Hold::Lease(lease) => Some(lease),
+            Hold::Unclaimed(_) => None,
+        };
+        match (self.handle(message, content, lease).await, hold) {
             (Handled::Completed(completion), hold) => self.complete(message, hold, completion).await,
             (Handled::Failed(failure), hold) => self.give_up(message, hold, &failure).await,
             // Its effects may have happened, so the lease is not released: it ends by itself.
-            (Handled::Cancelled(why), Hold::Lease(_)) => Ok(Outcome::Failed {
-                delay: Delay::LeaseEnd,
+            (Handled::Cancelled(why), Hold::Lease(lease)) => Ok(Outcome::Failed {
+                delay: Delay::LeaseEnd(lease.end()),
                 why: why.into(),
                 dead_lettered: false,
             }),
             (Handled::Cancelled(why), hold) => self.give_up(message, hold, &Failure::retry(why)).await,
+            (Handled::LostLease, _) => {
+                self.counters.lost_lease();
+                Ok(Outcome::failed(
+                    "the handler was cancelled: another attempt took the lease over",
+                ))
+            }
         }
     }
 
     /// Handles the message and sends the completion's messages, without the ledger.
     async fn natural(&self, message: &Message, content: Result<H::Message, Failure>) -> Outcome {
         let handled = match content {
-            Ok(content) => self.handle(message, content).await,
+            Ok(content) => self.handle(message, content, None).await,
             Err(failure) => Handled::Failed(failure),
         };
         let failure = match handled {
@@ -102,6 +114,8 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
             }
             Handled::Failed(failure) => failure,
             Handled::Cancelled(why) => return Outcome::failed(why),
+            // Without a ledger there is no lease.
+            Handled::LostLease => return Outcome::NotStarted,
         };
         match failure.is_permanent() {
             true => self.rejected(message, failure.reason()).await,
@@ -109,21 +123,25 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
         }
     }
 
-    /// Runs the handler in a task of its own, which isolates a panic and can be cancelled.
-    async fn handle(&self, message: &Message, content: H::Message) -> Handled<H::Write> {
+    /// Runs the handler in a task of its own, which isolates a panic and can be cancelled. Meanwhile its lease is extended.
+    async fn handle(&self, message: &Message, content: H::Message, lease: Option<&mut Lease>) -> Handled<H::Write> {
         let (handler, delivery) = (Arc::clone(self.handler), message.delivery.clone());
         // A set of one: dropping it aborts the task.
         let mut task = JoinSet::new();
         task.spawn(async move { handler.handle(content, &delivery).await }.in_current_span());
         let joined = self.budget.for_handler(H::TIMEOUT, task.join_next());
-        match self.counters.time_handler(joined).await {
-            Some(Some(Ok(Ok(completion)))) => Handled::Completed(completion),
-            Some(Some(Ok(Err(failure)))) => Handled::Failed(failure),
-            Some(Some(Err(error))) => match error.try_into_panic() {
+        let joined = self.counters.time_handler(self.extended_while(joined, lease)).await;
+        // What a cancelled handler cleans up is done before its message can be redelivered.
+        self.budget.for_ledger(task.shutdown()).await;
+        match joined {
+            Some(Some(Some(Ok(Ok(completion))))) => Handled::Completed(completion),
+            Some(Some(Some(Ok(Err(failure))))) => Handled::Failed(failure),
+            Some(Some(Some(Err(error)))) => match error.try_into_panic() {
                 Ok(panic) => Handled::Failed(panicked(&*panic)),
                 Err(_) => self.cancelled(),
             },
-            Some(None) | None => self.cancelled(),
+            Some(Some(None) | None) => self.cancelled(),
+            None => Handled::LostLease,
         }
     }
 

@@ -9,6 +9,7 @@ mod common;
 mod dead_letter;
 mod deadline;
 mod envelope;
+mod extend;
 mod identity;
 mod known_faults;
 mod last_receive;

@@ -154,7 +154,7 @@ async fn invoke(world: &Arc<World>, worker: usize, received: Vec<Received>) {
             _ => function.budget,
         };
         let budget = Budget::new(now, now.plus(total)).with_reserved(reserved(total));
-        let processing = processing(world, &mut state, worker, &function, messages, budget);
+        let processing = processing(world, &mut state, worker, &function, messages, budget.clone());
         (function, budget, processing)
     };
     let Some(report) = unless_it_dies(world, worker, function.budget, processing).await else {
