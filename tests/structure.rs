@@ -158,6 +158,7 @@ fn dependencies_point_from_functions_down_to_idempotency() {
         ("producer", &["consumer", "idempotency"]),
         ("scripted", &["consumer", "idempotency"]),
         ("secrets", &["consumer", "host", "http-client"]),
+        ("postgres", &["idempotency"]),
         ("sqs", &["aws", "consumer", "idempotency"]),
         ("lambda", &["aws", "consumer", "host", "idempotency", "sqs"]),
         ("postgres", &["idempotency"]),
