@@ -31,9 +31,9 @@ pub(crate) fn prepare<H: Handler>(
             "NAMESPACE must have 1 to 255 bytes and no '#'"
         )
     };
-    let span = delivery::span(&incoming);
     let (mut received, malformed) = Received::new(incoming);
     let incoming = Arc::clone(&received.incoming);
+    let span = delivery::span(&incoming);
     let (content, origin, no_envelope) = unwrap::<H>(&incoming.body);
     received.origin = origin;
     let (identity, content) = span.in_scope(|| match (malformed, no_envelope) {
