@@ -181,6 +181,8 @@ pub(crate) struct Message {
     pub(crate) delivery: Delivery,
     /// Everything that is done for the message runs in it, so that each log line has its fields.
     pub(crate) span: Span,
+    /// The host's span around it. The handler's task enters both: a layer that does not record `message` finds its own parent there.
+    pub(crate) host_span: Span,
 }
 
 /// The span of a message. The key is recorded once it is decided, the owner once a lease is granted.

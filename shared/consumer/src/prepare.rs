@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use idempotency::{InvalidKey, Key};
+use tracing::Span;
 
 use crate::delivery::{self, Message};
 use crate::envelope::{self, Unwrapped};
@@ -50,7 +51,12 @@ pub(crate) fn prepare<H: Handler>(
         key_text: text,
         metrics: metrics.clone(),
     };
-    (Message { delivery, span }, Prepared { content, fingerprint })
+    let message = Message {
+        delivery,
+        span,
+        host_span: Span::current(),
+    };
+    (message, Prepared { content, fingerprint })
 }
 
 /// The message inside its envelope; without a valid envelope, the body as it is, and the reason.

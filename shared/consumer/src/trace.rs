@@ -56,6 +56,12 @@ impl TraceContext {
             add(message, TRACESTATE, state, limits);
         }
     }
+
+    /// The same, but the trace that the message has already is removed first: that of its sender takes its place.
+    pub fn replace_in(&self, message: &mut QueueMessage, limits: &Limits) {
+        [TRACEPARENT, TRACESTATE].map(|name| message.attributes.remove(name));
+        self.add_to(message, limits);
+    }
 }
 
 fn text<'a>(attributes: &'a BTreeMap<String, Attribute>, name: &str) -> Option<&'a str> {
