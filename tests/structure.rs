@@ -26,8 +26,13 @@ fn cargo(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The packages of the workspace: path, and dependencies without those of tests and fuzz targets.
+/// The packages of the workspace: path, and dependencies without those of tests, fuzz targets and optional features.
 fn packages() -> BTreeMap<String, (String, BTreeSet<String>)> {
+    packages_with(|dependency| !dependency["optional"].as_bool().unwrap())
+}
+
+/// The same with those dependencies only that are selected.
+fn packages_with(selected: impl Fn(&Value) -> bool) -> BTreeMap<String, (String, BTreeSet<String>)> {
     let metadata: Value = serde_json::from_str(&cargo(&["metadata", "--no-deps", "--format-version=1"])).unwrap();
     let root = metadata["workspace_root"].as_str().unwrap();
     let name = |value: &Value| value["name"].as_str().unwrap().to_owned();
@@ -38,7 +43,9 @@ fn packages() -> BTreeMap<String, (String, BTreeSet<String>)> {
             .trim_start_matches(root)
             .trim_start_matches('/');
         // Those of fuzz targets are for `cfg(fuzzing)` only.
-        let normal = |dependency: &&Value| dependency["kind"].is_null() && dependency["target"].is_null();
+        let normal = |dependency: &&Value| {
+            dependency["kind"].is_null() && dependency["target"].is_null() && selected(dependency)
+        };
         let dependencies = package["dependencies"]
             .as_array()
             .unwrap()
@@ -123,7 +130,7 @@ fn no_package_depends_on_a_function() {
 #[test]
 fn only_tests_and_the_demo_depend_on_test_support() {
     for (name, (path, dependencies)) in packages() {
-        let support: Vec<_> = ["hostile", "scripted", "testing"]
+        let support: Vec<_> = ["conformance", "hostile", "scripted", "testing"]
             .into_iter()
             .filter(|support| dependencies.contains(*support))
             .collect();
@@ -142,7 +149,7 @@ fn dependencies_point_from_functions_down_to_idempotency() {
         let ours = dependencies.iter().map(String::as_str);
         ours.filter(|name| packages.contains_key(*name)).collect()
     };
-    let rules: [(&str, &[&str]); 11] = [
+    let rules: [(&str, &[&str]); 12] = [
         ("aws", &[]),
         ("idempotency", &[]),
         ("consumer", &["idempotency"]),
@@ -153,6 +160,7 @@ fn dependencies_point_from_functions_down_to_idempotency() {
         ("secrets", &["consumer", "host", "http-client"]),
         ("sqs", &["aws", "consumer", "idempotency"]),
         ("lambda", &["aws", "consumer", "host", "idempotency", "sqs"]),
+        ("postgres", &["idempotency"]),
         ("operator", &["aws", "cli", "consumer", "idempotency", "sqs"]),
     ];
     for (package, expected) in rules {
@@ -162,6 +170,39 @@ fn dependencies_point_from_functions_down_to_idempotency() {
         for dependency in ours(&function) {
             let allowed = ["consumer", "host", "http-client", "idempotency", "lambda", "secrets"];
             assert!(allowed.contains(&dependency), "{function} depends on {dependency}");
+        }
+    }
+}
+
+/// A Lambda's binary has nothing of the other hosts and stores: those are optional features of the function's crate.
+#[test]
+fn only_a_feature_of_a_function_brings_a_worker() {
+    let optional = packages_with(|dependency| dependency["optional"].as_bool().unwrap());
+    let functions = functions();
+    assert!(functions.iter().all(|function| optional[function].1.contains("worker")));
+    for (package, (_, dependencies)) in &optional {
+        let allowed = match functions.contains(package) {
+            true => &["postgres", "worker"][..],
+            false => &["aws-sdk-dynamodb"],
+        };
+        for dependency in dependencies {
+            assert!(
+                allowed.contains(&dependency.as_str()),
+                "{package}: optional {dependency}"
+            );
+        }
+    }
+    for function in functions {
+        let below = below(&function);
+        for foreign in [
+            "worker",
+            "postgres",
+            "rabbitmq",
+            "tokio-postgres",
+            "lapin",
+            "prometheus-client",
+        ] {
+            assert!(!below.contains(foreign), "{function} depends on {foreign}");
         }
     }
 }

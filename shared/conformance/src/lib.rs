@@ -6,4 +6,5 @@
     reason = "all of this is tests"
 )]
 
+pub mod source;
 pub mod store;

@@ -3,9 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use idempotency::{
-    Answer, Change, Decision, Key, Record, Refusal, Store, StoreError, StoreFor, TooLarge, decide,
-};
 use crate::failure::{conflict, failure};
 use crate::fits;
 use crate::pipeline::{Answers, Request};
@@ -15,6 +12,7 @@ use crate::statements::{self, Statement};
 use crate::table::Table;
 use crate::transaction::Transaction;
 use crate::{Settings, SqlWrite};
+use idempotency::{Answer, Change, Decision, Key, Record, Refusal, Store, StoreError, StoreFor, TooLarge, decide};
 
 /// Records in a table of PostgreSQL, version 13 or later, in a database with the encoding UTF8.
 ///
@@ -64,7 +62,9 @@ impl PostgresStore {
         let answers = self.exchange(&requests, None).await?;
         let refused = |why: String| StoreError::Refused(why.into());
         let fact = |column: usize| {
-            answers.row(1).and_then(|row| row.try_get::<_, Option<String>>(column).ok().flatten())
+            answers
+                .row(1)
+                .and_then(|row| row.try_get::<_, Option<String>>(column).ok().flatten())
         };
         match (fact(0).as_deref(), fact(1)) {
             (Some("UTF8"), None) => Ok(()),
@@ -116,7 +116,11 @@ impl PostgresStore {
 
     async fn transact(&self, change: &Change<'_, SqlWrite>, record: &Record) -> Result<Answer, StoreError> {
         let unsendable = change.writes.iter().enumerate().find_map(|(position, write)| {
-            Some(format!("write {position}: {}: {}", write.beginning(), write.unsendable()?))
+            Some(format!(
+                "write {position}: {}: {}",
+                write.beginning(),
+                write.unsendable()?
+            ))
         });
         if let Some(why) = unsendable {
             return Ok(Answer::WriteRefused(Refusal::Permanent(why)));

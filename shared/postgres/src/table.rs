@@ -99,7 +99,16 @@ mod tests {
 
     #[test]
     fn what_is_no_name_is_refused() {
-        for name in ["", ".", "a.", ".b", "a.b.c", "a\0", &"x".repeat(53), &format!("{}.a", "x".repeat(64))] {
+        for name in [
+            "",
+            ".",
+            "a.",
+            ".b",
+            "a.b.c",
+            "a\0",
+            &"x".repeat(53),
+            &format!("{}.a", "x".repeat(64)),
+        ] {
             assert_eq!(Table::parse(name), None, "{name:?}");
         }
         assert!(Table::parse(&"x".repeat(52)).is_some());
@@ -108,8 +117,14 @@ mod tests {
     #[test]
     fn the_schema_has_the_name_of_its_table() {
         let creation = Table::parse("app.work").unwrap().creation();
-        assert!(creation.contains(r#"CREATE TABLE IF NOT EXISTS "app"."work" ("#), "{creation}");
-        assert!(creation.contains(r#"INDEX IF NOT EXISTS "work_expiration" ON "app"."work" ("#), "{creation}");
+        assert!(
+            creation.contains(r#"CREATE TABLE IF NOT EXISTS "app"."work" ("#),
+            "{creation}"
+        );
+        assert!(
+            creation.contains(r#"INDEX IF NOT EXISTS "work_expiration" ON "app"."work" ("#),
+            "{creation}"
+        );
         assert!(!creation.contains("\"ledger"), "{creation}");
     }
 

@@ -113,13 +113,14 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Processing<H,
                 Some(at) => (self.clock)().until(at),
                 None => self.source.queue().window,
             };
-            if self.left(work).is_some_and(|left| left <= delay) {
-                // The queue delivers it again, at its position.
-                return self.now();
-            }
+            let longest = self.left(work).unwrap_or(delay);
             tokio::select! {
                 () = self.stopping.cancelled() => return self.now(),
-                () = sleep(delay) => {}
+                () = sleep(delay.min(longest)) => {}
+            }
+            if longest < delay {
+                // The queue delivers it again, at its position. Held until now, because it does so at once.
+                return self.now();
             }
             work.message.receive_count = work.message.receive_count.saturating_add(1);
         }

@@ -1,6 +1,6 @@
 //! A worker whose queue, store and bounds come from the environment.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -8,13 +8,14 @@ use consumer::{Chain, Handler, Queues, Services, Source, SourceError, SourceFaul
 use host::{PolledQueue, SettingError, max_receive_count, record_retention, request_timeout, retry_delays};
 use idempotency::{DEFAULT_RETENTION, DynamoDbStore, Key, NoWrites, Store, StoreError, StoreFor};
 use postgres::PostgresStore;
+use rabbitmq::{InvalidUrl, RabbitMq, RabbitMqSource, RabbitMqUrl};
 use sqs::{Sqs, SqsSource};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments;
 use crate::backoff::jittered;
-use crate::settings::{DATABASE, LedgerStore, Settings, TABLE, ledger_store};
+use crate::settings::{DATABASE, LedgerStore, QUEUE, Settings, TABLE, ledger_store};
 use crate::{Queue, Worker, WorkerError, stop_signal};
 
 /// Runs a handler without writes of its own as a worker, on the queue and the store that the environment names, until SIGTERM
@@ -193,9 +194,26 @@ async fn on_queue<H: Handler, S: Store<Write = H::Write>>(
             let services = services(store, Sqs::new(client), dead_letter_queue, receives)?;
             poll(handler, services, source, settings, stopping).await
         }
-        PolledQueue::RabbitMq(_) => unimplemented!(),
+        PolledQueue::RabbitMq(url) => {
+            let url: RabbitMqUrl = url
+                .parse()
+                .map_err(|error: InvalidUrl| SettingError::wrong(QUEUE, error.to_string()))?;
+            let queues = RabbitMq::new(url);
+            let prefetch = u16::try_from(settings.concurrency.get()).unwrap_or(u16::MAX);
+            let prefetch = NonZeroU16::new(prefetch).unwrap_or(NonZeroU16::MIN);
+            let Some(source) = opened(|| RabbitMqSource::open(&queues, prefetch), &stopping).await? else {
+                return Ok(());
+            };
+            let dead_letter_queue = Some(source.dead_letter_queue());
+            let services = services(store, queues, dead_letter_queue, Some(RECEIVES_ON_RABBITMQ))?;
+            poll(handler, services, source, settings, stopping).await
+        }
     }
 }
+
+/// How often a message of RabbitMQ is received at most, unless `MAX_RECEIVE_COUNT` is set: the queue does not count the retries,
+/// which are copies. With the default delays, that takes more than an hour.
+const RECEIVES_ON_RABBITMQ: NonZeroU32 = NonZeroU32::MIN.saturating_add(13);
 
 /// The source, opened again until it answers; `None` if the process is stopped before. One that refuses is an error.
 async fn opened<R, F: Future<Output = Result<R, SourceError>>>(

@@ -60,7 +60,11 @@ impl Server {
     /// A table with a fresh name, for the test alone. `$` in the definition is the name.
     pub(crate) async fn table(&self, definition: &str) -> String {
         let name = format!("t_{}", fresh());
-        self.client().await.batch_execute(&definition.replace('$', &name)).await.unwrap();
+        self.client()
+            .await
+            .batch_execute(&definition.replace('$', &name))
+            .await
+            .unwrap();
         name
     }
 
