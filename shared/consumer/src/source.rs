@@ -23,6 +23,10 @@ pub trait Source: Send + Sync + 'static {
     /// What extends and settles one received message: the queue's handle of this receive, and what a delayed copy needs.
     type Receipt: Send + 'static;
 
+    /// The messaging system by its name in traces, one of those of
+    /// [OpenTelemetry](https://opentelemetry.io/docs/specs/semconv/registry/attributes/messaging/) if it has one.
+    const SYSTEM: &'static str = "other";
+
     /// What the host must know of the queue before it polls.
     fn queue(&self) -> &SourceQueue;
 

@@ -70,14 +70,16 @@ async fn main(start: impl Future<Output = Result<(), StartError>>) -> ExitCode {
     if let Some(code) = arguments::handle() {
         return code;
     }
-    host::start_logging();
-    match start.await {
+    let traces = telemetry::start_logging();
+    let code = match start.await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{}", Chain(&error));
             ExitCode::FAILURE
         }
-    }
+    };
+    traces.stop().await;
+    code
 }
 
 /// Why a worker does not start, or ends.
