@@ -142,12 +142,13 @@ fn dependencies_point_from_functions_down_to_idempotency() {
         let ours = dependencies.iter().map(String::as_str);
         ours.filter(|name| packages.contains_key(*name)).collect()
     };
-    let rules: [(&str, &[&str]); 10] = [
+    let rules: [(&str, &[&str]); 11] = [
         ("aws", &[]),
         ("idempotency", &[]),
         ("consumer", &["idempotency"]),
         ("host", &["consumer", "idempotency"]),
         ("http-client", &["aws", "consumer", "host"]),
+        ("producer", &["consumer", "idempotency"]),
         ("scripted", &["consumer", "idempotency"]),
         ("secrets", &["consumer", "host", "http-client"]),
         ("sqs", &["aws", "consumer", "idempotency"]),

@@ -1,12 +1,14 @@
-//! The writes of an order.
+//! The writes of an order to DynamoDB.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, Update};
+use consumer::Failure;
 use idempotency::{DynamoDbWrite, Item, Refusal};
 
-use crate::{Line, Order};
+use crate::orders::id_taken;
+use crate::{Line, Order, Orders};
 
 /// Names of the tables that orders are written to. The partition key of each is the string `id`.
 #[derive(Debug, Clone)]
@@ -17,19 +19,23 @@ pub struct Tables {
     pub customers: String,
 }
 
+impl Orders for Tables {
+    type Write = DynamoDbWrite;
+
+    fn writes(&self, order: &Order) -> Result<Vec<DynamoDbWrite>, Failure> {
+        Ok(vec![self.insert(order)?, self.add_to_total(order)?])
+    }
+}
+
 impl Tables {
-    /// Inserts the order if its ID is new.
-    ///
-    /// If the same order exists, the producer sent it twice, and it is already done. Another order with this ID is a
-    /// permanent failure.
-    pub(crate) fn insert(&self, order: &Order) -> Result<DynamoDbWrite, BuildError> {
+    fn insert(&self, order: &Order) -> Result<DynamoDbWrite, BuildError> {
         let item = item(order);
         let put = Put::builder()
             .table_name(&self.orders)
             .set_item(Some(item.clone()))
             .condition_expression("attribute_not_exists(id)")
             .build()?;
-        let id_taken = format!("order {} was placed before with other content", order.id);
+        let id_taken = id_taken(order);
         Ok(DynamoDbWrite::put(put).if_refused(move |existing| match existing {
             // Other attributes may have been added since, such as a state.
             Some(existing) if item.iter().all(|(name, value)| existing.get(name) == Some(value)) => {
@@ -39,8 +45,7 @@ impl Tables {
         }))
     }
 
-    /// Adds the amount of the order to the total of its customer.
-    pub(crate) fn add_to_total(&self, order: &Order) -> Result<DynamoDbWrite, BuildError> {
+    fn add_to_total(&self, order: &Order) -> Result<DynamoDbWrite, BuildError> {
         let update = Update::builder()
             .table_name(&self.customers)
             .key("id", text(&order.customer))

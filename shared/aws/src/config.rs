@@ -8,7 +8,7 @@ use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 
 use crate::https::{SdkClient, https_client};
@@ -50,10 +50,25 @@ pub async fn sdk_config(request_timeout: Duration) -> SdkConfig {
             config.credentials_provider(EcsCredentialsProvider::builder().configure(&provider).build())
         }
     };
-    config
+    let config = config
         .http_client(client)
         .region(EnvironmentVariableRegionProvider::new())
-        .profile_files(no_profiles())
+        .profile_files(no_profiles());
+    of_service(config, request_timeout).load().await
+}
+
+/// The same for a service that does not run on Lambda: region and credentials come from the SDK's default chain, such as
+/// environment variables, profiles, and the roles of ECS, EKS and EC2
+/// ([default provider chain](https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html#credentialProviderChain)).
+///
+/// The features of `aws-config` that the service enables decide which credentials are supported.
+pub async fn worker_sdk_config(request_timeout: Duration) -> SdkConfig {
+    let config = aws_config::defaults(BehaviorVersion::latest()).http_client(SdkClient(https_client()));
+    of_service(config, request_timeout).load().await
+}
+
+fn of_service(config: ConfigLoader, request_timeout: Duration) -> ConfigLoader {
+    config
         .timeout_config(
             TimeoutConfig::builder()
                 .operation_attempt_timeout(request_timeout)
@@ -66,8 +81,6 @@ pub async fn sdk_config(request_timeout: Duration) -> SdkConfig {
         )
         // It protects long streams. The responses used here are short and have a timeout.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .load()
-        .await
 }
 
 /// Configuration for AWS SDK clients of a tool on a workstation: region, credentials and endpoint come from the sources of

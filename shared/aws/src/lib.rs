@@ -6,7 +6,7 @@ mod error;
 mod https;
 mod roots;
 
-pub use config::{sdk_config, uses_container_credentials, workstation_sdk_config};
+pub use config::{sdk_config, uses_container_credentials, worker_sdk_config, workstation_sdk_config};
 pub use connector::CertificateError;
 pub use error::service_error;
 pub use https::{HttpsClient, https_client, load_roots};

@@ -50,7 +50,10 @@ pub use process::{CONCURRENCY, Report, process_batch, process_one};
 pub use queue_message::QueueMessage;
 pub use queues::{MemoryQueues, QueueError, QueueFault, Queues};
 pub use services::{RetryDelays, Services};
-pub use source::{QueueOrder, Source, SourceError, SourceFault, SourceQueue};
+pub use source::{
+    InjectedFault, MemoryReceipt, MemorySource, QueueOrder, Source, SourceAction, SourceError, SourceFault,
+    SourceOperation, SourceQueue, SourceRecord, StoredMessage,
+};
 pub use summary::Summary;
 pub use unidentified::Unidentified;
 pub use verdict::Verdict;

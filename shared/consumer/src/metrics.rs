@@ -46,6 +46,13 @@ pub enum Unit {
     Bytes,
 }
 
+impl Metric {
+    /// Whether it was counted: its one value is a sum.
+    pub fn is_counter(&self) -> bool {
+        self.is_counter
+    }
+}
+
 impl Unit {
     /// Its name in CloudWatch.
     pub fn name(self) -> &'static str {

@@ -1,5 +1,6 @@
 //! A batch of messages, or one message, from `Incoming` to its verdict.
 
+use std::future::ready;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -99,8 +100,12 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
             .map(|positions| positions.into_iter().filter_map(&mut take).collect())
             .collect();
         let results = Results::of(messages.len());
-        let all = stream::iter(sequences)
-            .for_each_concurrent(CONCURRENCY, |sequence| self.run_sequence(sequence, messages, &results));
+        // Collected: inside a closure, the compiler could not show that the whole is `Send`.
+        let sequences: Vec<_> = sequences
+            .into_iter()
+            .map(|sequence| self.run_sequence(sequence, messages, &results))
+            .collect();
+        let all = stream::iter(sequences).buffer_unordered(CONCURRENCY).for_each(ready);
         // Everything inside stays within the budget. This guards against a ledger that does not.
         if self.budget.for_ledger(all).await.is_none() {
             tracing::error!("some messages were not finished before the deadline");
@@ -176,5 +181,22 @@ impl Results {
 
     fn into_inner(self) -> Vec<Processed> {
         self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A host may spawn it: this compiles.
+    #[expect(dead_code, reason = "to compile it is the test")]
+    fn one_message_can_be_processed_in_a_task<H: Handler, S: Store<Write = H::Write>, Q: Queues>(
+        handler: Arc<H>,
+        services: Arc<Services<S, Q>>,
+        message: Incoming,
+        budget: Budget,
+    ) {
+        fn is_task(_: impl Future + Send + 'static) {}
+        is_task(async move { process_one(&handler, &services, message, true, &budget).await });
     }
 }

@@ -86,7 +86,8 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
         let end = self.budget.ledger_end();
         let (mut backoff, mut before) = (Backoff::until(end), None);
         loop {
-            let sent = timeout_at(end, self.services.queues.send(queue, &messages)).await;
+            // On the heap, as the ledger's requests are.
+            let sent = timeout_at(end, Box::pin(self.services.queues.send(queue, &messages))).await;
             let error = match sent {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(error)) => error,

@@ -1,17 +1,23 @@
 //! The queue that messages are received from, for hosts that poll it.
 
+mod memory;
+
 use std::error::Error;
 use std::future::Future;
 use std::time::Duration;
 
+pub use memory::{
+    InjectedFault, MemoryReceipt, MemorySource, SourceAction, SourceOperation, SourceRecord, StoredMessage,
+};
+
 use crate::{Incoming, Verdict};
 
-/// A queue that a host polls: implemented by a crate for each kind of queue.
+/// A queue that a host polls: implemented by a crate for each kind of queue, and [in memory](MemorySource) for tests.
 ///
 /// The host owns each receipt from the receive until it is settled. It never extends and settles one receipt at the same time.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a queue that messages can be received from",
-    note = "use `SqsSource` of the crate `sqs`"
+    note = "use `SqsSource` of the crate `sqs` on a host, or `MemorySource` in a test"
 )]
 pub trait Source: Send + Sync + 'static {
     /// What extends and settles one received message: the queue's handle of this receive, and what a delayed copy needs.

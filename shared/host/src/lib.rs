@@ -10,6 +10,6 @@ pub use aws::{container_credentials, endpoints, keys, region};
 pub use logging::{print, start_logging};
 pub use metrics::metrics_lines;
 pub use setting::{
-    SettingError, dead_letter_queue, http_url, max_receive_count, optional_setting, queue_url, record_retention,
-    request_timeout, retry_delays, setting, table,
+    PolledQueue, SettingError, dead_letter_queue, http_url, max_receive_count, number, optional_setting, polled_queue,
+    queue_url, record_retention, request_timeout, retry_delays, setting, table,
 };

@@ -21,9 +21,11 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 /// Writes log lines and panics to standard output, which Lambda collects.
 ///
-/// The level is that of `AWS_LAMBDA_LOG_LEVEL`; the default is `INFO`.
+/// The level is that of `AWS_LAMBDA_LOG_LEVEL`, which Lambda sets, or of `LOG_LEVEL`; the default is `INFO`.
 pub fn start_logging() {
-    let level = level(std::env::var("AWS_LAMBDA_LOG_LEVEL").ok().as_deref());
+    let level = ["AWS_LAMBDA_LOG_LEVEL", "LOG_LEVEL"].map(|variable| std::env::var(variable).ok());
+    let level = level.into_iter().flatten().find(|level| !level.is_empty());
+    let level = self::level(level.as_deref());
     let lines = JsonLines { write: print };
     // A second host in one process, as in tests, keeps the logging of the first.
     let _ = tracing_subscriber::registry().with(lines.with_filter(level)).try_init();

@@ -54,7 +54,8 @@ pub fn setting(variable: &'static str) -> Result<String, SettingError> {
     optional_setting(variable)?.ok_or_else(missing)
 }
 
-/// The value of a required environment variable: the URL of a queue.
+/// The value of a required environment variable: the URL of a queue. In a worker that receives from RabbitMQ, `amqp:NAME`, the
+/// queue `NAME` of the same broker.
 ///
 /// # Errors
 ///
@@ -64,9 +65,43 @@ pub fn queue_url(variable: &'static str) -> Result<String, SettingError> {
     checked_queue_url(variable, setting(variable)?)
 }
 
+/// The variable with the queue that a worker polls. A Lambda function has none.
+const POLLED_QUEUE: &str = "QUEUE_URL";
+
+/// Whether the polled queue is one of RabbitMQ: the messages that are sent for its messages are, too.
+pub(crate) fn is_on_rabbitmq(polled: &str) -> bool {
+    polled.starts_with("amqp:") || polled.starts_with("amqps:")
+}
+
 fn checked_queue_url(variable: &'static str, url: String) -> Result<String, SettingError> {
+    let on_rabbitmq = optional_setting(POLLED_QUEUE)?.is_some_and(|polled| is_on_rabbitmq(&polled));
     let region = sqs_region()?;
-    checked(variable, url, |url| shape::queue_url(url, region.as_deref()))
+    checked(variable, url, |url| {
+        shape::destination(url, on_rabbitmq, region.as_deref())
+    })
+}
+
+/// The value of `QUEUE_URL`: the queue that a worker polls.
+///
+/// # Errors
+///
+/// [`SettingError`] if it is not set, or is neither the URL of an SQS queue nor an `amqp` or `amqps` URL. One with a password is
+/// not quoted.
+pub fn polled_queue() -> Result<PolledQueue, SettingError> {
+    let url = setting(POLLED_QUEUE)?;
+    match is_on_rabbitmq(&url) {
+        true => Ok(PolledQueue::RabbitMq(url)),
+        false => checked_queue_url(POLLED_QUEUE, url).map(PolledQueue::Sqs),
+    }
+}
+
+/// The queue that a worker polls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PolledQueue {
+    /// The URL of a queue of SQS.
+    Sqs(String),
+    /// An `amqp` or `amqps` URL, which may contain a password.
+    RabbitMq(String),
 }
 
 /// The value of a required environment variable: the name of a DynamoDB table, or its ARN.
@@ -98,6 +133,24 @@ pub(crate) fn checked(
     match check(&value) {
         Ok(()) => Ok(value),
         Err(problem) => Err(SettingError::wrong(variable, problem)),
+    }
+}
+
+/// The value of an optional environment variable: a whole number from `least` to `most`.
+///
+/// # Errors
+///
+/// [`SettingError`] if it is something else.
+pub fn number(variable: &'static str, least: u32, most: u32) -> Result<Option<u32>, SettingError> {
+    let Some(value) = optional_setting(variable)? else {
+        return Ok(None);
+    };
+    match value.parse() {
+        Ok(number) if (least..=most).contains(&number) => Ok(Some(number)),
+        _ => Err(SettingError::wrong(
+            variable,
+            format!("is not a whole number from {least} to {most}, but {value:?}"),
+        )),
     }
 }
 

@@ -18,6 +18,29 @@ pub(crate) fn trimmed(value: &str) -> Result<(), String> {
     Err(format!("{what}: remove it"))
 }
 
+/// Whether this is the URL of an SQS queue; `on_rabbitmq`: whether it is `amqp:NAME`, a queue of the broker that the worker
+/// receives from.
+pub(crate) fn destination(value: &str, on_rabbitmq: bool, region: Option<&str>) -> Result<(), String> {
+    match (value.strip_prefix("amqp:"), on_rabbitmq) {
+        (None, false) => queue_url(value, region),
+        (Some(name), true) if is_rabbitmq_name(name) => Ok(()),
+        (Some(_), true) => Err("is not amqp:NAME with the name of a queue, 1 to 255 bytes without '/'".to_owned()),
+        (None, true) => Err(
+            "is not a queue of RabbitMQ, which QUEUE_URL is on: use amqp:NAME, the queue NAME of the same broker"
+                .to_owned(),
+        ),
+        (Some(_), false) => Err(
+            "is a queue of RabbitMQ, but QUEUE_URL is not set to an amqp or amqps URL: use the URL of an SQS queue"
+                .to_owned(),
+        ),
+    }
+}
+
+/// Names have up to 255 bytes ([queues](https://www.rabbitmq.com/docs/queues#names)). A slash would be that of a URL with a host.
+fn is_rabbitmq_name(name: &str) -> bool {
+    (1..=255).contains(&name.len()) && !name.contains('/') && !name.contains(char::is_control)
+}
+
 /// Whether this is a table's name, or the ARN of a table
 /// ([PutItem](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html): `TableName`;
 /// [naming rules](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html)).
@@ -86,6 +109,22 @@ pub(crate) fn header(value: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_destination_is_on_the_service_of_the_polled_queue() {
+        let sqs = "https://sqs.eu-central-1.amazonaws.com/111122223333/orders";
+        assert_eq!(destination(sqs, false, None), Ok(()));
+        assert_eq!(destination("amqp:orders", true, None), Ok(()));
+        for (value, on_rabbitmq, problem) in [
+            (sqs, true, "is not a queue of RabbitMQ"),
+            ("amqp:orders", false, "is a queue of RabbitMQ, but QUEUE_URL"),
+            ("amqp://guest:secret@host/orders", true, "is not amqp:NAME"),
+            ("amqp:", true, "is not amqp:NAME"),
+        ] {
+            let why = destination(value, on_rabbitmq, None).unwrap_err();
+            assert!(why.starts_with(problem) && !why.contains("secret"), "{value}: {why}");
+        }
+    }
 
     #[test]
     fn table_is_a_name_or_the_arn_of_a_table() {

@@ -174,7 +174,9 @@ impl<S: Store> Ledger<S> {
                 record,
                 writes,
             };
-            let error = match timeout_at(until, self.store.change(change)).await {
+            // On the heap: the request of a cloud's client takes tens of kilobytes, and all that awaits this would contain it.
+            let changed = Box::pin(self.store.change(change));
+            let error = match timeout_at(until, changed).await {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(error)) => error,
                 Err(_) => return Err(out_of_time(before)),

@@ -46,8 +46,13 @@ impl RabbitMqReceipt {
         }
     }
 
-    pub(crate) fn is_settled(&self) -> bool {
+    fn is_settled(&self) -> bool {
         self.outstanding.is_none()
+    }
+
+    /// Whether the message is not settled, and still can be.
+    pub(crate) fn is_valid(&self) -> bool {
+        !self.is_settled() && self.acker.usable()
     }
 
     /// The message that waits until then.

@@ -86,12 +86,12 @@ impl Failed {
     }
 }
 
-fn is_throttled(code: &str) -> bool {
+pub(crate) fn is_throttled(code: &str) -> bool {
     THROTTLED.contains(&code)
 }
 
 /// Whether the same request may succeed soon: SQS or the network failed, not the request.
-fn may_pass<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+pub(crate) fn may_pass<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     match error {
         SdkError::ServiceError(service) => {
             matches!(service.raw().status().as_u16(), 408 | 429 | 500..) || error.code().is_some_and(is_throttled)

@@ -3,7 +3,9 @@
 mod failed;
 mod limits;
 mod queues;
+mod source;
 mod visibility;
 
 pub use queues::{MAX_ENTRIES, Sqs};
+pub use source::{SqsReceipt, SqsSource};
 pub use visibility::{VisibilityChange, visibility_timeout};

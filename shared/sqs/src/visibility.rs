@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_sdk_sqs::error::BuildError;
 use aws_sdk_sqs::types::ChangeMessageVisibilityBatchRequestEntry;
 use consumer::QueueError;
 use idempotency::Timestamp;
@@ -26,8 +27,26 @@ const LONGEST: Duration = Duration::from_secs((12 * 60 - 20) * 60);
 
 /// The visibility timeout that ends at this time: whole seconds, rounded up, and no longer than SQS allows.
 pub fn visibility_timeout(now: Timestamp, visible_at: Timestamp) -> Duration {
-    let millis = now.until(visible_at).min(LONGEST).as_millis();
-    Duration::from_secs(u64::try_from(millis.div_ceil(1000)).unwrap_or(LONGEST.as_secs()))
+    whole_seconds(now.until(visible_at), LONGEST)
+}
+
+/// A visibility timeout of this length: whole seconds, rounded up, and no longer than `longest`.
+pub(crate) fn whole_seconds(timeout: Duration, longest: Duration) -> Duration {
+    let seconds = u64::try_from(timeout.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
+    Duration::from_secs(seconds.min(longest.as_secs()))
+}
+
+/// The entry of a batch request. Its ID is the position in the request.
+pub(crate) fn change_entry(
+    position: usize,
+    receipt_handle: &str,
+    timeout: Duration,
+) -> Result<ChangeMessageVisibilityBatchRequestEntry, BuildError> {
+    ChangeMessageVisibilityBatchRequestEntry::builder()
+        .id(position.to_string())
+        .receipt_handle(receipt_handle)
+        .visibility_timeout(i32::try_from(timeout.as_secs()).unwrap_or(i32::MAX))
+        .build()
 }
 
 impl Sqs {
@@ -41,14 +60,9 @@ impl Sqs {
         let changed = async {
             let url = queue_url(queue_arn).ok_or("the eventSourceARN of its records is no queue's ARN");
             let url = url.map_err(Failed::refused)?;
-            let entries = changes.into_iter().enumerate();
-            let entries = entries.map(|(position, change)| {
-                ChangeMessageVisibilityBatchRequestEntry::builder()
-                    .id(position.to_string())
-                    .receipt_handle(change.receipt_handle)
-                    .visibility_timeout(i32::try_from(change.timeout.as_secs()).unwrap_or(i32::MAX))
-                    .build()
-            });
+            let entries = changes.iter().enumerate();
+            let entries =
+                entries.map(|(position, change)| change_entry(position, &change.receipt_handle, change.timeout));
             let entries = entries.collect::<Result<_, _>>().map_err(Failed::refused)?;
             let request = self
                 .0

@@ -9,11 +9,12 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
 use emulator::dynamodb::DynamoDb as Emulation;
-use idempotency::{Claim, DynamoDbStore, Existing, Ledger, StoreError};
+use idempotency::{Claim, DynamoDbStore, DynamoDbWrite, Existing, Key, Ledger, Record, Refusal, StoreError};
 use local::{Binaries, Options, Stack};
 
-use crate::store::{AFTER_LEASE, EFFECTS, NOW, UnderTest, attempt, fresh_key, soon};
-use crate::{concurrency, promises};
+use conformance::store as suite;
+
+use crate::store::{AFTER_LEASE, EFFECTS, NOW, UnderTest, attempt, effect, fresh_key, refused_effect, soon};
 
 const LEDGER: &str = "contract-ledger";
 
@@ -111,6 +112,18 @@ impl UnderTest for DynamoDb {
         &self.ledger
     }
 
+    fn effect(&self, name: &str) -> DynamoDbWrite {
+        effect(name)
+    }
+
+    fn refused_effect(&self, name: &str, refusal: Refusal) -> DynamoDbWrite {
+        refused_effect(name, refusal)
+    }
+
+    async fn record(&self, key: &Key) -> Option<Record> {
+        self.store().record(key).await.unwrap()
+    }
+
     async fn effects(&self, name: &str) -> usize {
         let key = AttributeValue::S(name.to_owned());
         let item = self
@@ -146,7 +159,7 @@ macro_rules! promises {
         #[tokio::test]
         async fn $promise() {
             if !lacks(&[$($need),*]) {
-                promises::$promise(&DynamoDb::start().await).await;
+                suite::$promise(&Arc::new(DynamoDb::start().await)).await;
             }
         }
     )*};
@@ -169,6 +182,15 @@ promises! {
     a_commit_waits_for_a_lease needs ["old-items", "transactions"]
     writes_and_record_are_applied_together_or_not_at_all needs ["transactions"]
     a_key_with_another_payload_is_an_error needs ["old-items"]
+    messages_of_a_claimed_completion_survive needs ["old-items", "transactions"]
+    messages_of_a_commit_survive needs ["old-items", "transactions"]
+    messages_stay_if_the_effect_existed needs ["old-items", "transactions"]
+    a_claim_is_granted_despite_losses needs ["old-items"]
+    writes_are_applied_once_despite_losses needs ["old-items", "transactions"]
+    a_release_is_made_despite_losses needs ["old-items"]
+    a_rejection_is_made_despite_losses needs ["old-items"]
+    an_extension_is_made_despite_losses needs ["old-items"]
+    a_duplicate_stays_one_despite_losses needs ["old-items", "transactions"]
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -178,14 +200,35 @@ async fn of_fifty_concurrent_claims_one_is_granted() {
     } else {
         200
     };
-    concurrency::of_fifty_concurrent_claims_one_is_granted(&Arc::new(DynamoDb::start().await), rounds).await;
+    suite::of_fifty_concurrent_claims_one_is_granted(&Arc::new(DynamoDb::start().await), rounds).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_ten_concurrent_commits_one_is_applied() {
     if !lacks(&["old-items", "transactions"]) {
         let store = Arc::new(DynamoDb::start().await);
-        concurrency::of_ten_concurrent_commits_one_is_applied(&store, 100).await;
+        suite::of_ten_concurrent_commits_one_is_applied(&store, 100).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_fifty_concurrent_takeovers_one_is_granted() {
+    if !lacks(&["old-items"]) {
+        suite::of_fifty_concurrent_takeovers_one_is_granted(&Arc::new(DynamoDb::start().await), 20).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_completion_and_a_takeover_never_both_succeed() {
+    if !lacks(&["old-items", "transactions"]) {
+        suite::a_completion_and_a_takeover_never_both_succeed(&Arc::new(DynamoDb::start().await), 20).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_ten_concurrent_copies_of_a_commit_all_are_answered() {
+    if !lacks(&["old-items", "transactions"]) {
+        suite::of_ten_concurrent_copies_of_a_commit_all_are_answered(&Arc::new(DynamoDb::start().await), 20).await;
     }
 }
 

@@ -11,11 +11,10 @@ use idempotency::{
 };
 use tokio::time::Instant;
 
-use crate::Shows;
 use crate::dynamodb::DynamoDb;
 use crate::failures::chain;
 use crate::store::{
-    AFTER_LEASE, EFFECTS, NOW, UnderTest, attempt, complete, effect, fresh_key, lease, reject, release, soon,
+    AFTER_LEASE, EFFECTS, NOW, Shows, UnderTest, attempt, complete, effect, fresh_key, lease, reject, release, soon,
 };
 
 async fn store_with(operation: &str, times: u32, fault: fn() -> FaultKind) -> DynamoDb {

@@ -10,7 +10,6 @@
     reason = "all of this is tests"
 )]
 
-mod concurrency;
 mod dynamodb;
 mod failures;
 mod histories;
@@ -18,18 +17,5 @@ mod lost_replies;
 mod memory;
 mod operate;
 mod outgoing;
-mod promises;
-mod pure;
 mod store;
 mod writes;
-
-/// The promises that a test shows. Its output names them if it fails.
-struct Shows(&'static str);
-
-impl Drop for Shows {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("broken: {}", self.0);
-        }
-    }
-}

@@ -1,6 +1,5 @@
 //! The ledger in memory.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use idempotency::{
@@ -10,71 +9,24 @@ use idempotency::{
 use tokio::time::Instant;
 
 use crate::failures::chain;
-use crate::store::{LEASE, NOW, UnderTest, attempt, complete, effect, fresh_key, lease, name_of, soon};
-use crate::{concurrency, promises};
+use crate::store::{LEASE, NOW, attempt, complete, effect, fresh_key, lease, soon};
 
-pub(crate) struct Memory {
+conformance::store_tests! { start: Some(conformance::store::Memory::new()), rounds: 500 }
+
+struct Memory {
     ledger: Ledger<MemoryStore<DynamoDbWrite>>,
 }
 
 impl Memory {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         Self {
             ledger: Ledger::new(MemoryStore::new()),
         }
     }
-}
 
-impl UnderTest for Memory {
-    type Store = MemoryStore<DynamoDbWrite>;
-
-    fn ledger(&self) -> &Ledger<Self::Store> {
+    fn ledger(&self) -> &Ledger<MemoryStore<DynamoDbWrite>> {
         &self.ledger
     }
-
-    async fn effects(&self, name: &str) -> usize {
-        let committed = self.ledger.store().committed();
-        committed.iter().filter(|write| name_of(write) == name).count()
-    }
-}
-
-macro_rules! promises {
-    ($($promise:ident)*) => {$(
-        #[tokio::test]
-        async fn $promise() {
-            promises::$promise(&Memory::new()).await;
-        }
-    )*};
-}
-
-promises! {
-    a_leased_key_is_granted_to_no_other_attempt
-    a_lease_that_is_over_is_taken_and_its_holder_loses
-    a_released_key_is_free_at_once
-    an_extended_lease_lasts_to_its_new_end
-    an_extension_never_moves_an_end_backwards
-    a_zombie_can_change_nothing
-    a_lease_that_is_over_but_not_taken_can_complete
-    a_completed_record_is_replaced_only_after_it_expires
-    a_completed_record_survives_its_own_late_failure
-    a_rejected_record_is_final_and_gives_its_reason
-    a_repeated_request_is_answered_like_the_first
-    a_repeated_transaction_applies_its_writes_once
-    of_two_commits_the_second_is_a_duplicate
-    a_commit_waits_for_a_lease
-    a_key_with_another_payload_is_an_error
-}
-
-/// The memory store tests no write's condition, so the test injects the refusal.
-#[tokio::test]
-async fn writes_and_record_are_applied_together_or_not_at_all() {
-    let memory = Memory::new();
-    // Once for the completion of a lease, once for the commit in one step.
-    for _ in 0..2 {
-        let fault = Fault::WriteRefused { write: 1, found: None };
-        memory.ledger().store().inject(fault);
-    }
-    promises::writes_and_record_are_applied_together_or_not_at_all(&memory).await;
 }
 
 #[tokio::test]
@@ -198,14 +150,4 @@ async fn a_refusal_by_the_store_ends_the_attempts_at_once() {
         (memory.ledger().store().requests(), started.elapsed()),
         (1, Duration::ZERO)
     );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn of_fifty_concurrent_claims_one_is_granted() {
-    concurrency::of_fifty_concurrent_claims_one_is_granted(&Arc::new(Memory::new()), 500).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn of_ten_concurrent_commits_one_is_applied() {
-    concurrency::of_ten_concurrent_commits_one_is_applied(&Arc::new(Memory::new()), 500).await;
 }

@@ -3,9 +3,8 @@
 use emulator::dynamodb::{Fault, FaultKind};
 use idempotency::{Answer, Claim, Completion, Existing, Item, OutgoingMessage, Record, Status, StoreError};
 
-use crate::Shows;
 use crate::dynamodb::DynamoDb;
-use crate::store::{NOW, UnderTest, attempt, complete, fresh_key, lease, reject, release, soon};
+use crate::store::{NOW, Shows, UnderTest, attempt, complete, fresh_key, lease, reject, release, soon};
 
 #[tokio::test]
 async fn a_record_is_read_as_it_was_written() {

@@ -1,126 +1,14 @@
 //! Messages that are recorded with a completion: every delivery after it learns of them, until the record expires.
 
+use conformance::store::{messages, sending, sent_ones_are_found};
 use emulator::dynamodb::{Fault, FaultKind};
 use idempotency::{
-    Answer, Attempt, Change, Claim, Completion, DynamoDbStore, DynamoDbWrite, Existing, Key, Ledger, OutgoingMessage,
-    Record, Refusal, Settled, Store, StoreError, TooLarge,
+    Answer, Attempt, Change, Completion, DynamoDbStore, DynamoDbWrite, Key, Ledger, OutgoingMessage, Record, Settled,
+    Store, StoreError, TooLarge,
 };
 
-use crate::Shows;
 use crate::dynamodb::{DynamoDb, lacks};
-use crate::memory::Memory;
-use crate::store::{
-    AFTER_LEASE, NOW, UnderTest, attempt, complete, effect, fresh_key, lease, refused_effect, reject, soon,
-};
-
-/// Of all that a message can have, in characters that JSON and UTF-8 make longer.
-fn messages() -> Vec<OutgoingMessage> {
-    vec![
-        OutgoingMessage::new("https://queue/1", "{\"text\": \"Grüße\\n\"}")
-            .with_attribute("kind", "\u{1f4e6} \"parcel\"")
-            .with_attribute("empty", ""),
-        OutgoingMessage::new("https://queue/2.fifo", "second")
-            .with_group("g")
-            .with_key("the second"),
-        OutgoingMessage::new("https://queue/1", ""),
-    ]
-}
-
-fn sending() -> Completion<DynamoDbWrite> {
-    messages().into_iter().fold(Completion::new(), Completion::send)
-}
-
-/// The same messages, as an attempt gets them that finds the record.
-fn recorded(attempt: &Attempt) -> Existing {
-    let [first, second, third]: [_; 3] = messages().try_into().unwrap();
-    let id = attempt.key().record_id();
-    let keyed = vec![
-        first.with_key(format!("{id}/0")),
-        second,
-        third.with_key(format!("{id}/2")),
-    ];
-    Existing::Completed {
-        data: None,
-        outgoing: keyed,
-    }
-}
-
-/// Promise 5: what every later attempt finds.
-async fn is_found(store: &impl UnderTest, first: &Attempt) {
-    let _shows = Shows("promise 5");
-    let (ledger, later) = (store.ledger(), attempt(first.key(), AFTER_LEASE));
-    let existing = recorded(first);
-    assert_eq!(
-        ledger.claim(&later, soon()).await.unwrap(),
-        Claim::NotFree(existing.clone())
-    );
-    // Nor does another completion replace them.
-    let other = Completion::new().send(OutgoingMessage::new("https://queue/1", "other"));
-    assert_eq!(
-        complete(ledger, later.clone(), other).await,
-        Answer::NotFree(existing.clone())
-    );
-    assert_eq!(reject(ledger, later, "why").await, Answer::NotFree(existing));
-}
-
-/// Promises 4 and 5.
-async fn claimed_ones_survive(store: &impl UnderTest) {
-    let _shows = Shows("promises 4 and 5");
-    for with_write in [false, true] {
-        let first = attempt(&fresh_key(), NOW);
-        let name = first.key().record_id();
-        let completion = || match with_write {
-            true => sending().write(effect(name)),
-            false => sending(),
-        };
-        let (held, copy) = (
-            lease(store.ledger(), first.clone()).await,
-            lease(store.ledger(), first.clone()).await,
-        );
-        // The second as after a lost reply.
-        for held in [held, copy] {
-            assert_eq!(complete(store.ledger(), held, completion()).await, Answer::Applied);
-        }
-        is_found(store, &first).await;
-        assert_eq!(store.effects(name).await, usize::from(with_write));
-    }
-}
-
-/// Promises 4 and 5.
-async fn committed_ones_survive(store: &impl UnderTest) {
-    let _shows = Shows("promises 4 and 5");
-    for with_write in [false, true] {
-        let first = attempt(&fresh_key(), NOW);
-        let name = first.key().record_id();
-        let completion = || match with_write {
-            true => sending().write(effect(name)),
-            false => sending(),
-        };
-        for _ in 0..2 {
-            assert_eq!(
-                complete(store.ledger(), first.clone(), completion()).await,
-                Answer::Applied
-            );
-        }
-        is_found(store, &first).await;
-        assert_eq!(store.effects(name).await, usize::from(with_write));
-    }
-}
-
-#[tokio::test]
-async fn messages_of_a_completion_survive_in_memory() {
-    claimed_ones_survive(&Memory::new()).await;
-    committed_ones_survive(&Memory::new()).await;
-}
-
-#[tokio::test]
-async fn messages_of_a_completion_survive_in_dynamodb() {
-    if !lacks(&["old-items", "transactions"]) {
-        let store = DynamoDb::start().await;
-        claimed_ones_survive(&store).await;
-        committed_ones_survive(&store).await;
-    }
-}
+use crate::store::{AFTER_LEASE, NOW, UnderTest, attempt, complete, effect, fresh_key, lease, soon};
 
 #[tokio::test]
 async fn messages_of_a_completion_survive_a_lost_reply() {
@@ -134,10 +22,7 @@ async fn messages_of_a_completion_survive_a_lost_reply() {
                 kind: FaultKind::LoseReply,
             });
         };
-        let completion = || match with_write {
-            true => sending().write(effect(operation)),
-            false => sending(),
-        };
+        let completion = || sending(&store, with_write.then_some(operation));
         let (claimed, committed) = (attempt(&fresh_key(), NOW), attempt(&fresh_key(), NOW));
         let held = lease(store.ledger(), claimed.clone()).await;
         lose_a_reply();
@@ -147,24 +32,10 @@ async fn messages_of_a_completion_survive_a_lost_reply() {
             complete(store.ledger(), committed.clone(), completion()).await,
             Answer::Applied
         );
-        is_found(&store, &claimed).await;
-        is_found(&store, &committed).await;
+        sent_ones_are_found(&store, &claimed).await;
+        sent_ones_are_found(&store, &committed).await;
     }
     assert_eq!(store.effects("TransactWriteItems").await, 2);
-}
-
-#[tokio::test]
-async fn messages_stay_if_the_effect_existed_already() {
-    let store = DynamoDb::local().await;
-    let first = attempt(&fresh_key(), NOW);
-    let completion = sending().write(refused_effect("there already", Refusal::AlreadyDone));
-    let sealed = store.ledger().seal(first.clone(), completion).unwrap();
-    let Settled::Refused(sealed, Refusal::AlreadyDone) = store.ledger().complete(sealed, soon()).await.unwrap() else {
-        panic!("not refused");
-    };
-    let answer = store.ledger().complete(sealed.without_writes(), soon()).await.unwrap();
-    assert!(matches!(answer, Settled::Done), "{answer:?}");
-    is_found(&store, &first).await;
 }
 
 /// A completion for an attempt, that takes a byte more for each that it is given.
@@ -192,7 +63,8 @@ const GROWING: [Growing; 5] = [
     },
     |bytes| {
         let key = idempotency::Key::new("contract", &format!("{}{bytes}", "k".repeat(5000))).unwrap();
-        (attempt(&key, NOW), sending().data("x".repeat(bytes).into()))
+        let completion = messages().into_iter().fold(Completion::new(), Completion::send);
+        (attempt(&key, NOW), completion.data("x".repeat(bytes).into()))
     },
     |bytes| {
         let early = idempotency::Timestamp::from_millis(1_000);

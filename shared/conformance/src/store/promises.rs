@@ -1,14 +1,11 @@
 //! The promises that one attempt at a time can show. Numbers are those of the protocol's list.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use idempotency::{Answer, Attempt, Claim, Completion, Existing, Key, Refusal, Settled, Timestamp};
 
-use crate::Shows;
-use crate::store::{
-    AFTER_LEASE, LEASE, NOW, UnderTest, attempt, complete, effect, fresh_key, lease, refused_effect, reject, release,
-    soon,
-};
+use super::{AFTER_LEASE, LEASE, NOW, Shows, UnderTest, attempt, complete, fresh_key, lease, reject, release, soon};
 
 /// What another attempt finds while this one holds the lease.
 fn held_by(attempt: &Attempt) -> Existing {
@@ -23,7 +20,7 @@ fn in_progress(attempt: &Attempt, until: Timestamp) -> Existing {
 }
 
 /// Promise 1.
-pub(crate) async fn a_leased_key_is_granted_to_no_other_attempt(store: &impl UnderTest) {
+pub async fn a_leased_key_is_granted_to_no_other_attempt(store: &Arc<impl UnderTest>) {
     let _shows = Shows("promise 1");
     let (ledger, key) = (store.ledger(), fresh_key());
     let held = lease(ledger, attempt(&key, NOW)).await;
@@ -37,7 +34,7 @@ pub(crate) async fn a_leased_key_is_granted_to_no_other_attempt(store: &impl Und
 }
 
 /// Promises 1 and 2.
-pub(crate) async fn a_lease_that_is_over_is_taken_and_its_holder_loses(store: &impl UnderTest) {
+pub async fn a_lease_that_is_over_is_taken_and_its_holder_loses(store: &Arc<impl UnderTest>) {
     let _shows = Shows("promises 1 and 2");
     let (ledger, key) = (store.ledger(), fresh_key());
     let late = lease(ledger, attempt(&key, NOW)).await;
@@ -47,7 +44,7 @@ pub(crate) async fn a_lease_that_is_over_is_taken_and_its_holder_loses(store: &i
 }
 
 /// Promise 1.
-pub(crate) async fn a_released_key_is_free_at_once(store: &impl UnderTest) {
+pub async fn a_released_key_is_free_at_once(store: &Arc<impl UnderTest>) {
     let _shows = Shows("promise 1");
     let (ledger, key) = (store.ledger(), fresh_key());
     let failed = lease(ledger, attempt(&key, NOW)).await;
@@ -57,7 +54,7 @@ pub(crate) async fn a_released_key_is_free_at_once(store: &impl UnderTest) {
 }
 
 /// Promise 1.
-pub(crate) async fn an_extended_lease_lasts_to_its_new_end(store: &impl UnderTest) {
+pub async fn an_extended_lease_lasts_to_its_new_end(store: &Arc<impl UnderTest>) {
     let _shows = Shows("promise 1");
     let (ledger, key) = (store.ledger(), fresh_key());
     let end = AFTER_LEASE.plus(LEASE);
@@ -72,7 +69,7 @@ pub(crate) async fn an_extended_lease_lasts_to_its_new_end(store: &impl UnderTes
 }
 
 /// Promise 1: neither by a request for an earlier end, nor by one that a later end has overtaken.
-pub(crate) async fn an_extension_never_moves_an_end_backwards(store: &impl UnderTest) {
+pub async fn an_extension_never_moves_an_end_backwards(store: &Arc<impl UnderTest>) {
     let _shows = Shows("promise 1");
     let (ledger, key) = (store.ledger(), fresh_key());
     let (earlier, end, later) = (NOW, AFTER_LEASE, AFTER_LEASE.plus(LEASE));
@@ -90,7 +87,7 @@ pub(crate) async fn an_extension_never_moves_an_end_backwards(store: &impl Under
 }
 
 /// The existing record, as another attempt finds it.
-async fn found(store: &impl UnderTest, key: &Key) -> Existing {
+async fn found(store: &Arc<impl UnderTest>, key: &Key) -> Existing {
     match store.ledger().claim(&attempt(key, AFTER_LEASE), soon()).await.unwrap() {
         Claim::NotFree(existing) => existing,
         Claim::Granted(lease) => panic!("granted: {lease:?}"),
@@ -98,7 +95,7 @@ async fn found(store: &impl UnderTest, key: &Key) -> Existing {
 }
 
 /// Promise 2.
-pub(crate) async fn a_zombie_can_change_nothing(store: &impl UnderTest) {
+pub async fn a_zombie_can_change_nothing(store: &Arc<impl UnderTest>) {
     let _shows = Shows("promise 2");
     let (ledger, key) = (store.ledger(), fresh_key());
     let name = key.record_id().to_owned();
@@ -114,7 +111,7 @@ pub(crate) async fn a_zombie_can_change_nothing(store: &impl UnderTest) {
     let mut stale = stale.into_iter();
     let mut next = || stale.next().unwrap();
     assert_eq!(complete(ledger, next(), Completion::new()).await, Answer::Lost);
-    let with_write = Completion::new().write(effect(&name));
+    let with_write = Completion::new().write(store.effect(&name));
     assert_eq!(complete(ledger, next(), with_write).await, Answer::Lost);
     assert_eq!(release(ledger, next()).await, Answer::Lost);
     assert!(!ledger.extend(&mut next(), AFTER_LEASE, soon()).await.unwrap());
@@ -125,7 +122,7 @@ pub(crate) async fn a_zombie_can_change_nothing(store: &impl UnderTest) {
 }
 
 /// Promise 2, its reverse: a refusal would only repeat the effects.
-pub(crate) async fn a_lease_that_is_over_but_not_taken_can_complete(store: &impl UnderTest) {
+pub async fn a_lease_that_is_over_but_not_taken_can_complete(store: &Arc<impl UnderTest>) {
     let _shows = Shows("promise 2");
     let (ledger, key) = (store.ledger(), fresh_key());
     let held = lease(ledger, attempt(&key, NOW)).await;
@@ -137,7 +134,7 @@ pub(crate) async fn a_lease_that_is_over_but_not_taken_can_complete(store: &impl
 }
 
 /// Promise 3.
-pub(crate) async fn a_completed_record_is_replaced_only_after_it_expires(store: &impl UnderTest) {
+pub async fn a_completed_record_is_replaced_only_after_it_expires(store: &Arc<impl UnderTest>) {
     let _shows = Shows("promise 3");
     let (ledger, key) = (store.ledger(), fresh_key());
     let day = Duration::from_secs(24 * 60 * 60);
@@ -166,7 +163,7 @@ pub(crate) async fn a_completed_record_is_replaced_only_after_it_expires(store: 
 }
 
 /// Promise 3.
-pub(crate) async fn a_completed_record_survives_its_own_late_failure(store: &impl UnderTest) {
+pub async fn a_completed_record_survives_its_own_late_failure(store: &Arc<impl UnderTest>) {
     let _shows = Shows("promise 3");
     let (ledger, key) = (store.ledger(), fresh_key());
     let first = attempt(&key, NOW);
@@ -186,7 +183,7 @@ pub(crate) async fn a_completed_record_survives_its_own_late_failure(store: &imp
 }
 
 /// Promise 3.
-pub(crate) async fn a_rejected_record_is_final_and_gives_its_reason(store: &impl UnderTest) {
+pub async fn a_rejected_record_is_final_and_gives_its_reason(store: &Arc<impl UnderTest>) {
     let _shows = Shows("promise 3");
     let (ledger, claimed, unclaimed) = (store.ledger(), fresh_key(), fresh_key());
     let held = lease(ledger, attempt(&claimed, NOW)).await;
@@ -204,7 +201,7 @@ pub(crate) async fn a_rejected_record_is_final_and_gives_its_reason(store: &impl
 }
 
 /// Promise 4.
-pub(crate) async fn a_repeated_request_is_answered_like_the_first(store: &impl UnderTest) {
+pub async fn a_repeated_request_is_answered_like_the_first(store: &Arc<impl UnderTest>) {
     let _shows = Shows("promise 4");
     let (ledger, key) = (store.ledger(), fresh_key());
     let first = attempt(&key, NOW);
@@ -227,7 +224,7 @@ pub(crate) async fn a_repeated_request_is_answered_like_the_first(store: &impl U
 }
 
 /// Promises 4 and 6.
-pub(crate) async fn a_repeated_transaction_applies_its_writes_once(store: &impl UnderTest) {
+pub async fn a_repeated_transaction_applies_its_writes_once(store: &Arc<impl UnderTest>) {
     let _shows = Shows("promises 4 and 6");
     let (ledger, claimed, committed) = (store.ledger(), attempt(&fresh_key(), NOW), attempt(&fresh_key(), NOW));
     let name = claimed.key().record_id();
@@ -235,25 +232,25 @@ pub(crate) async fn a_repeated_transaction_applies_its_writes_once(store: &impl 
         lease(ledger, claimed.clone()).await,
         lease(ledger, claimed.clone()).await,
     ] {
-        let completion = Completion::new().write(effect(name));
+        let completion = Completion::new().write(store.effect(name));
         assert_eq!(complete(ledger, held, completion).await, Answer::Applied);
     }
     assert_eq!(store.effects(name).await, 1);
 
     let name = committed.key().record_id();
     for _ in 0..2 {
-        let completion = Completion::new().write(effect(name));
+        let completion = Completion::new().write(store.effect(name));
         assert_eq!(complete(ledger, committed.clone(), completion).await, Answer::Applied);
     }
     assert_eq!(store.effects(name).await, 1);
 }
 
 /// Promise 6.
-pub(crate) async fn of_two_commits_the_second_is_a_duplicate(store: &impl UnderTest) {
+pub async fn of_two_commits_the_second_is_a_duplicate(store: &Arc<impl UnderTest>) {
     let _shows = Shows("promise 6");
     let (ledger, key) = (store.ledger(), fresh_key());
     let name = key.record_id();
-    let completion = || Completion::new().data(1.into()).write(effect(name));
+    let completion = || Completion::new().data(1.into()).write(store.effect(name));
     assert_eq!(
         complete(ledger, attempt(&key, NOW), completion()).await,
         Answer::Applied
@@ -267,12 +264,12 @@ pub(crate) async fn of_two_commits_the_second_is_a_duplicate(store: &impl UnderT
 }
 
 /// Promise 6.
-pub(crate) async fn a_commit_waits_for_a_lease(store: &impl UnderTest) {
+pub async fn a_commit_waits_for_a_lease(store: &Arc<impl UnderTest>) {
     let _shows = Shows("promise 6");
     let (ledger, key) = (store.ledger(), fresh_key());
     let name = key.record_id();
     let held = lease(ledger, attempt(&key, NOW)).await;
-    let completion = || Completion::new().write(effect(name));
+    let completion = || Completion::new().write(store.effect(name));
     assert_eq!(
         complete(ledger, attempt(&key, NOW), completion()).await,
         Answer::NotFree(held_by(held.attempt()))
@@ -286,15 +283,15 @@ pub(crate) async fn a_commit_waits_for_a_lease(store: &impl UnderTest) {
 }
 
 /// Promise 6.
-pub(crate) async fn writes_and_record_are_applied_together_or_not_at_all(store: &impl UnderTest) {
+pub async fn writes_and_record_are_applied_together_or_not_at_all(store: &Arc<impl UnderTest>) {
     let _shows = Shows("promise 6");
     let (ledger, key) = (store.ledger(), fresh_key());
     let name = key.record_id();
     let refusal = Refusal::Permanent("no".to_owned());
     let refused = || {
         Completion::new()
-            .write(effect(name))
-            .write(refused_effect(&format!("{name} 2"), refusal.clone()))
+            .write(store.effect(name))
+            .write(store.refused_effect(&format!("{name} 2"), refusal.clone()))
     };
 
     let held = lease(ledger, attempt(&key, NOW)).await;
@@ -316,7 +313,7 @@ pub(crate) async fn writes_and_record_are_applied_together_or_not_at_all(store: 
 }
 
 /// Promise 8.
-pub(crate) async fn a_key_with_another_payload_is_an_error(store: &impl UnderTest) {
+pub async fn a_key_with_another_payload_is_an_error(store: &Arc<impl UnderTest>) {
     let _shows = Shows("promise 8");
     let (ledger, key) = (store.ledger(), fresh_key());
     let first = |now| attempt(&key, now).with_fingerprint("a");

@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use idempotency::{Answer, Change, Decision, DynamoDbWrite, Key, Ledger, Record, Store, StoreError, TooLarge, decide};
+use idempotency::{Answer, Change, Decision, Key, Ledger, Record, Refusal, Store, StoreError, TooLarge, decide};
 
-use crate::store::{UnderTest, name_of};
+use super::{Effect, UnderTest};
 
-pub(crate) struct Pure(Ledger<Decided>);
+/// The ledger that every other one is compared with.
+pub(super) struct Pure(Ledger<Decided>);
 
+/// What was decided so far.
 #[derive(Default)]
-pub(crate) struct Decided(Mutex<State>);
+pub(super) struct Decided(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -19,12 +21,8 @@ struct State {
 }
 
 impl Pure {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(Ledger::new(Decided::default()))
-    }
-
-    pub(crate) fn record(&self, key: &Key) -> Option<Record> {
-        self.0.store().0.lock().unwrap().records.get(key.record_id()).cloned()
     }
 }
 
@@ -35,16 +33,28 @@ impl UnderTest for Pure {
         &self.0
     }
 
+    fn effect(&self, name: &str) -> Effect {
+        Effect::new(name)
+    }
+
+    fn refused_effect(&self, _: &str, _: Refusal) -> Effect {
+        unimplemented!("random histories have no refused writes")
+    }
+
     async fn effects(&self, name: &str) -> usize {
         let state = self.0.store().0.lock().unwrap();
         state.effects.get(name).copied().unwrap_or_default()
     }
+
+    async fn record(&self, key: &Key) -> Option<Record> {
+        self.0.store().0.lock().unwrap().records.get(key.record_id()).cloned()
+    }
 }
 
 impl Store for Decided {
-    type Write = DynamoDbWrite;
+    type Write = Effect;
 
-    async fn change(&self, change: Change<'_, DynamoDbWrite>) -> Result<Answer, StoreError> {
+    async fn change(&self, change: Change<'_, Effect>) -> Result<Answer, StoreError> {
         let mut state = self.0.lock().unwrap();
         let id = change.key.record_id();
         if let Decision::Answer(answer) = decide(state.records.get(id), &change) {
@@ -55,12 +65,12 @@ impl Store for Decided {
             None => state.records.remove(id),
         };
         for write in change.writes {
-            *state.effects.entry(name_of(write)).or_default() += 1;
+            *state.effects.entry(write.name().to_owned()).or_default() += 1;
         }
         Ok(Answer::Applied)
     }
 
-    fn check(&self, _: &Key, _: &Record, _: &[DynamoDbWrite]) -> Result<(), TooLarge> {
+    fn check(&self, _: &Key, _: &Record, _: &[Effect]) -> Result<(), TooLarge> {
         Ok(())
     }
 }

@@ -1,0 +1,98 @@
+"""Checks the checks: each must find the mistakes that are planted for it, in a copy of the files with one mistake.
+
+python mistakes.py FOLDER TOOLS OUT
+"""
+
+import pathlib
+import shutil
+import sys
+import textwrap
+
+from check import CHECKS
+
+UNIT = "systemd/worker@.service"
+CONTAINER = "container/Containerfile"
+DEPLOYMENT = "kubernetes/deployment.yaml"
+SQS = "kubernetes/scale-sqs.yaml"
+RABBITMQ = "kubernetes/scale-rabbitmq.yaml"
+ECS = "ecs/service.yaml"
+
+# Only the management API knows the messages that a worker holds.
+BY_AMQP = ('http\n        excludeUnacknowledged: "false"', 'amqp\n        excludeUnacknowledged: "true"')
+
+# Check, file, text, replacement, and a part of the finding. Without the last, a finding about another defect would count. Only
+# the first occurrence of the text is replaced.
+MISTAKES = [
+    ("systemd-analyze verify", UNIT, "WatchdogSec=", "WatchdogSecs=", "Unknown key 'WatchdogSecs'"),
+    ("systemd-analyze verify", UNIT, "Type=notify", "Type=notifi", "Failed to parse service type"),
+    ("systemd-analyze verify", UNIT, "/usr/local/bin/%i-worker", "/usr/local/bin/%i", "place-order is not executable"),
+    ("systemd-analyze verify", UNIT, "KillMode=mixed", "KillMode=main", "Failed to parse kill mode"),
+    ("systemd-analyze security", UNIT, "DynamicUser=yes", "DynamicUser=no", "Overall exposure level"),
+    ("systemd-analyze security", UNIT, "SystemCallFilter=@system-service\n", "", "Overall exposure level"),
+    ("hadolint", CONTAINER, "USER 65532:65532", "USER root", "DL3002"),
+    ("hadolint", CONTAINER, 'ENTRYPOINT ["/worker"]', "ENTRYPOINT /worker", "DL3025"),
+    ("hadolint", CONTAINER, "WORKDIR /source", "WORKDIR source", "DL3000"),
+    ("hadolint", CONTAINER, "COPY --from=build", "COPY --from=builder", "DL3022"),
+    ("kubernetes-validate", DEPLOYMENT, "terminationGracePeriodSeconds:", "terminationGraceSeconds:", "terminationGraceSeconds"),
+    ("kubernetes-validate", DEPLOYMENT, "containerPort: 8080", 'containerPort: "8080"', "8080"),
+    ("kubernetes-validate", DEPLOYMENT, "apiVersion: policy/v1\n", "apiVersion: policy/v1beta1\n", "v1beta1"),
+    ("KEDA's schemas", SQS, "pollingInterval:", "pollInterval:", "/spec/pollInterval is unknown"),
+    ("KEDA's schemas", SQS, 'queueLength: "1000"', "queueLength: 1000", "/queueLength type"),
+    ("KEDA's schemas", SQS, "identityOwner: keda", "identityOwner: pod", "identityOwner enum"),
+    ("KEDA's schemas", SQS, "behavior: currentReplicasIfHigher", "behavior: highest", "behavior enum"),
+    ("KEDA's schemas", RABBITMQ, "- parameter: host\n", "- param: host\n", '"missingProperty":"parameter"'),
+    ("KEDA's schemas", RABBITMQ, "kind: ScaledObject", "kind: ScaleObject", "no such kind"),
+    ("KEDA's triggers", SQS, "activationQueueLength:", "activateQueueLength:", "activateQueueLength is no key"),
+    ("KEDA's triggers", SQS, "scaleOnInFlight:", "scaleOnInflight:", "scaleOnInflight is no key"),
+    ("KEDA's triggers", SQS, 'scaleOnInFlight: "true"', 'scaleOnInFlight: "yes"', "scaleOnInFlight is 'yes'"),
+    ("KEDA's triggers", SQS, "        awsRegion: eu-central-1\n", "", "awsRegion is missing"),
+    ("KEDA's triggers", SQS, "type: aws-sqs-queue", "type: aws-sqs", "trigger aws-sqs is not"),
+    ("KEDA's triggers", SQS, "    name: place-order-worker\n  #", "    name: place-order\n  #", "no Deployment place-order"),
+    ("KEDA's triggers", RABBITMQ, "        queueName: orders", "        queue: orders", "queue is no key"),
+    ("KEDA's triggers", RABBITMQ, "mode: QueueLength", "mode: queueLength", "mode is 'queueLength'"),
+    ("KEDA's triggers", RABBITMQ, *BY_AMQP, "needs 'http'"),
+    ("KEDA's triggers", RABBITMQ, "vhostName: /", "host: amqp://user:password@rabbitmq.example.com/", "host is no key"),
+    ("KEDA's triggers", RABBITMQ, "- parameter: username", "- parameter: user", "user is no parameter"),
+    ("cfn-lint", ECS, "StopTimeout:", "StopTimeOut:", "StopTimeOut"),
+    ("cfn-lint", ECS, "!GetAtt TaskRole.Arn", "!GetAtt TasksRole.Arn", "TasksRole"),
+    ("cfn-lint", ECS, "PolicyType: TargetTrackingScaling", "PolicyType: TargetTracking", "TargetTracking"),
+    ("cfn-lint", ECS, 'Memory: "512"', 'Memory: "256"', "256"),
+    ("stop times", UNIT, "TimeoutStopSec=40", "TimeoutStopSec=30", "systemd: stops after 30 s"),
+    ("stop times", DEPLOYMENT, 'DRAIN_SECONDS: "20"', 'DRAIN_SECONDS: "60"', "kubernetes: stops after 40 s"),
+    ("stop times", ECS, "StopTimeout: 120", "StopTimeout: 30", "ecs: stops after 30 s"),
+    ("pod security", DEPLOYMENT, "runAsNonRoot: true", "runAsNonRoot: false", "runs as root"),
+    ("pod security", DEPLOYMENT, "drop: [ALL]", "drop: [NET_RAW]", "keeps capabilities"),
+    ("pod security", DEPLOYMENT, "allowPrivilegeEscalation: false", "privileged: true", "privilege escalation"),
+    ("scaling metrics", ECS, "MessagesVisible\n", "MessageVisible\n", "no metric AWS/SQS"),
+    ("scaling metrics", ECS, "Name: ClusterName", "Name: Cluster", "no metric ECS/ContainerInsights"),
+    ("scaling metrics", ECS, "visible / tasks", "visible / running", "the ID running"),
+]
+
+folder, tools, out = (pathlib.Path(argument).resolve() for argument in sys.argv[1:])
+
+
+def finding(check, file, text, replacement, expected):
+    """What the check finds in a copy with the mistake, or None."""
+    shutil.rmtree(out, ignore_errors=True)
+    shutil.copytree(folder, out)
+    source = (out / file).read_text()
+    if text not in source:
+        sys.exit(f"{file} does not contain {text!r}")
+    (out / file).write_text(source.replace(text, replacement, 1))
+    return next((it for it in CHECKS[check](out, tools) if expected in it), None)
+
+
+def main():
+    missed = []
+    for check, file, text, replacement, expected in MISTAKES:
+        found = finding(check, file, text, replacement, expected)
+        change = " -> ".join(repr(it.strip().splitlines()[0] if it else "") for it in (text, replacement))
+        what = found and textwrap.shorten(found.replace(str(out), ""), 90, placeholder=" ...")
+        print(f"  {check:<25} {textwrap.shorten(change, 70, placeholder=' ...'):<70} {what or 'NOT FOUND'}")
+        missed += [] if found else [f"{check} in {file}: {change}"]
+    without = CHECKS.keys() - {check for check, *_ in MISTAKES}
+    if missed or without:
+        sys.exit("\n".join([*(f"not found by {it}" for it in missed), *(f"no mistake for {it}" for it in sorted(without))]))
+
+
+main()

@@ -1,0 +1,11 @@
+#![doc = include_str!("../README.md")]
+
+mod error;
+mod message;
+mod pending;
+mod producer;
+mod trace;
+
+pub use error::{SendError, Unconfirmed};
+pub use message::Message;
+pub use producer::{DEFAULT_TIME_LIMIT, Producer};

@@ -1,0 +1,171 @@
+//! Whether the process works, for an orchestrator, for systemd, and for Prometheus.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+
+use crate::metrics::Metrics;
+use crate::systemd;
+
+/// How often the loop of a queue turns at least, whatever it waits for.
+pub(crate) const TURN: Duration = Duration::from_secs(1);
+
+/// A loop that has not turned for this long is stuck: a handler blocks the thread, for example.
+const STUCK: Duration = Duration::from_secs(30);
+
+/// The state of a process, which the loops of its queues report.
+///
+/// It states that the loops turn, not that a queue answers: another process would not reach the queue either.
+#[derive(Debug, Clone)]
+pub(crate) struct Health(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    loops: BTreeMap<usize, Loop>,
+    is_stopping: bool,
+    watchdog: systemd::Watchdog,
+}
+
+#[derive(Debug)]
+struct Loop {
+    turned: Instant,
+    /// Whether its queue has answered, the last time that it was polled.
+    is_answered: bool,
+}
+
+impl Health {
+    /// Of a process with this many queues.
+    pub(crate) fn new(queues: usize) -> Self {
+        let state = |queue| {
+            let state = Loop {
+                turned: Instant::now(),
+                is_answered: false,
+            };
+            (queue, state)
+        };
+        Self(Arc::new(Mutex::new(State {
+            loops: (0..queues).map(state).collect(),
+            is_stopping: false,
+            watchdog: systemd::Watchdog::from_env(),
+        })))
+    }
+
+    /// The loop of a queue has turned.
+    pub(crate) fn turned(&self, queue: usize) {
+        let now = Instant::now();
+        let mut state = self.state();
+        if let Some(turning) = state.loops.get_mut(&queue) {
+            turning.turned = now;
+        }
+        if state.is_live(now) {
+            state.watchdog.feed(now);
+        }
+    }
+
+    /// A queue has answered its poll, or not.
+    pub(crate) fn answered(&self, queue: usize, is_answered: bool) {
+        let mut state = self.state();
+        let was_ready = state.is_ready();
+        if let Some(polling) = state.loops.get_mut(&queue) {
+            polling.is_answered = is_answered;
+        }
+        if !was_ready && state.is_ready() {
+            systemd::ready();
+        }
+    }
+
+    /// The process takes no more messages.
+    pub(crate) fn stops(&self) {
+        self.state().is_stopping = true;
+        systemd::stopping();
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        self.state().is_live(Instant::now())
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.state().is_ready()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn is_live(&self, now: Instant) -> bool {
+        let mut loops = self.loops.values();
+        loops.all(|turning| now.saturating_duration_since(turning.turned) < STUCK)
+    }
+
+    fn is_ready(&self) -> bool {
+        !self.is_stopping && self.loops.values().all(|polling| polling.is_answered)
+    }
+}
+
+/// Listens at the address for health and metrics.
+pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    let failed = |why| ServeError { address, why };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    tracing::info!("health and metrics are at http://{address}/live, /ready and /metrics");
+    Ok(listener)
+}
+
+/// Serves `/live`, `/ready` and `/metrics`, until it is dropped.
+pub(crate) async fn serve(listener: TcpListener, health: Health, metrics: Metrics) {
+    // It ends only with the task: errors of single connections are not errors of the server.
+    let _ = axum::serve(listener, router(health, metrics)).await;
+}
+
+/// The address for health and metrics can't be served.
+#[derive(Debug, thiserror::Error)]
+#[error("address {address} for health and metrics can't be used")]
+pub struct ServeError {
+    address: SocketAddr,
+    #[source]
+    why: std::io::Error,
+}
+
+fn router(health: Health, metrics: Metrics) -> Router {
+    let status = |is_well: bool, well: &'static str, ill: &'static str| match is_well {
+        true => (StatusCode::OK, well),
+        false => (StatusCode::SERVICE_UNAVAILABLE, ill),
+    };
+    let (live, ready) = (health.clone(), health);
+    let live = move || async move {
+        status(
+            live.is_live(),
+            "live\n",
+            "stuck: a loop has not turned for 30 seconds\n",
+        )
+    };
+    let ready = move || async move {
+        status(
+            ready.is_ready(),
+            "ready\n",
+            "not ready: a queue has not answered, or the process stops\n",
+        )
+    };
+    let text = [(
+        header::CONTENT_TYPE,
+        "application/openmetrics-text; version=1.0.0; charset=utf-8",
+    )];
+    let metrics = move || async move { (text, metrics.text()).into_response() };
+    Router::new()
+        .route("/live", get(live))
+        .route("/ready", get(ready))
+        .route("/metrics", get(metrics))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,23 @@
+#![doc = include_str!("../README.md")]
+
+mod arguments;
+mod backoff;
+mod groups;
+mod health;
+mod metrics;
+mod poll;
+mod process;
+mod queue;
+mod receipts;
+mod run;
+mod settings;
+mod signals;
+mod systemd;
+mod worker;
+
+pub use health::ServeError;
+pub use queue::Queue;
+pub use run::{run, run_on_dynamodb, run_on_postgresql};
+pub use settings::{LedgerStore, ledger_store};
+pub use signals::stop_signal;
+pub use worker::{DEFAULT_DRAIN, Worker, WorkerError};

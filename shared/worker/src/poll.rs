@@ -1,0 +1,251 @@
+//! The loop that receives the messages of one queue.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use consumer::{Chain, Handler, Incoming, Queues, Source, SourceError, SourceFault, Stop};
+use idempotency::Store;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+
+use crate::Queue;
+use crate::backoff::jittered;
+use crate::groups::Groups;
+use crate::health::{Health, TURN};
+use crate::metrics::Metrics;
+use crate::process::Processing;
+use crate::receipts::Receipts;
+use crate::worker::WorkerError;
+
+/// How long a queue may refuse: while it is being created, or while a permission takes effect.
+const REFUSED_FOR: Duration = Duration::from_secs(60);
+
+/// How long the last deletes may take.
+const LAST_SETTLING: Duration = Duration::from_secs(10);
+
+/// What the loops of a process share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) stopping: CancellationToken,
+    pub(crate) stop: Stop,
+    pub(crate) health: Health,
+    pub(crate) metrics: Metrics,
+}
+
+/// Receives and processes the messages of a queue until the process stops.
+pub(crate) async fn run<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source>(
+    queue: Queue<H, S, Q, R>,
+    number: usize,
+    shared: Shared,
+) -> Result<(), WorkerError> {
+    let metrics = shared.metrics.of_queue(&queue.source.queue().name);
+    let receipts = Receipts::new(Arc::clone(&queue.source), metrics.clone());
+    let processing = Processing {
+        handler: queue.handler,
+        services: queue.services,
+        source: Arc::clone(&queue.source),
+        receipts: Arc::clone(&receipts),
+        groups: Groups::new(),
+        tasks: TaskTracker::new(),
+        stop: shared.stop.clone(),
+        stopping: shared.stopping.clone(),
+        metrics,
+        clock: queue.clock,
+    };
+    let batch = queue.source.queue().batch.max(1);
+    let poll = Loop {
+        processing: Arc::new(processing),
+        permits: Arc::new(Semaphore::new(queue.concurrency.get())),
+        batch,
+        most_polls: queue.concurrency.get().div_ceil(batch),
+        a_message: queue.rate.map(|rate| Duration::from_secs(1) / rate.get()),
+        number,
+        shared,
+    };
+    let settling = AbortOnDropHandle::new(tokio::spawn(async move { receipts.run().await }));
+    poll.run(settling).await
+}
+
+struct Loop<H, S, Q, R: Source> {
+    processing: Arc<Processing<H, S, Q, R>>,
+    permits: Arc<Semaphore>,
+    /// The most messages of one receive.
+    batch: usize,
+    most_polls: usize,
+    /// The time that each message takes of the rate.
+    a_message: Option<Duration>,
+    number: usize,
+    shared: Shared,
+}
+
+/// A receive that has ended, and the permits for its messages.
+struct Polled<T> {
+    received: Result<Vec<(Incoming, T)>, SourceError>,
+    permits: OwnedSemaphorePermit,
+}
+
+/// How the loop goes on.
+struct Pace {
+    /// How many receives are outstanding: one if the queue is idle, more while they return full.
+    polls: usize,
+    not_before: Instant,
+    failures: u32,
+    refused_since: Option<Instant>,
+}
+
+impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Loop<H, S, Q, R> {
+    async fn run(self, settling: AbortOnDropHandle<()>) -> Result<(), WorkerError> {
+        let mut polls = JoinSet::new();
+        self.shared.health.answered(self.number, true);
+        let result = self.receive(&mut polls).await;
+        self.drain(polls, settling).await;
+        result
+    }
+
+    /// Receives until the process stops.
+    async fn receive(&self, polls: &mut JoinSet<Polled<R::Receipt>>) -> Result<(), WorkerError> {
+        let mut pace = Pace {
+            polls: 1,
+            not_before: Instant::now(),
+            failures: 0,
+            refused_since: None,
+        };
+        loop {
+            self.turned();
+            let is_late = Instant::now() >= pace.not_before;
+            let wants_more = is_late && polls.len() < pace.polls;
+            if wants_more && self.start(polls) {
+                continue;
+            }
+            tokio::select! {
+                biased;
+                () = self.shared.stopping.cancelled() => return Ok(()),
+                Some(polled) = polls.join_next() => if let Ok(polled) = polled {
+                    self.handle(polled, &mut pace)?;
+                },
+                // It is returned at once: the next turn takes as many as there are.
+                _ = self.permits.acquire(), if wants_more => {}
+                () = sleep_until(pace.not_before), if !is_late => {}
+                () = sleep(TURN) => {}
+            }
+        }
+    }
+
+    fn turned(&self) {
+        self.shared.health.turned(self.number);
+        self.processing.metrics.in_flight(self.processing.receipts.in_flight());
+    }
+
+    /// Starts to receive as many messages as there are permits; `false` if there are none.
+    fn start(&self, polls: &mut JoinSet<Polled<R::Receipt>>) -> bool {
+        let free = self.permits.available_permits().min(self.batch);
+        // No more than fit the rate of a second.
+        let of_rate = self.a_message.map_or(free, |each| {
+            usize::try_from(Duration::from_secs(1).as_nanos() / each.as_nanos().max(1)).unwrap_or(free)
+        });
+        let max = free.min(of_rate.max(1));
+        let count = u32::try_from(max).unwrap_or(u32::MAX);
+        let Some(permits) = (max > 0)
+            .then(|| Arc::clone(&self.permits).try_acquire_many_owned(count).ok())
+            .flatten()
+        else {
+            return false;
+        };
+        let source = Arc::clone(&self.processing.source);
+        // A task of its own, because a receive must not be dropped: what it has received would be hidden.
+        polls.spawn(async move {
+            let received = source.receive(max).await;
+            Polled { received, permits }
+        });
+        true
+    }
+
+    fn handle(&self, Polled { received, permits }: Polled<R::Receipt>, pace: &mut Pace) -> Result<(), WorkerError> {
+        self.shared.health.answered(self.number, received.is_ok());
+        let received = match received {
+            Ok(received) => received,
+            Err(error) => return self.failed(error, pace),
+        };
+        (pace.failures, pace.refused_since) = (0, None);
+        pace.polls = match received.len() >= permits.num_permits() {
+            true => (pace.polls + 1).min(self.most_polls),
+            false => (pace.polls - 1).max(1),
+        };
+        if let (Some(each), Ok(count)) = (self.a_message, u32::try_from(received.len())) {
+            pace.not_before = pace.not_before.max(Instant::now()) + each * count;
+        }
+        self.processing.start(received, permits);
+        Ok(())
+    }
+
+    /// Waits before the next receive. A queue that refuses for long ends the process.
+    fn failed(&self, error: SourceError, pace: &mut Pace) -> Result<(), WorkerError> {
+        let now = Instant::now();
+        self.processing.metrics.errors("receive", 1);
+        pace.refused_since = match error.fault {
+            SourceFault::Refused => pace.refused_since.or(Some(now)),
+            SourceFault::Unavailable | SourceFault::ReceiptLost => None,
+        };
+        if pace
+            .refused_since
+            .is_some_and(|since| now.saturating_duration_since(since) >= REFUSED_FOR)
+        {
+            return Err(WorkerError::Refused(error));
+        }
+        pace.failures = pace.failures.saturating_add(1);
+        pace.polls = 1;
+        let delay = jittered(pace.failures);
+        pace.not_before = now + delay;
+        tracing::warn!(
+            retryAfterSeconds = delay.as_secs_f64(),
+            "no messages received: {}",
+            Chain(&error)
+        );
+        Ok(())
+    }
+
+    /// Ends what runs. Messages that were not started are visible at once; what is done is deleted.
+    async fn drain(&self, mut polls: JoinSet<Polled<R::Receipt>>, settling: AbortOnDropHandle<()>) {
+        let Processing {
+            source,
+            receipts,
+            tasks,
+            ..
+        } = &*self.processing;
+        let outstanding = async {
+            source.close().await;
+            while let Some(polled) = polls.join_next().await {
+                let received = polled.ok().and_then(|polled| polled.received.ok());
+                receipts.return_now(received.unwrap_or_default(), (self.processing.clock)());
+            }
+        };
+        let processed = async {
+            tasks.close();
+            tasks.wait().await;
+        };
+        self.turning(async { tokio::join!(outstanding, processed) }).await;
+        receipts.close();
+        if self.turning(timeout(LAST_SETTLING, settling)).await.is_err() {
+            let messages = receipts.in_flight();
+            tracing::warn!(
+                messages,
+                "some messages could not be settled before the end, and are redelivered"
+            );
+        }
+    }
+
+    /// Turns while something else is awaited.
+    async fn turning<F: Future>(&self, future: F) -> F::Output {
+        let mut future = std::pin::pin!(future);
+        loop {
+            self.turned();
+            tokio::select! {
+                output = &mut future => return output,
+                () = sleep(TURN) => {}
+            }
+        }
+    }
+}

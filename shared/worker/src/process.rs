@@ -1,0 +1,148 @@
+//! Messages from their receive to their verdict.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use consumer::{Budget, Handler, Incoming, QueueOrder, Queues, Services, Source, Stop, Verdict, process_one};
+use idempotency::{Store, Timestamp};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use crate::groups::Groups;
+use crate::metrics::QueueMetrics;
+use crate::receipts::{Receipts, Ticket};
+
+/// The time before a message becomes visible for good that its handler does not get: for the last requests.
+const RESERVED: Duration = Duration::from_secs(10);
+
+/// What processes the messages of one queue.
+pub(crate) struct Processing<H, S, Q, R: Source> {
+    pub(crate) handler: Arc<H>,
+    pub(crate) services: Services<S, Q>,
+    pub(crate) source: Arc<R>,
+    pub(crate) receipts: Arc<Receipts<R>>,
+    pub(crate) groups: Groups<Work<R>>,
+    /// The messages in process.
+    pub(crate) tasks: TaskTracker,
+    /// When handlers are cancelled.
+    pub(crate) stop: Stop,
+    /// Nothing more is started.
+    pub(crate) stopping: CancellationToken,
+    pub(crate) metrics: QueueMetrics,
+    pub(crate) clock: fn() -> Timestamp,
+}
+
+/// A message to process.
+pub(crate) struct Work<R: Source> {
+    message: Incoming,
+    ticket: Ticket<R>,
+    received: Instant,
+    /// Until its verdict.
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Processing<H, S, Q, R> {
+    /// Starts messages, each with one of these permits. The permits that are left are free again.
+    pub(crate) fn start(self: &Arc<Self>, received: Vec<(Incoming, R::Receipt)>, mut permits: OwnedSemaphorePermit) {
+        for (message, ticket) in self.receipts.keep(received) {
+            let work = Work {
+                message,
+                ticket,
+                received: Instant::now(),
+                _permit: permits.split(1),
+            };
+            if !self.source.queue().order.is_ordered() {
+                self.spawn(Arc::clone(self).alone(work));
+                continue;
+            }
+            // A message without a group is a group of its own.
+            let group = work
+                .message
+                .group
+                .as_deref()
+                .unwrap_or(work.message.id.as_str())
+                .to_owned();
+            if let Some(work) = self.groups.enter(&group, work) {
+                self.spawn(Arc::clone(self).in_order(group, work));
+            }
+        }
+    }
+
+    fn spawn(&self, processing: impl Future<Output = ()> + Send + 'static) {
+        // At the highest level: the queue is on every line, at any log level.
+        let span = tracing::error_span!("queue", queue = self.source.queue().name);
+        self.tasks.spawn(processing.instrument(span));
+    }
+
+    async fn alone(self: Arc<Self>, mut work: Work<R>) {
+        let verdict = self.verdict(&mut work).await;
+        work.ticket.settle(verdict);
+    }
+
+    /// Processes the messages of a group, until none waits. After one that stays in the queue, those behind it are returned.
+    async fn in_order(self: Arc<Self>, group: String, first: Work<R>) {
+        let mut next = Some(first);
+        while let Some(mut work) = next {
+            let verdict = self.verdict(&mut work).await;
+            work.ticket.settle(verdict);
+            if !verdict.is_acknowledged() {
+                // An ordered queue holds a group while any of its messages is invisible: all have the delay of the first.
+                for waiting in self.groups.take_waiting(&group) {
+                    waiting.ticket.settle(verdict);
+                }
+            }
+            next = self.groups.next(&group);
+        }
+    }
+
+    /// The verdict on a message. One that the queue can't hide is retried here, after its delay.
+    async fn verdict(&self, work: &mut Work<R>) -> Verdict {
+        loop {
+            if self.stopping.is_cancelled() {
+                return self.now();
+            }
+            let verdict = self.process(work).await;
+            let (Verdict::Retry { at }, QueueOrder::HeldGroups) = (verdict, self.source.queue().order) else {
+                return verdict;
+            };
+            let delay = match at {
+                Some(at) => (self.clock)().until(at),
+                None => self.source.queue().window,
+            };
+            if self.left(work).is_some_and(|left| left <= delay) {
+                // The queue delivers it again, at its position.
+                return self.now();
+            }
+            tokio::select! {
+                () = self.stopping.cancelled() => return self.now(),
+                () = sleep(delay) => {}
+            }
+            work.message.receive_count = work.message.receive_count.saturating_add(1);
+        }
+    }
+
+    async fn process(&self, work: &Work<R>) -> Verdict {
+        let queue = self.source.queue();
+        let budget = Budget::renewable((self.clock)(), queue.window, self.left(work), &self.stop);
+        let ordered = queue.order.is_ordered();
+        let message = work.message.clone();
+        let (verdict, summary, own) = process_one(&self.handler, &self.services, message, ordered, &budget).await;
+        self.metrics.processed(&summary, &own);
+        verdict
+    }
+
+    /// How long its handler can run; `None`: without end.
+    fn left(&self, work: &Work<R>) -> Option<Duration> {
+        let longest = self.source.queue().longest?;
+        Some(longest.saturating_sub(RESERVED + work.received.elapsed()))
+    }
+
+    fn now(&self) -> Verdict {
+        Verdict::Retry {
+            at: Some((self.clock)()),
+        }
+    }
+}

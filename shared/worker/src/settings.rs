@@ -1,0 +1,104 @@
+//! The settings of a worker, from environment variables.
+
+use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::time::Duration;
+
+use host::{PolledQueue, SettingError, number, optional_setting, polled_queue, table};
+
+use crate::DEFAULT_DRAIN;
+
+/// Where records are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LedgerStore {
+    /// In the DynamoDB table of this name or ARN.
+    DynamoDb(String),
+    /// In the PostgreSQL database at this URL, which may contain a password.
+    PostgreSql(String),
+}
+
+/// The store that the environment names: `IDEMPOTENCY_TABLE` or `DATABASE_URL`.
+///
+/// A binary whose handler commits writes reads it once, and builds the handler for this store.
+///
+/// # Errors
+///
+/// [`SettingError`] if none or both are set, or one is invalid. A URL is not quoted.
+pub fn ledger_store() -> Result<LedgerStore, SettingError> {
+    let database = optional_setting(DATABASE)?;
+    let is_table_set = optional_setting(TABLE)?.is_some();
+    match (database, is_table_set) {
+        (Some(_), true) => Err(SettingError::wrong(
+            DATABASE,
+            format!("is set, and {TABLE} is too: records are in one store, so remove one of them"),
+        )),
+        (Some(url), false) => Ok(LedgerStore::PostgreSql(url)),
+        (None, true) => table(TABLE).map(LedgerStore::DynamoDb),
+        (None, false) => Err(SettingError::wrong(
+            TABLE,
+            format!("is not set, nor is {DATABASE}: name the table of the ledger, or its database"),
+        )),
+    }
+}
+
+pub(crate) const TABLE: &str = "IDEMPOTENCY_TABLE";
+pub(crate) const DATABASE: &str = "DATABASE_URL";
+const HEALTH_ADDRESS: &str = "HEALTH_ADDRESS";
+
+/// Loopback: what an orchestrator reaches from outside is stated by it.
+const DEFAULT_HEALTH_ADDRESS: &str = "127.0.0.1:8080";
+
+/// The bounds of a worker.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) queue: PolledQueue,
+    pub(crate) concurrency: NonZeroUsize,
+    pub(crate) rate: Option<NonZeroU32>,
+    pub(crate) drain: Duration,
+    pub(crate) health: SocketAddr,
+}
+
+impl Settings {
+    pub(crate) fn from_env() -> Result<Self, SettingError> {
+        let concurrency = number("CONCURRENCY", 1, 10_000)?.and_then(|number| usize::try_from(number).ok());
+        let drain = number("DRAIN_SECONDS", 0, 43_200)?;
+        Ok(Self {
+            queue: polled_queue()?,
+            concurrency: concurrency
+                .and_then(NonZeroUsize::new)
+                .unwrap_or(crate::queue::DEFAULT_CONCURRENCY),
+            rate: number("RATE_LIMIT", 1, 1_000_000)?.and_then(NonZeroU32::new),
+            drain: drain.map_or(DEFAULT_DRAIN, |seconds| Duration::from_secs(seconds.into())),
+            health: health_address()?,
+        })
+    }
+}
+
+/// Where health and metrics are served.
+pub(crate) fn health_address() -> Result<SocketAddr, SettingError> {
+    let address = optional_setting(HEALTH_ADDRESS)?;
+    let address = address.as_deref().unwrap_or(DEFAULT_HEALTH_ADDRESS);
+    address.parse().map_err(|_| {
+        let problem = format!("is not an IP address and a port, such as {DEFAULT_HEALTH_ADDRESS}, but {address:?}");
+        SettingError::wrong(HEALTH_ADDRESS, problem)
+    })
+}
+
+/// What `--help` prints after the usage.
+pub(crate) const HELP: &str = "\
+Settings are environment variables:
+  QUEUE_URL                  the queue: the URL of an SQS queue, or amqp://USER:PASSWORD@HOST/VHOST?queue=NAME
+                             of RabbitMQ (amqps:// with TLS)
+  IDEMPOTENCY_TABLE          the ledger: a DynamoDB table, or
+  DATABASE_URL               postgres://USER:PASSWORD@HOST/DATABASE
+  DEAD_LETTER_QUEUE_URL      where rejected messages go [default: the queue's own dead-letter queue]
+  CONCURRENCY                messages in process at a time [default: 10]
+  RATE_LIMIT                 messages received a second at most [default: none]
+  DRAIN_SECONDS              for messages in process after SIGTERM [default: 20]
+  HEALTH_ADDRESS             of /live, /ready and /metrics [default: 127.0.0.1:8080]
+  MAX_RECEIVE_COUNT          after which a failing message is dead-lettered [default: that of the queue]
+  RETRY_DELAY_SECONDS, RETRY_DELAY_LONGEST_SECONDS, RECORD_RETENTION_DAYS, REQUEST_TIMEOUT_SECONDS
+                             as for Lambda functions
+  LOG_LEVEL                  TRACE, DEBUG, INFO, WARN or ERROR [default: INFO]
+AWS credentials and region come from the SDK's default chain. The handler has settings of its own.
+";
