@@ -1,6 +1,11 @@
 //! The promises that every source keeps, on a real broker.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "all of this is tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "all of this is tests"
+)]
 
 mod broker;
 
@@ -46,9 +51,12 @@ impl UnderTest for Queue {
 
     async fn left(&self) -> usize {
         let names = ["", "-wait-1s", "-wait-5s", "-wait-30s", "-wait-2m", "-wait-15m"];
-        let names = names.map(|suffix| format!("'%2F_{}{suffix}'", self.broker.queue)).join(",");
+        let names = names
+            .map(|suffix| format!("'%2F_{}{suffix}'", self.broker.queue))
+            .join(",");
         let count = "case ra:consistent_query({Name, node()}, fun rabbit_fifo:query_messages_total/1) of {ok, N, _} -> N; _ -> 0 end";
-        let sum = format!("io:format(\"~w\", [lists:sum([{count} || Name <- [{names}], whereis(Name) =/= undefined])]).");
+        let sum =
+            format!("io:format(\"~w\", [lists:sum([{count} || Name <- [{names}], whereis(Name) =/= undefined])]).");
         let printed = ctl(&["-q", "eval", &sum]);
         printed.trim_end().trim_end_matches("ok").trim().parse().unwrap()
     }

@@ -29,12 +29,12 @@ impl RabbitMqSource {
                 _ => {}
             }
         }
-        let done = messages
-            .iter_mut()
-            .map(async |(receipt, verdict)| match !verdict.is_acknowledged() && receipt.is_valid() {
+        let done = messages.iter_mut().map(async |(receipt, verdict)| {
+            match !verdict.is_acknowledged() && receipt.is_valid() {
                 true => Ok(()),
                 false => receipt.acknowledge().await,
-            });
+            }
+        });
         let (mut results, copied) = join(join_all(done), self.delay(copies)).await;
         for (position, copied) in retries.into_iter().zip(copied) {
             results[position] = match copied {
