@@ -72,7 +72,9 @@ impl ToHost {
             is_final,
         };
         let name = ServerName::try_from(self.host.clone()).map_err(|_| failed(true, "no name of a host".to_owned()))?;
-        let connected = tokio_rustls::TlsConnector::from(self.config).connect(name, stream).await;
+        let connected = tokio_rustls::TlsConnector::from(self.config)
+            .connect(name, stream)
+            .await;
         connected.map(Encrypted).map_err(|error| match certificate_problem(&error) {
             Some(problem) => failed(
                 true,

@@ -107,7 +107,9 @@ mod tests {
 
     #[test]
     fn a_code_states_whether_another_try_may_succeed() {
-        for code in ["57P01", "57P03", "08006", "57014", "25006", "25P03", "58030", "XX000", "40001"] {
+        for code in [
+            "57P01", "57P03", "08006", "57014", "25006", "25P03", "58030", "XX000", "40001",
+        ] {
             assert_eq!(is(code), "NoAnswer", "{code}");
         }
         for code in ["53300", "53100", "53200"] {

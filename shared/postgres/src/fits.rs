@@ -57,7 +57,10 @@ mod tests {
         let room = MAX_RECORD_BYTES - "n#k".len();
         assert_eq!(check(&key, &record(room, Vec::new()), MAX_WRITES), Ok(()));
         let bytes = MAX_RECORD_BYTES + 1;
-        let too_large = TooLarge::Record { bytes, most: MAX_RECORD_BYTES };
+        let too_large = TooLarge::Record {
+            bytes,
+            most: MAX_RECORD_BYTES,
+        };
         assert_eq!(check(&key, &record(room + 1, Vec::new()), 0), Err(too_large));
         let json = r#"[{"queue_url":"q","body":"b"}]"#.len();
         let message = || vec![OutgoingMessage::new("q", "b")];
@@ -68,7 +71,13 @@ mod tests {
     #[test]
     fn a_transaction_has_a_limit_of_writes() {
         let writes = MAX_WRITES + 1;
-        let too_many = TooLarge::Writes { writes, most: MAX_WRITES };
-        assert_eq!(check(&Key::new("n", "k").unwrap(), &record(0, Vec::new()), writes), Err(too_many));
+        let too_many = TooLarge::Writes {
+            writes,
+            most: MAX_WRITES,
+        };
+        assert_eq!(
+            check(&Key::new("n", "k").unwrap(), &record(0, Vec::new()), writes),
+            Err(too_many)
+        );
     }
 }

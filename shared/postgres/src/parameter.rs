@@ -153,7 +153,10 @@ mod tests {
             (Parameter::from(0.1), "0.1"),
             (Parameter::from(f64::NEG_INFINITY), "-inf"),
             (Parameter::from(true), "true"),
-            (Parameter::from(serde_json::json!({"a": [1, null]})), r#"{"a":[1,null]}"#),
+            (
+                Parameter::from(serde_json::json!({"a": [1, null]})),
+                r#"{"a":[1,null]}"#,
+            ),
             (Parameter::from(Some("x")), "x"),
         ] {
             assert_eq!(parameter.declared(), Type::UNKNOWN);

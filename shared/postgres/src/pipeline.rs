@@ -32,7 +32,9 @@ impl Answers {
     /// The first request that failed.
     pub(crate) fn first_error(&self) -> Option<(usize, &Error)> {
         let answers = self.0.iter().enumerate();
-        answers.filter_map(|(place, answer)| Some((place, answer.as_ref().err()?))).next()
+        answers
+            .filter_map(|(place, answer)| Some((place, answer.as_ref().err()?)))
+            .next()
     }
 
     /// The first row of a request's answer.
@@ -68,8 +70,9 @@ async fn answered(client: &Client, request: &Request<'_>) -> Answered {
         Request::Simple(text) => client.batch_execute(text).await.map(|()| Vec::new()),
         Request::Query(Statement { text, parameters }) => {
             let parameters = parameters.iter();
-            let parameters: Vec<(&(dyn ToSql + Sync), Type)> =
-                parameters.map(|(value, declared)| (value as _, declared.clone())).collect();
+            let parameters: Vec<(&(dyn ToSql + Sync), Type)> = parameters
+                .map(|(value, declared)| (value as _, declared.clone()))
+                .collect();
             client.query_typed(text, &parameters).await
         }
     }

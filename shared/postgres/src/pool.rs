@@ -59,7 +59,10 @@ impl Pool {
         };
         let answers = send(&connection.client, requests).await;
         if answers.are_complete() {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            self.idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(connection);
         }
         Ok(answers)
     }

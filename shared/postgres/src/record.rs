@@ -32,7 +32,10 @@ pub(crate) fn values(key: &Key, record: &Record) -> Result<Vec<Typed>, StoreErro
         id(key),
         text(record.status.word()),
         optional_text(record.owner.as_ref().map(OwnerToken::as_str)),
-        (Parameter::from(record.lease_end.map(|end| clamped(end.millis()))), Type::INT8),
+        (
+            Parameter::from(record.lease_end.map(|end| clamped(end.millis()))),
+            Type::INT8,
+        ),
         number(record.expiration_seconds),
         optional_text(record.fingerprint.as_deref()),
         optional_text(record.data.as_deref()),
@@ -41,7 +44,11 @@ pub(crate) fn values(key: &Key, record: &Record) -> Result<Vec<Typed>, StoreErro
     ];
     match values.iter().position(|(value, _)| value.has_nul()) {
         Some(column) => Err(StoreError::Refused(
-            format!("column {} would get a NUL character, which PostgreSQL can't hold", COLUMNS[column]).into(),
+            format!(
+                "column {} would get a NUL character, which PostgreSQL can't hold",
+                COLUMNS[column]
+            )
+            .into(),
         )),
         None => Ok(values),
     }
@@ -57,9 +64,11 @@ pub(crate) fn id(key: &Key) -> Typed {
 pub(crate) fn record_id(key: &Key) -> Cow<'_, str> {
     let id = key.record_id();
     match id.split_once('#') {
-        Some((namespace, _)) if id.contains('\0') => {
-            Cow::Owned(format!("{}#sha256:{}", namespace.replace('\0', "\u{fffd}"), key.token()))
-        }
+        Some((namespace, _)) if id.contains('\0') => Cow::Owned(format!(
+            "{}#sha256:{}",
+            namespace.replace('\0', "\u{fffd}"),
+            key.token()
+        )),
         _ => Cow::Borrowed(id),
     }
 }
@@ -153,20 +162,26 @@ mod tests {
 
     #[test]
     fn only_a_reason_may_have_a_nul_and_loses_it() {
-        let (key, record) = (Key::new("n", "k").unwrap(), Record {
-            status: Status::Rejected,
-            owner: None,
-            lease_end: None,
-            expiration_seconds: u64::MAX,
-            fingerprint: None,
-            data: None,
-            outgoing: Vec::new(),
-            reason: Some("why\0".to_owned()),
-        });
+        let (key, record) = (
+            Key::new("n", "k").unwrap(),
+            Record {
+                status: Status::Rejected,
+                owner: None,
+                lease_end: None,
+                expiration_seconds: u64::MAX,
+                fingerprint: None,
+                data: None,
+                outgoing: Vec::new(),
+                reason: Some("why\0".to_owned()),
+            },
+        );
         let all = values(&key, &record).unwrap();
         assert_eq!(all[8].0, Parameter::from("why\u{fffd}"));
         assert_eq!(all[4].0, Parameter::from(i64::MAX));
-        let odd = Record { fingerprint: Some("\0".to_owned()), ..record };
+        let odd = Record {
+            fingerprint: Some("\0".to_owned()),
+            ..record
+        };
         assert!(matches!(values(&key, &odd), Err(StoreError::Refused(_))));
     }
 }

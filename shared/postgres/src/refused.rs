@@ -93,7 +93,9 @@ mod tests {
 
     #[test]
     fn classes_of_postgresql_are_no_users() {
-        for class in ["22", "23", "40", "42", "53", "54", "55", "57", "58", "72", "XX", "P0", "HV", "F0", "0A", "3D"] {
+        for class in [
+            "22", "23", "40", "42", "53", "54", "55", "57", "58", "72", "XX", "P0", "HV", "F0", "0A", "3D",
+        ] {
             assert!(!is_of_a_user(class), "{class}");
         }
         for class in ["ZZ", "MY", "99"] {

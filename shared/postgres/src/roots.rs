@@ -38,7 +38,11 @@ fn add(roots: &mut RootCertStore, path: &Path) -> Result<(), String> {
         match roots.add(certificate) {
             Ok(()) => usable = true,
             // The bundle of a system may have old certificates that only other programs accept.
-            Err(error) => problem = Some(format!("holds a certificate that can't be trusted: {error}; replace it")),
+            Err(error) => {
+                problem = Some(format!(
+                    "holds a certificate that can't be trusted: {error}; replace it"
+                ))
+            }
         }
     }
     match usable {
@@ -82,7 +86,10 @@ mod tests {
         for (content, reason) in [
             ("", "holds no certificate"),
             ("hello", "holds no certificate"),
-            ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "holds a certificate that can't"),
+            (
+                "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+                "holds a certificate that can't",
+            ),
             ("-----BEGIN CERTIFICATE-----\nAAAA\n", "is broken"),
         ] {
             let problem = with(content).unwrap_err();

@@ -39,7 +39,9 @@ pub struct Settings {
 #[non_exhaustive]
 pub enum SettingsError {
     /// The text is no URL of PostgreSQL.
-    #[error("the PostgreSQL URL can't be read: {0}; expected postgres://user:password@host:5432/database?sslmode=verify-full")]
+    #[error(
+        "the PostgreSQL URL can't be read: {0}; expected postgres://user:password@host:5432/database?sslmode=verify-full"
+    )]
     Url(String),
     /// A value of `sslmode` that is not supported.
     #[error("unsupported: sslmode={0:?} in the PostgreSQL URL; use verify-full, require, prefer or disable")]
@@ -126,11 +128,16 @@ impl Settings {
     pub(crate) fn server(&self) -> String {
         let ports = self.config.get_ports();
         let port = |position: usize| ports.get(position).or(ports.first()).copied().unwrap_or(5432);
-        let hosts = self.config.get_hosts().iter().enumerate().map(|(position, host)| match host {
-            Host::Tcp(host) => format!("{host}:{}", port(position)),
-            #[cfg(unix)]
-            Host::Unix(path) => format!("{}:{}", path.display(), port(position)),
-        });
+        let hosts = self
+            .config
+            .get_hosts()
+            .iter()
+            .enumerate()
+            .map(|(position, host)| match host {
+                Host::Tcp(host) => format!("{host}:{}", port(position)),
+                #[cfg(unix)]
+                Host::Unix(path) => format!("{}:{}", path.display(), port(position)),
+            });
         hosts.collect::<Vec<_>>().join(",")
     }
 }
@@ -156,12 +163,16 @@ struct Options {
 /// The URL without the options that are read here.
 fn separate(url: &str) -> Result<(String, Options), SettingsError> {
     let unreadable = |why: &str| SettingsError::Url(why.to_owned());
-    let rest = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"));
+    let rest = url
+        .strip_prefix("postgres://")
+        .or_else(|| url.strip_prefix("postgresql://"));
     let rest = rest.ok_or_else(|| unreadable("it does not begin with postgres://"))?;
     // Otherwise a part of a password would be read as a host or an option, and end up in texts of errors.
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
     if rest.matches('@').count() > 1 || rest.contains('@') != authority.contains('@') {
-        return Err(unreadable("write @ as %40, / as %2F and ? as %3F in user, password and options"));
+        return Err(unreadable(
+            "write @ as %40, / as %2F and ? as %3F in user, password and options",
+        ));
     }
     let mut options = Options {
         ssl_mode: SslMode::Require,
@@ -204,7 +215,11 @@ fn decoded(text: &str) -> Result<String, SettingsError> {
         bytes.push(match byte {
             b'%' => match (digit(rest.next()), digit(rest.next())) {
                 (Some(high), Some(low)) => u8::try_from(high * 16 + low).unwrap_or_default(),
-                _ => return Err(SettingsError::Url("sslrootcert has a % without two hexadecimal digits".to_owned())),
+                _ => {
+                    return Err(SettingsError::Url(
+                        "sslrootcert has a % without two hexadecimal digits".to_owned(),
+                    ));
+                }
             },
             byte => byte,
         });
@@ -228,7 +243,8 @@ mod tests {
 
     #[test]
     fn a_url_names_server_and_database() {
-        let settings = Settings::from_url("postgresql://app:p%40ss@db.example.com:6432/orders?connect_timeout=2").unwrap();
+        let settings =
+            Settings::from_url("postgresql://app:p%40ss@db.example.com:6432/orders?connect_timeout=2").unwrap();
         let config = &settings.config;
         assert_eq!((config.get_user(), config.get_dbname()), (Some("app"), Some("orders")));
         assert_eq!(config.get_password(), Some(&b"p@ss"[..]));
@@ -253,14 +269,19 @@ mod tests {
         }
         for mode in ["allow", "verify-ca", "no-verify", ""] {
             let problem = refused(&format!("postgres://app@db/orders?sslmode={mode}"));
-            assert!(problem.starts_with(&format!("unsupported: sslmode={mode:?} ")), "{problem}");
+            assert!(
+                problem.starts_with(&format!("unsupported: sslmode={mode:?} ")),
+                "{problem}"
+            );
         }
     }
 
     #[test]
     fn a_file_of_certificates_is_named() {
         let problem = refused("postgres://app@db/orders?sslrootcert=/no%20where/ca.pem");
-        assert!(problem.starts_with("sslrootcert in the PostgreSQL URL names \"/no where/ca.pem\", which can't be read"));
+        assert!(
+            problem.starts_with("sslrootcert in the PostgreSQL URL names \"/no where/ca.pem\", which can't be read")
+        );
         assert!(refused("postgres://app@db/orders?sslrootcert=%4").contains("two hexadecimal digits"));
     }
 
@@ -279,7 +300,10 @@ mod tests {
             "postgres://app:secret@db/orders?unknown=x",
         ] {
             let problem = refused(url);
-            assert!(!problem.contains("sec") && !problem.contains("ret@"), "{url}: {problem}");
+            assert!(
+                !problem.contains("sec") && !problem.contains("ret@"),
+                "{url}: {problem}"
+            );
         }
         let settings = Settings::from_url("postgres://app:secret@db/orders?password=secret").unwrap();
         assert!(!format!("{settings:?}").contains("secret"));
@@ -291,6 +315,11 @@ mod tests {
         let settings = Settings::from_url("postgres://app@db/orders").unwrap();
         let table = |name| settings.clone().with_table(name).map(|settings| settings.table.plain());
         assert_eq!(table("app.ledger"), Ok("app.ledger".to_owned()));
-        assert!(table("a.b.c").unwrap_err().to_string().starts_with("\"a.b.c\" is no name of a table: "));
+        assert!(
+            table("a.b.c")
+                .unwrap_err()
+                .to_string()
+                .starts_with("\"a.b.c\" is no name of a table: ")
+        );
     }
 }

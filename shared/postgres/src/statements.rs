@@ -39,9 +39,8 @@ fn insert(table: &Table) -> String {
 /// counts, also if it was committed after the statement began.
 pub(crate) fn put<W>(table: &Table, change: &Change<'_, W>, record: &Record) -> Result<Statement, StoreError> {
     let condition = Expression::of(change.condition, COLUMNS.len() + 1);
-    let chosen = assigned(|column, position| {
-        format!("CASE WHEN {} THEN ${position} ELSE l.{column} END", condition.text)
-    });
+    let chosen =
+        assigned(|column, position| format!("CASE WHEN {} THEN ${position} ELSE l.{column} END", condition.text));
     let returned = columns();
     let text = match change.condition {
         Condition::Free(_) => format!("{}{chosen} RETURNING {returned}", insert(table)),

@@ -3,9 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use idempotency::{
-    Answer, Change, Decision, Key, Record, Refusal, Store, StoreError, StoreFor, TooLarge, decide,
-};
 use crate::failure::{conflict, failure};
 use crate::fits;
 use crate::pipeline::{Answers, Request};
@@ -15,6 +12,7 @@ use crate::statements::{self, Statement};
 use crate::table::Table;
 use crate::transaction::Transaction;
 use crate::{Settings, SqlWrite};
+use idempotency::{Answer, Change, Decision, Key, Record, Refusal, Store, StoreError, StoreFor, TooLarge, decide};
 
 /// Records in a table of PostgreSQL, version 13 or later, in a database with the encoding UTF8.
 ///
@@ -41,6 +39,14 @@ impl PostgresStore {
     ///
     /// [`StoreError::Refused`] if the role may not create tables; others may pass.
     pub async fn create_schema(&self) -> Result<(), StoreError> {
+        // `CREATE INDEX IF NOT EXISTS` waits for all transactions that write to the table, and all others wait for it.
+        let exists = Statement {
+            text: "SELECT 1 WHERE to_regclass($1) IS NOT NULL AND to_regclass($2) IS NOT NULL".to_owned(),
+            parameters: vec![text(&self.table().to_string()), text(&self.table().index())],
+        };
+        if self.exchange(&[Request::Query(&exists)], None).await?.row(0).is_some() {
+            return Ok(());
+        }
         // Two processes that create it at the same time would be in each other's way.
         let creation = format!("SELECT pg_advisory_xact_lock({CREATION}); {}", self.table().creation());
         self.exchange(&[Request::Simple(&creation)], None).await.map(drop)
@@ -64,7 +70,9 @@ impl PostgresStore {
         let answers = self.exchange(&requests, None).await?;
         let refused = |why: String| StoreError::Refused(why.into());
         let fact = |column: usize| {
-            answers.row(1).and_then(|row| row.try_get::<_, Option<String>>(column).ok().flatten())
+            answers
+                .row(1)
+                .and_then(|row| row.try_get::<_, Option<String>>(column).ok().flatten())
         };
         match (fact(0).as_deref(), fact(1)) {
             (Some("UTF8"), None) => Ok(()),
@@ -116,7 +124,11 @@ impl PostgresStore {
 
     async fn transact(&self, change: &Change<'_, SqlWrite>, record: &Record) -> Result<Answer, StoreError> {
         let unsendable = change.writes.iter().enumerate().find_map(|(position, write)| {
-            Some(format!("write {position}: {}: {}", write.beginning(), write.unsendable()?))
+            Some(format!(
+                "write {position}: {}: {}",
+                write.beginning(),
+                write.unsendable()?
+            ))
         });
         if let Some(why) = unsendable {
             return Ok(Answer::WriteRefused(Refusal::Permanent(why)));

@@ -44,10 +44,22 @@ impl Table {
 
     /// The statements that create the table and its index, unless they exist.
     pub(crate) fn creation(&self) -> String {
-        let index = quoted(&format!("{}{INDEX}", self.name));
         SCHEMA
-            .replace("\"ledger_expiration\"", &index)
+            .replace("\"ledger_expiration\"", &quoted(&self.index_name()))
             .replace("\"ledger\"", &self.to_string())
+    }
+
+    /// The index, as an identifier. It is in the schema of the table.
+    pub(crate) fn index(&self) -> String {
+        let index = Self {
+            schema: self.schema.clone(),
+            name: self.index_name(),
+        };
+        index.to_string()
+    }
+
+    fn index_name(&self) -> String {
+        format!("{}{INDEX}", self.name)
     }
 
     /// Its name, as texts and errors show it.
@@ -99,7 +111,16 @@ mod tests {
 
     #[test]
     fn what_is_no_name_is_refused() {
-        for name in ["", ".", "a.", ".b", "a.b.c", "a\0", &"x".repeat(53), &format!("{}.a", "x".repeat(64))] {
+        for name in [
+            "",
+            ".",
+            "a.",
+            ".b",
+            "a.b.c",
+            "a\0",
+            &"x".repeat(53),
+            &format!("{}.a", "x".repeat(64)),
+        ] {
             assert_eq!(Table::parse(name), None, "{name:?}");
         }
         assert!(Table::parse(&"x".repeat(52)).is_some());
@@ -108,8 +129,14 @@ mod tests {
     #[test]
     fn the_schema_has_the_name_of_its_table() {
         let creation = Table::parse("app.work").unwrap().creation();
-        assert!(creation.contains(r#"CREATE TABLE IF NOT EXISTS "app"."work" ("#), "{creation}");
-        assert!(creation.contains(r#"INDEX IF NOT EXISTS "work_expiration" ON "app"."work" ("#), "{creation}");
+        assert!(
+            creation.contains(r#"CREATE TABLE IF NOT EXISTS "app"."work" ("#),
+            "{creation}"
+        );
+        assert!(
+            creation.contains(r#"INDEX IF NOT EXISTS "work_expiration" ON "app"."work" ("#),
+            "{creation}"
+        );
         assert!(!creation.contains("\"ledger"), "{creation}");
     }
 

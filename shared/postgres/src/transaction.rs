@@ -22,11 +22,7 @@ pub(crate) struct Transaction<'a> {
 }
 
 impl<'a> Transaction<'a> {
-    pub(crate) fn new(
-        table: &'a Table,
-        change: &'a Change<'a, SqlWrite>,
-        record: &Record,
-    ) -> Result<Self, StoreError> {
+    pub(crate) fn new(table: &'a Table, change: &'a Change<'a, SqlWrite>, record: &Record) -> Result<Self, StoreError> {
         let owner = change.condition.owner().as_str();
         Ok(Self {
             change,

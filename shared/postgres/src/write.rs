@@ -128,7 +128,10 @@ impl SqlWrite {
                 "the text of ${parameter} contains a NUL character, which PostgreSQL can't hold; bind bytes to a bytea column"
             ));
         }
-        let (count, bytes) = (self.parameters.len(), self.parameters.iter().map(Parameter::bytes).sum::<usize>());
+        let (count, bytes) = (
+            self.parameters.len(),
+            self.parameters.iter().map(Parameter::bytes).sum::<usize>(),
+        );
         if count > MAX_PARAMETERS {
             return Some(format!("it has {count} parameters of at most {MAX_PARAMETERS}"));
         }
@@ -207,7 +210,10 @@ mod tests {
             code: "23505".to_owned(),
         };
         let expected = "`INSERT` violates constraint \"orders_pkey\" of table \"orders\" (SQLSTATE 23505)";
-        assert_eq!(SqlWrite::new("INSERT").refusal(Some(&found)), Refusal::Retry(expected.to_owned()));
+        assert_eq!(
+            SqlWrite::new("INSERT").refusal(Some(&found)),
+            Refusal::Retry(expected.to_owned())
+        );
     }
 
     #[test]

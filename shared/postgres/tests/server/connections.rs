@@ -39,7 +39,9 @@ async fn one_connection_serves_requests_one_after_the_other() {
 async fn connections_are_as_many_as_stated_at_most() {
     let Some(server) = Server::start().await else { return };
     let proxy = Proxy::start(server.url(), Fault::None).await;
-    let ledger = Arc::new(Ledger::new(PostgresStore::new(settings(&proxy.url).with_max_connections(3))));
+    let ledger = Arc::new(Ledger::new(PostgresStore::new(
+        settings(&proxy.url).with_max_connections(3),
+    )));
     let mut all = JoinSet::new();
     for _ in 0..40 {
         let ledger = Arc::clone(&ledger);
@@ -55,14 +57,22 @@ async fn a_connection_that_does_not_answer_is_replaced() {
     let Some(server) = Server::start().await else { return };
     let whole = Proxy::start(server.url(), Fault::None).await;
     let ledger = Ledger::new(PostgresStore::new(settings(&whole.url)));
-    complete(&ledger, attempt(&fresh_key(), NOW), Completion::new().write(effect(&fresh()))).await;
+    complete(
+        &ledger,
+        attempt(&fresh_key(), NOW),
+        Completion::new().write(effect(&fresh())),
+    )
+    .await;
     let answers = whole.seen.answers.load(Ordering::SeqCst);
     for missing in [1, 3] {
         let proxy = Proxy::start(server.url(), Fault::StallAfterAnswers(answers - missing)).await;
         let settings = settings(&proxy.url).with_timeout(Duration::from_millis(500));
         let (ledger, name) = (Ledger::new(PostgresStore::new(settings)), fresh());
         let completion = Completion::new().write(effect(&name));
-        assert_eq!(complete(&ledger, attempt(&fresh_key(), NOW), completion).await, Answer::Applied);
+        assert_eq!(
+            complete(&ledger, attempt(&fresh_key(), NOW), completion).await,
+            Answer::Applied
+        );
         assert_eq!(server.effects(&name).await, 1);
         assert!(proxy.connections() > 1);
     }
@@ -76,20 +86,37 @@ async fn a_request_that_is_dropped_closes_its_connection() {
     let proxy = Proxy::start(server.url(), Fault::None).await;
     let ledger = Ledger::new(PostgresStore::new(settings(&proxy.url)));
     let rival = server.client().await;
-    rival.batch_execute(&format!("BEGIN; UPDATE {table} SET n = n + 10")).await.unwrap();
+    rival
+        .batch_execute(&format!("BEGIN; UPDATE {table} SET n = n + 10"))
+        .await
+        .unwrap();
 
     let attempt = attempt(&fresh_key(), NOW);
     let completion = || Completion::new().write(SqlWrite::new(format!("UPDATE {table} SET n = n + 1")));
     let waits = async {
-        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%' || $1 || '%'";
-        while server.client().await.query_one(waiting, &[&table]).await.unwrap().get::<_, i64>(0) == 0 {}
+        let waiting =
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%' || $1 || '%'";
+        while server
+            .client()
+            .await
+            .query_one(waiting, &[&table])
+            .await
+            .unwrap()
+            .get::<_, i64>(0)
+            == 0
+        {}
     };
     tokio::select! {
         answer = complete(&ledger, attempt.clone(), completion()) => panic!("not waiting: {answer:?}"),
         () = waits => {}
     }
     // Another request gets another connection.
-    let other = complete(&ledger, conformance::store::attempt(&fresh_key(), NOW), Completion::new()).await;
+    let other = complete(
+        &ledger,
+        conformance::store::attempt(&fresh_key(), NOW),
+        Completion::new(),
+    )
+    .await;
     assert_eq!((other, proxy.connections()), (Answer::Applied, 2));
     rival.batch_execute("COMMIT").await.unwrap();
     assert_eq!(complete(&ledger, attempt, completion()).await, Answer::Applied);
@@ -105,7 +132,10 @@ async fn connections_that_the_server_closed_are_replaced() {
     let terminate = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = $1";
     for _ in 0..3 {
         let completion = Completion::new().write(effect(&name));
-        assert_eq!(complete(&ledger, attempt(&fresh_key(), NOW), completion).await, Answer::Applied);
+        assert_eq!(
+            complete(&ledger, attempt(&fresh_key(), NOW), completion).await,
+            Answer::Applied
+        );
         let terminated = server.client().await.query_one(terminate, &[&name]).await.unwrap();
         assert_eq!(terminated.get::<_, i64>(0), 1);
     }

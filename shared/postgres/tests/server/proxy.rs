@@ -76,7 +76,9 @@ async fn forward(mut client: TcpStream, server: &str, fault: Fault, seen: Option
         let mut count = 0;
         while fault != Fault::CutAfterRequests(count) {
             // Only the first message has no type.
-            let Some(mut message) = message(&mut from_client, count > 0).await else { return };
+            let Some(mut message) = message(&mut from_client, count > 0).await else {
+                return;
+            };
             if fault == Fault::NoTransaction && message.windows(6).any(|window| window == b"BEGIN;") {
                 message[5..10].copy_from_slice(b"BEGUN");
             }
@@ -93,7 +95,9 @@ async fn forward(mut client: TcpStream, server: &str, fault: Fault, seen: Option
             if fault == Fault::StallAfterAnswers(count) {
                 std::future::pending::<()>().await;
             }
-            let Some(message) = message(&mut from_server, true).await else { return };
+            let Some(message) = message(&mut from_server, true).await else {
+                return;
+            };
             if to_client.write_all(&message).await.is_err() {
                 return;
             }

@@ -16,7 +16,12 @@ async fn the_table_is_created_once_by_any_number_of_processes() {
     let Some(server) = Server::start().await else { return };
     let schema = format!("S \"{}", fresh());
     let quoted = schema.replace('"', "\"\"");
-    server.client().await.batch_execute(&format!("CREATE SCHEMA \"{quoted}\"")).await.unwrap();
+    server
+        .client()
+        .await
+        .batch_execute(&format!("CREATE SCHEMA \"{quoted}\""))
+        .await
+        .unwrap();
     let mut all = JoinSet::new();
     for _ in 0..16 {
         let store = named(&server, &format!("{schema}.Led\"ger'"));
@@ -27,6 +32,18 @@ async fn the_table_is_created_once_by_any_number_of_processes() {
     store.connect().await.unwrap();
     let answer = complete(&Ledger::new(store), attempt(&fresh_key(), NOW), Completion::new()).await;
     assert_eq!(answer, Answer::Applied);
+}
+
+/// A process that starts must not wait for the transactions of others, nor they for it.
+#[tokio::test]
+async fn a_table_that_exists_is_not_locked() {
+    let Some(server) = Server::start().await else { return };
+    let rival = server.client().await;
+    let insert =
+        "BEGIN; INSERT INTO contract_ledger (id, status, expiration) VALUES ('contract#' || random(), 'REJECTED', 0)";
+    rival.batch_execute(insert).await.unwrap();
+    server.store().create_schema().await.unwrap();
+    rival.batch_execute("ROLLBACK").await.unwrap();
 }
 
 #[tokio::test]
@@ -49,10 +66,16 @@ async fn a_missing_privilege_is_named() {
     let url = server.url().replace("app:test%3Asecret", &format!("{role}:x"));
     let store = PostgresStore::new(settings(&url));
     let error = chain(&store.connect().await.unwrap_err());
-    assert_eq!(error, "the ledger refused the request: the role may not UPDATE, DELETE on table contract_ledger; grant it");
+    assert_eq!(
+        error,
+        "the ledger refused the request: the role may not UPDATE, DELETE on table contract_ledger; grant it"
+    );
     let claimed = Ledger::new(store).claim(&attempt(&fresh_key(), NOW), soon()).await;
     let error = chain(&claimed.unwrap_err());
-    assert!(error.contains("SQLSTATE 42501") && error.contains("grant the role"), "{error}");
+    assert!(
+        error.contains("SQLSTATE 42501") && error.contains("grant the role"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -70,23 +93,38 @@ async fn a_wrong_password_or_database_is_refused_without_it() {
     let error = store.connect().await.unwrap_err();
     let text = chain(&error);
     assert!(matches!(error, StoreError::NoAnswer(_)), "{text}");
-    assert!(text.contains("Connection refused") && text.ends_with("(server 127.0.0.1:9)") && !text.contains("secret"), "{text}");
+    assert!(
+        text.contains("Connection refused") && text.ends_with("(server 127.0.0.1:9)") && !text.contains("secret"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
 async fn a_certificate_of_a_known_authority_is_required() {
     let Some(server) = Server::start().await else { return };
-    let Some(ca) = crate::server::variable("POSTGRES_TEST_CA") else { return };
-    let named = server.url().replace("127.0.0.1", "localhost").replace("?sslmode=disable", "");
+    let Some(ca) = crate::server::variable("POSTGRES_TEST_CA") else {
+        return;
+    };
+    let named = server
+        .url()
+        .replace("127.0.0.1", "localhost")
+        .replace("?sslmode=disable", "");
     let numbered = server.url().replace("?sslmode=disable", "");
     for mode in ["", "&sslmode=require", "&sslmode=verify-full", "&sslmode=prefer"] {
         let trusted = PostgresStore::new(settings(&format!("{named}?sslrootcert={ca}{mode}")));
         trusted.connect().await.unwrap();
     }
-    for url in [format!("{named}?sslmode=require"), format!("{named}?sslmode=prefer"), format!("{numbered}?sslrootcert={ca}")] {
+    for url in [
+        format!("{named}?sslmode=require"),
+        format!("{named}?sslmode=prefer"),
+        format!("{numbered}?sslrootcert={ca}"),
+    ] {
         let error = PostgresStore::new(settings(&url)).connect().await.unwrap_err();
         let text = chain(&error);
-        assert!(matches!(error, StoreError::Refused(_)) && text.contains("the certificate was refused: "), "{text}");
+        assert!(
+            matches!(error, StoreError::Refused(_)) && text.contains("the certificate was refused: "),
+            "{text}"
+        );
     }
 }
 
@@ -96,10 +134,19 @@ async fn keys_and_reasons_may_have_nul_characters() {
     let Some(server) = Server::start().await else { return };
     let name = fresh();
     let [key, other] = ["\0", "\u{fffd}"].map(|end| Key::new("contract", &format!("{name}{end}")).unwrap());
-    assert_eq!(reject(server.ledger(), attempt(&key, NOW), "no \0").await, Answer::Applied);
+    assert_eq!(
+        reject(server.ledger(), attempt(&key, NOW), "no \0").await,
+        Answer::Applied
+    );
     let rejected = Claim::NotFree(Existing::Rejected("no \u{fffd}".to_owned()));
-    assert_eq!(server.ledger().claim(&attempt(&key, NOW), soon()).await.unwrap(), rejected);
-    assert!(matches!(server.ledger().claim(&attempt(&other, NOW), soon()).await.unwrap(), Claim::Granted(_)));
+    assert_eq!(
+        server.ledger().claim(&attempt(&key, NOW), soon()).await.unwrap(),
+        rejected
+    );
+    assert!(matches!(
+        server.ledger().claim(&attempt(&other, NOW), soon()).await.unwrap(),
+        Claim::Granted(_)
+    ));
 }
 
 #[tokio::test]
@@ -107,13 +154,48 @@ async fn a_row_that_is_no_record_is_unreadable() {
     let Some(server) = Server::start().await else { return };
     for (column, value) in [("status", "'DONE'"), ("expiration", "-1"), ("outgoing", "'[{}]'")] {
         let key = fresh_key();
-        assert_eq!(complete(server.ledger(), attempt(&key, NOW), Completion::new()).await, Answer::Applied);
+        assert_eq!(
+            complete(server.ledger(), attempt(&key, NOW), Completion::new()).await,
+            Answer::Applied
+        );
         let update = format!("UPDATE contract_ledger SET {column} = {value} WHERE id = $1");
-        server.client().await.execute(&update, &[&key.record_id()]).await.unwrap();
+        server
+            .client()
+            .await
+            .execute(&update, &[&key.record_id()])
+            .await
+            .unwrap();
         let error = server.store().record(&key).await.unwrap_err();
-        assert!(matches!(&error, StoreError::Unreadable { attribute, .. } if *attribute == column), "{error:?}");
+        assert!(
+            matches!(&error, StoreError::Unreadable { attribute, .. } if *attribute == column),
+            "{error:?}"
+        );
         // By a claim, by a completion with writes.
         let claimed = server.ledger().claim(&attempt(&key, NOW), soon()).await;
         assert!(claimed.is_err() || column == "expiration", "{column}: {claimed:?}");
     }
+}
+
+/// Powertools leaves the end of the lease in a completed record, and writes no owner. Such records may have been copied to this table.
+#[tokio::test]
+async fn a_completed_record_with_an_old_lease_end_is_a_duplicate() {
+    let Some(server) = Server::start().await else { return };
+    let key = fresh_key();
+    let insert = "INSERT INTO contract_ledger (id, status, expiration, in_progress_expiration, data) \
+        VALUES ($1, 'COMPLETED', 9000000000, 1, '{}')";
+    server
+        .client()
+        .await
+        .execute(insert, &[&key.record_id()])
+        .await
+        .unwrap();
+    let existing = Existing::Completed {
+        data: Some("{}".to_owned()),
+        outgoing: vec![],
+    };
+    let claimed = server.ledger().claim(&attempt(&key, NOW), soon()).await.unwrap();
+    assert_eq!(claimed, Claim::NotFree(existing.clone()));
+    let completion = Completion::new().write(server.effect(&fresh()));
+    let committed = complete(server.ledger(), attempt(&key, NOW), completion).await;
+    assert_eq!(committed, Answer::NotFree(existing));
 }

@@ -10,7 +10,10 @@ use crate::server::{Server, fresh};
 
 /// A table of its own: others' records must not count.
 async fn swept(server: &Server) -> Ledger<PostgresStore> {
-    let settings = Settings::from_url(server.url()).unwrap().with_table(&format!("t_{}", fresh())).unwrap();
+    let settings = Settings::from_url(server.url())
+        .unwrap()
+        .with_table(&format!("t_{}", fresh()))
+        .unwrap();
     let store = PostgresStore::new(settings);
     store.create_schema().await.unwrap();
     Ledger::new(store)
@@ -31,7 +34,10 @@ async fn only_what_expired_an_hour_ago_is_swept_in_batches() {
     let sweep = async |now: Timestamp, limit| ledger.store().sweep(now, limit).await.unwrap();
     assert_eq!(sweep(NOW.plus(DAY + HOUR), 10).await, 0);
     let later = NOW.plus(DAY + HOUR + Duration::from_secs(1));
-    assert_eq!([sweep(later, 2).await, sweep(later, 2).await, sweep(later, 2).await], [2, 2, 1]);
+    assert_eq!(
+        [sweep(later, 2).await, sweep(later, 2).await, sweep(later, 2).await],
+        [2, 2, 1]
+    );
     assert_eq!(sweep(later, 2).await, 0);
     assert!(ledger.store().record(held.attempt().key()).await.unwrap().is_some());
     assert_eq!(sweep(NOW.plus(DAY * 3), 10).await, 2);
@@ -49,7 +55,14 @@ async fn a_record_that_another_works_with_is_skipped() {
         complete(&ledger, attempt(key, NOW).with_retention(DAY), Completion::new()).await;
     }
     let table = format!("{:?}", ledger.store());
-    let table = table.split("table: \"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let table = table
+        .split("table: \"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap()
+        .to_owned();
     let mut client = server.client().await;
     let transaction = client.transaction().await.unwrap();
     let update = format!("UPDATE {table} SET expiration = 9000000000 WHERE id = $1");
