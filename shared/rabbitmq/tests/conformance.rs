@@ -61,10 +61,10 @@ impl UnderTest for Queue {
         printed.trim_end().trim_end_matches("ok").trim().parse().unwrap()
     }
 
-    /// The connection is lost. The next receive reports it.
+    /// The connection is lost. The next receive reports it, or opens another one if it was about to do so.
     async fn redeliver(&self) {
         self.proxy.cut();
-        while self.source.receive(1).await.is_ok() {}
+        while self.source.receive(1).await.is_ok() && self.proxy.connections() == 0 {}
     }
 
     fn abilities(&self) -> Abilities {
