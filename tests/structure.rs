@@ -154,7 +154,7 @@ fn dependencies_point_from_functions_down_to_idempotency() {
         ("postgres", &["idempotency"]),
         ("sqs", &["aws", "consumer", "idempotency"]),
         ("lambda", &["aws", "consumer", "host", "idempotency", "sqs"]),
-        ("operator", &["aws", "cli", "consumer", "idempotency", "sqs"]),
+        ("operator", &["aws", "cli", "consumer", "idempotency", "postgres", "sqs"]),
     ];
     for (package, expected) in rules {
         assert_eq!(ours(package), expected, "{package}");
