@@ -26,8 +26,13 @@ fn cargo(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The packages of the workspace: path, and dependencies without those of tests and fuzz targets.
+/// The packages of the workspace: path, and dependencies without those of tests, fuzz targets and optional features.
 fn packages() -> BTreeMap<String, (String, BTreeSet<String>)> {
+    packages_with(|dependency| !dependency["optional"].as_bool().unwrap())
+}
+
+/// The same with those dependencies only that are selected.
+fn packages_with(selected: impl Fn(&Value) -> bool) -> BTreeMap<String, (String, BTreeSet<String>)> {
     let metadata: Value = serde_json::from_str(&cargo(&["metadata", "--no-deps", "--format-version=1"])).unwrap();
     let root = metadata["workspace_root"].as_str().unwrap();
     let name = |value: &Value| value["name"].as_str().unwrap().to_owned();
@@ -38,7 +43,9 @@ fn packages() -> BTreeMap<String, (String, BTreeSet<String>)> {
             .trim_start_matches(root)
             .trim_start_matches('/');
         // Those of fuzz targets are for `cfg(fuzzing)` only.
-        let normal = |dependency: &&Value| dependency["kind"].is_null() && dependency["target"].is_null();
+        let normal = |dependency: &&Value| {
+            dependency["kind"].is_null() && dependency["target"].is_null() && selected(dependency)
+        };
         let dependencies = package["dependencies"]
             .as_array()
             .unwrap()
@@ -167,6 +174,39 @@ fn dependencies_point_from_functions_down_to_idempotency() {
     }
 }
 
+/// A Lambda's binary has nothing of the other hosts and stores: those are optional features of the function's crate.
+#[test]
+fn only_a_feature_of_a_function_brings_a_worker() {
+    let optional = packages_with(|dependency| dependency["optional"].as_bool().unwrap());
+    let functions = functions();
+    assert!(functions.iter().all(|function| optional[function].1.contains("worker")));
+    for (package, (_, dependencies)) in &optional {
+        let allowed = match functions.contains(package) {
+            true => &["postgres", "worker"][..],
+            false => &["aws-sdk-dynamodb"],
+        };
+        for dependency in dependencies {
+            assert!(
+                allowed.contains(&dependency.as_str()),
+                "{package}: optional {dependency}"
+            );
+        }
+    }
+    for function in functions {
+        let below = below(&function);
+        for foreign in [
+            "worker",
+            "postgres",
+            "rabbitmq",
+            "tokio-postgres",
+            "lapin",
+            "prometheus-client",
+        ] {
+            assert!(!below.contains(foreign), "{function} depends on {foreign}");
+        }
+    }
+}
+
 #[test]
 fn tools_do_not_depend_on_a_lambda_runtime() {
     for tool in ["operator", "local"] {
@@ -250,6 +290,19 @@ fn resolved_together(others: &[&str]) -> BTreeSet<String> {
     resolved(&packages.chain(["--edges=normal,build"]).collect::<Vec<_>>())
 }
 
+/// The argument by which the stack builds each function that can run as a worker as one.
+fn worker_features() -> String {
+    let is_worker = |function: &String| {
+        let manifest = fs::read_to_string(format!("{ROOT}/functions/{function}/Cargo.toml")).unwrap();
+        let manifest: toml::Table = toml::from_str(&manifest).unwrap();
+        let features = manifest.get("features").and_then(toml::Value::as_table);
+        features.is_some_and(|features| features.contains_key("worker"))
+    };
+    let workers = functions().into_iter().filter(is_worker);
+    let features: Vec<_> = workers.map(|function| format!("{function}/worker")).collect();
+    format!("--features={}", features.join(","))
+}
+
 /// Packages that both have, with features that the other's does not have.
 fn with_other_features<'a>(one: &'a BTreeSet<String>, other: &'a BTreeSet<String>) -> Vec<&'a String> {
     let package = |line: &str| line.split(" [").next().unwrap().to_owned();
@@ -289,8 +342,13 @@ fn stack_and_tests_compile_no_dependency_twice() {
             resolved(&[&package, "--edges=normal,build"]),
         )
     });
+    let as_workers = worker_features();
     let others = [
         ("functions, built by the stack", resolved_together(&["--package=local"])),
+        (
+            "workers, built by the stack",
+            resolved_together(&["--package=local", &as_workers]),
+        ),
         ("cargo test --workspace", resolved(&["--workspace"])),
     ];
     let others = others.map(|(name, resolved)| (name.to_owned(), resolved));

@@ -1,6 +1,7 @@
 //! Settings from environment variables.
 
 use std::env;
+use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -88,20 +89,39 @@ fn checked_queue_url(variable: &'static str, url: String) -> Result<String, Sett
 /// [`SettingError`] if it is not set, or is neither the URL of an SQS queue nor an `amqp` or `amqps` URL. One with a password is
 /// not quoted.
 pub fn polled_queue() -> Result<PolledQueue, SettingError> {
-    let url = setting(POLLED_QUEUE)?;
+    queue(POLLED_QUEUE)
+}
+
+/// The value of a required environment variable: the queue that a program polls or sends to, with its broker.
+///
+/// # Errors
+///
+/// As [`polled_queue`].
+pub fn queue(variable: &'static str) -> Result<PolledQueue, SettingError> {
+    let url = setting(variable)?;
     match is_on_rabbitmq(&url) {
         true => Ok(PolledQueue::RabbitMq(url)),
-        false => checked_queue_url(POLLED_QUEUE, url).map(PolledQueue::Sqs),
+        false => checked_queue_url(variable, url).map(PolledQueue::Sqs),
     }
 }
 
-/// The queue that a worker polls.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A queue, with its broker.
+#[derive(Clone, PartialEq, Eq)]
 pub enum PolledQueue {
     /// The URL of a queue of SQS.
     Sqs(String),
     /// An `amqp` or `amqps` URL, which may contain a password.
     RabbitMq(String),
+}
+
+/// Without the URL of RabbitMQ, because of its password.
+impl fmt::Debug for PolledQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqs(url) => f.debug_tuple("Sqs").field(url).finish(),
+            Self::RabbitMq(_) => f.debug_tuple("RabbitMq").finish_non_exhaustive(),
+        }
+    }
 }
 
 /// The value of a required environment variable: the name of a DynamoDB table, or its ARN.

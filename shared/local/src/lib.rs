@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
 mod aws;
+mod binaries;
 mod build;
 mod data;
 mod functions;
+mod group;
 pub mod messages;
 mod new;
 mod options;
@@ -11,6 +13,7 @@ mod sources;
 mod stack;
 mod warnings;
 pub mod watch;
+mod workers;
 
 pub use aws::{CreateError, dynamodb_client, no_answer, sqs_client};
 pub use build::{BuildError, build};
@@ -20,3 +23,4 @@ pub use options::{Binaries, DEFAULT_PORT, EndpointOverride, Options};
 pub use sources::Sources;
 pub use stack::{Stack, StackError};
 pub use warnings::warnings;
+pub use workers::{Worker, WorkerError, Workers};

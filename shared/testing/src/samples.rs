@@ -23,9 +23,8 @@ pub fn samples(function: &str) -> BTreeMap<String, Vec<u8>> {
 pub fn namespace(package: &str) -> String {
     let source = workspace().join("functions").join(package).join("src");
     let files = fs::read_dir(&source).unwrap_or_else(|error| panic!("{}: {error}", source.display()));
-    let texts: Vec<_> = files
-        .map(|file| fs::read_to_string(file.unwrap().path()).unwrap())
-        .collect();
+    let files = files.map(|file| file.unwrap().path()).filter(|path| path.is_file());
+    let texts: Vec<_> = files.map(|file| fs::read_to_string(file).unwrap()).collect();
     let lines = texts.iter().flat_map(|text| text.lines());
     let stated: Vec<_> = lines
         .filter(|line| line.trim_start().starts_with("const NAMESPACE"))

@@ -41,6 +41,11 @@ impl<T> Groups<T> {
         self.groups().get_mut(group).map(std::mem::take).unwrap_or_default()
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.groups().is_empty()
+    }
+
     fn groups(&self) -> MutexGuard<'_, HashMap<String, VecDeque<T>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

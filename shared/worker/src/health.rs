@@ -82,6 +82,11 @@ impl Health {
         }
     }
 
+    /// The loop of a queue has ended, as it should: it no longer turns.
+    pub(crate) fn ended(&self, queue: usize) {
+        self.state().loops.remove(&queue);
+    }
+
     /// The process takes no more messages.
     pub(crate) fn stops(&self) {
         self.state().is_stopping = true;

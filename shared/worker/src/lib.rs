@@ -13,6 +13,8 @@ mod run;
 mod settings;
 mod signals;
 mod systemd;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 pub use health::ServeError;

@@ -27,8 +27,8 @@ pub(crate) struct Metrics {
     oldest_age: Family<Labels, Gauge<f64, AtomicU64>>,
     handler: Durations,
     ledger: Family<Labels, Seconds>,
-    /// Those that handlers recorded, by name.
-    own: Arc<Mutex<HashMap<&'static str, Own>>>,
+    /// Those that handlers recorded, by the name that Prometheus reads.
+    own: Arc<Mutex<HashMap<String, Own>>>,
 }
 
 #[derive(Debug, Clone)]
@@ -109,9 +109,9 @@ impl Metrics {
 
     fn own(&self, metric: &Metric) -> Own {
         let mut own = lock(&self.own);
-        let registered = own.entry(metric.name).or_insert_with(|| {
+        let name = own_name(metric.name);
+        let registered = own.entry(name.clone()).or_insert_with(|| {
             let help = format!("Recorded by a handler, in {}", metric.unit.name());
-            let name = format!("handler_{}", sanitized(metric.name));
             let mut registry = lock(&self.registry);
             if metric.is_counter() {
                 let family = Family::default();
@@ -204,8 +204,16 @@ fn durations() -> Histogram {
     Histogram::new(exponential_buckets(0.001, 4.0, 11))
 }
 
-/// The characters of a name in Prometheus
+/// The name in Prometheus of what a handler recorded, with the characters that it allows
 /// ([data model](https://prometheus.io/docs/concepts/data_model/)).
+fn own_name(name: &str) -> String {
+    match name {
+        // The worker has one of this name.
+        "seconds" => "handler_seconds_recorded".to_owned(),
+        name => format!("handler_{}", sanitized(name)),
+    }
+}
+
 fn sanitized(name: &str) -> String {
     let allowed = |character: char| match character.is_ascii_alphanumeric() {
         true => character,
@@ -218,3 +226,6 @@ fn sanitized(name: &str) -> String {
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

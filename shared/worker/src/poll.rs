@@ -1,5 +1,6 @@
 //! The loop that receives the messages of one queue.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,12 @@ use crate::worker::WorkerError;
 
 /// How long a queue may refuse: while it is being created, or while a permission takes effect.
 const REFUSED_FOR: Duration = Duration::from_secs(60);
+
+/// How long a receive may take: three times the long poll of SQS. One that never ends would end all polling.
+const RECEIVE_WITHIN: Duration = Duration::from_secs(60);
+
+/// How long a receive waits for further permits: short beside any request to a queue.
+const GATHER: Duration = Duration::from_millis(5);
 
 /// How long the last deletes may take.
 const LAST_SETTLING: Duration = Duration::from_secs(10);
@@ -59,6 +66,7 @@ pub(crate) async fn run<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: So
     let poll = Loop {
         processing: Arc::new(processing),
         permits: Arc::new(Semaphore::new(queue.concurrency.get())),
+        concurrency: queue.concurrency.get(),
         batch,
         most_polls: queue.concurrency.get().div_ceil(batch),
         a_message: queue.rate.map(|rate| Duration::from_secs(1) / rate.get()),
@@ -72,6 +80,7 @@ pub(crate) async fn run<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: So
 struct Loop<H, S, Q, R: Source> {
     processing: Arc<Processing<H, S, Q, R>>,
     permits: Arc<Semaphore>,
+    concurrency: usize,
     /// The most messages of one receive.
     batch: usize,
     most_polls: usize,
@@ -93,6 +102,7 @@ struct Pace {
     polls: usize,
     not_before: Instant,
     failures: u32,
+    failed_until: Instant,
     refused_since: Option<Instant>,
 }
 
@@ -101,7 +111,12 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Loop<H, S, Q,
         let mut polls = JoinSet::new();
         self.shared.health.answered(self.number, true);
         let result = self.receive(&mut polls).await;
+        if result.is_err() {
+            // The process ends: handlers have the drain time, not more.
+            self.shared.stopping.cancel();
+        }
         self.drain(polls, settling).await;
+        self.shared.health.ended(self.number);
         result
     }
 
@@ -111,26 +126,35 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Loop<H, S, Q,
             polls: 1,
             not_before: Instant::now(),
             failures: 0,
+            failed_until: Instant::now(),
             refused_since: None,
         };
         loop {
             self.turned();
             let is_late = Instant::now() >= pace.not_before;
             let wants_more = is_late && polls.len() < pace.polls;
-            if wants_more && self.start(polls) {
+            if wants_more && self.start(polls, &mut pace) {
                 continue;
             }
             tokio::select! {
                 biased;
                 () = self.shared.stopping.cancelled() => return Ok(()),
-                Some(polled) = polls.join_next() => if let Ok(polled) = polled {
-                    self.handle(polled, &mut pace)?;
+                Some(polled) = polls.join_next() => match polled {
+                    Ok(polled) => self.handle(polled, &mut pace)?,
+                    Err(panicked) => self.failed(self.unavailable(panicked), &mut pace)?,
                 },
-                // It is returned at once: the next turn takes as many as there are.
-                _ = self.permits.acquire(), if wants_more => {}
+                // It is returned at once: the next turn takes as many as there are by then.
+                _ = self.permits.acquire(), if wants_more => self.gather().await,
                 () = sleep_until(pace.not_before), if !is_late => {}
                 () = sleep(TURN) => {}
             }
+        }
+    }
+
+    /// Waits for more permits, unless there are enough for a receive: messages that end together share one.
+    async fn gather(&self) {
+        if self.permits.available_permits() < self.batch.min(self.concurrency) {
+            sleep(GATHER).await;
         }
     }
 
@@ -140,7 +164,7 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Loop<H, S, Q,
     }
 
     /// Starts to receive as many messages as there are permits; `false` if there are none.
-    fn start(&self, polls: &mut JoinSet<Polled<R::Receipt>>) -> bool {
+    fn start(&self, polls: &mut JoinSet<Polled<R::Receipt>>, pace: &mut Pace) -> bool {
         let free = self.permits.available_permits().min(self.batch);
         // No more than fit the rate of a second.
         let of_rate = self.a_message.map_or(free, |each| {
@@ -154,13 +178,31 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Loop<H, S, Q,
         else {
             return false;
         };
+        pace.not_before = pace.not_before.max(Instant::now()) + self.takes(max);
         let source = Arc::clone(&self.processing.source);
+        let late = self.unavailable(format!("no answer within {} seconds", RECEIVE_WITHIN.as_secs()));
         // A task of its own, because a receive must not be dropped: what it has received would be hidden.
         polls.spawn(async move {
-            let received = source.receive(max).await;
+            let received = timeout(RECEIVE_WITHIN, source.receive(max)).await;
+            let received = received.unwrap_or(Err(late));
             Polled { received, permits }
         });
         true
+    }
+
+    /// The time that messages take of the rate.
+    fn takes(&self, messages: usize) -> Duration {
+        let messages = u32::try_from(messages).unwrap_or(u32::MAX);
+        self.a_message
+            .map_or(Duration::ZERO, |each| each.saturating_mul(messages))
+    }
+
+    fn unavailable(&self, why: impl Into<Box<dyn Error + Send + Sync>>) -> SourceError {
+        SourceError {
+            queue: self.processing.source.queue().name.clone(),
+            fault: SourceFault::Unavailable,
+            why: why.into(),
+        }
     }
 
     fn handle(&self, Polled { received, permits }: Polled<R::Receipt>, pace: &mut Pace) -> Result<(), WorkerError> {
@@ -174,9 +216,10 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Loop<H, S, Q,
             true => (pace.polls + 1).min(self.most_polls),
             false => (pace.polls - 1).max(1),
         };
-        if let (Some(each), Ok(count)) = (self.a_message, u32::try_from(received.len())) {
-            pace.not_before = pace.not_before.max(Instant::now()) + each * count;
-        }
+        // It has taken the time of as many as it could receive, when it began.
+        let before = pace.not_before.checked_sub(self.takes(permits.num_permits()));
+        let now = Instant::now();
+        pace.not_before = before.unwrap_or(now).max(now) + self.takes(received.len());
         self.processing.start(received, permits);
         Ok(())
     }
@@ -195,10 +238,15 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Loop<H, S, Q,
         {
             return Err(WorkerError::Refused(error));
         }
-        pace.failures = pace.failures.saturating_add(1);
         pace.polls = 1;
+        if now < pace.failed_until {
+            // It began before the one that failed first.
+            return Ok(());
+        }
+        pace.failures = pace.failures.saturating_add(1);
         let delay = jittered(pace.failures);
-        pace.not_before = now + delay;
+        pace.failed_until = now + delay;
+        pace.not_before = pace.failed_until;
         tracing::warn!(
             retryAfterSeconds = delay.as_secs_f64(),
             "no messages received: {}",
@@ -216,7 +264,8 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Loop<H, S, Q,
             ..
         } = &*self.processing;
         let outstanding = async {
-            source.close().await;
+            // What is outstanding ends by itself, too.
+            let _ = timeout(LAST_SETTLING, source.close()).await;
             while let Some(polled) = polls.join_next().await {
                 let received = polled.ok().and_then(|polled| polled.received.ok());
                 receipts.return_now(received.unwrap_or_default(), (self.processing.clock)());

@@ -2,14 +2,16 @@
 
 mod state;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use consumer::{Chain, Incoming, Source, SourceError, SourceFault, Verdict};
+use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use idempotency::Timestamp;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::metrics::QueueMetrics;
 use state::{Due, Request, State};
@@ -67,6 +69,16 @@ impl<R: Source> Receipts<R> {
         self.state().in_flight()
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.state().is_empty()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn source(&self) -> Arc<R> {
+        Arc::clone(&self.source)
+    }
+
     /// No message comes any more: [`run`](Self::run) ends when all are settled.
     pub(crate) fn close(&self) {
         self.state().close();
@@ -108,7 +120,8 @@ impl<R: Source> Receipts<R> {
             Request::Extend { numbers, mut receipts } => {
                 let began = Instant::now();
                 let window = self.source.queue().window;
-                let results = self.source.extend(&mut receipts, window).await;
+                let extended = self.source.extend(&mut receipts, window);
+                let results = self.in_time(numbers.len(), extended).await;
                 self.report(
                     "extend",
                     "can't be hidden for longer, and may be redelivered while processed",
@@ -118,7 +131,8 @@ impl<R: Source> Receipts<R> {
                 self.state().extended(numbers.into_iter().zip(receipts), began);
             }
             Request::Settle { numbers, mut messages } => {
-                let results = self.source.settle(&mut messages).await;
+                let settled = self.source.settle(&mut messages);
+                let results = self.in_time(numbers.len(), settled).await;
                 self.report(
                     "settle",
                     "messages were not deleted or delayed; this is tried again",
@@ -127,6 +141,28 @@ impl<R: Source> Receipts<R> {
                 let receipts = messages.into_iter().map(|(receipt, _)| receipt).zip(faults(results));
                 self.state().settled(numbers.into_iter().zip(receipts), Instant::now());
             }
+        }
+    }
+
+    /// The results of a request for this many messages. One without an answer would keep their receipts for ever, so it is given
+    /// up, and repeated while they are still hidden. The same holds if it panics.
+    async fn in_time(&self, messages: usize, request: impl Future<Output = Results>) -> Results {
+        let queue = self.source.queue();
+        let failed = |why: &str| {
+            let error = |_| {
+                Err(SourceError {
+                    queue: queue.name.clone(),
+                    fault: SourceFault::Unavailable,
+                    why: why.into(),
+                })
+            };
+            (0..messages).map(error).collect()
+        };
+        let longest = (queue.window / 5).max(SHORTEST_TIMEOUT);
+        match timeout(longest, AssertUnwindSafe(request).catch_unwind()).await {
+            Ok(Ok(results)) => results,
+            Ok(Err(_)) => failed("the request panicked"),
+            Err(_) => failed("no answer within a fifth of the time that its messages are hidden"),
         }
     }
 
@@ -152,6 +188,11 @@ impl<R: Source> Receipts<R> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// Of a request. Enough for several attempts of a client.
+const SHORTEST_TIMEOUT: Duration = Duration::from_secs(2);
+
+type Results = Vec<Result<(), SourceError>>;
 
 fn faults(results: Vec<Result<(), SourceError>>) -> impl Iterator<Item = Result<(), SourceFault>> {
     // A source that returns too few results has not confirmed the rest.

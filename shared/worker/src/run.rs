@@ -1,6 +1,6 @@
 //! A worker whose queue, store and bounds come from the environment.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -8,13 +8,14 @@ use consumer::{Chain, Handler, Queues, Services, Source, SourceError, SourceFaul
 use host::{PolledQueue, SettingError, max_receive_count, record_retention, request_timeout, retry_delays};
 use idempotency::{DEFAULT_RETENTION, DynamoDbStore, Key, NoWrites, Store, StoreError, StoreFor};
 use postgres::PostgresStore;
+use rabbitmq::{InvalidUrl, RabbitMq, RabbitMqSource, RabbitMqUrl};
 use sqs::{Sqs, SqsSource};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments;
 use crate::backoff::jittered;
-use crate::settings::{DATABASE, LedgerStore, Settings, TABLE, ledger_store};
+use crate::settings::{DATABASE, LedgerStore, QUEUE, Settings, TABLE, ledger_store};
 use crate::{Queue, Worker, WorkerError, stop_signal};
 
 /// Runs a handler without writes of its own as a worker, on the queue and the store that the environment names, until SIGTERM
@@ -69,14 +70,16 @@ async fn main(start: impl Future<Output = Result<(), StartError>>) -> ExitCode {
     if let Some(code) = arguments::handle() {
         return code;
     }
-    host::start_logging();
-    match start.await {
+    let traces = telemetry::start_logging();
+    let code = match start.await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{}", Chain(&error));
             ExitCode::FAILURE
         }
-    }
+    };
+    traces.stop().await;
+    code
 }
 
 /// Why a worker does not start, or ends.
@@ -108,10 +111,11 @@ where
     DynamoDbStore: StoreFor<H::Write>,
 {
     let (handler, settings) = (handler_of(handler)?, Settings::from_env()?);
+    let stopping = stopping()?;
     let config = aws_config().await?;
     let store = DynamoDbStore::new(aws_sdk_dynamodb::Client::new(&config), &table);
     connect::<H>(&store, &table).await?;
-    on_queue(handler, store.into_store(), settings).await
+    on_queue(handler, store.into_store(), settings, stopping).await
 }
 
 async fn on_postgresql<H: Handler>(
@@ -122,6 +126,7 @@ where
     PostgresStore: StoreFor<H::Write>,
 {
     let (handler, settings) = (handler_of(handler)?, Settings::from_env()?);
+    let stopping = stopping()?;
     let database = postgres::Settings::from_url(&url)
         .map_err(|error| SettingError::wrong(DATABASE, format!("can't be used: {error}")))?;
     let store = PostgresStore::new(database.with_max_connections(settings.concurrency.get()));
@@ -130,7 +135,20 @@ where
         Err(error) => tracing::warn!("the database could not be reached at start: {}", Chain(&error)),
         Ok(()) => {}
     }
-    on_queue(handler, store.into_store(), settings).await
+    on_queue(handler, store.into_store(), settings, stopping).await
+}
+
+/// Is cancelled by SIGTERM or SIGINT.
+///
+/// Called before anything that waits: until then SIGTERM is no orderly stop, and process 1 of a container ignores it.
+fn stopping() -> Result<CancellationToken, StartError> {
+    let (stop, stopping) = (stop_signal().map_err(StartError::Signals)?, CancellationToken::new());
+    let stopped = stopping.clone();
+    tokio::spawn(async move {
+        stop.await;
+        stopped.cancel();
+    });
+    Ok(stopping)
 }
 
 fn handler_of<H>(handler: impl FnOnce() -> Result<H, SettingError>) -> Result<H, StartError> {
@@ -172,14 +190,8 @@ async fn on_queue<H: Handler, S: Store<Write = H::Write>>(
     handler: H,
     store: S,
     settings: Settings,
+    stopping: CancellationToken,
 ) -> Result<(), StartError> {
-    // Before anything that waits: as process 1 of a container, a process without a handler ignores SIGTERM.
-    let (stop, stopping) = (stop_signal().map_err(StartError::Signals)?, CancellationToken::new());
-    let stopped = stopping.clone();
-    tokio::spawn(async move {
-        stop.await;
-        stopped.cancel();
-    });
     match settings.queue.clone() {
         PolledQueue::Sqs(url) => {
             let client = aws_sdk_sqs::Client::new(&aws_config().await?);
@@ -191,9 +203,26 @@ async fn on_queue<H: Handler, S: Store<Write = H::Write>>(
             let services = services(store, Sqs::new(client), dead_letter_queue, receives)?;
             poll(handler, services, source, settings, stopping).await
         }
-        PolledQueue::RabbitMq(_) => unimplemented!(),
+        PolledQueue::RabbitMq(url) => {
+            let url: RabbitMqUrl = url
+                .parse()
+                .map_err(|error: InvalidUrl| SettingError::wrong(QUEUE, error.to_string()))?;
+            let queues = RabbitMq::new(url);
+            let prefetch = u16::try_from(settings.concurrency.get()).unwrap_or(u16::MAX);
+            let prefetch = NonZeroU16::new(prefetch).unwrap_or(NonZeroU16::MIN);
+            let Some(source) = opened(|| RabbitMqSource::open(&queues, prefetch), &stopping).await? else {
+                return Ok(());
+            };
+            let dead_letter_queue = Some(source.dead_letter_queue());
+            let services = services(store, queues, dead_letter_queue, Some(RECEIVES_ON_RABBITMQ))?;
+            poll(handler, services, source, settings, stopping).await
+        }
     }
 }
+
+/// How often a message of RabbitMQ is received at most, unless `MAX_RECEIVE_COUNT` is set: the queue does not count the retries,
+/// which are copies. With the default delays, that takes more than an hour.
+const RECEIVES_ON_RABBITMQ: NonZeroU32 = NonZeroU32::MIN.saturating_add(13);
 
 /// The source, opened again until it answers; `None` if the process is stopped before. One that refuses is an error.
 async fn opened<R, F: Future<Output = Result<R, SourceError>>>(

@@ -1,5 +1,6 @@
 //! The settings of a worker, from environment variables.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
@@ -9,12 +10,22 @@ use host::{PolledQueue, SettingError, number, optional_setting, polled_queue, ta
 use crate::DEFAULT_DRAIN;
 
 /// Where records are kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum LedgerStore {
     /// In the DynamoDB table of this name or ARN.
     DynamoDb(String),
     /// In the PostgreSQL database at this URL, which may contain a password.
     PostgreSql(String),
+}
+
+/// Without the URL, because of its password.
+impl fmt::Debug for LedgerStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DynamoDb(table) => f.debug_tuple("DynamoDb").field(table).finish(),
+            Self::PostgreSql(_) => f.debug_tuple("PostgreSql").finish_non_exhaustive(),
+        }
+    }
 }
 
 /// The store that the environment names: `IDEMPOTENCY_TABLE` or `DATABASE_URL`.
@@ -41,6 +52,7 @@ pub fn ledger_store() -> Result<LedgerStore, SettingError> {
     }
 }
 
+pub(crate) const QUEUE: &str = "QUEUE_URL";
 pub(crate) const TABLE: &str = "IDEMPOTENCY_TABLE";
 pub(crate) const DATABASE: &str = "DATABASE_URL";
 const HEALTH_ADDRESS: &str = "HEALTH_ADDRESS";
@@ -49,7 +61,6 @@ const HEALTH_ADDRESS: &str = "HEALTH_ADDRESS";
 const DEFAULT_HEALTH_ADDRESS: &str = "127.0.0.1:8080";
 
 /// The bounds of a worker.
-#[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) queue: PolledQueue,
     pub(crate) concurrency: NonZeroUsize,
@@ -100,5 +111,7 @@ Settings are environment variables:
   RETRY_DELAY_SECONDS, RETRY_DELAY_LONGEST_SECONDS, RECORD_RETENTION_DAYS, REQUEST_TIMEOUT_SECONDS
                              as for Lambda functions
   LOG_LEVEL                  TRACE, DEBUG, INFO, WARN or ERROR [default: INFO]
+  OTEL_EXPORTER_OTLP_ENDPOINT
+                             the collector that traces are exported to, as OTLP over HTTP [default: no traces]
 AWS credentials and region come from the SDK's default chain. The handler has settings of its own.
 ";

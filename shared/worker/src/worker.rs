@@ -112,6 +112,8 @@ impl Worker {
         };
         let first = tokio::select! {
             () = stop => Ok(()),
+            // The loop of a queue has failed: it drains, and returns its error then.
+            () = shared.stopping.cancelled() => Ok(()),
             ended = running.join_next(), if !running.is_empty() => result_of(ended),
         };
         begin_drain();

@@ -13,23 +13,54 @@ mod settings;
 mod show;
 #[cfg(test)]
 mod tests;
+mod worker;
 
 use std::error::Error;
+use std::num::NonZeroU16;
 use std::process::ExitCode;
 
-use consumer::Chain;
-use idempotency::DynamoDbStore;
+use ::worker::LedgerStore;
+use consumer::{Chain, Queues, Source};
+use host::{PolledQueue, SettingError};
+use idempotency::{DynamoDbStore, NoWrites, StoreFor};
+use postgres::PostgresStore;
 use producer::Producer;
-use sqs::Sqs;
+use rabbitmq::{InvalidUrl, RabbitMq, RabbitMqSource, RabbitMqUrl};
+use sqs::{Sqs, SqsSource};
 use tokio::net::TcpListener;
 
 use crate::app::App;
+use crate::records::Records;
 use crate::settings::Settings;
+use crate::worker::Running;
+
+type Failed = Box<dyn Error + Send + Sync>;
+
+const USAGE: &str = "\
+Accepts orders over HTTP and enqueues them. Settings are environment variables; see the page.
+
+Usage: http [--with-worker]
+
+  --with-worker  processes the orders in this process as well
+";
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let with_worker = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => false,
+        ["--with-worker"] => true,
+        ["--help" | "-h"] => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprint!("unknown arguments: {}\n\n{USAGE}", arguments.join(" "));
+            return ExitCode::from(2);
+        }
+    };
     host::start_logging();
-    match run().await {
+    match run(with_worker).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{}", Chain(&*error));
@@ -38,24 +69,102 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
+/// The store of the ledger, as the environment names it.
+async fn run(with_worker: bool) -> Result<(), Failed> {
     aws::load_roots()?;
     let settings = Settings::from_env()?;
-    let config = aws::sdk_config(settings.request_timeout).await;
-    let queues = Sqs::new(aws_sdk_sqs::Client::new(&config));
-    let app = App {
-        producer: Producer::new(queues, settings.orders_queue),
-        records: DynamoDbStore::new(aws_sdk_dynamodb::Client::new(&config), settings.table),
-        callers: settings.callers,
-    };
+    match settings.ledger.clone() {
+        LedgerStore::DynamoDb(table) => {
+            let client = aws_sdk_dynamodb::Client::new(&aws_config(&settings).await?);
+            on_queue(settings, DynamoDbStore::new(client, table), with_worker).await
+        }
+        LedgerStore::PostgreSql(url) => {
+            let database = postgres::Settings::from_url(&url);
+            let database =
+                database.map_err(|error| SettingError::wrong(settings::DATABASE, format!("can't be used: {error}")))?;
+            on_queue(settings, PostgresStore::new(database), with_worker).await
+        }
+    }
+}
+
+async fn aws_config(settings: &Settings) -> Result<aws_config::SdkConfig, Failed> {
+    let config = aws::worker_sdk_config(settings.request_timeout).await;
+    match config.region() {
+        Some(_) => Ok(config),
+        None => Err("no AWS region: set AWS_REGION, or a region in the profile".into()),
+    }
+}
+
+/// The queue, as the environment names it.
+async fn on_queue<S>(settings: Settings, store: S, with_worker: bool) -> Result<(), Failed>
+where
+    S: Records + StoreFor<NoWrites> + Clone,
+{
+    match settings.orders_queue.clone() {
+        PolledQueue::Sqs(url) => {
+            let client = aws_sdk_sqs::Client::new(&aws_config(&settings).await?);
+            let queues = Sqs::new(client.clone());
+            let source = match with_worker {
+                true => Some(SqsSource::open(client, &url).await?),
+                false => None,
+            };
+            let dead_letters = source.as_ref().and_then(SqsSource::dead_letter_queue);
+            serve_with(settings, store, queues, url, source, dead_letters).await
+        }
+        PolledQueue::RabbitMq(url) => {
+            let invalid = |why: &str| SettingError::wrong(settings::ORDERS_QUEUE, why);
+            let url: RabbitMqUrl = url.parse().map_err(|error: InvalidUrl| invalid(&error.to_string()))?;
+            let queue = url.queue().ok_or_else(|| invalid("names no queue; add ?queue=NAME"))?;
+            let destination = format!("amqp:{queue}");
+            let queues = RabbitMq::new(url);
+            let source = match with_worker {
+                true => Some(RabbitMqSource::open(&queues, CONCURRENCY).await?),
+                false => None,
+            };
+            let dead_letters = source.as_ref().map(RabbitMqSource::dead_letter_queue);
+            serve_with(settings, store, queues, destination, source, dead_letters).await
+        }
+    }
+}
+
+/// As many messages as a worker processes at a time.
+const CONCURRENCY: NonZeroU16 = NonZeroU16::MIN.saturating_add(9);
+
+/// Serves until a signal. Then the listener closes, requests drain, the worker drains, and this returns.
+async fn serve_with<S, Q, R>(
+    settings: Settings,
+    store: S,
+    queues: Q,
+    destination: String,
+    source: Option<R>,
+    dead_letter_queue: Option<String>,
+) -> Result<(), Failed>
+where
+    S: Records + StoreFor<NoWrites> + Clone,
+    Q: Queues + Clone,
+    R: Source,
+{
     let listen = &settings.listen;
     let listener = TcpListener::bind(listen).await;
     let listener =
         listener.map_err(|error| format!("environment variable LISTEN: can't listen at {listen}: {error}"))?;
     // Before anyone can know that it runs: a signal that comes earlier would kill it.
     let stop = serve::stop()?;
+    let worker = source.map(|source| Running::start(store.clone(), queues.clone(), source, dead_letter_queue));
+    let app = App {
+        producer: Producer::new(queues, destination),
+        records: store,
+        callers: settings.callers,
+    };
     tracing::info!("listening at http://{}", listener.local_addr()?);
-    // A worker in this process would start here and stop with `stop`. The page says why that is the least recommended way.
+    let ended = worker.as_ref().map(Running::ended);
+    let stop = async move {
+        match ended {
+            // Without its worker, it would accept orders that nobody processes.
+            Some(ended) => tokio::select! { () = stop => {}, () = ended => {} },
+            None => stop.await,
+        }
+    };
     let drained = serve::serve(listener, app::router(app), stop, serve::DRAIN).await?;
     match drained {
         true => tracing::info!("stopped: every request was answered"),
@@ -64,5 +173,8 @@ async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
             serve::DRAIN
         ),
     }
-    Ok(())
+    match worker {
+        Some(worker) => worker.stop().await,
+        None => Ok(()),
+    }
 }

@@ -48,7 +48,13 @@ impl Order {
         Ok(order)
     }
 
-    fn check(&self) -> Result<(), String> {
+    /// The ID, which is one of the caller's own.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Whether the consumer can process it.
+    pub(crate) fn check(&self) -> Result<(), String> {
         if self.customer.trim().is_empty() {
             return Err("customer is blank".to_owned());
         }

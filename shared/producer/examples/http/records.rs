@@ -1,8 +1,9 @@
-//! Reading the ledger. The one place to change for another store.
+//! Reading the ledger.
 
 use std::future::Future;
 
 use idempotency::{DynamoDbStore, Key, Record, StoreError};
+use postgres::PostgresStore;
 
 /// A store whose records can be read by key.
 pub(crate) trait Records: Send + Sync + 'static {
@@ -11,6 +12,12 @@ pub(crate) trait Records: Send + Sync + 'static {
 }
 
 impl Records for DynamoDbStore {
+    async fn read(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+        self.record(key).await
+    }
+}
+
+impl Records for PostgresStore {
     async fn read(&self, key: &Key) -> Result<Option<Record>, StoreError> {
         self.record(key).await
     }

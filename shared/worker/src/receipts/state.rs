@@ -38,6 +38,26 @@ struct Kept<T> {
     failures: u32,
 }
 
+impl<T> Kept<T> {
+    /// When it is to be hidden for longer. A message that is to be retried has its delay, which must not be overwritten: the
+    /// request that failed may have set it.
+    fn extend_due(&self) -> Option<Instant> {
+        match self.verdict {
+            Some(Verdict::Retry { .. }) => None,
+            Some(Verdict::Done | Verdict::Rejected) | None => self.extend_at,
+        }
+    }
+
+    /// How long to wait before its verdict is sent again. A delay is what hides the message: it can't wait for long.
+    fn settle_again_after(&self, window: Duration) -> Duration {
+        let delay = jittered(self.failures);
+        match self.verdict {
+            Some(Verdict::Retry { .. }) => delay.min(window / 20),
+            Some(Verdict::Done | Verdict::Rejected) | None => delay,
+        }
+    }
+}
+
 /// What makes two deliveries the same message: an ID alone may be the producer's choice.
 type Content = (String, u64);
 
@@ -117,6 +137,11 @@ impl<T> State<T> {
         self.messages.len()
     }
 
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages.is_empty() && self.numbers.is_empty()
+    }
+
     pub(super) fn close(&mut self) {
         self.is_closed = true;
     }
@@ -129,7 +154,7 @@ impl<T> State<T> {
     pub(super) fn due(&mut self, now: Instant) -> Due<T> {
         let request = self.extend(now).or_else(|| self.settle_due(now));
         let next = self.messages.values().filter(|kept| !kept.is_requested);
-        let next = next.flat_map(|kept| [kept.extend_at, kept.verdict.map(|_| kept.settle_at)]);
+        let next = next.flat_map(|kept| [kept.extend_due(), kept.verdict.map(|_| kept.settle_at)]);
         Due {
             request,
             next: next.flatten().min(),
@@ -137,19 +162,20 @@ impl<T> State<T> {
     }
 
     fn extend(&mut self, now: Instant) -> Option<Request<T>> {
-        let idle = || |kept: &&mut Kept<T>| !kept.is_requested && !kept.receipts.is_empty();
-        let is_due = |at: Instant| move |kept: &Kept<T>| kept.extend_at.is_some_and(|extend_at| extend_at <= at);
-        if !self.messages.values_mut().filter(idle()).any(|kept| is_due(now)(kept)) {
+        let is_due = |kept: &Kept<T>, at: Instant| !kept.is_requested && kept.extend_due().is_some_and(|due| due <= at);
+        if !self.messages.values().any(|kept| is_due(kept, now)) {
             return None;
         }
         // Those that are due soon fit the same request.
         let soon = now + self.window / 10;
         let (mut numbers, mut receipts) = (Vec::new(), Vec::new());
         for (number, kept) in &mut self.messages {
-            if !kept.is_requested && is_due(soon)(kept) && !kept.receipts.is_empty() {
+            if is_due(kept, soon) {
                 numbers.extend(kept.receipts.iter().map(|_| *number));
                 receipts.append(&mut kept.receipts);
                 kept.is_requested = true;
+                // A receipt of another delivery that comes meanwhile sets its own time.
+                kept.extend_at = None;
             }
         }
         Some(Request::Extend { numbers, receipts })
@@ -189,9 +215,7 @@ impl<T> State<T> {
             let Some(kept) = self.messages.get_mut(&number) else {
                 continue;
             };
-            if std::mem::take(&mut kept.is_requested) {
-                kept.extend_at = None;
-            }
+            kept.is_requested = false;
             let extend_at = match result {
                 Ok(()) => Some(began + window / 2),
                 // The receipt may still settle the message.
@@ -205,7 +229,7 @@ impl<T> State<T> {
 
     /// Forgets what is settled, and takes back the receipts of what is not.
     pub(super) fn settled(&mut self, results: impl Iterator<Item = (u64, (T, Result<(), SourceFault>))>, now: Instant) {
-        let mut numbers = Vec::new();
+        let (window, mut numbers) = (self.window, Vec::new());
         for (number, (receipt, result)) in results {
             let Some(kept) = self.messages.get_mut(&number) else {
                 continue;
@@ -218,7 +242,7 @@ impl<T> State<T> {
                 Err(SourceFault::Unavailable | SourceFault::Refused) => {
                     kept.receipts.push(receipt);
                     kept.failures += 1;
-                    kept.settle_at = now + jittered(kept.failures);
+                    kept.settle_at = now + kept.settle_again_after(window);
                 }
             }
         }

@@ -26,6 +26,9 @@ pub(crate) struct UpArgs {
     /// Run what `cargo lambda build` has built: in DIR, or in lambda of cargo's target directory
     #[arg(long, value_name = "DIR")]
     binaries: Option<Option<PathBuf>>,
+    /// Run this function as a worker, a process that polls its queue, instead of in Lambda; repeat it for others
+    #[arg(long = "worker", value_name = "FUNCTION")]
+    workers: Vec<String>,
     /// Build the functions again whenever a source changes; queues and tables stay
     #[arg(long, conflicts_with = "binaries")]
     watch: bool,
@@ -84,6 +87,7 @@ pub(crate) async fn run(args: UpArgs, stop: &mut Stop) -> Outcome {
         Some(Some(directory)) => Binaries::In(directory),
     };
     options.data = args.data.clone();
+    options.workers = args.workers;
     let started = async {
         // As they are before they are built: what is saved meanwhile is a change.
         let sources = match watched {
@@ -139,7 +143,7 @@ impl Screen {
 }
 
 async fn shutdown(stack: Stack, mut events: UnboundedReceiver<Event>, mut screen: Screen, stop: &mut Stop) -> Outcome {
-    let stopping = "stopping: running batches end first; Ctrl-C again to stop at once";
+    let stopping = "stopping: messages in process are finished first; Ctrl-C again to stop at once";
     screen.printer.line(stopping.to_owned());
     let mut stopping = std::pin::pin!(stack.shutdown());
     loop {
@@ -164,7 +168,7 @@ fn introduction(stack: &Stack, services: Option<&str>, data: Option<&Path>, samp
     if let Some(services) = services {
         lines.push(format!("  SQS and DynamoDB are those at {services}"));
     }
-    lines.extend(resources(template));
+    lines.extend(resources(stack));
     let warnings = warnings(template).into_iter();
     lines.extend(warnings.map(|warning| format!("  warning: {warning}")));
     if let Some(data) = data {
@@ -186,10 +190,19 @@ fn introduction(stack: &Stack, services: Option<&str>, data: Option<&Path>, samp
 }
 
 /// A line for each resource.
-fn resources(template: &Template) -> Vec<String> {
-    let mut lines = Vec::new();
+fn resources(stack: &Stack) -> Vec<String> {
+    let (template, mut lines) = (stack.template(), Vec::new());
     for mapping in &template.mappings {
-        lines.push(format!("  queue {} -> function {}", mapping.queue, mapping.function));
+        let (queue, function) = (&mapping.queue, &mapping.function);
+        let mut workers = stack.workers().iter();
+        let worker = workers.find(|worker| worker.function == *function && worker.queue == *queue);
+        lines.push(match worker {
+            None => format!("  queue {queue} -> function {function}"),
+            Some(worker) => {
+                let health = format!("health and metrics: http://{}/live, /ready, /metrics", worker.health);
+                format!("  queue {queue} -> worker {function}, {health}")
+            }
+        });
     }
     let unmapped = |name: &str| !template.mappings.iter().any(|mapping| mapping.queue == name);
     for queue in template.queues.iter().filter(|queue| unmapped(&queue.name)) {

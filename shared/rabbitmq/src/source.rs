@@ -1,0 +1,169 @@
+//! A queue of RabbitMQ as the queue that messages are received from.
+
+mod receive;
+mod settle;
+
+use std::num::NonZeroU16;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use consumer::{Incoming, QueueOrder, Source, SourceError, SourceQueue, Verdict};
+use tokio::sync::{Mutex, watch};
+
+use crate::fault::Fault;
+use crate::publisher::Publisher;
+use crate::queues::destination;
+use crate::session::Session;
+use crate::topology::Topology;
+use crate::{RabbitMq, RabbitMqReceipt, RabbitMqUrl};
+
+/// A queue of RabbitMQ that a host polls.
+///
+/// It declares the queue, its dead-letter queue and its wait queues each time that it connects. On any error it connects again,
+/// at the next receive. Receipts of the old connection are lost then, and the broker redelivers their messages.
+#[derive(Debug)]
+pub struct RabbitMqSource {
+    about: SourceQueue,
+    url: RabbitMqUrl,
+    topology: Topology,
+    publisher: Arc<Publisher>,
+    prefetch: NonZeroU16,
+    feed: Mutex<Feed>,
+    closed: watch::Sender<bool>,
+    /// A wait queue is missing: declare the queues again at the next receive.
+    incomplete: AtomicBool,
+}
+
+/// Where messages come from at present.
+#[derive(Debug, Default)]
+struct Feed {
+    session: Option<Session>,
+    /// Receives that have failed one after the other.
+    failures: u32,
+}
+
+impl RabbitMqSource {
+    /// Connects to the broker, declares the queue that the URL names, and begins to consume it.
+    ///
+    /// `prefetch`: how many messages the broker sends without waiting for acknowledgements. Give it the number of messages that
+    /// are processed at a time: more would wait in this process, hidden from others.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`], for example because the password is wrong, or because a queue exists with other arguments.
+    pub async fn open(queues: &RabbitMq, prefetch: NonZeroU16) -> Result<Self, SourceError> {
+        let url = queues.publisher.url().clone();
+        let name = url.to_string();
+        let unnamed = || error(&name, Fault::refused("its URL names no queue; add ?queue=NAME"));
+        let queue = url.queue().ok_or_else(unnamed)?.to_owned();
+        let ordered = url.is_ordered();
+        let topology = Topology { queue, ordered };
+        let session = Session::open(&url, &topology, prefetch).await;
+        let session = session.map_err(|fault| error(&name, fault))?;
+        Ok(Self {
+            about: SourceQueue {
+                name,
+                order: match ordered {
+                    true => QueueOrder::HeldGroups,
+                    false => QueueOrder::Unordered,
+                },
+                batch: prefetch.get().into(),
+                window: url.query.window,
+                longest: Some(url.query.longest),
+            },
+            url,
+            topology,
+            publisher: Arc::clone(&queues.publisher),
+            prefetch,
+            feed: Mutex::new(Feed {
+                session: Some(session),
+                failures: 0,
+            }),
+            closed: watch::Sender::new(false),
+            incomplete: AtomicBool::new(false),
+        })
+    }
+
+    /// The destination of its dead letters: `amqp:NAME-dlq`.
+    pub fn dead_letter_queue(&self) -> String {
+        destination(&self.topology.dead_letter_queue())
+    }
+
+    fn is_closed(&self) -> bool {
+        *self.closed.borrow()
+    }
+
+    /// Waits until [`close`](Source::close).
+    async fn closed(&self) {
+        // The sender lives as long as `self`, so this can't fail.
+        let _ = self.closed.subscribe().wait_for(|closed| *closed).await;
+    }
+
+    fn error(&self, fault: Fault) -> SourceError {
+        error(&self.about.name, fault)
+    }
+}
+
+fn error(queue: &str, fault: Fault) -> SourceError {
+    SourceError {
+        queue: queue.to_owned(),
+        fault: fault.means,
+        why: Box::new(fault),
+    }
+}
+
+impl Source for RabbitMqSource {
+    type Receipt = RabbitMqReceipt;
+
+    fn queue(&self) -> &SourceQueue {
+        &self.about
+    }
+
+    async fn receive(&self, max: usize) -> Result<Vec<(Incoming, RabbitMqReceipt)>, SourceError> {
+        let mut feed = self.feed.lock().await;
+        match self.take(&mut feed, max).await {
+            Ok(received) => {
+                feed.failures = 0;
+                Ok(received)
+            }
+            Err(fault) => {
+                feed.failures = feed.failures.saturating_add(1);
+                feed.end().await;
+                Err(self.error(fault))
+            }
+        }
+    }
+
+    /// Nothing to do: a message is hidden until it is settled, or its connection is closed.
+    async fn extend(&self, receipts: &mut [RabbitMqReceipt], _: Duration) -> Vec<Result<(), SourceError>> {
+        receipts.iter().map(|_| Ok(())).collect()
+    }
+
+    async fn settle(&self, messages: &mut [(RabbitMqReceipt, Verdict)]) -> Vec<Result<(), SourceError>> {
+        let results = self.settle_all(messages).await.into_iter();
+        results
+            .map(|result| result.map_err(|fault| self.error(fault)))
+            .collect()
+    }
+
+    async fn close(&self) {
+        self.closed.send_replace(true);
+        let mut feed = self.feed.lock().await;
+        // The messages of an ordered queue are returned all at once when the source is dropped.
+        if let Some(session) = feed.session.as_mut().filter(|_| !self.topology.ordered)
+            && let Err(fault) = session.cancel().await
+        {
+            tracing::warn!("queue {}: not cancelled: {fault}", self.about.name);
+            feed.end().await;
+        }
+    }
+}
+
+impl Feed {
+    async fn end(&mut self) {
+        if let Some(session) = self.session.take() {
+            session.end().await;
+        }
+    }
+}

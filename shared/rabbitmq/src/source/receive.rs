@@ -1,0 +1,197 @@
+//! Receiving.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use consumer::Incoming;
+use idempotency::Timestamp;
+use lapin::message::Delivery;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::{Feed, RabbitMqSource};
+use crate::dead_letter::dead_letter;
+use crate::delays::{remaining, wait_queue};
+use crate::fault::Fault;
+use crate::incoming::{incoming, not_before, receive_count};
+use crate::queues::destination;
+use crate::receipt::acknowledge;
+use crate::session::Session;
+use crate::{RabbitMqReceipt, copy};
+
+type Received = Vec<(Incoming, RabbitMqReceipt)>;
+
+/// How long a receive waits for a first message.
+const WAIT: Duration = Duration::from_secs(10);
+/// Between attempts to connect: the first delay, which doubles, and the longest one.
+const FIRST_DELAY: Duration = Duration::from_millis(100);
+const LONGEST_DELAY: Duration = Duration::from_secs(10);
+
+impl RabbitMqSource {
+    pub(super) async fn take(&self, feed: &mut Feed, max: usize) -> Result<Received, Fault> {
+        let Some(session) = self.session(feed).await?.filter(|_| max > 0) else {
+            return Ok(Received::new());
+        };
+        if self.incomplete.swap(false, Ordering::Relaxed) {
+            session.declare(&self.topology).await?;
+        }
+        let odd = std::mem::take(&mut session.odd);
+        self.sorted(session, odd).await;
+        let end = Instant::now() + WAIT;
+        while let Some(first) = self.first(session, end).await? {
+            let mut deliveries = vec![first];
+            while deliveries.len() < max
+                && let Some(delivery) = session.ready()
+            {
+                deliveries.push(delivery?);
+            }
+            let received = self.sorted(session, deliveries).await;
+            if !received.is_empty() {
+                return Ok(received);
+            }
+            if !session.first.is_empty() {
+                // The next message of an ordered queue has to wait for the dead-letter queue.
+                self.pause(FIRST_DELAY).await;
+            }
+        }
+        Ok(Received::new())
+    }
+
+    /// The session to receive from, a new one if the last one failed. `None`: receive nothing now.
+    async fn session<'a>(&self, feed: &'a mut Feed) -> Result<Option<&'a mut Session>, Fault> {
+        if let Some(session) = feed
+            .session
+            .as_ref()
+            .filter(|session| session.outstanding.is_returning())
+        {
+            // The queue gets the messages in order if they are returned all at once.
+            let settled = timeout_at(Instant::now() + WAIT, session.outstanding.settled());
+            tokio::select! {
+                settled = settled => if settled.is_err() { return Ok(None) },
+                () = self.closed() => return Ok(None),
+            }
+            feed.end().await;
+        }
+        if feed.session.is_none() && feed.failures > 0 {
+            self.pause(backoff(feed.failures)).await;
+        }
+        if self.is_closed() {
+            return Ok(None);
+        }
+        if feed.session.is_none() {
+            feed.session = Some(Session::open(&self.url, &self.topology, self.prefetch).await?);
+        }
+        Ok(feed.session.as_mut())
+    }
+
+    /// The next delivery. `None`: there was none until this time, or the source is closed.
+    async fn first(&self, session: &mut Session, end: Instant) -> Result<Option<Delivery>, Fault> {
+        tokio::select! {
+            biased;
+            () = self.closed() => Ok(None),
+            delivery = timeout_at(end, session.next()) => delivery.ok().transpose(),
+        }
+    }
+
+    async fn pause(&self, delay: Duration) {
+        tokio::select! {
+            () = self.closed() => {}
+            () = sleep(delay) => {}
+        }
+    }
+
+    /// The messages among deliveries. One that is delivered too early goes back to wait, and one that is no message to the
+    /// dead-letter queue.
+    async fn sorted(&self, session: &mut Session, deliveries: Vec<Delivery>) -> Received {
+        let mut received = Received::new();
+        let mut deliveries = self.without_early(deliveries).await.into_iter();
+        while let Some(delivery) = deliveries.next() {
+            match incoming(&destination(&self.topology.queue), &delivery) {
+                Ok(incoming) => received.push((incoming, RabbitMqReceipt::new(delivery, &session.outstanding))),
+                Err(why) => match self.dead_letter(&delivery, &why).await {
+                    Ok(()) => {}
+                    Err(fault) => {
+                        tracing::warn!(
+                            "queue {}: a message is not dead-lettered: {fault}; {why}",
+                            self.about.name
+                        );
+                        if self.topology.ordered {
+                            session.first = [delivery]
+                                .into_iter()
+                                .chain(deliveries)
+                                .chain(session.first.drain(..))
+                                .collect();
+                            break;
+                        }
+                        session.odd.push(delivery);
+                    }
+                },
+            }
+        }
+        received
+    }
+
+    /// Sends those back to wait that have to wait longer. One that can't be sent is processed early.
+    async fn without_early(&self, deliveries: Vec<Delivery>) -> Vec<Delivery> {
+        let now = Timestamp::now();
+        let waits = |delivery: &Delivery| remaining(now, not_before(delivery)).filter(|_| !self.topology.ordered);
+        let (early, mut others): (Vec<_>, Vec<_>) =
+            deliveries.into_iter().partition(|delivery| waits(delivery).is_some());
+        let copies = early.iter().filter_map(|delivery| {
+            let attempts = receive_count(delivery).saturating_sub(1);
+            let copy = copy::delayed(
+                &delivery.properties,
+                delivery.data.clone(),
+                attempts,
+                not_before(delivery)?,
+            );
+            Some((wait_queue(waits(delivery)?), copy))
+        });
+        let waiting = self.delay(copies.collect()).await;
+        for (delivery, waits) in early.into_iter().zip(waiting) {
+            match waits {
+                // If it is redelivered, because the acknowledgement is lost, its copy is a duplicate.
+                Ok(()) => drop(acknowledge(&delivery.acker).await),
+                Err(_) => others.push(delivery),
+            }
+        }
+        others
+    }
+
+    async fn dead_letter(&self, delivery: &Delivery, why: &str) -> Result<(), Fault> {
+        let letter = dead_letter(&destination(&self.topology.queue), delivery, why);
+        let queue = self.topology.dead_letter_queue();
+        for result in self.publisher.publish(&queue, &[letter]).await {
+            result?;
+        }
+        tracing::warn!("queue {}: a message is dead-lettered: {why}", self.about.name);
+        // If the acknowledgement is lost, the dead letter is sent again.
+        drop(acknowledge(&delivery.acker).await);
+        Ok(())
+    }
+}
+
+/// Half of it is random, so that workers do not all connect at once.
+fn backoff(failures: u32) -> Duration {
+    let doubled = 2_u32
+        .checked_pow(failures - 1)
+        .and_then(|times| FIRST_DELAY.checked_mul(times));
+    let longest = doubled.unwrap_or(LONGEST_DELAY).min(LONGEST_DELAY);
+    longest.mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_between_connections_double_up_to_ten_seconds() {
+        for (failures, longest) in [(1, 100), (2, 200), (4, 800), (8, 10_000), (u32::MAX, 10_000)] {
+            let longest = Duration::from_millis(longest);
+            let delays = (0..100).map(|_| backoff(failures));
+            assert!(
+                delays.into_iter().all(|delay| longest / 2 <= delay && delay <= longest),
+                "{failures}"
+            );
+        }
+    }
+}
