@@ -116,7 +116,10 @@ mod tests {
         };
         let second = |at| [arrival(2, now, true), arrival(1, at, true)];
         assert_eq!(repeated(&second(now + 11 * SECOND), &[stopped]), (1, None));
-        assert!(repeated(&second(now + 13 * SECOND), &[stopped]).1.is_some(), "it went on before");
+        assert!(
+            repeated(&second(now + 13 * SECOND), &[stopped]).1.is_some(),
+            "it went on before"
+        );
     }
 
     #[test]
