@@ -149,7 +149,7 @@ fn dependencies_point_from_functions_down_to_idempotency() {
         let ours = dependencies.iter().map(String::as_str);
         ours.filter(|name| packages.contains_key(*name)).collect()
     };
-    let rules: [(&str, &[&str]); 12] = [
+    let rules: [(&str, &[&str]); 13] = [
         ("aws", &[]),
         ("idempotency", &[]),
         ("consumer", &["idempotency"]),
@@ -160,6 +160,7 @@ fn dependencies_point_from_functions_down_to_idempotency() {
         ("secrets", &["consumer", "host", "http-client"]),
         ("postgres", &["idempotency"]),
         ("sqs", &["aws", "consumer", "idempotency"]),
+        ("telemetry", &["aws", "consumer", "host"]),
         ("lambda", &["aws", "consumer", "host", "idempotency", "sqs"]),
         ("operator", &["aws", "cli", "consumer", "idempotency", "postgres", "sqs"]),
     ];
@@ -201,6 +202,8 @@ fn only_a_feature_of_a_function_brings_a_worker() {
             "tokio-postgres",
             "lapin",
             "prometheus-client",
+            "opentelemetry",
+            "telemetry",
         ] {
             assert!(!below.contains(foreign), "{function} depends on {foreign}");
         }
