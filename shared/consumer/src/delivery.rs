@@ -8,6 +8,7 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use crate::dead_letter::{Malformed, Original, Unpacked};
+use crate::trace::{TraceContext, is_trace_header, trace_id, w3c_trace_id};
 use crate::{Incoming, Metrics, Origin};
 
 /// A received message before its key is known.
@@ -72,6 +73,19 @@ impl Received {
     pub(crate) fn trace_to_send(&self) -> Option<&str> {
         let headers = [self.incoming.host_trace.as_deref(), self.trace_header()];
         headers.into_iter().flatten().find(|header| is_trace_header(header))
+    }
+
+    /// The W3C trace that belongs to the message, as [`traceparent`](https://www.w3.org/TR/trace-context/#traceparent-header): that
+    /// of its processing if the host records one, or the producer's. Requests of a handler to other services carry it as header.
+    ///
+    /// What the producer sent is [`attribute`](Self::attribute)`("traceparent")`.
+    pub fn traceparent(&self) -> Option<&str> {
+        self.incoming.traceparent()
+    }
+
+    /// The W3C trace of what is sent for the message: the host's, or the producer's if the host has none.
+    pub(crate) fn trace_context(&self) -> Option<TraceContext> {
+        self.incoming.trace_context()
     }
 
     /// The deduplication ID that the producer set, as far as it is known: a message that was sent again has another.
@@ -167,34 +181,19 @@ pub(crate) struct Message {
     pub(crate) delivery: Delivery,
     /// Everything that is done for the message runs in it, so that each log line has its fields.
     pub(crate) span: Span,
+    /// The host's span around it. The handler's task enters both: a layer that does not record `message` finds its own parent there.
+    pub(crate) host_span: Span,
 }
 
 /// The span of a message. The key is recorded once it is decided, the owner once a lease is granted.
 pub(crate) fn span(incoming: &Incoming) -> Span {
+    let trace = incoming.trace_header.as_deref().and_then(trace_id);
     // At the highest level: its fields are on every line, at any log level.
     tracing::error_span!(
         "message",
         messageId = incoming.id.as_str(),
-        traceId = incoming.trace_header.as_deref().and_then(trace_id),
+        traceId = trace.or_else(|| w3c_trace_id(incoming.traceparent()?)),
         key = Empty,
         owner = Empty
     )
-}
-
-/// The root of a trace in the format of `AWSTraceHeader`, such as `1-5759e988-bd862e3fe1be46a994272793`.
-pub fn trace_id(header: &str) -> Option<&str> {
-    let mut parts = header.split(';');
-    parts.find_map(|part| part.trim().strip_prefix("Root="))
-}
-
-/// Whether this is a trace header of X-Ray: pairs of names and values, one of them `Root` with version, time and a random part
-/// ([tracing header](https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader)). SQS
-/// refuses messages with another one.
-pub fn is_trace_header(header: &str) -> bool {
-    let is_hexadecimal = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let is_root = |id: &str| id.split('-').count() == 3 && id.split('-').all(is_hexadecimal);
-    let are_pairs = header
-        .split(';')
-        .all(|pair| pair.trim().split_once('=').is_some_and(|(name, _)| !name.is_empty()));
-    are_pairs && header.bytes().all(|byte| matches!(byte, b' '..=b'~')) && trace_id(header).is_some_and(is_root)
 }

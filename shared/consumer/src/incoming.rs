@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use idempotency::Timestamp;
 
+use crate::trace::{self, TraceContext};
+
 /// A message as a host received it. The host sets what its queue reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incoming {
@@ -29,6 +31,9 @@ pub struct Incoming {
     /// The host's own trace of this processing, in the same format; on Lambda with the `Lineage` by which Lambda stops a
     /// loop. Whatever is sent for the message carries it. Shared, because it is the same for a whole batch.
     pub host_trace: Option<Arc<str>>,
+    /// The host's own trace of this processing in the format of W3C, if the host records one. Whatever is sent for the message
+    /// carries it, instead of the attributes `traceparent` and `tracestate` of the message.
+    pub host_trace_context: Option<TraceContext>,
 }
 
 impl Incoming {
@@ -45,6 +50,23 @@ impl Incoming {
             sent_at: None,
             trace_header: None,
             host_trace: None,
+            host_trace_context: None,
+        }
+    }
+
+    /// The message's W3C trace: the host's, or the producer's if the host has none. `None` if that is missing or invalid.
+    pub fn trace_context(&self) -> Option<TraceContext> {
+        match &self.host_trace_context {
+            Some(host) => Some(host.clone()),
+            None => TraceContext::of(&self.attributes),
+        }
+    }
+
+    /// The `traceparent` of [`trace_context`](Self::trace_context).
+    pub(crate) fn traceparent(&self) -> Option<&str> {
+        match &self.host_trace_context {
+            Some(host) => Some(host.traceparent()),
+            None => trace::traceparent(&self.attributes),
         }
     }
 }

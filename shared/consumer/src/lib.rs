@@ -32,13 +32,14 @@ mod services;
 mod settle;
 mod source;
 mod summary;
+mod trace;
 mod unidentified;
 mod verdict;
 mod work;
 
 pub use body::{Body, RawBody};
 pub use budget::{Budget, CLOCK_MARGIN, Stop};
-pub use delivery::{Delivery, Received, is_trace_header, trace_id};
+pub use delivery::{Delivery, Received};
 pub use envelope::{Envelope, Origin};
 pub use failure::{Chain, Failure};
 pub use handler::{Handler, Mode};
@@ -55,5 +56,6 @@ pub use source::{
     SourceOperation, SourceQueue, SourceRecord, StoredMessage,
 };
 pub use summary::Summary;
+pub use trace::{TraceContext, is_trace_header, trace_id};
 pub use unidentified::Unidentified;
 pub use verdict::Verdict;

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use idempotency::{InvalidKey, Key};
+use tracing::Span;
 
 use crate::delivery::{self, Message};
 use crate::envelope::{self, Unwrapped};
@@ -31,9 +32,9 @@ pub(crate) fn prepare<H: Handler>(
             "NAMESPACE must have 1 to 255 bytes and no '#'"
         )
     };
-    let span = delivery::span(&incoming);
     let (mut received, malformed) = Received::new(incoming);
     let incoming = Arc::clone(&received.incoming);
+    let span = delivery::span(&incoming);
     let (content, origin, no_envelope) = unwrap::<H>(&incoming.body);
     received.origin = origin;
     let (identity, content) = span.in_scope(|| match (malformed, no_envelope) {
@@ -50,7 +51,12 @@ pub(crate) fn prepare<H: Handler>(
         key_text: text,
         metrics: metrics.clone(),
     };
-    (Message { delivery, span }, Prepared { content, fingerprint })
+    let message = Message {
+        delivery,
+        span,
+        host_span: Span::current(),
+    };
+    (message, Prepared { content, fingerprint })
 }
 
 /// The message inside its envelope; without a valid envelope, the body as it is, and the reason.

@@ -25,17 +25,22 @@ impl Outgoing {
     ) -> Result<Self, Failure> {
         let messages = queue_messages(messages, incoming.delivery.trace_to_send());
         check(&messages, queues)?;
-        Ok(Self::of(messages))
+        Ok(Self::of(messages, incoming, queues))
     }
 
     /// The messages of a committed completion.
-    pub(crate) fn recorded(messages: &[OutgoingMessage], incoming: &Message) -> Self {
-        Self::of(queue_messages(messages, incoming.delivery.trace_to_send()))
+    pub(crate) fn recorded(messages: &[OutgoingMessage], incoming: &Message, queues: &impl Queues) -> Self {
+        let messages = queue_messages(messages, incoming.delivery.trace_to_send());
+        Self::of(messages, incoming, queues)
     }
 
-    fn of(messages: Vec<(&str, QueueMessage)>) -> Self {
+    fn of(messages: Vec<(&str, QueueMessage)>, incoming: &Message, all: &impl Queues) -> Self {
         let mut queues: Vec<(String, Vec<QueueMessage>)> = Vec::new();
-        for (queue, message) in messages {
+        let trace = incoming.delivery.trace_context();
+        for (queue, mut message) in messages {
+            if let Some(trace) = &trace {
+                trace.add_to(&mut message, &all.limits(queue));
+            }
             match queues.iter_mut().find(|(url, _)| url == queue) {
                 Some((_, messages)) => messages.push(message),
                 None => queues.push((queue.to_owned(), vec![message])),

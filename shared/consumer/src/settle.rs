@@ -112,8 +112,11 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
     pub(crate) async fn existing(&self, message: &Message, attempt: &Attempt, existing: Existing) -> Outcome {
         match existing {
             Existing::Completed { outgoing, .. } => {
-                self.send_then(Outgoing::recorded(&outgoing, message), Outcome::Duplicate)
-                    .await
+                self.send_then(
+                    Outgoing::recorded(&outgoing, message, &self.services.queues),
+                    Outcome::Duplicate,
+                )
+                .await
             }
             Existing::InProgress { until, owner } => Outcome::InProgress { until, owner },
             Existing::Rejected(why) => {

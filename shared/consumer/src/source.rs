@@ -23,13 +23,17 @@ pub trait Source: Send + Sync + 'static {
     /// What extends and settles one received message: the queue's handle of this receive, and what a delayed copy needs.
     type Receipt: Send + 'static;
 
+    /// The messaging system by its name in traces, one of those of
+    /// [OpenTelemetry](https://opentelemetry.io/docs/specs/semconv/registry/attributes/messaging/) if it has one.
+    const SYSTEM: &'static str = "other";
+
     /// What the host must know of the queue before it polls.
     fn queue(&self) -> &SourceQueue;
 
     /// Waits for messages, some seconds at most, and returns at most `max` of them, in the order of the queue.
     ///
-    /// An empty result is no error: nothing was in the queue. A host never drops this future: what it has received would be
-    /// hidden until its visibility timeout ends.
+    /// An empty result is no error: nothing was in the queue. A host drops this future only if it gets no answer for a minute: what
+    /// it has received would be hidden until its visibility timeout ends.
     ///
     /// # Errors
     ///

@@ -128,7 +128,8 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
         let (handler, delivery) = (Arc::clone(self.handler), message.delivery.clone());
         // A set of one: dropping it aborts the task.
         let mut task = JoinSet::new();
-        task.spawn(async move { handler.handle(content, &delivery).await }.in_current_span());
+        let handling = async move { handler.handle(content, &delivery).await };
+        task.spawn(handling.in_current_span().instrument(message.host_span.clone()));
         let joined = self.budget.for_handler(H::TIMEOUT, task.join_next());
         let joined = self.counters.time_handler(self.extended_while(joined, lease)).await;
         // What a cancelled handler cleans up is done before its message can be redelivered.

@@ -7,7 +7,7 @@ mod setting;
 mod shape;
 
 pub use aws::{container_credentials, endpoints, keys, region};
-pub use logging::{print, start_logging};
+pub use logging::{print, start_logging, start_logging_with};
 pub use metrics::metrics_lines;
 pub use setting::{
     PolledQueue, SettingError, dead_letter_queue, http_url, max_receive_count, number, optional_setting, polled_queue,

@@ -14,21 +14,31 @@ use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Subscriber};
-use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry};
 
 /// Writes log lines and panics to standard output, which Lambda collects.
 ///
 /// The level is that of `AWS_LAMBDA_LOG_LEVEL`, which Lambda sets, or of `LOG_LEVEL`; the default is `INFO`.
 pub fn start_logging() {
+    start(tracing_subscriber::registry());
+}
+
+/// The same, with another layer beside the log: one that exports traces, for example. It gets spans and events of every level,
+/// as far as it does not filter them.
+pub fn start_logging_with(layer: impl Layer<Registry> + Send + Sync) {
+    start(tracing_subscriber::registry().with(layer));
+}
+
+fn start(subscriber: impl Subscriber + for<'a> LookupSpan<'a> + Send + Sync) {
     let level = ["AWS_LAMBDA_LOG_LEVEL", "LOG_LEVEL"].map(|variable| std::env::var(variable).ok());
     let level = level.into_iter().flatten().find(|level| !level.is_empty());
     let level = self::level(level.as_deref());
     let lines = JsonLines { write: print };
     // A second host in one process, as in tests, keeps the logging of the first.
-    let _ = tracing_subscriber::registry().with(lines.with_filter(level)).try_init();
+    let _ = subscriber.with(lines.with_filter(level)).try_init();
     std::panic::set_hook(Box::new(|panic| {
         tracing::error!(
             location = panic.location().map(ToString::to_string),

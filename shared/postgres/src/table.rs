@@ -44,10 +44,22 @@ impl Table {
 
     /// The statements that create the table and its index, unless they exist.
     pub(crate) fn creation(&self) -> String {
-        let index = quoted(&format!("{}{INDEX}", self.name));
         SCHEMA
-            .replace("\"ledger_expiration\"", &index)
+            .replace("\"ledger_expiration\"", &quoted(&self.index_name()))
             .replace("\"ledger\"", &self.to_string())
+    }
+
+    /// The index, as an identifier. It is in the schema of the table.
+    pub(crate) fn index(&self) -> String {
+        let index = Self {
+            schema: self.schema.clone(),
+            name: self.index_name(),
+        };
+        index.to_string()
+    }
+
+    fn index_name(&self) -> String {
+        format!("{}{INDEX}", self.name)
     }
 
     /// Its name, as texts and errors show it.

@@ -4,7 +4,6 @@ mod error;
 mod message;
 mod pending;
 mod producer;
-mod trace;
 
 pub use error::{SendError, Unconfirmed};
 pub use message::Message;

@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 
 use consumer::dead_letter::IDEMPOTENCY_KEY;
-use consumer::{Attribute, Limits, QueueMessage, is_trace_header};
+use consumer::{Attribute, Limits, QueueMessage, TraceContext, is_trace_header};
 use idempotency::fingerprint;
 use serde::Serialize;
-
-use crate::trace::{TRACEPARENT, is_traceparent};
 
 /// Begins the names of attributes that the consumer adds to a dead letter. One from a producer would forge its origin.
 const RESERVED: &str = "Consumer.";
@@ -21,6 +19,8 @@ pub struct Message {
     group: Option<String>,
     deduplication_id: Option<String>,
     trace_header: Option<String>,
+    /// `traceparent`, and `tracestate` with it.
+    trace_context: (Option<String>, Option<String>),
 }
 
 impl Message {
@@ -43,6 +43,7 @@ impl Message {
             group: None,
             deduplication_id: None,
             trace_header: None,
+            trace_context: (None, None),
         })
     }
 
@@ -69,7 +70,7 @@ impl Message {
         }
     }
 
-    /// A message attribute of the type String. Queues accept ten, the key and the W3C trace included.
+    /// A message attribute of the type String. Queues accept ten, the key included.
     ///
     /// `IdempotencyKey` and names that begin with `Consumer.` are reserved: a message that has one is not sent.
     #[must_use]
@@ -87,15 +88,22 @@ impl Message {
         Self { trace_header, ..self }
     }
 
-    /// The trace in the format of W3C, as the message attribute `traceparent`, which the handler reads.
+    /// The trace in the format of W3C, as the message attribute `traceparent`, which the consumer passes on.
     ///
-    /// An invalid header is left out, as by [`with_trace_header`](Self::with_trace_header).
+    /// An invalid header is left out, as by [`with_trace_header`](Self::with_trace_header), and so is one that the queue has no
+    /// room for. An [attribute](Self::with_attribute) of that name takes its place.
     #[must_use]
-    pub fn with_traceparent(self, header: &str) -> Self {
-        match is_traceparent(header) {
-            true => self.with_attribute(TRACEPARENT, header),
-            false => self,
-        }
+    pub fn with_traceparent(mut self, header: &str) -> Self {
+        self.trace_context.0 = Some(header.to_owned());
+        self
+    }
+
+    /// What tracing systems add to the [trace](Self::with_traceparent), as the message attribute `tracestate`. Without a trace it
+    /// is left out.
+    #[must_use]
+    pub fn with_tracestate(mut self, header: &str) -> Self {
+        self.trace_context.1 = Some(header.to_owned());
+        self
     }
 
     /// The key.
@@ -117,8 +125,13 @@ impl Message {
         if let Some(name) = self.attributes.keys().find(is_reserved) {
             return Err(format!("its attribute {name} has a reserved name; choose another"));
         }
-        let message = self.into_queue_message();
+        let (traceparent, tracestate) = &self.trace_context;
+        let trace = TraceContext::new(traceparent.as_deref().unwrap_or_default(), tracestate.as_deref());
+        let mut message = self.into_queue_message();
         limits.check(&message).map_err(|why| why.to_string())?;
+        if let Some(trace) = trace {
+            trace.add_to(&mut message, limits);
+        }
         Ok(message)
     }
 

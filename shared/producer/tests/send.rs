@@ -234,6 +234,21 @@ async fn a_message_carries_attributes_and_valid_traces() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_trace_that_has_no_room_does_not_cost_the_message() {
+    const W3C: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let producer = failing(&[]);
+    // With the key, as many attributes as a queue accepts, or fewer.
+    for (own, expected) in [(7, (true, true)), (8, (true, false)), (9, (false, false))] {
+        let traced = message("a").with_traceparent(W3C).with_tracestate("vendor=1");
+        let traced = (0..own).fold(traced, |message, n| message.with_attribute(format!("a{n}"), "v"));
+        producer.send(traced).await.unwrap();
+        let sent = producer.queues().sent(QUEUE).pop().unwrap();
+        let has = |name| sent.attributes.contains_key(name);
+        assert_eq!((has("traceparent"), has("tracestate")), expected, "{own}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_messages_are_no_request() {
     failing(&[QueueFault::Refused]).send_all(vec![]).await.unwrap();
 }

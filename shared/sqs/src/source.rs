@@ -145,6 +145,8 @@ impl SqsSource {
 impl Source for SqsSource {
     type Receipt = SqsReceipt;
 
+    const SYSTEM: &'static str = "aws_sqs";
+
     fn queue(&self) -> &SourceQueue {
         &self.queue
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use consumer::{Budget, Handler, Incoming, QueueOrder, Queues, Services, Source, Stop, Verdict, process_one};
 use idempotency::{Store, Timestamp};
+use telemetry::ProcessSpan;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -129,8 +130,11 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Processing<H,
         let queue = self.source.queue();
         let budget = Budget::renewable((self.clock)(), queue.window, self.left(work), &self.stop);
         let ordered = queue.order.is_ordered();
-        let message = work.message.clone();
-        let (verdict, summary, own) = process_one(&self.handler, &self.services, message, ordered, &budget).await;
+        let mut message = work.message.clone();
+        let traced = ProcessSpan::start(R::SYSTEM, &queue.name, &mut message);
+        let processed = process_one(&self.handler, &self.services, message, ordered, &budget);
+        let (verdict, summary, own) = processed.instrument(traced.span()).await;
+        traced.end(&summary);
         self.metrics.processed(&summary, &own);
         verdict
     }

@@ -111,5 +111,7 @@ Settings are environment variables:
   RETRY_DELAY_SECONDS, RETRY_DELAY_LONGEST_SECONDS, RECORD_RETENTION_DAYS, REQUEST_TIMEOUT_SECONDS
                              as for Lambda functions
   LOG_LEVEL                  TRACE, DEBUG, INFO, WARN or ERROR [default: INFO]
+  OTEL_EXPORTER_OTLP_ENDPOINT
+                             the collector that traces are exported to, as OTLP over HTTP [default: no traces]
 AWS credentials and region come from the SDK's default chain. The handler has settings of its own.
 ";

@@ -270,6 +270,8 @@ impl MemorySource {
 impl Source for MemorySource {
     type Receipt = MemoryReceipt;
 
+    const SYSTEM: &'static str = "memory";
+
     fn queue(&self) -> &SourceQueue {
         &self.queue
     }
