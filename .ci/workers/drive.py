@@ -108,7 +108,9 @@ def main():
         print("\n".join(up.lines), file=sys.stderr)
         raise
     finally:
-        up.process.kill()
+        # Not killed: its workers would go on.
+        up.process.terminate()
+        up.process.wait()
 
 
 main()

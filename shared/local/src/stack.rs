@@ -116,7 +116,7 @@ impl Stack {
             binaries: (template.functions.iter())
                 .map(|function| binary_of(function, &named))
                 .collect(),
-            workers: Workers::start(programs, emulated.sqs(), &observer),
+            workers: Workers::start(programs, Some(emulated.sqs()), &observer),
             template,
             emulated,
             receivers,
@@ -236,7 +236,7 @@ impl Drop for Stack {
     }
 }
 
-async fn listen(port: u16) -> Result<(TcpListener, String), StackError> {
+pub(crate) async fn listen(port: u16) -> Result<(TcpListener, String), StackError> {
     let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
     let at = bound.and_then(|listener| {
         listener
@@ -247,7 +247,7 @@ async fn listen(port: u16) -> Result<(TcpListener, String), StackError> {
 }
 
 /// Serves until it is dropped.
-fn serve(listener: TcpListener, router: Router) -> AbortOnDropHandle<()> {
+pub(crate) fn serve(listener: TcpListener, router: Router) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(async move {
         // It ends only with the task: errors of single connections are not errors of the server.
         let _ = axum::serve(listener, router).await;

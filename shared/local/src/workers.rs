@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-pub(crate) use self::program::{Program, Surroundings, programs};
+pub(crate) use self::program::{Program, Surroundings, programs, programs_with};
 use self::supervisor::Supervisor;
 
 /// A function can't run as a worker.
@@ -86,14 +86,16 @@ pub struct Workers {
 
 impl Workers {
     /// Starts these programs, and starts each again when it ends.
-    pub(crate) fn start(programs: Vec<Program>, sqs: &Arc<Sqs>, observer: &Observer) -> Self {
+    pub(crate) fn start(programs: Vec<Program>, sqs: Option<&Arc<Sqs>>, observer: &Observer) -> Self {
         let (restarts, stop) = (watch::Sender::new(()), CancellationToken::new());
         let workers = programs.iter().map(|program| program.worker.clone()).collect();
         let supervisors = programs.into_iter().map(|program| {
-            sqs.report_deletes(&program.worker.queue);
+            if let Some(sqs) = sqs {
+                sqs.report_deletes(&program.worker.queue);
+            }
             let supervisor = Supervisor {
                 program,
-                sqs: Arc::clone(sqs),
+                sqs: sqs.cloned(),
                 observer: observer.clone(),
                 restarts: restarts.subscribe(),
                 stop: stop.clone(),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -51,7 +51,7 @@ impl Program {
             worker: Worker {
                 function: "work".to_owned(),
                 queue: "orders".to_owned(),
-                health: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
+                health: (Ipv4Addr::LOCALHOST, 1).into(),
             },
             path: "/bin/sh".into(),
             arguments: vec!["-c".to_owned(), script.to_owned()],
@@ -91,6 +91,17 @@ pub(crate) fn programs(
     workers: &BTreeSet<String>,
     surroundings: &Surroundings<'_>,
 ) -> Result<Vec<Program>, WorkerError> {
+    let environment = |function: &Function, queue: &str| on_aws(function, queue, surroundings);
+    programs_with(template, workers, surroundings.binaries, environment)
+}
+
+/// The same with variables of a function and of the name of its queue.
+pub(crate) fn programs_with(
+    template: &Template,
+    workers: &BTreeSet<String>,
+    binaries: &BTreeMap<String, PathBuf>,
+    variables: impl Fn(&Function, &str) -> BTreeMap<String, String>,
+) -> Result<Vec<Program>, WorkerError> {
     // Held until all are found, so that no two are the same.
     let mut ports = Vec::new();
     let mut programs = Vec::new();
@@ -99,12 +110,15 @@ pub(crate) fn programs(
         let Some(function) = template.functions.iter().find(runs) else {
             continue;
         };
-        let Some(path) = surroundings.binaries.get(&binary_of(function, workers)) else {
+        let Some(path) = binaries.get(&binary_of(function, workers)) else {
             continue;
         };
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(WorkerError::Health)?;
         let health = port.local_addr().map_err(WorkerError::Health)?;
         ports.push(port);
+        let mut environment = of_any_worker(function, mapping);
+        environment.extend(variables(function, &mapping.queue));
+        environment.insert("HEALTH_ADDRESS".to_owned(), health.to_string());
         programs.push(Program {
             worker: Worker {
                 function: function.name.clone(),
@@ -113,19 +127,14 @@ pub(crate) fn programs(
             },
             path: path.clone(),
             arguments: Vec::new(),
-            environment: environment(function, mapping, health, surroundings),
+            environment,
         });
     }
     Ok(programs)
 }
 
-/// All variables: those of its operating system, the function's own, and those of the worker.
-fn environment(
-    function: &Function,
-    mapping: &Mapping,
-    health: SocketAddr,
-    surroundings: &Surroundings<'_>,
-) -> BTreeMap<String, String> {
+/// The variables that a function's own take precedence over.
+fn of_any_worker(function: &Function, mapping: &Mapping) -> BTreeMap<String, String> {
     let region = aws::region();
     let concurrency = mapping.batch_size.min(LAMBDA_CONCURRENCY);
     let mut environment: BTreeMap<_, _> = [
@@ -140,14 +149,21 @@ fn environment(
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
+    environment.extend(aws::authorities());
+    environment.extend(aws::secrets());
+    environment
+}
+
+/// The function's own variables, and those by which it reaches SQS and DynamoDB.
+fn on_aws(function: &Function, queue: &str, surroundings: &Surroundings<'_>) -> BTreeMap<String, String> {
+    let mut environment = BTreeMap::new();
     if !surroundings.overridden || env::var_os("AWS_ACCESS_KEY_ID").is_none() {
         environment.extend(any_credentials(&function.name));
     }
     let own = functions::environment(function, surroundings.services, surroundings.overridden);
     environment.extend(own);
-    let url = surroundings.queue_urls.get(&mapping.queue).cloned();
+    let url = surroundings.queue_urls.get(queue).cloned();
     environment.insert("QUEUE_URL".to_owned(), url.unwrap_or_default());
-    environment.insert("HEALTH_ADDRESS".to_owned(), health.to_string());
     environment
 }
 

@@ -25,7 +25,8 @@ const NUDGE: Duration = Duration::from_millis(250);
 
 pub(super) struct Supervisor {
     pub(super) program: Program,
-    pub(super) sqs: Arc<Sqs>,
+    /// The emulated SQS, if the worker polls it.
+    pub(super) sqs: Option<Arc<Sqs>>,
     pub(super) observer: Observer,
     pub(super) restarts: watch::Receiver<()>,
     pub(super) stop: CancellationToken,
@@ -100,7 +101,7 @@ impl Supervisor {
             tokio::select! {
                 how = &mut ended => return how,
                 () = &mut late => break,
-                () = sleep(NUDGE) => self.sqs.end_waits(&self.program.worker.queue),
+                () = sleep(NUDGE) => self.end_waits(),
             }
         }
         self.report(format!(
@@ -109,6 +110,12 @@ impl Supervisor {
         ));
         group.signal(Signal::KILL);
         ended.await
+    }
+
+    fn end_waits(&self) {
+        if let Some(sqs) = &self.sqs {
+            sqs.end_waits(&self.program.worker.queue);
+        }
     }
 
     fn report(&self, what: String) {
@@ -132,7 +139,7 @@ mod tests {
         let stop = CancellationToken::new();
         let supervisor = Supervisor {
             program: Program::of_script(script),
-            sqs: Arc::new(Sqs::new("http://127.0.0.1:1", "us-east-1")),
+            sqs: None,
             observer,
             restarts: watch::Sender::new(()).subscribe(),
             stop: stop.clone(),

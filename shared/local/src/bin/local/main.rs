@@ -4,6 +4,7 @@ mod env;
 mod invoke;
 mod lambda;
 mod new;
+mod on_premises;
 mod printer;
 mod rebuild;
 mod receiver;
