@@ -162,7 +162,10 @@ fn dependencies_point_from_functions_down_to_idempotency() {
         ("sqs", &["aws", "consumer", "idempotency"]),
         ("telemetry", &["aws", "consumer", "host"]),
         ("lambda", &["aws", "consumer", "host", "idempotency", "sqs"]),
-        ("operator", &["aws", "cli", "consumer", "idempotency", "postgres", "sqs"]),
+        (
+            "operator",
+            &["aws", "cli", "consumer", "idempotency", "postgres", "sqs"],
+        ),
     ];
     for (package, expected) in rules {
         assert_eq!(ours(package), expected, "{package}");

@@ -53,6 +53,9 @@ async fn exports_that_fail_again_and_again_are_one_warning() {
     let mut lines = log.0.lock().unwrap().clone();
     lines.retain(|line| line.contains("traces can't be exported"));
     let [line] = &lines[..] else { panic!("{lines:?}") };
-    let expected = format!("WARN: traces can't be exported to {}: it answered 400 Bad Request; ", collector.url);
+    let expected = format!(
+        "WARN: traces can't be exported to {}: it answered 400 Bad Request; ",
+        collector.url
+    );
     assert!(line.starts_with(&expected), "{line}");
 }
