@@ -13,7 +13,7 @@ const TABLE: &str = "ledger";
 /// The ledger's database, if it is in PostgreSQL.
 #[derive(Args)]
 pub(crate) struct DatabaseArgs {
-    /// URL of the PostgreSQL database that has the ledger, as in DATABASE_URL of its workers
+    /// URL of the PostgreSQL database that has the ledger
     #[arg(
         long = "database-url",
         value_name = "URL",
