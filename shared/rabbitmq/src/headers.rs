@@ -130,8 +130,8 @@ fn numeric(text: &str) -> Option<AMQPValue> {
         text.parse().ok().map(AMQPValue::LongLongInt),
         text.parse().ok().map(AMQPValue::Double),
     ];
-    let same = |value: &AMQPValue| json(value).to_string() == text;
-    values.into_iter().flatten().find(same)
+    let read_again = |value: &AMQPValue| json(value).to_string();
+    values.into_iter().flatten().find(|value| read_again(value) == text)
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ async fn what_is_sent_carries_a_valid_w3c_trace() {
     let both = [("traceparent", W3C), ("tracestate", "vendor=1")];
     let (trace, state) = (Some(W3C.to_owned()), Some("vendor=1".to_owned()));
     for action in [Action::Send, Action::Permanent] {
-        let sent = w3c_of_what_is_sent(with_attributes(action.clone(), &both)).await;
+        let sent = w3c_of_what_is_sent(with_attributes(action, &both)).await;
         assert!(!sent.is_empty());
         assert!(sent.iter().all(|it| *it == (trace.clone(), state.clone())), "{sent:?}");
     }

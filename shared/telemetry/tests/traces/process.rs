@@ -31,7 +31,9 @@ async fn lines(variables: &[(&'static str, &str)]) -> Vec<Value> {
     command.args(["--ignored", "--exact", "process::processing", "--nocapture"]);
     let inherited = std::env::vars().map(|(name, _)| name);
     let inherited = inherited.filter(|name| name.starts_with("OTEL_") || name.ends_with("LOG_LEVEL"));
-    inherited.for_each(|name| drop(command.env_remove(name)));
+    for name in inherited {
+        command.env_remove(name);
+    }
     command.envs(variables.iter().copied()).stdin(Stdio::null());
     let output = spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let Output { status, stdout, .. } = output;
