@@ -46,13 +46,13 @@ async fn a_retry_returns_all_that_is_behind_it_in_order() {
 
 #[tokio::test]
 async fn a_receipt_that_is_dropped_is_returned_in_order() {
-    let Some((_broker, source)) = with_messages(4).await else {
+    let Some((_broker, source)) = with_messages(3).await else {
         return;
     };
     let mut received = receive(&source, 3).await;
     drop(received.remove(1));
     drop(received);
-    assert_eq!(ids(&receive(&source, 4).await), ["0", "1", "2", "3"]);
+    assert_eq!(ids(&receive(&source, 3).await), ["0", "1", "2"]);
 }
 
 #[tokio::test]
