@@ -46,13 +46,13 @@ async fn a_retry_returns_all_that_is_behind_it_in_order() {
 
 #[tokio::test]
 async fn a_receipt_that_is_dropped_is_returned_in_order() {
-    let Some((_broker, source)) = with_messages(4).await else {
+    let Some((_broker, source)) = with_messages(3).await else {
         return;
     };
     let mut received = receive(&source, 3).await;
     drop(received.remove(1));
     drop(received);
-    assert_eq!(ids(&receive(&source, 4).await), ["0", "1", "2", "3"]);
+    assert_eq!(ids(&receive(&source, 3).await), ["0", "1", "2"]);
 }
 
 #[tokio::test]
@@ -75,9 +75,14 @@ async fn nothing_is_received_until_a_retry_is_returned() {
 
 #[tokio::test]
 async fn a_second_consumer_continues_in_order_after_the_first() {
-    let Some((broker, first)) = with_messages(6).await else {
-        return;
-    };
+    let Some(broker) = broker().await else { return };
+    // Messages stay in the queue, which a second active consumer would get before those that the first one returns.
+    let first = RabbitMqSource::open(&broker.queues(ORDERED), prefetch(3))
+        .await
+        .unwrap();
+    for id in 0..6 {
+        broker.publish(&id.to_string(), "g").await;
+    }
     let mut received = receive(&first, 3).await;
     let second = broker.source(ORDERED).await;
     settle(&first, received.remove(0).1, Verdict::Done).await.unwrap();

@@ -282,7 +282,8 @@ async fn a_message_whose_copy_is_rejected_stays_in_its_queue() {
 #[tokio::test]
 async fn a_message_that_kills_its_consumers_ends_in_the_dlq() {
     let Some(broker) = broker().await else { return };
-    broker.source("").await;
+    // Declares the queues, and receives nothing.
+    broker.source("").await.close().await;
     broker.publish("m-1", "g").await;
     let mut received = 0;
     while broker.ready(&broker.queue_with("-dlq")).await == 0 {
