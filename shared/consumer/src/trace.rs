@@ -59,7 +59,9 @@ impl TraceContext {
 
     /// The same, but the trace that the message has already is removed first: that of its sender takes its place.
     pub fn replace_in(&self, message: &mut QueueMessage, limits: &Limits) {
-        [TRACEPARENT, TRACESTATE].map(|name| message.attributes.remove(name));
+        for name in [TRACEPARENT, TRACESTATE] {
+            message.attributes.remove(name);
+        }
         self.add_to(message, limits);
     }
 }

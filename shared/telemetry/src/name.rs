@@ -21,7 +21,10 @@ mod tests {
     #[test]
     fn a_destination_is_the_last_part_of_a_queues_name() {
         for (queue, expected) in [
-            ("https://sqs.eu-west-1.amazonaws.com/123456789012/orders.fifo", "orders.fifo"),
+            (
+                "https://sqs.eu-west-1.amazonaws.com/123456789012/orders.fifo",
+                "orders.fifo",
+            ),
             ("amqp://rabbit.example:5672/shop?queue=orders", "orders"),
             ("amqp:orders:eu", "orders:eu"),
             ("orders", "orders"),

@@ -103,12 +103,18 @@ async fn one_trace_leads_from_client_to_outgoing_message() {
     assert_eq!(hexadecimal(&send.trace_id), CLIENTS_TRACE);
     assert_eq!(hexadecimal(&send.parent_span_id), CLIENTS_SPAN);
     assert_eq!(trace_of(&in_queue), Some(traceparent(&send).as_str()));
-    assert_eq!((&process.trace_id, &process.parent_span_id), (&send.trace_id, &send.span_id));
+    assert_eq!(
+        (&process.trace_id, &process.parent_span_id),
+        (&send.trace_id, &send.span_id)
+    );
     assert_eq!((send.kind(), process.kind()), (SpanKind::Producer, SpanKind::Consumer));
     assert_eq!(seen, Some(traceparent(&process)));
     assert_eq!(outgoing.iter().map(trace_of).collect::<Vec<_>>(), [seen.as_deref()]);
     let compose = collector.span("compose");
-    assert_eq!((&compose.trace_id, &compose.parent_span_id), (&process.trace_id, &process.span_id));
+    assert_eq!(
+        (&compose.trace_id, &compose.parent_span_id),
+        (&process.trace_id, &process.span_id)
+    );
     assert!(compose.events.is_empty(), "{compose:?}");
     assert_eq!(collector.spans().len(), 3);
 
@@ -118,7 +124,10 @@ async fn one_trace_leads_from_client_to_outgoing_message() {
     assert_eq!(value("messaging.destination.name").as_deref(), Some("memory"));
     assert_eq!(value("messaging.message.id").as_deref(), Some("m-1"));
     assert_eq!((value("outcome").as_deref(), value("error.type")), (Some("done"), None));
-    assert_eq!(text(&send.attributes, "messaging.destination.name").as_deref(), Some("orders"));
+    assert_eq!(
+        text(&send.attributes, "messaging.destination.name").as_deref(),
+        Some("orders")
+    );
 }
 
 #[tokio::test]
@@ -132,7 +141,10 @@ async fn the_span_of_a_rejected_message_is_an_error() {
     let process = collector.span("process memory");
     assert_eq!(process.status.as_ref().unwrap().code(), SpanStatus::Error);
     let value = |key| text(&process.attributes, key);
-    assert_eq!((value("outcome"), value("error.type")), (Some("rejected".to_owned()), Some("rejected".to_owned())));
+    assert_eq!(
+        (value("outcome"), value("error.type")),
+        (Some("rejected".to_owned()), Some("rejected".to_owned()))
+    );
 }
 
 /// The default sampler follows the decision of the client.
@@ -154,5 +166,8 @@ async fn without_a_layer_the_clients_trace_is_passed_on() {
     let (seen, outgoing) = processed(enqueued(order("tea", "01")).await).await;
     let clients = format!("00-{CLIENTS_TRACE}-{CLIENTS_SPAN}-01");
     assert_eq!(seen.as_deref(), Some(clients.as_str()));
-    assert_eq!(outgoing.iter().map(trace_of).collect::<Vec<_>>(), [Some(clients.as_str())]);
+    assert_eq!(
+        outgoing.iter().map(trace_of).collect::<Vec<_>>(),
+        [Some(clients.as_str())]
+    );
 }

@@ -19,7 +19,8 @@ async fn processing() {
     let traces = telemetry::start_logging();
     let mut message = Incoming::new(MessageId::new("m-1").unwrap(), "{}");
     let span = ProcessSpan::start("memory", "orders", &mut message);
-    span.span().in_scope(|| tracing::info!("traced: {}", message.trace_context().is_some()));
+    span.span()
+        .in_scope(|| tracing::info!("traced: {}", message.trace_context().is_some()));
     span.end(&Summary::default());
     traces.stop().await;
 }
@@ -30,13 +31,17 @@ async fn lines(variables: &[(&'static str, &str)]) -> Vec<Value> {
     command.args(["--ignored", "--exact", "process::processing", "--nocapture"]);
     let inherited = std::env::vars().map(|(name, _)| name);
     let inherited = inherited.filter(|name| name.starts_with("OTEL_") || name.ends_with("LOG_LEVEL"));
-    inherited.for_each(|name| drop(command.env_remove(name)));
+    for name in inherited {
+        command.env_remove(name);
+    }
     command.envs(variables.iter().copied()).stdin(Stdio::null());
     let output = spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let Output { status, stdout, .. } = output;
     let text = String::from_utf8(stdout).unwrap();
     assert!(status.success(), "{text}");
-    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    text.lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect()
 }
 
 fn messages(lines: &[Value]) -> Vec<(&str, &str)> {
@@ -67,7 +72,9 @@ async fn without_an_endpoint_nothing_is_traced() {
 #[tokio::test]
 async fn a_wrong_endpoint_is_one_warning_without_its_value() {
     let lines = lines(&[(ENDPOINT, "collector-secret:4317")]).await;
-    let [warning, processed] = &messages(&lines)[..] else { panic!("{lines:?}") };
+    let [warning, processed] = &messages(&lines)[..] else {
+        panic!("{lines:?}")
+    };
     assert_eq!(*processed, ("INFO", "traced: false"));
     let expected = "no traces are exported: environment variable OTEL_EXPORTER_OTLP_ENDPOINT is not a";
     assert!(warning.0 == "WARN" && warning.1.starts_with(expected), "{warning:?}");
