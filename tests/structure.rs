@@ -158,11 +158,14 @@ fn dependencies_point_from_functions_down_to_idempotency() {
         ("producer", &["consumer", "idempotency"]),
         ("scripted", &["consumer", "idempotency"]),
         ("secrets", &["consumer", "host", "http-client"]),
+        ("postgres", &["idempotency"]),
         ("sqs", &["aws", "consumer", "idempotency"]),
         ("telemetry", &["aws", "consumer", "host"]),
         ("lambda", &["aws", "consumer", "host", "idempotency", "sqs"]),
-        ("postgres", &["idempotency"]),
-        ("operator", &["aws", "cli", "consumer", "idempotency", "sqs"]),
+        (
+            "operator",
+            &["aws", "cli", "consumer", "idempotency", "postgres", "sqs"],
+        ),
     ];
     for (package, expected) in rules {
         assert_eq!(ours(package), expected, "{package}");
@@ -293,6 +296,19 @@ fn resolved_together(others: &[&str]) -> BTreeSet<String> {
     resolved(&packages.chain(["--edges=normal,build"]).collect::<Vec<_>>())
 }
 
+/// The argument by which the stack builds each function that can run as a worker as one.
+fn worker_features() -> String {
+    let is_worker = |function: &String| {
+        let manifest = fs::read_to_string(format!("{ROOT}/functions/{function}/Cargo.toml")).unwrap();
+        let manifest: toml::Table = toml::from_str(&manifest).unwrap();
+        let features = manifest.get("features").and_then(toml::Value::as_table);
+        features.is_some_and(|features| features.contains_key("worker"))
+    };
+    let workers = functions().into_iter().filter(is_worker);
+    let features: Vec<_> = workers.map(|function| format!("{function}/worker")).collect();
+    format!("--features={}", features.join(","))
+}
+
 /// Packages that both have, with features that the other's does not have.
 fn with_other_features<'a>(one: &'a BTreeSet<String>, other: &'a BTreeSet<String>) -> Vec<&'a String> {
     let package = |line: &str| line.split(" [").next().unwrap().to_owned();
@@ -332,8 +348,13 @@ fn stack_and_tests_compile_no_dependency_twice() {
             resolved(&[&package, "--edges=normal,build"]),
         )
     });
+    let as_workers = worker_features();
     let others = [
         ("functions, built by the stack", resolved_together(&["--package=local"])),
+        (
+            "workers, built by the stack",
+            resolved_together(&["--package=local", &as_workers]),
+        ),
         ("cargo test --workspace", resolved(&["--workspace"])),
     ];
     let others = others.map(|(name, resolved)| (name.to_owned(), resolved));

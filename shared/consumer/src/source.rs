@@ -32,8 +32,8 @@ pub trait Source: Send + Sync + 'static {
 
     /// Waits for messages, some seconds at most, and returns at most `max` of them, in the order of the queue.
     ///
-    /// An empty result is no error: nothing was in the queue. A host never drops this future: what it has received would be
-    /// hidden until its visibility timeout ends.
+    /// An empty result is no error: nothing was in the queue. A host drops this future only if it gets no answer for a minute: what
+    /// it has received would be hidden until its visibility timeout ends.
     ///
     /// # Errors
     ///

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Signal;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
+
+use crate::group::Group;
 
 /// Why there are no binaries to run.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +36,21 @@ pub enum BuildError {
         /// The binaries that its packages build.
         there: Vec<String>,
     },
+    /// A function was to run as a worker, and its package has no binary for that.
+    #[error(
+        "{function} can't run as a worker: no package of the workspace {} builds the binary {binary}. To the Cargo.toml of its \
+         package, add [features] worker = [\"dep:worker\", \"tokio/rt-multi-thread\"], [dependencies] worker = {{ workspace = \
+         true, optional = true }}, and [[bin]] name = \"{binary}\", path = \"src/bin/worker.rs\", required-features = \
+         [\"worker\"]", .workspace.display()
+    )]
+    NoWorker {
+        /// The function.
+        function: String,
+        /// The binary that its package lacks.
+        binary: String,
+        /// The workspace's directory.
+        workspace: PathBuf,
+    },
     /// A binary was to be found rather than built.
     #[error("there is no {}; `cargo lambda build` puts it into {}", .path.display(), .usual.display())]
     NotFound {
@@ -52,7 +69,8 @@ fn list(there: &[String]) -> String {
     }
 }
 
-/// Builds these binaries of the workspace in `directory`, dev profile, and returns the path of each.
+/// Builds these binaries of the workspace in `directory`, dev profile, and returns the path of each. The features that a binary
+/// requires are enabled.
 ///
 /// Cargo's progress and messages go to standard error.
 ///
@@ -68,7 +86,10 @@ pub async fn build(directory: &Path, binaries: &[String]) -> Result<BTreeMap<Str
     let mut cargo = cargo(directory, "build");
     cargo.arg("--message-format=json-render-diagnostics");
     for (binary, package) in &packages {
-        cargo.args(["--package", package, "--bin", binary]);
+        cargo.args(["--package", &package.name, "--bin", binary]);
+        for feature in package.required_features(binary) {
+            cargo.args(["--features", &format!("{}/{feature}", package.name)]);
+        }
     }
     // Together with this package: alone, the functions' dependencies would be resolved to other features than those that
     // are compiled already, and the AWS SDK would be compiled a second time.
@@ -150,6 +171,8 @@ struct Package {
 struct Target {
     name: String,
     kind: Vec<String>,
+    #[serde(default, rename = "required-features")]
+    required_features: Vec<String>,
 }
 
 /// One line of cargo's JSON messages; lines of other shapes are not ours.
@@ -177,12 +200,12 @@ impl Workspace {
         self.packages.iter().any(|package| package.name == name)
     }
 
-    fn packages_of<'a>(&'a self, binaries: &'a [String]) -> Result<Vec<(&'a str, &'a str)>, BuildError> {
+    fn packages_of<'a>(&'a self, binaries: &'a [String]) -> Result<Vec<(&'a str, &'a Package)>, BuildError> {
         let package = |binary: &'a String| {
             let builds = |package: &&Package| package.binaries().any(|name| name == binary);
             let package = self.packages.iter().find(builds);
             package
-                .map(|package| (binary.as_str(), package.name.as_str()))
+                .map(|package| (binary.as_str(), package))
                 .ok_or_else(|| self.missing(binary))
         };
         binaries.iter().map(package).collect()
@@ -206,6 +229,13 @@ impl Package {
         binaries
             .filter(|target| target.kind.iter().any(|kind| kind == "bin"))
             .map(|target| target.name.as_str())
+    }
+
+    /// The features without which cargo does not build this binary.
+    fn required_features(&self, binary: &str) -> &[String] {
+        let is_it = |target: &&Target| target.name == binary && target.kind.iter().any(|kind| kind == "bin");
+        let target = self.targets.iter().find(is_it);
+        target.map_or(&[], |target| &target.required_features)
     }
 }
 
@@ -239,33 +269,10 @@ fn cargo(directory: &Path, command: &str) -> Command {
 async fn output(mut cargo: Command) -> Result<Output, BuildError> {
     // Not tokio's `output`, which would swallow standard error.
     let child = cargo.spawn().map_err(BuildError::NoCargo)?;
-    let group = Group::of(&child);
+    let group = Group::of(&child, Signal::TERM);
     let output = child.wait_with_output().await.map_err(BuildError::NoCargo);
     group.dismiss();
     output
-}
-
-/// A process and all that it started.
-struct Group(Option<Pid>);
-
-impl Group {
-    fn of(leader: &Child) -> Self {
-        Self(leader.id().and_then(|pid| Pid::from_raw(pid.try_into().ok()?)))
-    }
-
-    /// It has ended: its number may be another's by now.
-    fn dismiss(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(group) = self.0 {
-            // An error means that nothing is left of it.
-            let _ = kill_process_group(group, Signal::TERM);
-        }
-    }
 }
 
 fn is_set_by_cargo(variable: &str) -> bool {

@@ -28,6 +28,9 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// Where the functions' binaries come from.
     pub binaries: Binaries,
+    /// The names of functions that run as workers: long-lived processes that poll the queue themselves, instead of Lambda
+    /// functions with an event source mapping.
+    pub workers: Vec<String>,
 }
 
 impl Options {
@@ -40,6 +43,7 @@ impl Options {
             endpoint_override: None,
             data: None,
             binaries: Binaries::Build,
+            workers: Vec::new(),
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -16,10 +15,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::aws::{self, Clients, CreateError};
-use crate::build::{self, BuildError};
+use crate::binaries::{binaries, binary_of};
+use crate::build::BuildError;
 use crate::data::{DataError, Folder};
 use crate::functions::functions;
-use crate::options::{Binaries, EndpointOverride, Options};
+use crate::options::{EndpointOverride, Options};
+use crate::workers::{self, Surroundings, WorkerError, Workers, programs};
 
 /// Why the stack does not start. Nothing of it is left running.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +51,9 @@ pub enum StackError {
     /// A mapping is one that AWS would not accept.
     #[error(transparent)]
     Mapping(#[from] InvalidMapping),
+    /// A function can't run as a worker.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
 }
 
 /// The running stack. Dropped without [`shutdown`](Self::shutdown), it ends its processes but waits for nothing.
@@ -62,6 +66,9 @@ pub struct Stack {
     _server: AbortOnDropHandle<()>,
     mappings: TaskTracker,
     stop_mappings: CancellationToken,
+    workers: Workers,
+    /// The names of the binaries that run.
+    binaries: Vec<String>,
     data: Option<Folder>,
     observer: Observer,
 }
@@ -77,8 +84,10 @@ impl Stack {
         let services = options.endpoint_override.clone();
         let services = services.unwrap_or_else(|| EndpointOverride::emulator(&endpoint));
         let template = read(&options, &endpoint, &services)?;
-        let binaries = binaries(&options, &template).await?;
-        let functions = functions(&template, &binaries, &services, options.endpoint_override.is_some());
+        let named = workers::named(&options.workers, &template)?;
+        let binaries = binaries(&options, &template, &named).await?;
+        let overridden = options.endpoint_override.is_some();
+        let functions = functions(&template, &named, &binaries, &services, overridden);
         let region = aws::region();
         let address = endpoint.trim_start_matches("http://");
         let sqs = Sqs::new(&endpoint, &region);
@@ -95,8 +104,19 @@ impl Stack {
             Some(services) => create(&template, services).await?,
             None => create_before_serving(&template, router.clone(), &endpoint).await?,
         };
+        let surroundings = Surroundings {
+            services: &services,
+            overridden,
+            queue_urls: &queue_urls,
+            binaries: &binaries,
+        };
+        let programs = programs(&template, &named, &surroundings)?;
         let stack = Self {
             endpoint,
+            binaries: (template.functions.iter())
+                .map(|function| binary_of(function, &named))
+                .collect(),
+            workers: Workers::start(programs, Some(emulated.sqs()), &observer),
             template,
             emulated,
             receivers,
@@ -108,7 +128,7 @@ impl Stack {
             observer,
         };
         stack.restore_queues()?;
-        stack.map(&services, &binaries, &queue_urls).await?;
+        stack.map(&services, &queue_urls).await?;
         Ok(stack)
     }
 
@@ -129,17 +149,10 @@ impl Stack {
         let _ = self.observer.send(Event::Trouble { what });
     }
 
-    async fn map(
-        &self,
-        services: &EndpointOverride,
-        binaries: &BTreeMap<String, PathBuf>,
-        queue_urls: &BTreeMap<String, String>,
-    ) -> Result<(), StackError> {
+    async fn map(&self, services: &EndpointOverride, queue_urls: &BTreeMap<String, String>) -> Result<(), StackError> {
         let sqs = aws::sqs_client(&services.sqs).await;
         for mapping in self.template.mappings.iter().filter(|mapping| mapping.enabled) {
-            let runs = |function: &&sam::Function| function.name == mapping.function;
-            let function = self.template.functions.iter().find(runs);
-            if function.is_none_or(|function| !binaries.contains_key(&function.binary)) {
+            if !self.lambda.has(&mapping.function) {
                 continue;
             }
             let url = queue_urls.get(&mapping.queue).cloned().unwrap_or_default();
@@ -186,17 +199,29 @@ impl Stack {
         &self.lambda
     }
 
+    /// The functions that run as workers.
+    pub fn workers(&self) -> &Workers {
+        &self.workers
+    }
+
+    /// The names of the binaries that the template's functions run: what cargo builds, unless it was to build none.
+    pub fn binaries(&self) -> &[String] {
+        &self.binaries
+    }
+
     /// What functions reach at the URL in this parameter of the template, such as `NotificationUrl`. There is one for each
     /// parameter whose name ends in `Url`, and that has neither a value nor a default.
     pub fn receiver(&self, parameter: &str) -> Option<&Receiver> {
         self.receivers.get(parameter)
     }
 
-    /// Stops receiving messages, lets running invocations end, and ends everything. Nothing is left running.
-    pub async fn shutdown(self) {
+    /// Stops receiving messages, lets running invocations and workers end, and ends everything. Nothing is left running.
+    pub async fn shutdown(mut self) {
         self.stop_mappings.cancel();
+        self.workers.request_stop();
         self.mappings.close();
         self.mappings.wait().await;
+        self.workers.ended().await;
         self.lambda.shutdown().await;
         let kept = self.data.as_ref().map(|folder| folder.keep_queues(self.sqs()));
         if let Some(Err(error)) = kept {
@@ -211,7 +236,7 @@ impl Drop for Stack {
     }
 }
 
-async fn listen(port: u16) -> Result<(TcpListener, String), StackError> {
+pub(crate) async fn listen(port: u16) -> Result<(TcpListener, String), StackError> {
     let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
     let at = bound.and_then(|listener| {
         listener
@@ -222,7 +247,7 @@ async fn listen(port: u16) -> Result<(TcpListener, String), StackError> {
 }
 
 /// Serves until it is dropped.
-fn serve(listener: TcpListener, router: Router) -> AbortOnDropHandle<()> {
+pub(crate) fn serve(listener: TcpListener, router: Router) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(async move {
         // It ends only with the task: errors of single connections are not errors of the server.
         let _ = axum::serve(listener, router).await;
@@ -279,16 +304,4 @@ fn read(options: &Options, endpoint: &str, services: &EndpointOverride) -> Resul
         ..Settings::default()
     };
     Template::read(&options.template, &settings)
-}
-
-async fn binaries(options: &Options, template: &Template) -> Result<BTreeMap<String, PathBuf>, BuildError> {
-    let names = template.functions.iter().map(|function| function.binary.clone());
-    let names: Vec<_> = names.collect();
-    let workspace = build::workspace_of(&options.template);
-    match &options.binaries {
-        Binaries::Only(binaries) => Ok(binaries.clone()),
-        Binaries::In(directory) => build::found(directory, &names, workspace).await,
-        Binaries::CargoLambda => build::found(&build::cargo_lambda(workspace).await?, &names, workspace).await,
-        Binaries::Build => build::build(workspace, &names).await,
-    }
 }

@@ -77,6 +77,12 @@ impl Watch {
                 Some(format!("{function}: {line}"))
             }
             Event::DeadLettered { .. } => self.moved(event),
+            Event::Deleted { queue, messages } => {
+                messages.iter().for_each(|message| drop(self.failures.remove(message)));
+                let count = plural(messages.len(), "message");
+                Some(format!("{queue}: {count} acknowledged ({})", short(messages)))
+            }
+            Event::Worker { function, what } => Some(format!("{function}: {what}")),
             Event::Trouble { what } => Some(format!("trouble: {what}")),
             _ => None,
         }
@@ -371,6 +377,26 @@ mod tests {
             format!("{line}; last failure: timed out")
         );
         assert_eq!(last(&[logged(failed), finished(&[], None), moved("22222222-2")]), line);
+    }
+
+    #[test]
+    fn a_worker_and_what_it_acknowledged_are_shown() {
+        let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
+        let started = Event::Worker {
+            function: "place-order".to_owned(),
+            what: "worker started".to_owned(),
+        };
+        let deleted = Event::Deleted {
+            queue: "orders".to_owned(),
+            messages: ids(&["11111111-1", "22222222-2"]),
+        };
+        assert_eq!(
+            shown(LogLines::Warnings, &[started, deleted]),
+            [
+                "place-order: worker started",
+                "orders: 2 messages acknowledged (11111111, 22222222)"
+            ]
+        );
     }
 
     #[test]

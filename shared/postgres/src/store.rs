@@ -39,6 +39,14 @@ impl PostgresStore {
     ///
     /// [`StoreError::Refused`] if the role may not create tables; others may pass.
     pub async fn create_schema(&self) -> Result<(), StoreError> {
+        // `CREATE INDEX IF NOT EXISTS` waits for all transactions that write to the table, and all others wait for it.
+        let exists = Statement {
+            text: "SELECT 1 WHERE to_regclass($1) IS NOT NULL AND to_regclass($2) IS NOT NULL".to_owned(),
+            parameters: vec![text(&self.table().to_string()), text(&self.table().index())],
+        };
+        if self.exchange(&[Request::Query(&exists)], None).await?.row(0).is_some() {
+            return Ok(());
+        }
         // Two processes that create it at the same time would be in each other's way.
         let creation = format!("SELECT pg_advisory_xact_lock({CREATION}); {}", self.table().creation());
         self.exchange(&[Request::Simple(&creation)], None).await.map(drop)

@@ -9,7 +9,8 @@ const MAX_NAME_BYTES: usize = 63;
 /// What the name of the index has in addition.
 const INDEX: &str = "_expiration";
 
-const SCHEMA: &str = include_str!("../schema.sql");
+/// The statements of [`create_schema`](crate::PostgresStore::create_schema) for the table `ledger`, for migrations of your own.
+pub const SCHEMA: &str = include_str!("../schema.sql");
 
 /// The name of a table, with or without its schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,10 +45,22 @@ impl Table {
 
     /// The statements that create the table and its index, unless they exist.
     pub(crate) fn creation(&self) -> String {
-        let index = quoted(&format!("{}{INDEX}", self.name));
         SCHEMA
-            .replace("\"ledger_expiration\"", &index)
+            .replace("\"ledger_expiration\"", &quoted(&self.index_name()))
             .replace("\"ledger\"", &self.to_string())
+    }
+
+    /// The index, as an identifier. It is in the schema of the table.
+    pub(crate) fn index(&self) -> String {
+        let index = Self {
+            schema: self.schema.clone(),
+            name: self.index_name(),
+        };
+        index.to_string()
+    }
+
+    fn index_name(&self) -> String {
+        format!("{}{INDEX}", self.name)
     }
 
     /// Its name, as texts and errors show it.

@@ -27,6 +27,9 @@ const REFUSED_FOR: Duration = Duration::from_secs(60);
 /// How long a receive may take: three times the long poll of SQS. One that never ends would end all polling.
 const RECEIVE_WITHIN: Duration = Duration::from_secs(60);
 
+/// How long a receive waits for further permits: short beside any request to a queue.
+const GATHER: Duration = Duration::from_millis(5);
+
 /// How long the last deletes may take.
 const LAST_SETTLING: Duration = Duration::from_secs(10);
 
@@ -63,6 +66,7 @@ pub(crate) async fn run<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: So
     let poll = Loop {
         processing: Arc::new(processing),
         permits: Arc::new(Semaphore::new(queue.concurrency.get())),
+        concurrency: queue.concurrency.get(),
         batch,
         most_polls: queue.concurrency.get().div_ceil(batch),
         a_message: queue.rate.map(|rate| Duration::from_secs(1) / rate.get()),
@@ -76,6 +80,7 @@ pub(crate) async fn run<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: So
 struct Loop<H, S, Q, R: Source> {
     processing: Arc<Processing<H, S, Q, R>>,
     permits: Arc<Semaphore>,
+    concurrency: usize,
     /// The most messages of one receive.
     batch: usize,
     most_polls: usize,
@@ -138,11 +143,18 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Loop<H, S, Q,
                     Ok(polled) => self.handle(polled, &mut pace)?,
                     Err(panicked) => self.failed(self.unavailable(panicked), &mut pace)?,
                 },
-                // It is returned at once: the next turn takes as many as there are.
-                _ = self.permits.acquire(), if wants_more => {}
+                // It is returned at once: the next turn takes as many as there are by then.
+                _ = self.permits.acquire(), if wants_more => self.gather().await,
                 () = sleep_until(pace.not_before), if !is_late => {}
                 () = sleep(TURN) => {}
             }
+        }
+    }
+
+    /// Waits for more permits, unless there are enough for a receive: messages that end together share one.
+    async fn gather(&self) {
+        if self.permits.available_permits() < self.batch.min(self.concurrency) {
+            sleep(GATHER).await;
         }
     }
 

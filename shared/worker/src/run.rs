@@ -111,10 +111,11 @@ where
     DynamoDbStore: StoreFor<H::Write>,
 {
     let (handler, settings) = (handler_of(handler)?, Settings::from_env()?);
+    let stopping = stopping()?;
     let config = aws_config().await?;
     let store = DynamoDbStore::new(aws_sdk_dynamodb::Client::new(&config), &table);
     connect::<H>(&store, &table).await?;
-    on_queue(handler, store.into_store(), settings).await
+    on_queue(handler, store.into_store(), settings, stopping).await
 }
 
 async fn on_postgresql<H: Handler>(
@@ -125,6 +126,7 @@ where
     PostgresStore: StoreFor<H::Write>,
 {
     let (handler, settings) = (handler_of(handler)?, Settings::from_env()?);
+    let stopping = stopping()?;
     let database = postgres::Settings::from_url(&url)
         .map_err(|error| SettingError::wrong(DATABASE, format!("can't be used: {error}")))?;
     let store = PostgresStore::new(database.with_max_connections(settings.concurrency.get()));
@@ -133,7 +135,20 @@ where
         Err(error) => tracing::warn!("the database could not be reached at start: {}", Chain(&error)),
         Ok(()) => {}
     }
-    on_queue(handler, store.into_store(), settings).await
+    on_queue(handler, store.into_store(), settings, stopping).await
+}
+
+/// Is cancelled by SIGTERM or SIGINT.
+///
+/// Called before anything that waits: until then SIGTERM is no orderly stop, and process 1 of a container ignores it.
+fn stopping() -> Result<CancellationToken, StartError> {
+    let (stop, stopping) = (stop_signal().map_err(StartError::Signals)?, CancellationToken::new());
+    let stopped = stopping.clone();
+    tokio::spawn(async move {
+        stop.await;
+        stopped.cancel();
+    });
+    Ok(stopping)
 }
 
 fn handler_of<H>(handler: impl FnOnce() -> Result<H, SettingError>) -> Result<H, StartError> {
@@ -175,14 +190,8 @@ async fn on_queue<H: Handler, S: Store<Write = H::Write>>(
     handler: H,
     store: S,
     settings: Settings,
+    stopping: CancellationToken,
 ) -> Result<(), StartError> {
-    // Before anything that waits: as process 1 of a container, a process without a handler ignores SIGTERM.
-    let (stop, stopping) = (stop_signal().map_err(StartError::Signals)?, CancellationToken::new());
-    let stopped = stopping.clone();
-    tokio::spawn(async move {
-        stop.await;
-        stopped.cancel();
-    });
     match settings.queue.clone() {
         PolledQueue::Sqs(url) => {
             let client = aws_sdk_sqs::Client::new(&aws_config().await?);

@@ -9,6 +9,7 @@
 //! What is left out: retries and destinations of asynchronous invocations, versions and aliases, reserved
 //! concurrency, layers, extensions, response streaming, and the limits of CPU and memory.
 
+mod child;
 mod environment;
 mod function;
 mod invocation;
@@ -27,6 +28,7 @@ mod trace;
 #[cfg(test)]
 mod tests;
 
+pub use child::run_child;
 pub use function::Function;
 pub use invocation::{Invocation, InvokeError};
 pub use mapping::{InvalidMapping, Mapping, run_mapping};

@@ -91,6 +91,20 @@ pub enum Event {
         /// How often it was received.
         receives: u32,
     },
+    /// A consumer deleted messages of a queue that [reports](crate::sqs::Sqs::report_deletes) it.
+    Deleted {
+        /// The name of the queue.
+        queue: String,
+        /// The messages' IDs.
+        messages: Vec<String>,
+    },
+    /// A worker, the long-lived process that a function runs as instead, was started or has ended.
+    Worker {
+        /// The function's name.
+        function: String,
+        /// What happened, in one line.
+        what: String,
+    },
     /// Something fails, and is retried where that makes sense.
     Trouble {
         /// What, in one line.

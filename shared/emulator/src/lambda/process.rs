@@ -42,7 +42,7 @@ pub(super) struct Process {
     init_error: Mutex<Option<Bytes>>,
     outbox: mpsc::UnboundedSender<Work>,
     inbox: tokio::sync::Mutex<mpsc::UnboundedReceiver<Work>>,
-    logs: Logs,
+    logs: Arc<Logs>,
     observer: Observer,
 }
 

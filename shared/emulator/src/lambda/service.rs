@@ -91,6 +91,11 @@ impl Lambda {
         running.await.unwrap_or(Err(InvokeError::ShuttingDown))
     }
 
+    /// Whether there is a function of this name.
+    pub fn has(&self, function: &str) -> bool {
+        self.functions.contains_key(function)
+    }
+
     /// Starts a process of each function that has none, so that one that can't start is known before its first message:
     /// [`Event::InitFailed`]. The processes stay for the first invocations.
     pub async fn start_each(self: &Arc<Self>) {

@@ -29,6 +29,10 @@ pub(crate) struct Queue {
     pub(crate) messages: Messages,
     pub(crate) deduplication: Deduplication,
     pub(crate) attempts: Attempts,
+    /// The IDs of messages that consumers deleted and that are not reported yet; `None`: it reports none.
+    pub(crate) deleted: Option<Vec<String>>,
+    /// How often waiting receives were ended.
+    pub(crate) waits_ended: u64,
 }
 
 impl Queue {
@@ -42,6 +46,8 @@ impl Queue {
             messages: Messages::default(),
             deduplication: Deduplication::default(),
             attempts: Attempts::default(),
+            deleted: None,
+            waits_ended: 0,
         }
     }
 
@@ -101,8 +107,11 @@ impl Queue {
                 "The receipt handle has expired.",
             ));
         }
-        if latest {
-            self.messages.remove(receipt.slot);
+        if latest
+            && let Some(removed) = self.messages.remove(receipt.slot)
+            && let Some(deleted) = &mut self.deleted
+        {
+            deleted.push(removed.message.id.clone());
         }
         Ok(())
     }

@@ -18,7 +18,7 @@ use crate::ApiError;
 /// A checked `ReceiveMessage` request.
 #[derive(Debug)]
 pub(crate) struct Receive {
-    queue: String,
+    pub(crate) queue: String,
     max_messages: usize,
     visibility: Option<Duration>,
     /// `None` means the queue's own wait time.

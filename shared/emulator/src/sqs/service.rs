@@ -90,13 +90,27 @@ impl Sqs {
             return self.receive(&Receive::read(&request)?).await;
         }
         let now = Instant::now();
-        let answer = {
+        let (answer, deleted) = {
             let mut world = self.world();
             world.run_move_tasks(now);
-            operations::run(&mut world, operation, &request, now)
+            (
+                operations::run(&mut world, operation, &request, now),
+                world.take_deleted(),
+            )
         };
         self.changed.notify_waiters();
+        self.report_deleted(deleted);
         answer
+    }
+
+    fn report_deleted(&self, deleted: Vec<(String, Vec<String>)>) {
+        let Some(observer) = self.observer.get() else {
+            return;
+        };
+        for (queue, messages) in deleted {
+            // Whether anyone still listens doesn't matter.
+            let _ = observer.send(Event::Deleted { queue, messages });
+        }
     }
 
     fn report(&self, moved: Vec<Moved>) {
@@ -117,6 +131,7 @@ impl Sqs {
     async fn receive(&self, receive: &Receive) -> Result<Value, ApiError> {
         let start = Instant::now();
         let deadline = start + receive.wait(&mut self.world(), start)?;
+        let ended = self.waits_ended(&receive.queue);
         loop {
             // Listens from here on, before looking, so that nothing that happens in between is missed.
             let changed = self.changed.notified();
@@ -129,7 +144,7 @@ impl Sqs {
             if !attempt.messages.is_empty() {
                 return Ok(json!({ "Messages": attempt.messages }));
             }
-            if now >= deadline {
+            if now >= deadline || self.waits_ended(&receive.queue) != ended {
                 return Ok(json!({}));
             }
             let wake = attempt.next_change.map_or(deadline, |change| change.min(deadline));
@@ -137,6 +152,26 @@ impl Sqs {
                 () = changed => {}
                 () = sleep_until(wake) => {}
             }
+        }
+    }
+
+    fn waits_ended(&self, queue: &str) -> u64 {
+        self.world().queues.get(queue).map_or(0, |queue| queue.waits_ended)
+    }
+
+    /// Answers the receives that wait for messages of this queue, given by name, with none: a consumer that is about to stop need
+    /// not wait for the end of its long poll.
+    pub fn end_waits(&self, queue: &str) {
+        if let Some(queue) = self.world().queues.get_mut(queue) {
+            queue.waits_ended += 1;
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// From now on reports the messages of this queue, given by name, that consumers delete, as [`Event::Deleted`].
+    pub fn report_deletes(&self, queue: &str) {
+        if let Some(queue) = self.world().queues.get_mut(queue) {
+            queue.deleted.get_or_insert_default();
         }
     }
 

@@ -70,6 +70,16 @@ impl World {
         (self.arn(name) == arn).then_some(name)
     }
 
+    /// The messages that consumers have deleted, by queue, of queues that report it.
+    pub(crate) fn take_deleted(&mut self) -> Vec<(String, Vec<String>)> {
+        let queues = self.queues.iter_mut();
+        let deleted = queues.filter_map(|(name, queue)| Some((name, queue.deleted.as_mut()?)));
+        let deleted = deleted.filter(|(_, messages)| !messages.is_empty());
+        deleted
+            .map(|(name, messages)| (name.clone(), std::mem::take(messages)))
+            .collect()
+    }
+
     /// The queue with this name, as it is now.
     pub(crate) fn queue(&mut self, name: &str, now: Instant) -> Result<&mut Queue, ApiError> {
         let queue = self.queues.get_mut(name).ok_or_else(errors::queue_does_not_exist)?;

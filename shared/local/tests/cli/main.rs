@@ -10,3 +10,4 @@ mod running;
 mod stopping;
 mod usage;
 mod watching;
+mod workers;

@@ -49,7 +49,9 @@ async fn work_survives_a_server_that_is_killed() {
         let crashed = Command::new("bash").arg(&command).status().await.unwrap();
         assert!(crashed.success(), "{command} failed");
         is_back.store(true, Ordering::SeqCst);
-        for name in workers.join_all().await.into_iter().flatten() {
+        let names = workers.join_all().await.into_iter().flatten();
+        let server = Server::at(&url).await;
+        for name in names {
             assert_eq!(server.effects(&name).await, 1);
         }
     }

@@ -34,12 +34,24 @@ async fn the_table_is_created_once_by_any_number_of_processes() {
     assert_eq!(answer, Answer::Applied);
 }
 
+/// A process that starts must not wait for the transactions of others, nor they for it.
+#[tokio::test]
+async fn a_table_that_exists_is_not_locked() {
+    let Some(server) = Server::start().await else { return };
+    let rival = server.client().await;
+    let insert =
+        "BEGIN; INSERT INTO contract_ledger (id, status, expiration) VALUES ('contract#' || random(), 'REJECTED', 0)";
+    rival.batch_execute(insert).await.unwrap();
+    server.store().create_schema().await.unwrap();
+    rival.batch_execute("ROLLBACK").await.unwrap();
+}
+
 #[tokio::test]
 async fn a_missing_table_is_named_with_what_to_do() {
     let Some(server) = Server::start().await else { return };
     let store = named(&server, "no_such_table");
     let expected = "the ledger refused the request: relation \"no_such_table\" does not exist (SQLSTATE 42P01, table no_such_table); \
-        if it is the ledger's table, create it with PostgresStore::create_schema or schema.sql";
+        if it is the ledger's table, create it with `operator schema`";
     assert_eq!(chain(&store.connect().await.unwrap_err()), expected);
     let claimed = Ledger::new(store).claim(&attempt(&fresh_key(), NOW), soon()).await;
     assert_eq!(chain(&claimed.unwrap_err()), expected);
@@ -162,4 +174,28 @@ async fn a_row_that_is_no_record_is_unreadable() {
         let claimed = server.ledger().claim(&attempt(&key, NOW), soon()).await;
         assert!(claimed.is_err() || column == "expiration", "{column}: {claimed:?}");
     }
+}
+
+/// Powertools leaves the end of the lease in a completed record, and writes no owner. Such records may have been copied to this table.
+#[tokio::test]
+async fn a_completed_record_with_an_old_lease_end_is_a_duplicate() {
+    let Some(server) = Server::start().await else { return };
+    let key = fresh_key();
+    let insert = "INSERT INTO contract_ledger (id, status, expiration, in_progress_expiration, data) \
+        VALUES ($1, 'COMPLETED', 9000000000, 1, '{}')";
+    server
+        .client()
+        .await
+        .execute(insert, &[&key.record_id()])
+        .await
+        .unwrap();
+    let existing = Existing::Completed {
+        data: Some("{}".to_owned()),
+        outgoing: vec![],
+    };
+    let claimed = server.ledger().claim(&attempt(&key, NOW), soon()).await.unwrap();
+    assert_eq!(claimed, Claim::NotFree(existing.clone()));
+    let completion = Completion::new().write(server.effect(&fresh()));
+    let committed = complete(server.ledger(), attempt(&key, NOW), completion).await;
+    assert_eq!(committed, Answer::NotFree(existing));
 }

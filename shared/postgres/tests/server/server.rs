@@ -2,6 +2,8 @@
 
 use std::env;
 use std::error::Error;
+use std::io::Write;
+use std::sync::Once;
 
 use conformance::store::UnderTest;
 use idempotency::{Key, Ledger, Record, Refusal, StoreError};
@@ -11,14 +13,18 @@ use tokio_postgres::{Client, NoTls};
 pub(crate) struct Server {
     url: String,
     ledger: Ledger<PostgresStore>,
+    /// For reading effects.
+    reader: Client,
 }
 
-/// The value of a variable; `None`, which is printed: the test is skipped.
+/// The value of a variable; `None`: the test is skipped, which is printed once for all tests.
 pub(crate) fn variable(name: &str) -> Option<String> {
+    static PRINTED: Once = Once::new();
     let value = env::var(name).ok();
     if value.is_none() {
-        let test = std::thread::current();
-        eprintln!("skipped: {}: {name} is not set", test.name().unwrap_or_default());
+        let line = format!("skipped: tests on a PostgreSQL server: {name} is not set; .ci/servers sets it\n");
+        // Unlike `eprintln!`, whose output of a test that passes is not shown.
+        PRINTED.call_once(|| std::io::stderr().write_all(line.as_bytes()).unwrap());
     }
     value
 }
@@ -33,13 +39,14 @@ impl Server {
         let settings = settings(url).with_max_connections(16);
         let store = PostgresStore::new(settings);
         store.create_schema().await.unwrap();
-        let server = Self {
+        let creation = "SELECT pg_advisory_xact_lock(1); CREATE TABLE IF NOT EXISTS contract_effects (name text PRIMARY KEY, n bigint NOT NULL)";
+        let reader = connect(url).await;
+        reader.batch_execute(creation).await.unwrap();
+        Self {
             url: url.to_owned(),
             ledger: Ledger::new(store),
-        };
-        let creation = "SELECT pg_advisory_xact_lock(1); CREATE TABLE IF NOT EXISTS contract_effects (name text PRIMARY KEY, n bigint NOT NULL)";
-        server.client().await.batch_execute(creation).await.unwrap();
-        server
+            reader,
+        }
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -52,9 +59,7 @@ impl Server {
 
     /// A connection of the test's own.
     pub(crate) async fn client(&self) -> Client {
-        let (client, connection) = tokio_postgres::connect(&self.url, NoTls).await.unwrap();
-        tokio::spawn(connection);
-        client
+        connect(&self.url).await
     }
 
     /// A table with a fresh name, for the test alone. `$` in the definition is the name.
@@ -73,6 +78,12 @@ impl Server {
         let query = format!("SELECT count(*) FROM {table} WHERE {condition}");
         self.client().await.query_one(&query, &[]).await.unwrap().get(0)
     }
+}
+
+async fn connect(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
 }
 
 pub(crate) fn settings(url: &str) -> Settings {
@@ -117,7 +128,7 @@ impl UnderTest for Server {
 
     async fn effects(&self, name: &str) -> usize {
         let query = "SELECT n FROM contract_effects WHERE name = $1";
-        let row = self.client().await.query_opt(query, &[&name]).await.unwrap();
+        let row = self.reader.query_opt(query, &[&name]).await.unwrap();
         row.map_or(0, |row| usize::try_from(row.get::<_, i64>(0)).unwrap())
     }
 

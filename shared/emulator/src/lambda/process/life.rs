@@ -6,31 +6,24 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use rustix::process::{Pid, kill_process_group};
 use tokio::{
     process::{Child, Command},
     sync::{mpsc, watch},
-    task::JoinSet,
-    time::timeout,
 };
 
 use super::{
     super::{
+        child::{Output, follow_child},
         environment::{Surroundings, variables},
         function::Function,
         invocation::{Ending, Failure},
-        logs::{Logs, Stream, follow},
         observer::{Event, Observer},
     },
     Process,
 };
-
-/// How long the rest of an ended process's output is waited for. Its whole group is dead by then, so only
-/// a descendant that left the group can hold the pipe open.
-const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Where a process is, as seen through the Runtime API.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,7 +91,7 @@ impl Process {
             init_error: Mutex::default(),
             outbox,
             inbox: tokio::sync::Mutex::new(inbox),
-            logs: Logs::default(),
+            logs: Arc::default(),
             observer: site.observer.clone(),
         });
         let (function, process_id) = process.names();
@@ -111,35 +104,24 @@ impl Process {
     }
 
     /// Reads what the process writes until it has ended, and reports its end.
-    pub(in crate::lambda) async fn watch_over(self: Arc<Self>, mut child: Child) {
-        let mut readers = JoinSet::new();
-        if let Some(output) = child.stdout.take() {
-            readers.spawn(Arc::clone(&self).follow(output, Stream::Output));
-        }
-        if let Some(output) = child.stderr.take() {
-            readers.spawn(Arc::clone(&self).follow(output, Stream::Error));
-        }
-        let status = child.wait().await.ok();
-        // No invocation may get a process that is only waited for.
-        self.claimed.store(true, Ordering::Release);
-        self.kill_group();
-        let _ = timeout(LAST_WORDS, readers.join_all()).await;
-        let ending = Ending::new(status, self.logs.last_error_lines());
+    pub(in crate::lambda) async fn watch_over(self: Arc<Self>, child: Child) {
+        let (function, process) = self.names();
+        let output = Output {
+            function,
+            process,
+            logs: Arc::clone(&self.logs),
+            observer: self.observer.clone(),
+        };
+        let exited = || {
+            // No invocation may get a process that is only waited for.
+            self.claimed.store(true, Ordering::Release);
+            self.kill_group();
+        };
+        let ending = follow_child(child, &Arc::new(output), exited).await;
         let how = ending.reason.clone().unwrap_or_else(|| "in order".to_owned());
         self.phase.send_replace(Phase::Ended(ending));
         let (function, process) = self.names();
         self.report(Event::ProcessEnded { function, process, how });
-    }
-
-    async fn follow(self: Arc<Self>, output: impl tokio::io::AsyncRead + Unpin, stream: Stream) {
-        follow(
-            output,
-            stream,
-            &self.logs,
-            &self.observer,
-            (&self.function.name, &self.id),
-        )
-        .await;
     }
 
     /// Kills the process and what it started. Harmless if it is gone.

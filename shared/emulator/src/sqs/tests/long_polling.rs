@@ -142,3 +142,12 @@ fn a_call_can_run_on_any_thread() {
     let sqs = Sqs::new(ENDPOINT, "eu-central-1");
     assert_send(sqs.call("ReceiveMessage", json!({})));
 }
+
+#[tokio::test(start_paused = true)]
+async fn ended_waits_are_answered_with_no_message() {
+    let client = Client::standard().await;
+    let end = after(3, async { client.sqs.end_waits("orders") });
+    assert_eq!(waiting(&client, 20, end).await, (vec![], 3));
+    let end = after(3, async { client.sqs.end_waits("others") });
+    assert_eq!(waiting(&client, 20, end).await, (vec![], 20));
+}

@@ -1,4 +1,5 @@
 use super::*;
+use crate::lambda::Event;
 
 #[tokio::test(start_paused = true)]
 async fn a_deleted_message_does_not_come_back() {
@@ -130,4 +131,26 @@ async fn a_message_stays_hidden_for_twelve_hours_at_most() {
     for bad in [-1, 43_201] {
         assert!(client.change_visibility(&message, bad).await.is_err());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn deletes_are_reported_of_queues_that_report_them() {
+    let client = Client::standard().await;
+    let (observer, mut events) = tokio::sync::mpsc::unbounded_channel();
+    client.sqs.observe(observer);
+    client.send("unreported").await;
+    client.delete(&client.receive_one().await).await;
+    assert!(events.try_recv().is_err());
+
+    client.sqs.report_deletes("orders");
+    let id = client.send("reported").await;
+    let message = client.receive_one().await;
+    client.delete(&message).await;
+    let deleted = Event::Deleted {
+        queue: "orders".to_owned(),
+        messages: vec![id],
+    };
+    assert_eq!(events.try_recv(), Ok(deleted));
+    client.delete(&message).await;
+    assert!(events.try_recv().is_err(), "it was deleted before");
 }

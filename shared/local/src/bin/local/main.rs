@@ -4,6 +4,7 @@ mod env;
 mod invoke;
 mod lambda;
 mod new;
+mod on_premises;
 mod printer;
 mod rebuild;
 mod receiver;
@@ -45,7 +46,7 @@ enum Command {
     New(new::NewArgs),
     /// Run the stack until Ctrl-C
     ///
-    /// Ctrl-C or SIGTERM lets running batches end, then ends everything, with exit status 0; a second one ends it at once.
+    /// Ctrl-C or SIGTERM finishes messages in process and ends everything, with exit status 0; a second one ends it at once.
     Up(up::UpArgs),
     /// Send messages to a queue of a running stack
     Send(send::SendArgs),

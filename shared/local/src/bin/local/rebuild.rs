@@ -1,5 +1,8 @@
 //! `local up --watch`: builds the functions again when their sources change.
 
+use std::sync::Arc;
+
+use emulator::lambda::Lambda;
 use local::{Sources, Stack};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_util::task::AbortOnDropHandle;
@@ -21,11 +24,15 @@ impl Rebuild {
     pub(crate) fn of(mut sources: Sources, stack: &Stack) -> Self {
         sources.accept_lock_file();
         let functions = stack.template().functions.iter();
-        let functions = functions.map(|function| (function.name.clone(), function.binary.clone()));
-        let functions = functions.collect();
+        let functions = functions.map(|function| function.name.clone()).collect();
+        let built = Built {
+            functions,
+            binaries: stack.binaries().to_owned(),
+            lambda: Arc::clone(stack.lambda()),
+            restart_workers: stack.workers().restart(),
+        };
         let (sender, lines) = unbounded_channel();
-        let lambda = std::sync::Arc::clone(stack.lambda());
-        let task = tokio::spawn(rebuild(sources, functions, lambda, sender));
+        let task = tokio::spawn(rebuild(sources, built, sender));
         Self {
             _task: Some(AbortOnDropHandle::new(task)),
             lines,
@@ -38,13 +45,15 @@ impl Rebuild {
     }
 }
 
-async fn rebuild(
-    mut sources: Sources,
-    functions: Vec<(String, String)>,
-    lambda: std::sync::Arc<emulator::lambda::Lambda>,
-    lines: UnboundedSender<String>,
-) {
-    let (names, binaries): (Vec<_>, Vec<_>) = functions.into_iter().unzip();
+/// What is built, and what runs it.
+struct Built<R> {
+    functions: Vec<String>,
+    binaries: Vec<String>,
+    lambda: Arc<Lambda>,
+    restart_workers: R,
+}
+
+async fn rebuild(mut sources: Sources, built: Built<impl Fn()>, lines: UnboundedSender<String>) {
     // The printer may have ended before; then this task does, too.
     let line = |text: String| {
         let _ = lines.send(text);
@@ -52,12 +61,13 @@ async fn rebuild(
     loop {
         sources.changed().await;
         line("sources changed: building the functions ...".to_owned());
-        match sources.build(&binaries).await {
+        match sources.build(&built.binaries).await {
             Err(error) => line(format!("{error}; the functions run as they were built before")),
             Ok(()) => {
                 line("the functions are built: new invocations run them, running ones end first".to_owned());
-                names.iter().for_each(|name| lambda.retire(name));
-                lambda.start_each().await;
+                (built.restart_workers)();
+                built.functions.iter().for_each(|name| built.lambda.retire(name));
+                built.lambda.start_each().await;
             }
         }
     }

@@ -14,7 +14,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::printer::Printer;
 use crate::rebuild::Rebuild;
-use crate::{Outcome, TemplateArgs};
+use crate::{Outcome, TemplateArgs, on_premises};
 
 #[derive(Args)]
 pub(crate) struct UpArgs {
@@ -26,6 +26,12 @@ pub(crate) struct UpArgs {
     /// Run what `cargo lambda build` has built: in DIR, or in lambda of cargo's target directory
     #[arg(long, value_name = "DIR")]
     binaries: Option<Option<PathBuf>>,
+    /// Run this function as a worker, a process that polls its queue, instead of in Lambda; repeat it for others
+    #[arg(long = "worker", value_name = "FUNCTION")]
+    workers: Vec<String>,
+    /// Run the workers on RabbitMQ and PostgreSQL, if installed, instead of SQS and DynamoDB; nothing else runs
+    #[arg(long, requires = "workers", conflicts_with_all = ["endpoint_url", "watch"])]
+    on_premises: bool,
     /// Build the functions again whenever a source changes; queues and tables stay
     #[arg(long, conflicts_with = "binaries")]
     watch: bool,
@@ -84,6 +90,10 @@ pub(crate) async fn run(args: UpArgs, stop: &mut Stop) -> Outcome {
         Some(Some(directory)) => Binaries::In(directory),
     };
     options.data = args.data.clone();
+    options.workers = args.workers;
+    if args.on_premises {
+        return on_premises::run(options, args.raw, stop).await;
+    }
     let started = async {
         // As they are before they are built: what is saved meanwhile is a change.
         let sources = match watched {
@@ -104,44 +114,58 @@ pub(crate) async fn run(args: UpArgs, stop: &mut Stop) -> Outcome {
             return Err(error.into());
         }
     };
-    let mut screen = Screen {
-        watch: Watch::new(if args.raw { LogLines::Raw } else { LogLines::All }),
-        printer: Printer::start(std::io::stdout()),
-    };
+    let mut screen = Screen::start(args.raw);
     let introduction = introduction(&stack, services.as_deref(), args.data.as_deref(), &samples);
-    screen.printer.line(introduction);
+    screen.line(introduction);
     let lambda = Arc::clone(stack.lambda());
     // Beside the first batches, which are the messages that are there already.
     tokio::spawn(async move { lambda.start_each().await });
     loop {
         tokio::select! {
             Some(event) = events.recv() => screen.show(&event),
-            Some(line) = rebuild.line() => screen.printer.line(timed(&line)),
+            Some(line) = rebuild.line() => screen.line(timed(&line)),
             _ = stop.requested() => break,
         }
     }
     drop(rebuild);
-    shutdown(stack, events, screen, stop).await
+    shutdown(stack.shutdown(), events, screen, stop).await
 }
 
 /// What is printed.
-struct Screen {
+pub(crate) struct Screen {
     watch: Watch,
     printer: Printer,
 }
 
 impl Screen {
-    fn show(&mut self, event: &Event) {
+    pub(crate) fn start(raw: bool) -> Self {
+        Self {
+            watch: Watch::new(if raw { LogLines::Raw } else { LogLines::All }),
+            printer: Printer::start(std::io::stdout()),
+        }
+    }
+
+    pub(crate) fn line(&mut self, line: String) {
+        self.printer.line(line);
+    }
+
+    pub(crate) fn show(&mut self, event: &Event) {
         if let Some(line) = self.watch.line(event) {
             self.printer.line(line);
         }
     }
 }
 
-async fn shutdown(stack: Stack, mut events: UnboundedReceiver<Event>, mut screen: Screen, stop: &mut Stop) -> Outcome {
-    let stopping = "stopping: running batches end first; Ctrl-C again to stop at once";
-    screen.printer.line(stopping.to_owned());
-    let mut stopping = std::pin::pin!(stack.shutdown());
+/// Shows what happens until everything has stopped.
+pub(crate) async fn shutdown(
+    stopping: impl Future<Output = ()>,
+    mut events: UnboundedReceiver<Event>,
+    mut screen: Screen,
+    stop: &mut Stop,
+) -> Outcome {
+    let line = "stopping: messages in process are finished first; Ctrl-C again to stop at once";
+    screen.line(line.to_owned());
+    let mut stopping = std::pin::pin!(stopping);
     loop {
         tokio::select! {
             () = &mut stopping => break,
@@ -152,7 +176,7 @@ async fn shutdown(stack: Stack, mut events: UnboundedReceiver<Event>, mut screen
     while let Ok(event) = events.try_recv() {
         screen.show(&event);
     }
-    screen.printer.line("stopped".to_owned());
+    screen.line("stopped".to_owned());
     screen.printer.end();
     Ok(ExitCode::SUCCESS)
 }
@@ -164,7 +188,7 @@ fn introduction(stack: &Stack, services: Option<&str>, data: Option<&Path>, samp
     if let Some(services) = services {
         lines.push(format!("  SQS and DynamoDB are those at {services}"));
     }
-    lines.extend(resources(template));
+    lines.extend(resources(stack));
     let warnings = warnings(template).into_iter();
     lines.extend(warnings.map(|warning| format!("  warning: {warning}")));
     if let Some(data) = data {
@@ -186,10 +210,19 @@ fn introduction(stack: &Stack, services: Option<&str>, data: Option<&Path>, samp
 }
 
 /// A line for each resource.
-fn resources(template: &Template) -> Vec<String> {
-    let mut lines = Vec::new();
+fn resources(stack: &Stack) -> Vec<String> {
+    let (template, mut lines) = (stack.template(), Vec::new());
     for mapping in &template.mappings {
-        lines.push(format!("  queue {} -> function {}", mapping.queue, mapping.function));
+        let (queue, function) = (&mapping.queue, &mapping.function);
+        let mut workers = stack.workers().iter();
+        let worker = workers.find(|worker| worker.function == *function && worker.queue == *queue);
+        lines.push(match worker {
+            None => format!("  queue {queue} -> function {function}"),
+            Some(worker) => {
+                let health = format!("health and metrics: http://{}/live, /ready, /metrics", worker.health);
+                format!("  queue {queue} -> worker {function}, {health}")
+            }
+        });
     }
     let unmapped = |name: &str| !template.mappings.iter().any(|mapping| mapping.queue == name);
     for queue in template.queues.iter().filter(|queue| unmapped(&queue.name)) {
