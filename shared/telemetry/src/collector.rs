@@ -27,11 +27,11 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024;
 pub(crate) struct Collector {
     client: HttpsClient,
     runtime: Handle,
-    reports: Arc<Reports>,
+    pub(crate) reports: Arc<Reports>,
 }
 
 impl Collector {
-    /// Requests run in the current runtime.
+    /// Requests run in this runtime.
     pub(crate) fn at(endpoint: &Endpoint, runtime: Handle) -> Self {
         Self {
             client: https_client(),
@@ -75,12 +75,17 @@ async fn exchange(client: HttpsClient, request: Request<Bytes>) -> Answer {
 
 /// What is logged about exports: one line when they begin to fail, not one for each.
 #[derive(Debug)]
-struct Reports {
+pub(crate) struct Reports {
     origin: String,
     is_failing: AtomicBool,
 }
 
 impl Reports {
+    /// Whether the last export failed, which is in the log.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.is_failing.load(Ordering::Relaxed)
+    }
+
     fn report(&self, answer: &Answer) {
         let why = match answer {
             Ok(answer) if answer.status().is_success() => None,
@@ -90,12 +95,58 @@ impl Reports {
         let was_failing = self.is_failing.swap(why.is_some(), Ordering::Relaxed);
         match why {
             Some(why) if !was_failing => tracing::warn!(
-                "traces can't be exported to {}: {why}; check OTEL_EXPORTER_OTLP_ENDPOINT and the collector; messages are \
-                 processed as before",
+                "traces can't be exported to {}: {why}; check that OTEL_EXPORTER_OTLP_ENDPOINT names a collector's port for OTLP \
+                 over HTTP, usually 4318; messages are processed as before",
                 self.origin
             ),
             None if was_failing => tracing::info!("traces are exported to {} again", self.origin),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "all of this is tests")]
+
+    use std::sync::Mutex;
+
+    use tracing_subscriber::Layer;
+    use tracing_subscriber::layer::{Context, SubscriberExt};
+
+    use super::*;
+
+    /// Keeps the level of each event.
+    #[derive(Clone, Default)]
+    struct Levels(Arc<Mutex<Vec<tracing::Level>>>);
+
+    impl<S: tracing::Subscriber> Layer<S> for Levels {
+        fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+            self.0.lock().unwrap().push(*event.metadata().level());
+        }
+    }
+
+    #[test]
+    fn the_begin_and_the_end_of_failures_are_logged() {
+        let reports = Reports {
+            origin: "http://localhost:4318".to_owned(),
+            is_failing: AtomicBool::new(false),
+        };
+        let answer = |status: u16| -> Answer { Ok(Response::builder().status(status).body(Bytes::new()).unwrap()) };
+        let levels = Levels::default();
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(levels.clone()), || {
+            for answer in [
+                answer(200),
+                answer(404),
+                Err("refused".into()),
+                answer(200),
+                answer(202),
+                answer(503),
+            ] {
+                reports.report(&answer);
+            }
+        });
+        let expected = [tracing::Level::WARN, tracing::Level::INFO, tracing::Level::WARN];
+        assert_eq!(*levels.0.lock().unwrap(), expected);
     }
 }

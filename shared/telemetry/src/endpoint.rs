@@ -14,21 +14,8 @@ const PATH: &str = "v1/traces";
 
 /// Traces can't be exported to the configured endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{setting} {problem}")]
-pub struct EndpointError {
-    setting: String,
-    problem: String,
-}
-
-impl EndpointError {
-    /// The value is not quoted: it may contain a secret.
-    pub(crate) fn new(setting: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self {
-            setting: setting.into(),
-            problem: problem.into(),
-        }
-    }
-}
+#[error("{0}")]
+pub struct EndpointError(pub(crate) String);
 
 /// An `http` or `https` URL that traces are sent to.
 #[derive(Debug, Clone)]
@@ -37,10 +24,7 @@ pub(crate) struct Endpoint(Uri);
 impl Endpoint {
     /// The endpoint that the environment names; `None`: traces are not exported.
     pub(crate) fn from_env() -> Result<Option<Self>, EndpointError> {
-        let setting = |variable| {
-            let failed = |error: host::SettingError| EndpointError::new(error.to_string(), "");
-            optional_setting(variable).map_err(failed)
-        };
+        let setting = |variable| optional_setting(variable).map_err(|error| EndpointError(error.to_string()));
         if setting("OTEL_SDK_DISABLED")?.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
             return Ok(None);
         }
@@ -57,7 +41,8 @@ impl Endpoint {
     }
 
     fn parse(setting: &str, url: &str) -> Result<Self, EndpointError> {
-        let wrong = |problem| Err(EndpointError::new(setting, problem));
+        // The value is not quoted: it may contain a secret.
+        let wrong = |problem| Err(EndpointError(format!("{setting} {problem}")));
         let Ok(url) = url.parse::<Uri>() else {
             return wrong("is not a URL; set it to the collector's, such as http://localhost:4318");
         };

@@ -1,5 +1,6 @@
 //! The export of traces, from the start of a process to its end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::trace::TracerProvider;
@@ -12,7 +13,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::collector::Collector;
+use crate::collector::{Collector, Reports};
 use crate::endpoint::{Endpoint, EndpointError};
 use crate::name::TARGET;
 
@@ -46,7 +47,13 @@ pub fn start_logging() -> Traces {
 
 /// Exports spans to a collector, in the background. What it does not take in time is dropped.
 #[derive(Debug, Default)]
-pub struct Traces(Option<SdkTracerProvider>);
+pub struct Traces(Option<Export>);
+
+#[derive(Debug)]
+struct Export {
+    provider: SdkTracerProvider,
+    reports: Arc<Reports>,
+}
 
 impl Traces {
     /// To the endpoint that the environment names. Without one nothing is exported.
@@ -71,19 +78,20 @@ impl Traces {
     }
 
     fn start(endpoint: &Endpoint) -> Result<Self, EndpointError> {
-        let wrong = |problem: String| EndpointError::new("the export of traces", problem);
-        let runtime = Handle::try_current().map_err(|_| wrong("needs a runtime of Tokio".to_owned()))?;
+        let runtime = Handle::try_current();
+        let runtime = runtime.map_err(|_| EndpointError("the export needs a runtime of Tokio".to_owned()))?;
+        let collector = Collector::at(endpoint, runtime);
+        let reports = Arc::clone(&collector.reports);
         let exporter = SpanExporter::builder()
             .with_http()
-            .with_http_client(Collector::at(endpoint, runtime))
+            .with_http_client(collector)
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(endpoint.url())
             .build()
-            .map_err(|error| wrong(format!("can't start: {error}")))?;
+            .map_err(|error| EndpointError(format!("the export can't start: {error}")))?;
         // Resource, sampler and limits come from the environment.
-        Ok(Self(Some(
-            SdkTracerProvider::builder().with_batch_exporter(exporter).build(),
-        )))
+        let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).build();
+        Ok(Self(Some(Export { provider, reports })))
     }
 
     /// The layer that records spans, for a subscriber of your own. Exported are the spans of this crate, and those of level
@@ -92,7 +100,7 @@ impl Traces {
     where
         S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
     {
-        let tracer = self.0.as_ref().map(|provider| provider.tracer(TARGET));
+        let tracer = self.0.as_ref().map(|export| export.provider.tracer(TARGET));
         tracer.map(|tracer| {
             tracing_opentelemetry::layer()
                 .with_tracer(tracer)
@@ -106,12 +114,12 @@ impl Traces {
 
     /// Exports what is left, for three seconds at most. Call it when the process stops, after the last message.
     pub async fn stop(self) {
-        let Some(provider) = self.0 else {
+        let Some(Export { provider, reports }) = self.0 else {
             return;
         };
         // It blocks its thread, and the runtime is needed for the requests.
         let flushed = spawn_blocking(move || provider.shutdown_with_timeout(LONGEST_FLUSH)).await;
-        if !matches!(flushed, Ok(Ok(()))) {
+        if !matches!(flushed, Ok(Ok(()))) && !reports.is_failing() {
             tracing::warn!("the last traces were not exported within {LONGEST_FLUSH:?}");
         }
     }
