@@ -160,9 +160,12 @@ fn dependencies_point_from_functions_down_to_idempotency() {
         ("secrets", &["consumer", "host", "http-client"]),
         ("postgres", &["idempotency"]),
         ("sqs", &["aws", "consumer", "idempotency"]),
+        ("telemetry", &["aws", "consumer", "host"]),
         ("lambda", &["aws", "consumer", "host", "idempotency", "sqs"]),
-        ("postgres", &["idempotency"]),
-        ("operator", &["aws", "cli", "consumer", "idempotency", "sqs"]),
+        (
+            "operator",
+            &["aws", "cli", "consumer", "idempotency", "postgres", "sqs"],
+        ),
     ];
     for (package, expected) in rules {
         assert_eq!(ours(package), expected, "{package}");
@@ -202,6 +205,8 @@ fn only_a_feature_of_a_function_brings_a_worker() {
             "tokio-postgres",
             "lapin",
             "prometheus-client",
+            "opentelemetry",
+            "telemetry",
         ] {
             assert!(!below.contains(foreign), "{function} depends on {foreign}");
         }

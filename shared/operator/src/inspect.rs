@@ -25,7 +25,7 @@ pub(crate) async fn run(args: InspectArgs) -> Outcome {
             "there is no record {} in table {}: the key was never claimed, its record has expired, or its last attempt failed \
              and released it; why it failed is in the log, and in its dead letter if it has one",
             key.record_id(),
-            table.name
+            ledger.table
         )
         .into());
     };

@@ -1,13 +1,17 @@
 //! The operators' commands.
 
 mod confirm;
+mod database;
 mod dlq;
 mod endpoint;
 mod error;
 mod inspect;
+mod ledger;
 mod outgoing;
 mod queue;
 mod record;
+mod schema;
+mod sweep;
 mod table;
 mod time;
 mod unlock;
@@ -21,6 +25,8 @@ use crate::endpoint::EndpointArgs;
 use crate::table::TableArgs;
 
 /// Inspect the ledger, unlock a key, send outgoing messages again, list and redrive dead letters.
+///
+/// The ledger is a table of DynamoDB, or in the PostgreSQL database that --database-url or DATABASE_URL names.
 ///
 /// Uses the stack or emulator that --endpoint-url or AWS_ENDPOINT_URL names. Otherwise uses AWS, with the credentials
 /// and the region of the AWS CLI.
@@ -55,6 +61,14 @@ enum Command {
     /// Send the outgoing messages of a completed record again
     #[command(subcommand)]
     Outgoing(outgoing::OutgoingCommand),
+    /// Create the ledger's table in PostgreSQL, unless it exists
+    Schema(schema::SchemaArgs),
+    /// Delete expired records in PostgreSQL, which does not do so by itself
+    ///
+    /// A record that has expired counts as none, so that this only saves space. It deletes records that expired an hour
+    /// ago or earlier, in small transactions. It can run at any time and as often as wanted; once a day is enough.
+    #[command(verbatim_doc_comment)]
+    Sweep(sweep::SweepArgs),
     /// List and redrive the messages of a dead-letter queue
     #[command(subcommand)]
     Dlq(dlq::DlqCommand),
@@ -87,6 +101,8 @@ async fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(args).await,
         Command::Unlock(args) => unlock::run(args).await,
         Command::Outgoing(command) => outgoing::run(command).await,
+        Command::Schema(args) => schema::run(args).await,
+        Command::Sweep(args) => sweep::run(args).await,
         Command::Dlq(command) => dlq::run(command).await,
     };
     match outcome {

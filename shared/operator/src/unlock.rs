@@ -20,8 +20,8 @@ pub(crate) struct UnlockArgs {
 
 pub(crate) async fn run(args: UnlockArgs) -> Outcome {
     let RecordArgs { key, table, endpoint } = args.record;
-    let (id, name) = (key.record_id(), &table.name);
     let ledger = table.ledger(&endpoint).await?;
+    let (id, name) = (key.record_id(), &ledger.table);
     // One read for both: the record that is shown is the one that the deletion requires to be unchanged.
     let Some(item) = ledger.item(&key).await? else {
         return Err(format!("there is no record {id} in table {name}: the key is not locked").into());

@@ -84,7 +84,7 @@ pub(crate) fn described(error: &DbError, about: &str) -> String {
 
 fn hint(code: &str) -> Option<&'static str> {
     match code {
-        "42P01" => Some("if it is the ledger's table, create it with PostgresStore::create_schema or schema.sql"),
+        "42P01" => Some("if it is the ledger's table, create it with `operator schema`"),
         "42703" => Some("if it is the ledger's table, compare it with schema.sql"),
         "42501" => Some("grant the role SELECT, INSERT, UPDATE and DELETE on the tables that it uses"),
         "42P18" => Some("state the type of the parameter, such as $1::bigint, or bind fewer values"),

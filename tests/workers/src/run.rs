@@ -51,12 +51,12 @@ pub(crate) async fn run(args: &Cli) -> Result<bool, Failed> {
     let servers = Servers::from_env();
     let stores: Vec<_> = match (args.store, &servers.database) {
         (Some(Store::Postgresql), None) => {
-            return Err("POSTGRES_TEST_URL is not set: run `.ci/servers .ci/workers`".into());
+            return Err("POSTGRES_TEST_URL is not set: run `.ci/servers .ci/soak`".into());
         }
         (Some(store), _) => vec![store],
         (None, Some(_)) => vec![Store::Dynamodb, Store::Postgresql],
         (None, None) => {
-            say!("not on PostgreSQL: POSTGRES_TEST_URL is not set; `.ci/servers .ci/workers` sets it");
+            say!("not on PostgreSQL: POSTGRES_TEST_URL is not set; `.ci/servers .ci/soak` sets it");
             vec![Store::Dynamodb]
         }
     };

@@ -247,7 +247,11 @@ async fn long(harness: &mut Harness) -> Shown {
     let entries_json: Vec<_> = entries.iter().enumerate().map(entry).collect();
     let request = json!({ "QueueUrl": "notifications", "Entries": entries_json });
     let sent = harness.stack.sqs().call("SendMessageBatch", request).await;
-    sent.map_err(|error| format!("SendMessageBatch: {error:?}"))?;
+    let sent = sent.map_err(|error| format!("SendMessageBatch: {error:?}"))?;
+    let slow = sent["Successful"][0]["MessageId"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
     let begun = Instant::now();
     harness.run(0)?;
     harness.run(1)?;
@@ -266,6 +270,12 @@ async fn long(harness: &mut Harness) -> Shown {
         return Err("fast messages were acknowledged only after the slow one".into());
     }
     harness.settle().await?;
+    match harness.stack.sqs().deliveries(&slow) {
+        1 => {}
+        receives => {
+            return Err(format!("the slow message was received {receives} times: it did not stay hidden").into());
+        }
+    }
     Ok(format!(
         "nine fast ones acknowledged after {fast:.1?}, the slow one after {:.0?}",
         begun.elapsed()

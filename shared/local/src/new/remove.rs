@@ -21,14 +21,16 @@ use super::NewError;
 const FUNCTIONS: [&str; 3] = ["place-order", "reserve-stock", "send-notification"];
 
 /// What exists for the sample functions alone, beside `functions/NAME` and `events/NAME` of each.
-const PATHS: [&str; 7] = [
+const PATHS: [&str; 9] = [
     ".ci/chaos",
     ".ci/clients",
     ".ci/load",
+    ".ci/soak",
     "tests/chaos",
     "tests/demo",
     "tests/events/samples.rs",
     "tests/pipeline.rs",
+    "tests/workers",
 ];
 
 /// Texts of which a part goes: what is between lines with the markers, and on a page the rows of tables that name a sample

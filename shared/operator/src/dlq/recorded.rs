@@ -1,15 +1,16 @@
 //! What the ledger knows of messages that SQS moved: nothing else may state why their last attempt failed.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use idempotency::{DynamoDbStore, Item, Key, Record, Status, Timestamp};
+use idempotency::{Item, Key, Record, Status, Timestamp};
 
 use super::dead_letter::DeadLetter;
+use crate::ledger::Ledger;
 use crate::record::NO_REASON;
 use crate::time;
 
 /// Where the records of messages are whose function is not known.
 pub(super) struct Lookup {
-    pub(super) ledger: DynamoDbStore,
+    pub(super) ledger: Ledger,
     pub(super) namespace: String,
 }
 

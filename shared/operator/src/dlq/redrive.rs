@@ -73,7 +73,6 @@ pub(crate) async fn run(args: RedriveArgs) -> Outcome {
         from: &from,
         targets,
         ledger: &ledger,
-        table: &args.table.name,
         namespace: args.namespace.as_deref(),
     };
     redrive(&args, route).await

@@ -6,22 +6,21 @@ use aws_sdk_sqs::error::BuildError;
 use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{MessageAttributeValue, MessageSystemAttributeNameForSends, MessageSystemAttributeValue};
 use consumer::{Attribute, QueueMessage};
-use idempotency::{DynamoDbStore, Key, Status};
+use idempotency::{Key, Status};
 
 use super::copies::Sent;
 use super::dead_letter::DeadLetter;
 use super::message::{Deduplication, Redriven, redriven};
 use super::target::Targets;
 use crate::error;
+use crate::ledger::Ledger;
 use crate::queue::Queue;
 
 /// Where dead letters come from, where they go, and where their records are.
 pub(super) struct Route<'a> {
     pub(super) from: &'a Queue,
     pub(super) targets: Targets<'a>,
-    pub(super) ledger: &'a DynamoDbStore,
-    /// The name of the ledger's table.
-    pub(super) table: &'a str,
+    pub(super) ledger: &'a Ledger,
     /// The namespace of dead letters that name no function.
     pub(super) namespace: Option<&'a str>,
 }

@@ -200,7 +200,7 @@ impl Summary {
                  which keeps no records, if all rejected keys were unlocked, or if none was rejected, because a failure at \
                  the last receive leaves no record",
                 self.with_function.checked,
-                route.table
+                route.ledger.table
             );
         }
         if let Some(namespace) = route.namespace.filter(|_| self.in_namespace.all_missing()) {
@@ -213,7 +213,7 @@ impl Summary {
                  and --table; expected if no message was rejected, because a retry leaves no record",
                 self.in_namespace.checked,
                 printable(namespace),
-                route.table
+                route.ledger.table
             );
         }
     }

@@ -6,11 +6,12 @@ use std::slice;
 use clap::Args;
 use cli::{printable, say};
 use consumer::Queues;
-use idempotency::{DynamoDbStore, Item, Key, OutgoingMessage, Record, Status, Timestamp};
+use idempotency::{Item, Key, OutgoingMessage, Record, Status, Timestamp};
 use sqs::Sqs;
 
 use super::selection::{Selected, check, select};
 use crate::confirm::confirmed;
+use crate::ledger::Ledger;
 use crate::queue::Queue;
 use crate::{Outcome, RecordArgs, error};
 
@@ -40,7 +41,7 @@ pub(crate) async fn run(args: ResendArgs) -> Outcome {
     let id = key.record_id();
     let ledger = table.ledger(&endpoint).await?;
     let Some(item) = ledger.item(&key).await? else {
-        return Err(format!("there is no record {id} in table {}", table.name).into());
+        return Err(format!("there is no record {id} in table {}", ledger.table).into());
     };
     let record = Record::from_item(&key, &item)?;
     check_record(&key, &record)?;
@@ -140,7 +141,7 @@ async fn send_all(selected: &[Selected], to: Option<&Queue>, queues: &Sqs) -> Re
     Ok(())
 }
 
-async fn correct(ledger: &DynamoDbStore, key: &Key, seen: &Item, corrected: &[OutgoingMessage]) -> Result<(), String> {
+async fn correct(ledger: &Ledger, key: &Key, seen: &Item, corrected: &[OutgoingMessage]) -> Result<(), String> {
     let why = match ledger.correct_outgoing(key, seen, corrected).await {
         Ok(true) => return Ok(()),
         Ok(false) => "it has changed since it was read".to_owned(),

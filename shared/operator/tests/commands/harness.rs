@@ -35,7 +35,10 @@ pub(crate) fn operator(arguments: &[&str]) -> Command {
         }
     }
     let no_home = concat!(env!("CARGO_TARGET_TMPDIR"), "/no-home");
-    operator.env_remove("SSL_CERT_FILE").env_remove("IDEMPOTENCY_TABLE");
+    operator
+        .env_remove("SSL_CERT_FILE")
+        .env_remove("IDEMPOTENCY_TABLE")
+        .env_remove("DATABASE_URL");
     operator.env("HOME", no_home);
     operator.env("AWS_EC2_METADATA_DISABLED", "true");
     operator

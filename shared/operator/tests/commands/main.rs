@@ -12,6 +12,7 @@ mod list;
 mod nothing;
 mod outgoing;
 mod permissions;
+mod postgresql;
 mod proxy;
 mod redrive;
 mod rejecting;

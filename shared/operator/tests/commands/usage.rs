@@ -23,6 +23,7 @@ async fn wrong_usage_exits_with_2() {
         &["dlq", "redrive", "orders-dlq", "--rate", "4294967295"],
         &["dlq", "redrive", "orders-dlq", "--limit", "0"],
         &["dlq", "redrive", "orders-dlq", "--table", ""],
+        &["sweep", "--limit", "0"],
     ] {
         let done = done(operator(arguments).spawn().unwrap()).await;
         assert_eq!((done.code, done.out.as_str()), (Some(2), ""), "{arguments:?}: {done:?}");
@@ -57,6 +58,8 @@ async fn help_fits_in_120_columns() {
         &["outgoing", "--help"],
         &["outgoing", "resend", "--help"],
         &["outgoing", "resend", "-h"],
+        &["schema", "--help"],
+        &["sweep", "--help"],
         &["dlq", "list", "--help"],
         &["dlq", "redrive", "--help"],
         &["dlq", "redrive", "-h"],

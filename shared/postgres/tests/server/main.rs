@@ -11,6 +11,7 @@ mod connections;
 mod contract;
 mod crash;
 mod cut;
+mod operate;
 mod proxy;
 mod schema;
 mod server;

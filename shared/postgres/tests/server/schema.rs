@@ -51,7 +51,7 @@ async fn a_missing_table_is_named_with_what_to_do() {
     let Some(server) = Server::start().await else { return };
     let store = named(&server, "no_such_table");
     let expected = "the ledger refused the request: relation \"no_such_table\" does not exist (SQLSTATE 42P01, table no_such_table); \
-        if it is the ledger's table, create it with PostgresStore::create_schema or schema.sql";
+        if it is the ledger's table, create it with `operator schema`";
     assert_eq!(chain(&store.connect().await.unwrap_err()), expected);
     let claimed = Ledger::new(store).claim(&attempt(&fresh_key(), NOW), soon()).await;
     assert_eq!(chain(&claimed.unwrap_err()), expected);

@@ -27,6 +27,7 @@ use postgres::PostgresStore;
 use producer::Producer;
 use rabbitmq::{InvalidUrl, RabbitMq, RabbitMqSource, RabbitMqUrl};
 use sqs::{Sqs, SqsSource};
+use telemetry::TracedQueues;
 use tokio::net::TcpListener;
 
 use crate::app::App;
@@ -59,14 +60,16 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    host::start_logging();
-    match run(with_worker).await {
+    let traces = telemetry::start_logging();
+    let code = match run(with_worker).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{}", Chain(&*error));
             ExitCode::FAILURE
         }
-    }
+    };
+    traces.stop().await;
+    code
 }
 
 /// The store of the ledger, as the environment names it.
@@ -152,7 +155,7 @@ where
     let stop = serve::stop()?;
     let worker = source.map(|source| Running::start(store.clone(), queues.clone(), source, dead_letter_queue));
     let app = App {
-        producer: Producer::new(queues, destination),
+        producer: Producer::new(TracedQueues::new(R::SYSTEM, queues), destination),
         records: store,
         callers: settings.callers,
     };

@@ -28,9 +28,10 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 /// A client that needs longer for so few bytes keeps a connection open for nothing.
 const BODY_TIME: Duration = Duration::from_secs(10);
 
-/// The two headers of a trace. Each goes on with the message.
+/// The headers of a trace, in two formats. They go on with the message.
 const X_RAY: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 const W3C: HeaderName = HeaderName::from_static("traceparent");
+const W3C_STATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Answers 202 once the queue has confirmed the message, and not before.
 ///
@@ -64,7 +65,8 @@ fn message(caller: &Caller, key: &ClientKey, order: &Order, headers: &HeaderMap)
     };
     // The group keeps a caller's orders in order on an ordered queue, and on a standard queue no caller holds up the others.
     let message = Message::json(key.of_message(caller), order)?.with_group(caller.name());
-    Ok(message.with_trace_header(header(X_RAY)).with_traceparent(header(W3C)))
+    let message = message.with_trace_header(header(X_RAY));
+    Ok(message.with_traceparent(header(W3C)).with_tracestate(header(W3C_STATE)))
 }
 
 /// The body, if it is JSON as its headers state, and complete in time.

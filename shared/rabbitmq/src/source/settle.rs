@@ -20,7 +20,8 @@ impl RabbitMqSource {
         for (position, (receipt, verdict)) in messages.iter_mut().enumerate() {
             match verdict {
                 Verdict::Retry { .. } if self.topology.ordered => receipt.leave(),
-                Verdict::Retry { at } if !receipt.is_settled() => {
+                // The broker redelivers a message whose receipt is lost: a copy would be one too many.
+                Verdict::Retry { at } if receipt.is_valid() => {
                     let not_before = not_before(now, *at);
                     retries.push(position);
                     copies.push((wait_queue(now.until(not_before)), receipt.delayed(not_before)));
@@ -28,12 +29,12 @@ impl RabbitMqSource {
                 _ => {}
             }
         }
-        let done = messages
-            .iter_mut()
-            .map(async |(receipt, verdict)| match verdict.is_acknowledged() {
-                true => receipt.acknowledge().await,
-                false => Ok(()),
-            });
+        let done = messages.iter_mut().map(async |(receipt, verdict)| {
+            match !verdict.is_acknowledged() && receipt.is_valid() {
+                true => Ok(()),
+                false => receipt.acknowledge().await,
+            }
+        });
         let (mut results, copied) = join(join_all(done), self.delay(copies)).await;
         for (position, copied) in retries.into_iter().zip(copied) {
             results[position] = match copied {
