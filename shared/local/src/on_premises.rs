@@ -54,8 +54,10 @@ impl OnPremises {
     /// [`OnPremisesError`] names in one line what is wrong. Nothing is left running.
     pub async fn start(options: Options, observer: Observer) -> Result<Self, OnPremisesError> {
         let (listener, endpoint) = listen(options.port).await?;
-        let template = read(&options, &endpoint)?;
+        let mut template = read(&options, &endpoint)?;
         let named = workers::named(&options.workers, &template).map_err(StackError::from)?;
+        // Nothing else is built.
+        template.functions.retain(|function| named.contains(&function.name));
         server::check_installed()?;
         let binaries = binaries(&options, &template, &named).await.map_err(StackError::from)?;
         let folder = Folder::open(options.data.as_deref())?;
