@@ -13,7 +13,8 @@ use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -38,7 +39,8 @@ fn start(subscriber: impl Subscriber + for<'a> LookupSpan<'a> + Send + Sync) {
     let level = self::level(level.as_deref());
     let lines = JsonLines { write: print };
     // A second host in one process, as in tests, keeps the logging of the first.
-    let _ = subscriber.with(lines.with_filter(level)).try_init();
+    let filter = level.and(filter_fn(is_logged));
+    let _ = subscriber.with(lines.with_filter(filter)).try_init();
     std::panic::set_hook(Box::new(|panic| {
         tracing::error!(
             location = panic.location().map(ToString::to_string),
@@ -46,6 +48,11 @@ fn start(subscriber: impl Subscriber + for<'a> LookupSpan<'a> + Send + Sync) {
             panic.payload_as_str().unwrap_or("(no message)")
         );
     }));
+}
+
+/// The client of RabbitMQ warns of a returned message with the message's body, which may be private; the caller gets an error.
+fn is_logged(metadata: &Metadata<'_>) -> bool {
+    !metadata.target().starts_with("lapin") || *metadata.level() == Level::ERROR
 }
 
 /// One of Lambda's log levels; `INFO` if it is unknown or not set.
