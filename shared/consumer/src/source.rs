@@ -76,6 +76,9 @@ pub struct SourceQueue {
     /// How long a received message stays hidden unless it is [extended](Source::extend), and how long a lease lasts unless it
     /// is extended.
     pub window: Duration,
+    /// How long one [settle](Source::settle) may take. A host gives it up then, and repeats it. A queue that hides messages answers
+    /// while they are hidden; one that sends delayed copies needs time to confirm them, or a copy is sent once more.
+    pub settling: Duration,
     /// How long after its receive a message can be hidden at most; `None`: without end.
     pub longest: Option<Duration>,
 }

@@ -79,7 +79,12 @@ const FINAL: [&str; 5] = [
 pub(crate) fn described(error: &DbError, about: &str) -> String {
     let code = error.code().code();
     let hint = hint(code).map_or(String::new(), |hint| format!("; {hint}"));
-    format!("{} (SQLSTATE {code}, {about}){hint}", error.message())
+    // The messages of data exceptions quote the value.
+    let message = match code.starts_with("22") {
+        true => "a value can't be used",
+        false => error.message(),
+    };
+    format!("{message} (SQLSTATE {code}, {about}){hint}")
 }
 
 fn hint(code: &str) -> Option<&'static str> {

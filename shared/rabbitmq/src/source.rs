@@ -18,6 +18,9 @@ use crate::session::Session;
 use crate::topology::Topology;
 use crate::{RabbitMq, RabbitMqReceipt, RabbitMqUrl};
 
+/// How long settling may take: a copy is sent after connecting, and confirmed, each with a limit of its own.
+const SETTLING: Duration = Duration::from_secs(45);
+
 /// A queue of RabbitMQ that a host polls.
 ///
 /// It declares the queue, its dead-letter queue and its wait queues each time that it connects. On any error it connects again,
@@ -70,6 +73,7 @@ impl RabbitMqSource {
                 },
                 batch: prefetch.get().into(),
                 window: url.query.window,
+                settling: SETTLING,
                 longest: Some(url.query.longest),
             },
             url,

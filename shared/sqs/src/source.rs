@@ -87,6 +87,7 @@ impl SqsSource {
             order: attributes.order(&url),
             batch: MAX_ENTRIES,
             window: attributes.window,
+            settling: attributes.window / 5,
             longest: Some(LONGEST),
         };
         Ok(Self {

@@ -30,6 +30,9 @@ const RECEIVE_WITHIN: Duration = Duration::from_secs(60);
 /// How long a receive waits for further permits: short beside any request to a queue.
 const GATHER: Duration = Duration::from_millis(5);
 
+/// How long the loop waits before it looks again whether enough messages are settled.
+const FULL: Duration = Duration::from_millis(50);
+
 /// How long the last deletes may take.
 const LAST_SETTLING: Duration = Duration::from_secs(10);
 
@@ -67,6 +70,7 @@ pub(crate) async fn run<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: So
         processing: Arc::new(processing),
         permits: Arc::new(Semaphore::new(queue.concurrency.get())),
         concurrency: queue.concurrency.get(),
+        most_in_flight: 2 * queue.concurrency.get() + batch,
         batch,
         most_polls: queue.concurrency.get().div_ceil(batch),
         a_message: queue.rate.map(|rate| Duration::from_secs(1) / rate.get()),
@@ -81,6 +85,8 @@ struct Loop<H, S, Q, R: Source> {
     processing: Arc<Processing<H, S, Q, R>>,
     permits: Arc<Semaphore>,
     concurrency: usize,
+    /// While settling fails, those that are processed and not settled would become ever more.
+    most_in_flight: usize,
     /// The most messages of one receive.
     batch: usize,
     most_polls: usize,
@@ -132,7 +138,8 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Loop<H, S, Q,
         loop {
             self.turned();
             let is_late = Instant::now() >= pace.not_before;
-            let wants_more = is_late && polls.len() < pace.polls;
+            let is_full = self.processing.receipts.in_flight() > self.most_in_flight;
+            let wants_more = is_late && !is_full && polls.len() < pace.polls;
             if wants_more && self.start(polls, &mut pace) {
                 continue;
             }
@@ -146,6 +153,7 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Loop<H, S, Q,
                 // It is returned at once: the next turn takes as many as there are by then.
                 _ = self.permits.acquire(), if wants_more => self.gather().await,
                 () = sleep_until(pace.not_before), if !is_late => {}
+                () = sleep(FULL), if is_full => {}
                 () = sleep(TURN) => {}
             }
         }

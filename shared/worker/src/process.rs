@@ -102,7 +102,8 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Processing<H,
     /// The verdict on a message. One that the queue can't hide is retried here, after its delay.
     async fn verdict(&self, work: &mut Work<R>) -> Verdict {
         loop {
-            if self.stopping.is_cancelled() {
+            let is_over = self.left(work).is_some_and(|left| left.is_zero());
+            if self.stopping.is_cancelled() || is_over {
                 return self.now();
             }
             let verdict = self.process(work).await;
@@ -113,12 +114,12 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Processing<H,
                 Some(at) => (self.clock)().until(at),
                 None => self.source.queue().window,
             };
-            let longest = self.left(work).unwrap_or(delay);
+            let left = self.left(work);
             tokio::select! {
                 () = self.stopping.cancelled() => return self.now(),
-                () = sleep(delay.min(longest)) => {}
+                () = sleep(left.map_or(delay, |left| left.min(delay))) => {}
             }
-            if longest < delay {
+            if left.is_some_and(|left| left <= delay) {
                 // The queue delivers it again, at its position. Held until now, because it does so at once.
                 return self.now();
             }

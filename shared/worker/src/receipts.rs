@@ -121,7 +121,8 @@ impl<R: Source> Receipts<R> {
                 let began = Instant::now();
                 let window = self.source.queue().window;
                 let extended = self.source.extend(&mut receipts, window);
-                let results = self.in_time(numbers.len(), extended).await;
+                let limit = (window / 5).max(SHORTEST_TIMEOUT);
+                let results = in_time(&self.source.queue().name, numbers.len(), limit, extended).await;
                 self.report(
                     "extend",
                     "can't be hidden for longer, and may be redelivered while processed",
@@ -132,7 +133,8 @@ impl<R: Source> Receipts<R> {
             }
             Request::Settle { numbers, mut messages } => {
                 let settled = self.source.settle(&mut messages);
-                let results = self.in_time(numbers.len(), settled).await;
+                let limit = self.source.queue().settling.max(SHORTEST_TIMEOUT);
+                let results = in_time(&self.source.queue().name, numbers.len(), limit, settled).await;
                 self.report(
                     "settle",
                     "messages were not deleted or delayed; this is tried again",
@@ -141,28 +143,6 @@ impl<R: Source> Receipts<R> {
                 let receipts = messages.into_iter().map(|(receipt, _)| receipt).zip(faults(results));
                 self.state().settled(numbers.into_iter().zip(receipts), Instant::now());
             }
-        }
-    }
-
-    /// The results of a request for this many messages. One without an answer would keep their receipts for ever, so it is given
-    /// up, and repeated while they are still hidden. The same holds if it panics.
-    async fn in_time(&self, messages: usize, request: impl Future<Output = Results>) -> Results {
-        let queue = self.source.queue();
-        let failed = |why: &str| {
-            let error = |_| {
-                Err(SourceError {
-                    queue: queue.name.clone(),
-                    fault: SourceFault::Unavailable,
-                    why: why.into(),
-                })
-            };
-            (0..messages).map(error).collect()
-        };
-        let longest = (queue.window / 5).max(SHORTEST_TIMEOUT);
-        match timeout(longest, AssertUnwindSafe(request).catch_unwind()).await {
-            Ok(Ok(results)) => results,
-            Ok(Err(_)) => failed("the request panicked"),
-            Err(_) => failed("no answer within a fifth of the time that its messages are hidden"),
         }
     }
 
@@ -193,6 +173,26 @@ impl<R: Source> Receipts<R> {
 const SHORTEST_TIMEOUT: Duration = Duration::from_secs(2);
 
 type Results = Vec<Result<(), SourceError>>;
+
+/// The results of a request for this many messages. One without an answer would keep their receipts for ever, so it is given up,
+/// and repeated. The same holds if it panics.
+async fn in_time(queue: &str, messages: usize, limit: Duration, request: impl Future<Output = Results>) -> Results {
+    let failed = |why: String| {
+        let error = |_| {
+            Err(SourceError {
+                queue: queue.to_owned(),
+                fault: SourceFault::Unavailable,
+                why: why.clone().into(),
+            })
+        };
+        (0..messages).map(error).collect()
+    };
+    match timeout(limit, AssertUnwindSafe(request).catch_unwind()).await {
+        Ok(Ok(results)) => results,
+        Ok(Err(_)) => failed("the request panicked".to_owned()),
+        Err(_) => failed(format!("no answer within {limit:?}")),
+    }
+}
 
 fn faults(results: Vec<Result<(), SourceError>>) -> impl Iterator<Item = Result<(), SourceFault>> {
     // A source that returns too few results has not confirmed the rest.

@@ -10,6 +10,7 @@ use idempotency::{DEFAULT_RETENTION, DynamoDbStore, Key, NoWrites, Store, StoreE
 use postgres::PostgresStore;
 use rabbitmq::{InvalidUrl, RabbitMq, RabbitMqSource, RabbitMqUrl};
 use sqs::{Sqs, SqsSource};
+use telemetry::TracedQueues;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -200,7 +201,12 @@ async fn on_queue<H: Handler, S: Store<Write = H::Write>>(
                 return Ok(());
             };
             let (dead_letter_queue, receives) = (source.dead_letter_queue(), source.max_receive_count());
-            let services = services(store, Sqs::new(client), dead_letter_queue, receives)?;
+            let services = services(
+                store,
+                traced::<SqsSource, _>(Sqs::new(client)),
+                dead_letter_queue,
+                receives,
+            )?;
             poll(handler, services, source, settings, stopping).await
         }
         PolledQueue::RabbitMq(url) => {
@@ -214,15 +220,28 @@ async fn on_queue<H: Handler, S: Store<Write = H::Write>>(
                 return Ok(());
             };
             let dead_letter_queue = Some(source.dead_letter_queue());
-            let services = services(store, queues, dead_letter_queue, Some(RECEIVES_ON_RABBITMQ))?;
+            let services = services(
+                store,
+                traced::<RabbitMqSource, _>(queues),
+                dead_letter_queue,
+                Some(RECEIVES_ON_RABBITMQ),
+            )?;
             poll(handler, services, source, settings, stopping).await
         }
     }
 }
 
+/// The queues that messages are sent to, with a span for each: of the system that they are received from.
+fn traced<R: Source, Q: Queues>(queues: Q) -> TracedQueues<Q> {
+    TracedQueues::new(R::SYSTEM, queues)
+}
+
 /// How often a message of RabbitMQ is received at most, unless `MAX_RECEIVE_COUNT` is set: the queue does not count the retries,
 /// which are copies. With the default delays, that takes more than an hour.
-const RECEIVES_ON_RABBITMQ: NonZeroU32 = NonZeroU32::MIN.saturating_add(13);
+const RECEIVES_ON_RABBITMQ: NonZeroU32 = match NonZeroU32::new(14) {
+    Some(receives) => receives,
+    None => NonZeroU32::MIN,
+};
 
 /// The source, opened again until it answers; `None` if the process is stopped before. One that refuses is an error.
 async fn opened<R, F: Future<Output = Result<R, SourceError>>>(

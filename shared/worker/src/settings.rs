@@ -103,13 +103,15 @@ Settings are environment variables:
   IDEMPOTENCY_TABLE          the ledger: a DynamoDB table, or
   DATABASE_URL               postgres://USER:PASSWORD@HOST/DATABASE
   DEAD_LETTER_QUEUE_URL      where rejected messages go [default: the queue's own dead-letter queue]
-  CONCURRENCY                messages in process at a time [default: 10]
+  CONCURRENCY                messages in process at a time, and connections to PostgreSQL at most [default: 10]
   RATE_LIMIT                 messages received a second at most [default: none]
   DRAIN_SECONDS              for messages in process after SIGTERM [default: 20]
   HEALTH_ADDRESS             of /live, /ready and /metrics [default: 127.0.0.1:8080]
-  MAX_RECEIVE_COUNT          after which a failing message is dead-lettered [default: that of the queue]
-  RETRY_DELAY_SECONDS, RETRY_DELAY_LONGEST_SECONDS, RECORD_RETENTION_DAYS, REQUEST_TIMEOUT_SECONDS
+  MAX_RECEIVE_COUNT          after which a failing message is dead-lettered [default: that of the SQS queue's redrive
+                             policy; RabbitMQ: 14]
+  RETRY_DELAY_SECONDS, RETRY_DELAY_LONGEST_SECONDS, RECORD_RETENTION_DAYS
                              as for Lambda functions
+  REQUEST_TIMEOUT_SECONDS    of a request to AWS [default: 1]
   LOG_LEVEL                  TRACE, DEBUG, INFO, WARN or ERROR [default: INFO]
   OTEL_EXPORTER_OTLP_ENDPOINT
                              the collector that traces are exported to, as OTLP over HTTP [default: no traces]

@@ -76,8 +76,8 @@ impl MemorySource {
         Self::of(QueueOrder::Groups)
     }
 
-    /// An empty queue that can't hide a message, as RabbitMQ: a received message stays in flight until it is settled, and a retry
-    /// makes it visible at once, at its position.
+    /// An empty queue that can't hide a message, as RabbitMQ: a received message stays in flight until it is settled. A retry returns
+    /// it to its position, once no other message is in flight; until then nothing is received.
     pub fn held() -> Self {
         Self::of(QueueOrder::HeldGroups)
     }
@@ -95,6 +95,7 @@ impl MemorySource {
                 order,
                 batch: 10,
                 window: Duration::from_secs(30),
+                settling: Duration::from_secs(6),
                 longest: None,
             },
             state: Mutex::new(state),
@@ -110,6 +111,7 @@ impl MemorySource {
     #[must_use]
     pub fn with_window(mut self, window: Duration) -> Self {
         self.queue.window = window;
+        self.queue.settling = window / 5;
         self
     }
 

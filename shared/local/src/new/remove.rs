@@ -21,11 +21,12 @@ use super::NewError;
 const FUNCTIONS: [&str; 3] = ["place-order", "reserve-stock", "send-notification"];
 
 /// What exists for the sample functions alone, beside `functions/NAME` and `events/NAME` of each.
-const PATHS: [&str; 9] = [
+const PATHS: [&str; 10] = [
     ".ci/chaos",
     ".ci/clients",
     ".ci/load",
     ".ci/soak",
+    ".ci/workers",
     "tests/chaos",
     "tests/demo",
     "tests/events/samples.rs",
@@ -35,8 +36,9 @@ const PATHS: [&str; 9] = [
 
 /// Texts of which a part goes: what is between lines with the markers, and on a page the rows of tables that name a sample
 /// function or one of the paths.
-const TEXTS: [&str; 9] = [
+const TEXTS: [&str; 10] = [
     ".ci/run",
+    ".ci/servers",
     "README.md",
     "events/README.md",
     "functions/README.md",

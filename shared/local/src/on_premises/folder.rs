@@ -16,10 +16,14 @@ impl Folder {
     pub(super) fn open(kept: Option<&Path>) -> Result<Self, ServerError> {
         let scratch = || std::env::temp_dir().join(format!("on-premises-{}", uuid::Uuid::new_v4()));
         let path = kept.map_or_else(scratch, Path::to_owned);
+        let is_new = !path.exists();
         let made = fs::create_dir_all(&path)
             .and_then(|()| path.canonicalize())
-            // Another user runs PostgreSQL if this one is root.
-            .and_then(|path| fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).map(|()| path));
+            // Another user runs PostgreSQL if this one is root. A folder that was there keeps its permissions.
+            .and_then(|path| match is_new {
+                true => fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).map(|()| path),
+                false => Ok(path),
+            });
         match made {
             Err(why) => Err(ServerError::Folder { path, why }),
             Ok(path) => Ok(Self {

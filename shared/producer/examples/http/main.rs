@@ -16,7 +16,7 @@ mod tests;
 mod worker;
 
 use std::error::Error;
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::process::ExitCode;
 
 use ::worker::LedgerStore;
@@ -33,7 +33,7 @@ use tokio::net::TcpListener;
 use crate::app::App;
 use crate::records::Records;
 use crate::settings::Settings;
-use crate::worker::Running;
+use crate::worker::{DeadLetters, Running};
 
 type Failed = Box<dyn Error + Send + Sync>;
 
@@ -111,7 +111,10 @@ where
                 true => Some(SqsSource::open(client, &url).await?),
                 false => None,
             };
-            let dead_letters = source.as_ref().and_then(SqsSource::dead_letter_queue);
+            let dead_letters = DeadLetters {
+                queue: source.as_ref().and_then(SqsSource::dead_letter_queue),
+                receives: source.as_ref().and_then(SqsSource::max_receive_count),
+            };
             serve_with(settings, store, queues, url, source, dead_letters).await
         }
         PolledQueue::RabbitMq(url) => {
@@ -124,11 +127,17 @@ where
                 true => Some(RabbitMqSource::open(&queues, CONCURRENCY).await?),
                 false => None,
             };
-            let dead_letters = source.as_ref().map(RabbitMqSource::dead_letter_queue);
+            let dead_letters = DeadLetters {
+                queue: source.as_ref().map(RabbitMqSource::dead_letter_queue),
+                receives: Some(RECEIVES),
+            };
             serve_with(settings, store, queues, destination, source, dead_letters).await
         }
     }
 }
+
+/// How often RabbitMQ delivers a message at most: it does not count retries, which are copies.
+const RECEIVES: NonZeroU32 = NonZeroU32::MIN.saturating_add(13);
 
 /// As many messages as a worker processes at a time.
 const CONCURRENCY: NonZeroU16 = NonZeroU16::MIN.saturating_add(9);
@@ -140,7 +149,7 @@ async fn serve_with<S, Q, R>(
     queues: Q,
     destination: String,
     source: Option<R>,
-    dead_letter_queue: Option<String>,
+    dead_letters: DeadLetters,
 ) -> Result<(), Failed>
 where
     S: Records + StoreFor<NoWrites> + Clone,
@@ -153,7 +162,7 @@ where
         listener.map_err(|error| format!("environment variable LISTEN: can't listen at {listen}: {error}"))?;
     // Before anyone can know that it runs: a signal that comes earlier would kill it.
     let stop = serve::stop()?;
-    let worker = source.map(|source| Running::start(store.clone(), queues.clone(), source, dead_letter_queue));
+    let worker = source.map(|source| Running::start(store.clone(), queues.clone(), source, dead_letters));
     let app = App {
         producer: Producer::new(TracedQueues::new(R::SYSTEM, queues), destination),
         records: store,

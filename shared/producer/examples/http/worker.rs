@@ -1,6 +1,7 @@
 //! A worker in this process, for `--with-worker`. The page says why that is the least recommended way.
 
 use std::error::Error;
+use std::num::NonZeroU32;
 
 use consumer::{Delivery, Failure, Handler, Queues, Services, Source};
 use idempotency::{Completion, NoWrites, StoreFor};
@@ -25,6 +26,12 @@ impl Handler for RecordOrder {
     }
 }
 
+/// Where messages go that can't be processed, and after how many receives.
+pub(crate) struct DeadLetters {
+    pub(crate) queue: Option<String>,
+    pub(crate) receives: Option<NonZeroU32>,
+}
+
 /// A worker that runs beside the HTTP server.
 pub(crate) struct Running {
     stop: oneshot::Sender<()>,
@@ -34,14 +41,18 @@ pub(crate) struct Running {
 
 impl Running {
     /// Polls the queue and processes orders.
-    pub(crate) fn start<S, Q, R>(store: S, queues: Q, source: R, dead_letter_queue: Option<String>) -> Self
+    pub(crate) fn start<S, Q, R>(store: S, queues: Q, source: R, dead_letters: DeadLetters) -> Self
     where
         S: StoreFor<NoWrites>,
         Q: Queues,
         R: Source,
     {
         let services = Services::new(store.into_store(), queues);
-        let services = match dead_letter_queue {
+        let services = match dead_letters.receives {
+            Some(receives) => services.with_max_receive_count(receives),
+            None => services,
+        };
+        let services = match dead_letters.queue {
             Some(url) => services.with_dead_letter_queue(url),
             None => services,
         };

@@ -91,3 +91,18 @@ async fn a_held_message_is_returned_at_the_stop() {
     assert_eq!(bench.left(), [("a-1".to_owned(), 0.0), ("a-2".to_owned(), 0.0)]);
     assert!(bench.seconds() < 26.0, "{}", bench.seconds());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_message_without_time_left_is_returned_once() {
+    let memory = MemorySource::held().with_longest(Duration::from_secs(40));
+    let bench = Bench::new(memory).with_max_receive_count(1);
+    // Until its handler is cancelled, 10 seconds before the longest time: then it is dead-lettered, and the other has none left.
+    bench.send_to(Some("a"), "a-1", 1_000_000, &[]);
+    bench.send_to(Some("a"), "a-2", 100, &[]);
+    let worker = bench.start();
+    bench.deletes_all(2).await;
+    worker.stop().await.unwrap();
+    assert_eq!(of_a(&bench), ["a-1", "a-2"]);
+    assert_eq!(bench.dead_letters().len(), 1);
+    assert_eq!(bench.receives("a-2").len(), 2);
+}

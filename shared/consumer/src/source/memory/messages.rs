@@ -49,6 +49,8 @@ enum Hidden {
     No,
     Until(Instant),
     UntilSettled,
+    /// Until no other message is in flight: then all that are returned become visible, in order, as when a connection is closed.
+    Returned,
 }
 
 impl Messages {
@@ -74,6 +76,13 @@ impl Messages {
 
     /// Takes at most `max` messages that can be received now.
     pub(super) fn receive(&mut self, now: Instant, max: usize, window: Duration) -> Vec<(Incoming, MemoryReceipt)> {
+        if self
+            .by_slot
+            .values()
+            .any(|stored| matches!(stored.hidden, Hidden::Returned))
+        {
+            return Vec::new();
+        }
         let locked = self.locked_groups(now);
         let hidden = match self.order {
             QueueOrder::HeldGroups => Hidden::UntilSettled,
@@ -118,11 +127,25 @@ impl Messages {
         Ok(())
     }
 
-    /// Makes a message visible at its position.
+    /// Makes a message visible at its position, with all that are returned, once no other is in flight. Until then nothing is
+    /// received: it would overtake them.
     pub(super) fn requeue(&mut self, receipt: &MemoryReceipt, now: Instant) -> Result<(), SourceFault> {
         let stored = self.in_flight(receipt, now).ok_or(SourceFault::ReceiptLost)?;
-        stored.hidden = Hidden::No;
+        stored.hidden = Hidden::Returned;
+        self.release_returned();
         Ok(())
+    }
+
+    fn release_returned(&mut self) {
+        let mut all = self.by_slot.values();
+        if all.any(|stored| matches!(stored.hidden, Hidden::UntilSettled)) {
+            return;
+        }
+        for stored in self.by_slot.values_mut() {
+            if matches!(stored.hidden, Hidden::Returned) {
+                stored.hidden = Hidden::No;
+            }
+        }
     }
 
     /// Deletes a message, as SQS does.
@@ -141,6 +164,7 @@ impl Messages {
         if is_last {
             self.by_slot.remove(&receipt.slot);
             self.deleted.push(receipt.message.clone());
+            self.release_returned();
         }
         Ok(())
     }
@@ -172,7 +196,7 @@ impl Stored {
         match self.hidden {
             Hidden::No => false,
             Hidden::Until(end) => now < end,
-            Hidden::UntilSettled => true,
+            Hidden::UntilSettled | Hidden::Returned => true,
         }
     }
 
@@ -203,7 +227,7 @@ impl Stored {
             hidden_for: match self.hidden {
                 Hidden::No => Duration::ZERO,
                 Hidden::Until(end) => end.saturating_duration_since(now),
-                Hidden::UntilSettled => Duration::MAX,
+                Hidden::UntilSettled | Hidden::Returned => Duration::MAX,
             },
         }
     }

@@ -136,7 +136,14 @@ async fn a_held_message_stays_in_flight_until_it_is_settled() {
     assert!(source.left().iter().all(|left| left.hidden_for == Duration::MAX));
     let at = Some(source.now().plus(Duration::from_secs(60)));
     settle(&source, &first[0].1, Verdict::Retry { at }).await.unwrap();
-    assert_eq!(ids(&receive(&source).await), ["a1"]);
+    source.send(in_group("a3", "a"));
+    assert_eq!(
+        ids(&receive(&source).await),
+        [""; 0],
+        "it would overtake the one that is returned"
+    );
+    settle(&source, &first[1].1, Verdict::Retry { at }).await.unwrap();
+    assert_eq!(ids(&receive(&source).await), ["a1", "a2", "a3"]);
 }
 
 #[tokio::test(start_paused = true)]
