@@ -4,9 +4,9 @@ import re
 
 import yaml
 
-# A drain takes as long as handlers may continue, or as a long poll of SQS that has begun, and then up to 10 seconds for the last
-# verdicts. 5 more are for the exit.
-LONG_POLL_SECONDS = 20
+# A drain takes as long as handlers may continue, or as a receive from SQS that has begun: up to 28 seconds after a network failure.
+# Then there are 10 seconds for the last verdicts, 3 to export traces, and 2 to spare.
+RECEIVE_SECONDS = 28
 MARGIN_SECONDS = 15
 
 # KEDA ignores unknown keys of a trigger's metadata, so a misspelt key has no effect and no error. Left out on purpose: deprecated
@@ -143,7 +143,7 @@ def stop_times(folder):
         "ecs": (ecs["Parameters"]["DrainSeconds"]["MaxValue"], container["StopTimeout"]),
     }
     for host, (drain, stop) in pairs.items():
-        if int(stop) < max(int(drain), LONG_POLL_SECONDS) + MARGIN_SECONDS:
+        if int(stop) < max(int(drain), RECEIVE_SECONDS) + MARGIN_SECONDS:
             yield f"{host}: stops after {stop} s, drains for {drain} s"
     if int(container["StopTimeout"]) > 120:
         yield "ecs: Fargate allows a StopTimeout of 120 s"

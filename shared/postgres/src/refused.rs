@@ -15,23 +15,23 @@ pub(crate) fn by_write(of: &Transaction<'_>, position: usize, error: &Error) -> 
         Some(write) => format!("write {position}: {}", write.beginning()),
         None => "a write".to_owned(),
     };
-    let asked: Vec<_> = of.change.writes.iter().skip(position).take(1).collect();
-    answer(of, error, &asked, &about)
+    let failed: Vec<_> = of.change.writes.iter().skip(position).take(1).collect();
+    answer(of, error, &failed, &about)
 }
 
 /// What it means that `COMMIT` failed: the condition of all writes together.
 pub(crate) fn by_commit(of: &Transaction<'_>, error: &Error) -> Result<Answer, StoreError> {
-    let asked: Vec<_> = of.change.writes.iter().collect();
-    answer(of, error, &asked, "at the end of the transaction")
+    let all: Vec<_> = of.change.writes.iter().collect();
+    answer(of, error, &all, "at the end of the transaction")
 }
 
-fn answer(of: &Transaction<'_>, error: &Error, asked: &[&SqlWrite], about: &str) -> Result<Answer, StoreError> {
+fn answer(of: &Transaction<'_>, error: &Error, writes: &[&SqlWrite], about: &str) -> Result<Answer, StoreError> {
     let failed = || Err(failure(error, Some(of.change.key), about));
     let Some(refused) = error.as_db_error() else {
         return failed();
     };
     if let Some(found) = found(refused, of.change.condition.owner().as_str()) {
-        let refusals = asked.iter().map(|write| write.refusal(Some(&found)));
+        let refusals = writes.iter().map(|write| write.refusal(Some(&found)));
         return Refusal::combine(refusals).map_or_else(failed, |refusal| Ok(Answer::WriteRefused(refusal)));
     }
     match is_of_its_data(refused.code().code()) {

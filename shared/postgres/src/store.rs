@@ -144,7 +144,7 @@ impl PostgresStore {
         answers.row(0).map_or(Ok(None), |row| record::read(key, row))
     }
 
-    /// The answers, none of which is an error.
+    /// The answers, unless one is an error.
     pub(crate) async fn exchange(&self, requests: &[Request<'_>], key: Option<&Key>) -> Result<Answers, StoreError> {
         let answers = self.pool.exchange(requests).await?;
         match answers.first_error() {

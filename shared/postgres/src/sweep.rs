@@ -14,10 +14,10 @@ const MARGIN: Duration = Duration::from_secs(60 * 60);
 
 impl PostgresStore {
     /// Deletes at most `limit` records that expired an hour ago or earlier, the oldest first, and returns how many. Fewer than `limit`: no
-    /// others are left.
+    /// others are left, except records that another process has locked.
     ///
     /// PostgreSQL deletes nothing by itself. A record that has expired counts as none, so that sweeping only saves space. Several
-    /// processes may sweep at the same time; none waits for a record that another works with. A limit of some hundreds keeps the
+    /// processes may sweep at the same time; each skips records that another has locked. A limit of some hundreds keeps the
     /// transaction short.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
 #[derive(Debug, PartialEq, Eq)]
 enum Command {
     Run,
-    /// Ask a running worker whether it is live.
+    /// Check whether a running worker is live.
     Health,
     Help,
     Unknown(String),

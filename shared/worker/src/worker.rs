@@ -79,8 +79,8 @@ impl Worker {
     /// Runs until `stop` is ready: [`stop_signal`](crate::stop_signal), or the host's own signal. Then it drains: it receives no
     /// more, finishes messages in process, and returns the others to their queues.
     ///
-    /// It takes up to the drain time or the queue's long poll, 20 seconds with SQS, whichever is longer, and some seconds for the
-    /// last requests.
+    /// It takes up to the drain time or the queue's outstanding receive, up to 28 seconds with SQS, whichever is longer, and up to
+    /// 10 seconds for the last requests.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! A worker in this process, for `--with-worker`. The page says why that is the least recommended way.
+//! A worker in this process, for `--with-worker`. README.md explains why that is the least recommended way.
 
 use std::error::Error;
 use std::num::NonZeroU32;
