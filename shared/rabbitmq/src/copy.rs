@@ -7,6 +7,17 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 
 use crate::headers::{ATTEMPTS, NOT_BEFORE, is_of_broker};
 use crate::properties::{PERSISTENT, Publication};
+use crate::size::{MOST_DEAD_LETTER_BYTES, MOST_HEADER_BYTES, header_bytes};
+
+/// Whether a copy of the message fits a frame. Its own two headers are small.
+pub(crate) fn fits(properties: &BasicProperties) -> bool {
+    kept_bytes(properties) <= MOST_HEADER_BYTES
+}
+
+/// Bytes of the headers that a copy has from its message.
+pub(crate) fn kept_bytes(properties: &BasicProperties) -> usize {
+    header_bytes(&kept_headers(properties))
+}
 
 /// The message that waits: the same message, with the attempts so far and when it is to be redelivered.
 pub(crate) fn delayed(
@@ -25,13 +36,15 @@ pub(crate) fn delayed(
     with_headers(properties, body, headers)
 }
 
-/// The message as it is sent to the dead-letter queue, under this ID and with these headers added.
-pub(crate) fn dead_letter(delivery: &Delivery, id: &str, added: Vec<(&str, AMQPValue)>) -> Publication {
+/// The message as it is sent to the dead-letter queue, under this ID and with these headers added. `None`: its headers do not
+/// fit a frame.
+pub(crate) fn dead_letter(delivery: &Delivery, id: &str, added: Vec<(&str, AMQPValue)>) -> Option<Publication> {
     let copy = with_headers(&delivery.properties, delivery.data.clone(), added);
     let properties = copy
         .properties
         .with_message_id(ShortString::try_new(id).unwrap_or_default());
-    Publication { properties, ..copy }
+    let bytes = properties.headers().as_ref().map_or(0, header_bytes);
+    (bytes <= MOST_DEAD_LETTER_BYTES).then_some(Publication { properties, ..copy })
 }
 
 fn with_headers<'a>(
@@ -39,13 +52,7 @@ fn with_headers<'a>(
     body: Vec<u8>,
     added: impl IntoIterator<Item = (&'a str, AMQPValue)>,
 ) -> Publication {
-    let all = properties.headers().iter().flatten();
-    let ours = |name: &str| name == ATTEMPTS || name == NOT_BEFORE;
-    let kept = all.filter(|(name, _)| !is_of_broker(name.as_str()) && !ours(name.as_str()));
-    let mut headers = FieldTable::default();
-    for (name, value) in kept {
-        headers.insert(name.clone(), value.clone());
-    }
+    let mut headers = kept_headers(properties);
     for (name, value) in added {
         headers.insert(ShortString::try_new(name).unwrap_or_default(), value);
     }
@@ -55,6 +62,16 @@ fn with_headers<'a>(
             .with_delivery_mode(PERSISTENT),
         body,
     }
+}
+
+fn kept_headers(properties: &BasicProperties) -> FieldTable {
+    let all = properties.headers().iter().flatten();
+    let ours = |name: &str| name == ATTEMPTS || name == NOT_BEFORE;
+    let mut headers = FieldTable::default();
+    for (name, value) in all.filter(|(name, _)| !is_of_broker(name.as_str()) && !ours(name.as_str())) {
+        headers.insert(name.clone(), value.clone());
+    }
+    headers
 }
 
 /// Without two that the producer's message needs and a copy must not have: its expiration, which would end the wait or drop
@@ -93,6 +110,19 @@ mod tests {
 
     fn text(text: &str) -> AMQPValue {
         AMQPValue::LongString(text.into())
+    }
+
+    #[test]
+    fn a_dead_letter_with_too_many_header_bytes_is_not_sent() {
+        let dead_letter = |bytes: usize| {
+            let mut delivery = Delivery::mock(1, "".into(), "orders".into(), false, b"{}".to_vec());
+            let mut headers = FieldTable::default();
+            headers.insert("a".into(), text(&"x".repeat(bytes)));
+            delivery.properties = BasicProperties::default().with_headers(headers);
+            dead_letter(&delivery, "m-1", vec![("why", text("w"))])
+        };
+        assert!(dead_letter(MOST_DEAD_LETTER_BYTES - 17).is_some());
+        assert!(dead_letter(MOST_DEAD_LETTER_BYTES - 16).is_none());
     }
 
     #[test]

@@ -14,8 +14,8 @@ use crate::properties::Publication;
 /// Stands for the function, which such a message does not reach.
 const FUNCTION: &str = "rabbitmq";
 
-/// The dead letter: the message as it is, byte for byte, with its queue and the reason as headers.
-pub(crate) fn dead_letter(queue: &str, delivery: &Delivery, why: &str) -> Publication {
+/// The dead letter: the message as it is, byte for byte, with its queue and the reason as headers. `None`: they do not fit.
+pub(crate) fn dead_letter(queue: &str, delivery: &Delivery, why: &str) -> Option<Publication> {
     let rejection = Rejection {
         reason: why.to_owned(),
         code: None,
@@ -48,8 +48,8 @@ mod tests {
     #[test]
     fn an_odd_message_keeps_its_bytes_and_states_why() {
         let delivery = Delivery::mock(1, "".into(), "orders".into(), true, vec![0xff, 0x00]);
-        let letter = dead_letter("amqp:orders", &delivery, "its body is not UTF-8");
-        let header = |name| headers::text(letter.properties.headers().as_ref(), name).unwrap();
+        let dead_letter = dead_letter("amqp:orders", &delivery, "its body is not UTF-8").unwrap();
+        let header = |name| headers::text(dead_letter.properties.headers().as_ref(), name).unwrap();
         let rejection = Rejection::from_json(&header(FAILURE)).unwrap();
         assert_eq!(
             (rejection.reason.as_str(), rejection.receive_count),
@@ -57,8 +57,8 @@ mod tests {
         );
         let original = Original::from_json(&header(ORIGINAL)).unwrap();
         assert_eq!(original.queue.as_deref(), Some("amqp:orders"));
-        let id = letter.properties.message_id().as_ref().map(|id| id.to_string());
+        let id = dead_letter.properties.message_id().as_ref().map(|id| id.to_string());
         assert!(id == original.message_id && id.unwrap().starts_with("unidentified-"));
-        assert_eq!(letter.body, [0xff, 0x00]);
+        assert_eq!(dead_letter.body, [0xff, 0x00]);
     }
 }

@@ -8,7 +8,9 @@ use idempotency::Timestamp;
 use lapin::BasicProperties;
 use lapin::message::Delivery;
 
+use crate::copy;
 use crate::headers::{self, ATTEMPTS, DELIVERY_COUNT, GROUP, NOT_BEFORE, TRACE, is_attribute};
+use crate::size::MOST_HEADER_BYTES;
 
 /// The message, or why it can't be processed: `queue` is the destination under which it was received.
 pub(crate) fn incoming(queue: &str, delivery: &Delivery) -> Result<Incoming, String> {
@@ -21,6 +23,13 @@ pub(crate) fn incoming(queue: &str, delivery: &Delivery) -> Result<Incoming, Str
         Some(encoding) => format!("its body is not UTF-8 (content_encoding {:?})", encoding.as_str()),
         None => "its body is not UTF-8".to_owned(),
     })?;
+    if !copy::fits(properties) {
+        // Before it is processed: it could neither be retried nor dead-lettered after that.
+        return Err(format!(
+            "its headers take {} bytes of at most {MOST_HEADER_BYTES}",
+            copy::kept_bytes(properties)
+        ));
+    }
     Ok(Incoming {
         attributes,
         group: headers::text(all, GROUP),
@@ -88,6 +97,19 @@ mod tests {
 
     fn text(text: &str) -> AMQPValue {
         AMQPValue::LongString(text.into())
+    }
+
+    #[test]
+    fn a_message_whose_copy_would_not_fit_is_odd() {
+        let received = |bytes: usize| {
+            let large = text(&"x".repeat(bytes));
+            // Left out of copies.
+            let of_broker = ("x-first-death-queue", text(&"x".repeat(2000)));
+            incoming("amqp:orders", &delivery(with_id(), &[("a", large), of_broker], b"{}")).map(drop)
+        };
+        assert_eq!(received(MOST_HEADER_BYTES - 7), Ok(()));
+        let why = received(MOST_HEADER_BYTES - 6).unwrap_err();
+        assert_eq!(why, "its headers take 114689 bytes of at most 114688");
     }
 
     #[test]

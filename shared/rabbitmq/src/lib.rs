@@ -14,6 +14,7 @@ mod query;
 mod queues;
 mod receipt;
 mod session;
+mod size;
 mod source;
 mod topology;
 mod url;

@@ -8,6 +8,7 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 use sha2::{Digest, Sha256};
 
 use crate::headers::{self, GROUP, TRACE};
+use crate::size::{MOST_DEAD_LETTER_BYTES, MOST_HEADER_BYTES, header_bytes, size};
 
 /// A message to publish: properties with headers, and the body.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,9 +19,6 @@ pub(crate) struct Publication {
 
 /// Written to disk.
 pub(crate) const PERSISTENT: u8 = 2;
-/// Size of all headers. Properties and headers must fit one frame, which has 128 KiB unless the broker is configured
-/// otherwise.
-const MOST_HEADER_BYTES: usize = 112 * 1024;
 /// Length of a property such as the message ID.
 const SHORT_STRING: usize = 255;
 /// What a reason of a dead letter may take if headers are too large with all of it.
@@ -41,7 +39,7 @@ impl Publication {
             }
             Err(why) => Err(format!("attribute name: {why}")),
         };
-        let bytes = header_bytes(message);
+        let bytes = message_bytes(message);
         for (name, attribute) in &message.attributes {
             match bytes > MOST_HEADER_BYTES && name == FAILURE {
                 true => set(name, headers::value(&with_short_reason(attribute)))?,
@@ -53,14 +51,13 @@ impl Publication {
                 set(name, AMQPValue::LongString(text.as_str().into()))?;
             }
         }
-        let has: usize = headers
-            .into_iter()
-            .map(|(name, value)| size(name.as_str(), value))
-            .sum();
-        if has > MOST_HEADER_BYTES {
-            return Err(format!(
-                "attributes and group take {has} bytes of at most {MOST_HEADER_BYTES}"
-            ));
+        let has = header_bytes(&headers);
+        let most = match message.attributes.contains_key(FAILURE) {
+            true => MOST_DEAD_LETTER_BYTES,
+            false => MOST_HEADER_BYTES,
+        };
+        if has > most {
+            return Err(format!("attributes and group take {has} bytes of at most {most}"));
         }
         let seconds = Timestamp::now().millis() / 1000;
         let properties = BasicProperties::default()
@@ -85,23 +82,13 @@ fn message_id(deduplication_id: Option<&str>) -> ShortString {
     ShortString::try_new(id).unwrap_or_default()
 }
 
-fn header_bytes(message: &QueueMessage) -> usize {
+fn message_bytes(message: &QueueMessage) -> usize {
     let attributes = message
         .attributes
         .iter()
         .map(|(name, value)| size(name, &headers::value(value)));
     let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     attributes.sum::<usize>() + length(&message.group) + length(&message.trace_header) + GROUP.len() + TRACE.len()
-}
-
-/// Bytes of one header, with the bytes for its type and lengths.
-fn size(name: &str, value: &AMQPValue) -> usize {
-    let value = match value {
-        AMQPValue::LongString(text) => text.len(),
-        AMQPValue::ByteArray(bytes) => bytes.len(),
-        _ => size_of::<u64>(),
-    };
-    name.len() + value + 6
 }
 
 /// The limits of a queue bound body and attributes together, so the reason of a dead letter may be too long for a header.

@@ -1,12 +1,13 @@
 //! Publishing: a message counts as sent once the broker has confirmed it and has not returned it.
 
 use std::fmt::{self, Debug};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::ShortString;
 use lapin::{Channel, Confirmation, Connection};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::RabbitMqUrl;
 use crate::connection::{ANSWER, connect};
@@ -24,6 +25,8 @@ struct Line {
     connection: Connection,
     /// Channels that nothing is being published on. One channel per request: a returned message names no request.
     idle: Mutex<Vec<Channel>>,
+    /// Something failed on it: the next use opens another one.
+    broken: AtomicBool,
 }
 
 impl Publisher {
@@ -42,28 +45,26 @@ impl Publisher {
         if messages.is_empty() {
             return Vec::new();
         }
-        let line = match self.line().await {
-            Ok(line) => line,
-            Err(fault) => return all(fault),
-        };
-        let published = async {
-            let channel = line.channel().await?;
-            let confirmations = published(&channel, queue, messages).await?;
-            Ok((channel, confirmations))
-        };
-        match timeout(ANSWER, published).await {
-            Ok(Ok((channel, confirmations))) => {
-                line.idle.lock().unwrap_or_else(PoisonError::into_inner).push(channel);
-                results(queue, &confirmations)
+        // With the wait for others that connect: one time for all.
+        let end = Instant::now() + ANSWER;
+        let line = match timeout_at(end, self.line()).await {
+            Ok(Ok(line)) => line,
+            Ok(Err(fault)) => return all(fault),
+            Err(_) => {
+                let connecting = format!("can't connect to {}:{}", self.url.host, self.url.port);
+                return all(Fault::no_answer(ANSWER).during(&connecting));
             }
+        };
+        match timeout_at(end, line.publish(queue, messages)).await {
+            Ok(Ok(confirmations)) => results(queue, &confirmations),
             // Such an error ends the channel only.
             Ok(Err(error)) if lapin::Error::is_amqp_soft_error(&error) => all(error.into()),
             Ok(Err(error)) => {
-                self.forget(&line).await;
+                line.broken.store(true, Ordering::Relaxed);
                 all(error.into())
             }
             Err(_) => {
-                self.forget(&line).await;
+                line.broken.store(true, Ordering::Relaxed);
                 let blocked = "the broker blocks publishers while it is short of memory or disk";
                 all(Fault::no_answer(ANSWER).during(&format!("publishing to {queue} ({blocked})")))
             }
@@ -72,27 +73,31 @@ impl Publisher {
 
     async fn line(&self) -> Result<Arc<Line>, Fault> {
         let mut line = self.line.lock().await;
-        if let Some(line) = line.as_ref().filter(|line| line.connection.status().connected()) {
+        if let Some(line) = line.as_ref().filter(|line| line.is_usable()) {
             return Ok(Arc::clone(line));
         }
         let opened = Arc::new(Line {
             connection: connect(&self.url, "publisher").await?,
             idle: Mutex::default(),
+            broken: AtomicBool::new(false),
         });
         *line = Some(Arc::clone(&opened));
         Ok(opened)
     }
-
-    /// Opens another connection at the next use, unless that was done since.
-    async fn forget(&self, broken: &Arc<Line>) {
-        let mut line = self.line.lock().await;
-        if line.as_ref().is_some_and(|line| Arc::ptr_eq(line, broken)) {
-            *line = None;
-        }
-    }
 }
 
 impl Line {
+    fn is_usable(&self) -> bool {
+        self.connection.status().connected() && !self.broken.load(Ordering::Relaxed)
+    }
+
+    async fn publish(&self, queue: &str, messages: &[Publication]) -> lapin::Result<Vec<Confirmation>> {
+        let channel = self.channel().await?;
+        let confirmations = published(&channel, queue, messages).await?;
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(channel);
+        Ok(confirmations)
+    }
+
     async fn channel(&self) -> lapin::Result<Channel> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         match idle.filter(|channel| channel.status().connected()) {

@@ -24,6 +24,10 @@ const WINDOW: Duration = Duration::from_secs(30);
 /// ([consumer timeout](https://www.rabbitmq.com/docs/consumers#acknowledgement-timeout)). The margin is for the time that a
 /// message waits in this process, and for the acknowledgement.
 const LONGEST: Duration = Duration::from_secs(25 * 60);
+/// What is configured must leave a minute of those 30.
+const MOST_LONGEST: Duration = Duration::from_secs(29 * 60);
+/// What a host keeps of that time to settle. A handler needs the window besides.
+const TO_SETTLE: Duration = Duration::from_secs(10);
 /// Names of queues have at most 255 bytes. Those of the wait queues are longer than the queue's.
 const LONGEST_NAME: usize = 255 - "-wait-15m".len();
 const SETTINGS: &str = "queue, ordered, window, longest, cacertfile";
@@ -44,10 +48,8 @@ impl FromStr for Query {
             let value = decoded(value).filter(|value| !value.is_empty());
             settings.set(name, value)?;
         }
-        match settings.longest < settings.window {
-            true => Err(InvalidUrl::new("longest", "shorter than window; choose a longer one")),
-            false => Ok(settings),
-        }
+        settings.check_longest()?;
+        Ok(settings)
     }
 }
 
@@ -67,6 +69,24 @@ impl Query {
             _ => return Err(unknown()),
         }
         Ok(())
+    }
+}
+
+impl Query {
+    fn check_longest(&self) -> Result<(), InvalidUrl> {
+        let (longest, least) = (self.longest.as_secs(), (self.window + TO_SETTLE).as_secs());
+        let why = if self.longest > MOST_LONGEST {
+            let most = MOST_LONGEST.as_secs();
+            format!("{longest} s; choose at most {most} s: RabbitMQ closes the channel after 30 minutes")
+        } else if longest < least {
+            let (window, settle) = (self.window.as_secs(), TO_SETTLE.as_secs());
+            format!(
+                "{longest} s; choose at least {least} s, which is window ({window} s) and {settle} s to settle, or a shorter window"
+            )
+        } else {
+            return Ok(());
+        };
+        Err(InvalidUrl::new("longest", why))
     }
 }
 
@@ -114,6 +134,26 @@ mod tests {
     }
 
     #[test]
+    fn longest_leaves_time_for_window_and_settling() {
+        let why = |query: &str| query.parse::<Query>().map_err(|error| error.to_string()).err();
+        for valid in [
+            "window=60&longest=70",
+            "window=1490",
+            "longest=1740",
+            "window=1730&longest=1740",
+        ] {
+            assert_eq!(why(valid), None, "{valid}");
+        }
+        let short = why("window=60&longest=69").unwrap();
+        assert!(
+            short.contains("69 s; choose at least 70 s, which is window (60 s) and 10 s"),
+            "{short}"
+        );
+        let long = why("longest=1741").unwrap();
+        assert!(long.contains("1741 s; choose at most 1740 s"), "{long}");
+    }
+
+    #[test]
     fn an_invalid_setting_is_named() {
         let long = format!("queue={}", "q".repeat(247));
         for (query, part) in [
@@ -125,7 +165,9 @@ mod tests {
             ("window=0", "window"),
             ("window=1.5", "window"),
             ("longest=-1", "longest"),
-            ("window=60&longest=59", "longest"),
+            ("window=60&longest=69", "longest"),
+            ("window=1491", "longest"),
+            ("longest=1741", "longest"),
             ("cacertfile=", "cacertfile"),
             ("heartbeat=5", "query"),
         ] {

@@ -1,7 +1,6 @@
 //! The receipt of a message: how it is acknowledged, and what its copy needs.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use consumer::SourceFault;
@@ -72,7 +71,7 @@ impl RabbitMqReceipt {
     /// Leaves the message with its queue, which gets it back, in order, together with all others when the channel is closed.
     pub(crate) fn leave(&mut self) {
         if let Some(outstanding) = self.outstanding.take() {
-            outstanding.0.returning.store(true, Ordering::Relaxed);
+            outstanding.0.returning.send_replace(true);
         }
     }
 }
@@ -84,15 +83,20 @@ impl Drop for RabbitMqReceipt {
             return;
         }
         if let (Some(outstanding), Ok(runtime)) = (self.outstanding.take(), Handle::try_current()) {
-            runtime.spawn(give_back(self.acker.clone(), Arc::clone(&outstanding.0)));
+            if outstanding.0.ordered {
+                // At once: the next message of the group must not be received before this one is returned.
+                outstanding.0.returning.send_replace(true);
+            }
+            runtime.spawn(give_back(self.acker.clone(), outstanding));
         }
     }
 }
 
-async fn give_back(acker: Acker, outstanding: Arc<Outstanding>) {
+/// On an ordered queue, all messages are returned once no receipt counts any more.
+async fn give_back(acker: Acker, outstanding: Counted) {
     sleep(ABANDONED).await;
-    if outstanding.ordered {
-        return outstanding.returning.store(true, Ordering::Relaxed);
+    if outstanding.0.ordered {
+        return;
     }
     let requeue = BasicNackOptions {
         requeue: true,
@@ -112,12 +116,21 @@ pub(crate) async fn acknowledge(acker: &Acker) -> Result<(), Fault> {
     }
 }
 
+/// The broker moves the message to the dead-letter queue.
+pub(crate) async fn reject(acker: &Acker) -> Result<(), Fault> {
+    let no_requeue = BasicNackOptions::default();
+    let rejected = timeout(ANSWER, acker.nack(no_requeue)).await;
+    rejected.map_err(|_| Fault::no_answer(ANSWER))??;
+    Ok(())
+}
+
 /// The receipts of one connection that are not settled.
 #[derive(Debug, Default)]
 pub(crate) struct Outstanding {
     ordered: bool,
     count: watch::Sender<usize>,
-    returning: AtomicBool,
+    /// A message was left to be returned when the channel is closed.
+    returning: watch::Sender<bool>,
 }
 
 impl Outstanding {
@@ -130,7 +143,13 @@ impl Outstanding {
 
     /// Whether a message was left to be returned when the channel is closed.
     pub(crate) fn is_returning(&self) -> bool {
-        self.returning.load(Ordering::Relaxed)
+        *self.returning.borrow()
+    }
+
+    /// Waits until a message is left to be returned when the channel is closed.
+    pub(crate) async fn returning(&self) {
+        // The sender lives as long as `self`, so this can't fail.
+        let _ = self.returning.subscribe().wait_for(|returning| *returning).await;
     }
 
     /// Waits until all receipts are settled.

@@ -114,7 +114,8 @@ impl Session {
 
     /// Closes the connection. The queue gets all that is not acknowledged, in order.
     pub(crate) async fn end(mut self) {
-        self.closing().await;
+        // In a task of its own: what waits here may be dropped, and the connection must be closed.
+        let _ = tokio::spawn(self.closing()).await;
     }
 
     /// The connection is closed before the consumer is dropped: the client library cancels a consumer that is dropped, and on

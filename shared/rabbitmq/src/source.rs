@@ -24,7 +24,8 @@ const SETTLING: Duration = Duration::from_secs(45);
 /// A queue of RabbitMQ that a host polls.
 ///
 /// It declares the queue, its dead-letter queue and its wait queues each time that it connects. On any error it connects again,
-/// at the next receive. Receipts of the old connection are lost then, and the broker redelivers their messages.
+/// at the next receive. Receipts of the old connection are lost then, and the broker redelivers their messages. A receive that
+/// is dropped before it returns has the same effect: to stop receiving, use [`close`](Source::close).
 #[derive(Debug)]
 pub struct RabbitMqSource {
     about: SourceQueue,
@@ -41,6 +42,7 @@ pub struct RabbitMqSource {
 /// Where messages come from at present.
 #[derive(Debug, Default)]
 struct Feed {
+    /// `None` also during a receive: if that is dropped, its session ends, and the broker gets its deliveries back.
     session: Option<Session>,
     /// Receives that have failed one after the other.
     failures: u32,

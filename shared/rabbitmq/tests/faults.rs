@@ -169,6 +169,24 @@ async fn nothing_is_lost_wherever_the_connection_is_cut() {
     }
 }
 
+/// The receive is dropped while it dead-letters one message: the broker gets that one back, and the one that it has besides.
+#[tokio::test]
+async fn a_receive_that_is_dropped_returns_its_deliveries() {
+    let Some((broker, proxy, source)) = behind_a_proxy().await else {
+        return;
+    };
+    let odd = lapin::BasicProperties::default().with_message_id("odd".into());
+    broker.publish_raw(odd, b"\xff").await;
+    broker.publish("m-1", "g").await;
+    broker.wait_until_ready(&broker.queue, 0).await;
+    let held = proxy.hold_next();
+    tokio::select! {
+        received = source.receive(10) => panic!("{received:?}"),
+        () = held.notified() => {}
+    }
+    assert_eq!(ids(&receive(&source, 1).await), ["m-1"]);
+}
+
 #[tokio::test]
 async fn a_queue_that_is_deleted_is_declared_again() {
     let Some(broker) = broker().await else { return };

@@ -74,6 +74,21 @@ async fn nothing_is_received_until_a_retry_is_returned() {
 }
 
 #[tokio::test]
+async fn an_outstanding_receive_does_not_overtake_a_retry() {
+    let Some((broker, source)) = with_messages(1).await else {
+        return;
+    };
+    let (_, first) = receive(&source, 1).await.remove(0);
+    // The receive waits for a message when the first one is retried.
+    let (waiting, ()) = tokio::join!(biased; source.receive(1), async {
+        settle(&source, first, retry_in(Duration::ZERO)).await.unwrap();
+        broker.publish("1", "g").await;
+    });
+    assert!(waiting.unwrap().is_empty(), "1 is received before 0 is returned");
+    assert_eq!(ids(&receive(&source, 2).await), ["0", "1"]);
+}
+
+#[tokio::test]
 async fn a_second_consumer_continues_in_order_after_the_first() {
     let Some(broker) = broker().await else { return };
     // Messages stay in the queue, which a second active consumer would get before those that the first one returns.

@@ -166,12 +166,12 @@ async fn a_dead_letter_returns_as_the_original_message() {
         reason: "never".to_owned(),
         ..Default::default()
     };
-    let letter = QueueMessage {
+    let dead_letter = QueueMessage {
         attributes: consumer::dead_letter::pack(sent.attributes.clone(), original.clone(), Some(&rejection), &limits),
         ..sent.clone()
     };
-    assert!(limits.check(&letter).is_ok());
-    queues.send(&destination(&broker), &[letter]).await.unwrap();
+    assert!(limits.check(&dead_letter).is_ok());
+    queues.send(&destination(&broker), &[dead_letter]).await.unwrap();
     let (incoming, _) = receive(&source, 1).await.remove(0);
     let unpacked = Unpacked::of(incoming.attributes);
     assert_eq!(

@@ -195,26 +195,52 @@ async fn an_odd_message_is_dead_lettered_with_its_reason() {
         .await;
     broker.publish("m-2", "g").await;
     assert_eq!(ids(&receive(&source, 1).await), ["m-2"], "its neighbours are received");
-    let mut letters = Vec::new();
+    let mut dead_letters = Vec::new();
     for _ in 0..2 {
-        let letter = broker.take(&broker.queue_with("-dlq")).await;
-        let AMQPValue::LongString(failure) = &letter.properties.headers().as_ref().unwrap().inner()[FAILURE] else {
-            panic!("{letter:?}");
+        let dead_letter = broker.take(&broker.queue_with("-dlq")).await;
+        let AMQPValue::LongString(failure) = &dead_letter.properties.headers().as_ref().unwrap().inner()[FAILURE]
+        else {
+            panic!("{dead_letter:?}");
         };
-        letters.push((
-            letter.delivery.data.clone(),
+        dead_letters.push((
+            dead_letter.delivery.data.clone(),
             Rejection::from_json(&failure.to_string()).unwrap().reason,
         ));
     }
-    letters.sort();
+    dead_letters.sort();
     assert_eq!(
-        (letters[0].0.as_slice(), letters[1].0.as_slice()),
+        (dead_letters[0].0.as_slice(), dead_letters[1].0.as_slice()),
         (&b"no id"[..], &b"\xff"[..])
     );
     assert!(
-        letters[0].1.contains("message_id") && letters[1].1.contains("UTF-8"),
-        "{letters:?}"
+        dead_letters[0].1.contains("message_id") && dead_letters[1].1.contains("UTF-8"),
+        "{dead_letters:?}"
     );
+}
+
+/// Beyond 124 KiB there is no room for the reason: the broker moves the message.
+#[tokio::test]
+async fn a_message_with_too_large_headers_is_dead_lettered() {
+    let Some(broker) = broker().await else { return };
+    let source = broker.source("").await;
+    for (kib, key) in [(113, FAILURE), (126, "x-death")] {
+        let mut headers = FieldTable::default();
+        headers.insert("a".into(), AMQPValue::LongString("x".repeat(kib * 1024).into()));
+        let properties = BasicProperties::default().with_message_id("large".into());
+        broker.publish_raw(properties.with_headers(headers), b"{}").await;
+        broker.publish("next", "g").await;
+        let (next, receipt) = receive(&source, 1).await.remove(0);
+        assert_eq!(
+            (next.id.as_str(), next.receive_count),
+            ("next", 1),
+            "the connection is open"
+        );
+        settle(&source, receipt, Verdict::Done).await.unwrap();
+        let dead_letter = broker.take(&broker.queue_with("-dlq")).await;
+        let headers = dead_letter.properties.headers().as_ref().unwrap().inner();
+        assert!(headers.contains_key(key), "{kib} KiB");
+        assert!(matches!(&headers["a"], AMQPValue::LongString(text) if text.len() == kib * 1024));
+    }
 }
 
 #[tokio::test]
@@ -297,8 +323,8 @@ async fn a_message_that_kills_its_consumers_ends_in_the_dlq() {
         assert!(received <= 21, "{received}");
     }
     assert_eq!(received, 21, "the delivery limit counts returns");
-    let letter = broker.take(&broker.queue_with("-dlq")).await;
-    assert_eq!(letter.properties.message_id().as_ref().unwrap().as_str(), "m-1");
+    let dead_letter = broker.take(&broker.queue_with("-dlq")).await;
+    assert_eq!(dead_letter.properties.message_id().as_ref().unwrap().as_str(), "m-1");
 }
 
 #[tokio::test]

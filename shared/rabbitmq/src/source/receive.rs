@@ -1,9 +1,11 @@
 //! Receiving.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use consumer::Incoming;
+use futures_util::future::join_all;
 use idempotency::Timestamp;
 use lapin::message::Delivery;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -14,7 +16,7 @@ use crate::delays::{remaining, wait_queue};
 use crate::fault::Fault;
 use crate::incoming::{incoming, not_before, receive_count};
 use crate::queues::destination;
-use crate::receipt::acknowledge;
+use crate::receipt::{acknowledge, reject};
 use crate::session::Session;
 use crate::{RabbitMqReceipt, copy};
 
@@ -22,21 +24,33 @@ type Received = Vec<(Incoming, RabbitMqReceipt)>;
 
 /// How long a receive waits for a first message.
 const WAIT: Duration = Duration::from_secs(10);
+/// How long a receive tries to dead-letter messages. The rest has to wait for the next receive.
+const DEAD_LETTERING: Duration = Duration::from_secs(20);
 /// Between attempts to connect: the first delay, which doubles, and the longest one.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(10);
 
 impl RabbitMqSource {
     pub(super) async fn take(&self, feed: &mut Feed, max: usize) -> Result<Received, Fault> {
-        let Some(session) = self.session(feed).await?.filter(|_| max > 0) else {
+        self.connect(feed).await?;
+        let Some(mut session) = feed
+            .session
+            .take_if(|session| max > 0 && !self.is_closed() && !session.outstanding.is_returning())
+        else {
             return Ok(Received::new());
         };
+        let received = self.take_from(&mut session, max).await;
+        feed.session = Some(session);
+        received
+    }
+
+    async fn take_from(&self, session: &mut Session, max: usize) -> Result<Received, Fault> {
+        let (end, give_up) = (Instant::now() + WAIT, Instant::now() + DEAD_LETTERING);
         if self.incomplete.swap(false, Ordering::Relaxed) {
             session.declare(&self.topology).await?;
         }
         let odd = std::mem::take(&mut session.odd);
-        self.sorted(session, odd).await;
-        let end = Instant::now() + WAIT;
+        self.sorted(session, odd, give_up).await;
         while let Some(first) = self.first(session, end).await? {
             let mut deliveries = vec![first];
             while deliveries.len() < max
@@ -44,7 +58,12 @@ impl RabbitMqSource {
             {
                 deliveries.push(delivery?);
             }
-            let received = self.sorted(session, deliveries).await;
+            let mut received = self.sorted(session, deliveries, give_up).await;
+            if session.outstanding.is_returning() {
+                // A message of the same group may be returned: these go with it, behind it.
+                received.iter_mut().for_each(|(_, receipt)| receipt.leave());
+                break;
+            }
             if !received.is_empty() {
                 return Ok(received);
             }
@@ -56,8 +75,8 @@ impl RabbitMqSource {
         Ok(Received::new())
     }
 
-    /// The session to receive from, a new one if the last one failed. `None`: receive nothing now.
-    async fn session<'a>(&self, feed: &'a mut Feed) -> Result<Option<&'a mut Session>, Fault> {
+    /// Opens a session if there is none. One that is to return its messages is replaced once its receipts are settled.
+    async fn connect(&self, feed: &mut Feed) -> Result<(), Fault> {
         if let Some(session) = feed
             .session
             .as_ref()
@@ -66,28 +85,28 @@ impl RabbitMqSource {
             // The queue gets the messages in order if they are returned all at once.
             let settled = timeout_at(Instant::now() + WAIT, session.outstanding.settled());
             tokio::select! {
-                settled = settled => if settled.is_err() { return Ok(None) },
-                () = self.closed() => return Ok(None),
+                settled = settled => if settled.is_err() { return Ok(()) },
+                () = self.closed() => return Ok(()),
             }
             feed.end().await;
         }
         if feed.session.is_none() && feed.failures > 0 {
             self.pause(backoff(feed.failures)).await;
         }
-        if self.is_closed() {
-            return Ok(None);
-        }
-        if feed.session.is_none() {
+        if feed.session.is_none() && !self.is_closed() {
             feed.session = Some(Session::open(&self.url, &self.topology, self.prefetch).await?);
         }
-        Ok(feed.session.as_mut())
+        Ok(())
     }
 
-    /// The next delivery. `None`: there was none until this time, or the source is closed.
+    /// The next delivery. `None`: there was none until this time, the source is closed, or messages are to be returned before
+    /// others are received.
     async fn first(&self, session: &mut Session, end: Instant) -> Result<Option<Delivery>, Fault> {
+        let outstanding = Arc::clone(&session.outstanding);
         tokio::select! {
             biased;
             () = self.closed() => Ok(None),
+            () = outstanding.returning() => Ok(None),
             delivery = timeout_at(end, session.next()) => delivery.ok().transpose(),
         }
     }
@@ -99,15 +118,15 @@ impl RabbitMqSource {
         }
     }
 
-    /// The messages among deliveries. One that is delivered too early goes back to wait, and one that is no message to the
-    /// dead-letter queue.
-    async fn sorted(&self, session: &mut Session, deliveries: Vec<Delivery>) -> Received {
+    /// The messages among deliveries. One that is delivered too early is sent to a wait queue again, and one that is no message
+    /// to the dead-letter queue, until this time.
+    async fn sorted(&self, session: &mut Session, deliveries: Vec<Delivery>, give_up: Instant) -> Received {
         let mut received = Received::new();
         let mut deliveries = self.without_early(deliveries).await.into_iter();
         while let Some(delivery) = deliveries.next() {
             match incoming(&destination(&self.topology.queue), &delivery) {
                 Ok(incoming) => received.push((incoming, RabbitMqReceipt::new(delivery, &session.outstanding))),
-                Err(why) => match self.dead_letter(&delivery, &why).await {
+                Err(why) => match self.dead_letter(&delivery, &why, give_up).await {
                     Ok(()) => {}
                     Err(fault) => {
                         tracing::warn!(
@@ -130,10 +149,13 @@ impl RabbitMqSource {
         received
     }
 
-    /// Sends those back to wait that have to wait longer. One that can't be sent is processed early.
+    /// Sends those to a wait queue that have to wait longer. One that can't be sent is processed early.
     async fn without_early(&self, deliveries: Vec<Delivery>) -> Vec<Delivery> {
         let now = Timestamp::now();
-        let waits = |delivery: &Delivery| remaining(now, not_before(delivery)).filter(|_| !self.topology.ordered);
+        let waits = |delivery: &Delivery| {
+            let can_wait = !self.topology.ordered && copy::fits(&delivery.properties);
+            remaining(now, not_before(delivery)).filter(|_| can_wait)
+        };
         let (early, mut others): (Vec<_>, Vec<_>) =
             deliveries.into_iter().partition(|delivery| waits(delivery).is_some());
         let copies = early.iter().filter_map(|delivery| {
@@ -147,25 +169,42 @@ impl RabbitMqSource {
             Some((wait_queue(waits(delivery)?), copy))
         });
         let waiting = self.delay(copies.collect()).await;
-        for (delivery, waits) in early.into_iter().zip(waiting) {
-            match waits {
-                // If it is redelivered, because the acknowledgement is lost, its copy is a duplicate.
-                Ok(()) => drop(acknowledge(&delivery.acker).await),
-                Err(_) => others.push(delivery),
-            }
-        }
+        let (waiting, not_waiting): (Vec<_>, Vec<_>) =
+            early.into_iter().zip(waiting).partition(|(_, waits)| waits.is_ok());
+        others.extend(not_waiting.into_iter().map(|(delivery, _)| delivery));
+        // If one is redelivered, because the acknowledgement is lost, its copy is a duplicate.
+        join_all(waiting.iter().map(|(delivery, _)| acknowledge(&delivery.acker))).await;
         others
     }
 
-    async fn dead_letter(&self, delivery: &Delivery, why: &str) -> Result<(), Fault> {
-        let letter = dead_letter(&destination(&self.topology.queue), delivery, why);
+    async fn dead_letter(&self, delivery: &Delivery, why: &str, give_up: Instant) -> Result<(), Fault> {
+        let late = || {
+            Fault::unavailable(format!(
+                "not within {} s; the next receive tries again",
+                DEAD_LETTERING.as_secs()
+            ))
+        };
+        if Instant::now() >= give_up {
+            return Err(late());
+        }
+        let moved = timeout_at(give_up, self.moved_to_dead_letters(delivery, why)).await;
+        moved.unwrap_or_else(|_| Err(late()))
+    }
+
+    async fn moved_to_dead_letters(&self, delivery: &Delivery, why: &str) -> Result<(), Fault> {
         let queue = self.topology.dead_letter_queue();
-        for result in self.publisher.publish(&queue, &[letter]).await {
-            result?;
+        match dead_letter(&destination(&self.topology.queue), delivery, why) {
+            Some(dead_letter) => {
+                for result in self.publisher.publish(&queue, &[dead_letter]).await {
+                    result?;
+                }
+                // If the acknowledgement is lost, the dead letter is sent again.
+                drop(acknowledge(&delivery.acker).await);
+            }
+            // The broker can move what it would not accept from us.
+            None => reject(&delivery.acker).await?,
         }
         tracing::warn!("queue {}: a message is dead-lettered: {why}", self.about.name);
-        // If the acknowledgement is lost, the dead letter is sent again.
-        drop(acknowledge(&delivery.acker).await);
         Ok(())
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 pub(crate) struct Proxy {
@@ -19,6 +20,8 @@ struct State {
     /// Cuts the connection that sends this many chunks from now; 0: none.
     cut_at: AtomicUsize,
     chunks: AtomicUsize,
+    /// The next connection gets no answer; this is notified of it.
+    hold: Mutex<Option<Arc<Notify>>>,
 }
 
 impl Proxy {
@@ -30,7 +33,12 @@ impl Proxy {
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let (server, state) = (server.clone(), Arc::clone(&shared));
+                let held = shared.hold.lock().unwrap().take();
                 let forwarded = tokio::spawn(async move {
+                    if let Some(held) = held {
+                        held.notify_one();
+                        return std::future::pending().await;
+                    }
                     let server = TcpStream::connect(server).await.unwrap();
                     forward(client, server, &state).await;
                 });
@@ -66,6 +74,13 @@ impl Proxy {
     pub(crate) fn cut_at(&self, chunk: usize) {
         self.state.chunks.store(0, Ordering::SeqCst);
         self.state.cut_at.store(chunk, Ordering::SeqCst);
+    }
+
+    /// The next connection gets no answer. What is returned is notified of it.
+    pub(crate) fn hold_next(&self) -> Arc<Notify> {
+        let held = Arc::new(Notify::new());
+        *self.state.hold.lock().unwrap() = Some(Arc::clone(&held));
+        held
     }
 
     /// Whether the connection to cut was cut.
