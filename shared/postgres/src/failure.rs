@@ -60,6 +60,9 @@ fn without_code(error: &Error, about: &str) -> StoreError {
         text += ": ";
         text += &cause.to_string();
     }
+    if text.contains("server does not support TLS") {
+        text += "; add ?sslmode=disable to the URL if the server is on this machine or in a trusted network";
+    }
     match is_final {
         true => StoreError::Refused(format!("{text} ({about})").into()),
         false => StoreError::NoAnswer(format!("{text} ({about})").into()),

@@ -101,7 +101,7 @@ Settings are environment variables:
   QUEUE_URL                  the queue: the URL of an SQS queue, or amqp://USER:PASSWORD@HOST/VHOST?queue=NAME
                              of RabbitMQ (amqps:// with TLS)
   IDEMPOTENCY_TABLE          the ledger: a DynamoDB table, or
-  DATABASE_URL               postgres://USER:PASSWORD@HOST/DATABASE
+  DATABASE_URL               postgres://USER:PASSWORD@HOST/DATABASE, without TLS: ?sslmode=disable
   DEAD_LETTER_QUEUE_URL      where rejected messages go [default: the queue's own dead-letter queue]
   CONCURRENCY                messages in process at a time, and connections to PostgreSQL at most [default: 10]
   RATE_LIMIT                 messages received a second at most [default: none]
