@@ -164,6 +164,13 @@ mod tests {
         assert!(why.contains("255 bytes"), "{why}");
     }
 
+    #[test]
+    fn a_dead_letter_has_room_for_the_reason() {
+        let large = "x".repeat(MOST_HEADER_BYTES);
+        let sent = Publication::of(&message(&[("a", &large), (FAILURE, "{}")]));
+        assert!(sent.is_ok(), "{sent:?}");
+    }
+
     /// Otherwise no dead letter of the message could ever be sent.
     #[test]
     fn a_reason_that_does_not_fit_a_header_is_cut() {

@@ -83,19 +83,15 @@ impl Drop for RabbitMqReceipt {
             return;
         }
         if let (Some(outstanding), Ok(runtime)) = (self.outstanding.take(), Handle::try_current()) {
-            if outstanding.0.ordered {
-                // At once: the next message of the group must not be received before this one is returned.
-                outstanding.0.returning.send_replace(true);
-            }
-            runtime.spawn(give_back(self.acker.clone(), outstanding));
+            runtime.spawn(give_back(self.acker.clone(), Arc::clone(&outstanding.0)));
         }
     }
 }
 
-/// On an ordered queue, all messages are returned once no receipt counts any more.
-async fn give_back(acker: Acker, outstanding: Counted) {
+async fn give_back(acker: Acker, outstanding: Arc<Outstanding>) {
     sleep(ABANDONED).await;
-    if outstanding.0.ordered {
+    if outstanding.ordered {
+        outstanding.returning.send_replace(true);
         return;
     }
     let requeue = BasicNackOptions {
