@@ -21,7 +21,7 @@ use local::{DEFAULT_PORT, EndpointOverride, Options};
 
 /// SQS queues, DynamoDB tables and Lambda functions of template.yaml, on this machine alone.
 ///
-/// No account, no Docker, nothing installed but Rust.
+/// No account, no Docker, nothing installed but Rust; for --on-premises, RabbitMQ and PostgreSQL.
 #[derive(Parser)]
 #[command(name = "local", version, after_help = EXIT_STATUS)]
 struct Cli {
