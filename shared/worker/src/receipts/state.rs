@@ -129,7 +129,11 @@ impl<T> State<T> {
     pub(super) fn settle(&mut self, number: u64, verdict: Verdict, now: Instant) {
         if let Some(kept) = self.messages.get_mut(&number) {
             kept.verdict = Some(verdict);
-            kept.settle_at = now + SETTLE_WITHIN;
+            // A message that is returned blocks its group only once it is settled.
+            kept.settle_at = match verdict.is_acknowledged() {
+                true => now + SETTLE_WITHIN,
+                false => now,
+            };
         }
     }
 
