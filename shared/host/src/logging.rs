@@ -35,12 +35,15 @@ pub fn start_logging_with(layer: impl Layer<Registry> + Send + Sync) {
 
 fn start(subscriber: impl Subscriber + for<'a> LookupSpan<'a> + Send + Sync) {
     let level = ["AWS_LAMBDA_LOG_LEVEL", "LOG_LEVEL"].map(|variable| std::env::var(variable).ok());
-    let level = level.into_iter().flatten().find(|level| !level.is_empty());
-    let level = self::level(level.as_deref());
+    let stated = level.into_iter().flatten().find(|level| !level.is_empty());
+    let level = self::level(stated.as_deref());
     let lines = JsonLines { write: print };
     // A second host in one process, as in tests, keeps the logging of the first.
     let filter = level.and(filter_fn(is_logged));
     let _ = subscriber.with(lines.with_filter(filter)).try_init();
+    if let Some(stated) = stated.filter(|stated| !is_level(stated)) {
+        tracing::warn!("log level {stated:?} is unknown, and INFO is used; use TRACE, DEBUG, INFO, WARN or ERROR");
+    }
     std::panic::set_hook(Box::new(|panic| {
         tracing::error!(
             location = panic.location().map(ToString::to_string),
@@ -54,6 +57,11 @@ fn start(subscriber: impl Subscriber + for<'a> LookupSpan<'a> + Send + Sync) {
 /// errors reach the log by the code that calls it.
 fn is_logged(metadata: &Metadata<'_>) -> bool {
     !metadata.target().starts_with("lapin")
+}
+
+fn is_level(name: &str) -> bool {
+    let names = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
+    names.iter().any(|level| level.eq_ignore_ascii_case(name))
 }
 
 /// One of Lambda's log levels; `INFO` if it is unknown or not set.
