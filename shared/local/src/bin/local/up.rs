@@ -122,9 +122,11 @@ pub(crate) async fn run(args: UpArgs, stop: &mut Stop) -> Outcome {
     tokio::spawn(async move { lambda.start_each().await });
     loop {
         tokio::select! {
-            Some(event) = events.recv() => screen.show(&event),
-            Some(line) = rebuild.line() => screen.line(timed(&line)),
+            biased;
             _ = stop.requested() => break,
+            // Before the events that it causes: what is built is reported before what runs then.
+            Some(line) = rebuild.line() => screen.line(timed(&line)),
+            Some(event) = events.recv() => screen.show(&event),
         }
     }
     drop(rebuild);
