@@ -1,6 +1,5 @@
 //! The ledger, in the store that has it.
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use idempotency::{DynamoDbStore, Item, Key, OutgoingMessage, Record, StoreError};
 use postgres::PostgresStore;
 
@@ -35,7 +34,7 @@ impl Ledger {
     pub(crate) async fn item(&self, key: &Key) -> Result<Option<Item>, StoreError> {
         match &self.store {
             Store::DynamoDb(store) => store.item(key).await,
-            Store::PostgreSql(store) => Ok(store.record(key).await?.map(|record| item(key, &record))),
+            Store::PostgreSql(store) => Ok(store.record(key).await?.map(|record| record.to_item(key))),
         }
     }
 
@@ -72,32 +71,6 @@ impl Ledger {
     }
 }
 
-/// A row as an item: the columns have the names of the attributes.
-fn item(key: &Key, record: &Record) -> Item {
-    let text = |value: &str| Some(AttributeValue::S(value.to_owned()));
-    let number = |value: u64| Some(AttributeValue::N(value.to_string()));
-    // Strings in lists and maps: nothing in them can't be written.
-    let outgoing = serde_json::to_string(&record.outgoing).unwrap_or_default();
-    let attributes = [
-        ("id", text(key.record_id())),
-        ("status", text(record.status.word())),
-        ("owner", record.owner.as_ref().and_then(|owner| text(owner.as_str()))),
-        (
-            "in_progress_expiration",
-            record.lease_end.and_then(|end| number(end.millis())),
-        ),
-        ("expiration", number(record.expiration_seconds)),
-        ("validation", record.fingerprint.as_deref().and_then(text)),
-        ("data", record.data.as_deref().and_then(text)),
-        ("outgoing", text(&outgoing).filter(|_| !record.outgoing.is_empty())),
-        ("reason", record.reason.as_deref().and_then(text)),
-    ];
-    let attributes = attributes.into_iter();
-    attributes
-        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use idempotency::{OwnerToken, Status, Timestamp};
@@ -127,7 +100,7 @@ mod tests {
             ..full.clone()
         };
         for record in [full, bare] {
-            assert_eq!(Record::from_item(&key, &item(&key, &record)).unwrap(), record);
+            assert_eq!(Record::from_item(&key, &record.to_item(&key)).unwrap(), record);
         }
     }
 }

@@ -49,6 +49,11 @@ impl Record {
     pub fn from_item(key: &Key, item: &Item) -> Result<Self, StoreError> {
         record(key, item)
     }
+
+    /// The record of a key as the table would have it: for a tool that shows records of any store in one form.
+    pub fn to_item(&self, key: &Key) -> Item {
+        of(key, self)
+    }
 }
 
 pub(super) fn record(key: &Key, item: &Item) -> Result<Record, StoreError> {
