@@ -22,5 +22,5 @@ mod url;
 pub use headers::{GROUP, TRACE};
 pub use queues::RabbitMq;
 pub use receipt::RabbitMqReceipt;
-pub use source::RabbitMqSource;
+pub use source::{DEFAULT_MAX_RECEIVE_COUNT, RabbitMqSource};
 pub use url::{InvalidUrl, RabbitMqUrl};

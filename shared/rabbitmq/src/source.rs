@@ -3,7 +3,7 @@
 mod receive;
 mod settle;
 
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -17,6 +17,13 @@ use crate::queues::destination;
 use crate::session::Session;
 use crate::topology::Topology;
 use crate::{RabbitMq, RabbitMqReceipt, RabbitMqUrl};
+
+/// How often a message is received at most, unless a program decides otherwise: the queue does not count retries, which are copies.
+/// With the default delays, that takes more than an hour.
+pub const DEFAULT_MAX_RECEIVE_COUNT: NonZeroU32 = match NonZeroU32::new(14) {
+    Some(receives) => receives,
+    None => NonZeroU32::MIN,
+};
 
 /// How long settling may take: a copy is sent after connecting, and confirmed, each with a limit of its own.
 const SETTLING: Duration = Duration::from_secs(45);

@@ -224,7 +224,7 @@ async fn on_queue<H: Handler, S: Store<Write = H::Write>>(
                 store,
                 traced::<RabbitMqSource, _>(queues),
                 dead_letter_queue,
-                Some(RECEIVES_ON_RABBITMQ),
+                Some(rabbitmq::DEFAULT_MAX_RECEIVE_COUNT),
             )?;
             poll(handler, services, source, settings, stopping).await
         }
@@ -235,13 +235,6 @@ async fn on_queue<H: Handler, S: Store<Write = H::Write>>(
 fn traced<R: Source, Q: Queues>(queues: Q) -> TracedQueues<Q> {
     TracedQueues::new(R::SYSTEM, queues)
 }
-
-/// How often a message of RabbitMQ is received at most, unless `MAX_RECEIVE_COUNT` is set: the queue does not count the retries,
-/// which are copies. With the default delays, that takes more than an hour.
-const RECEIVES_ON_RABBITMQ: NonZeroU32 = match NonZeroU32::new(14) {
-    Some(receives) => receives,
-    None => NonZeroU32::MIN,
-};
 
 /// The source, opened again until it answers; `None` if the process is stopped before. One that refuses is an error.
 async fn opened<R, F: Future<Output = Result<R, SourceError>>>(

@@ -16,7 +16,7 @@ mod tests;
 mod worker;
 
 use std::error::Error;
-use std::num::{NonZeroU16, NonZeroU32};
+use std::num::NonZeroU16;
 use std::process::ExitCode;
 
 use ::worker::LedgerStore;
@@ -129,15 +129,12 @@ where
             };
             let dead_letters = DeadLetters {
                 queue: source.as_ref().map(RabbitMqSource::dead_letter_queue),
-                receives: Some(RECEIVES),
+                receives: Some(rabbitmq::DEFAULT_MAX_RECEIVE_COUNT),
             };
             serve_with(settings, store, queues, destination, source, dead_letters).await
         }
     }
 }
-
-/// How often RabbitMQ delivers a message at most: it does not count retries, which are copies.
-const RECEIVES: NonZeroU32 = NonZeroU32::MIN.saturating_add(13);
 
 /// As many messages as a worker processes at a time.
 const CONCURRENCY: NonZeroU16 = NonZeroU16::MIN.saturating_add(9);
