@@ -78,17 +78,15 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Processing<H,
         self.tasks.spawn(processing.instrument(span));
     }
 
-    async fn alone(self: Arc<Self>, mut work: Work<R>) {
-        let verdict = self.verdict(&mut work).await;
-        work.ticket.settle(verdict);
+    async fn alone(self: Arc<Self>, work: Work<R>) {
+        self.settle(work).await;
     }
 
     /// Processes the messages of a group, until none waits. After one that stays in the queue, those behind it are returned.
     async fn in_order(self: Arc<Self>, group: String, first: Work<R>) {
         let mut next = Some(first);
-        while let Some(mut work) = next {
-            let verdict = self.verdict(&mut work).await;
-            work.ticket.settle(verdict);
+        while let Some(work) = next {
+            let verdict = self.settle(work).await;
             if !verdict.is_acknowledged() {
                 // An ordered queue holds a group while any of its messages is invisible: all have the delay of the first.
                 for waiting in self.groups.take_waiting(&group) {
@@ -99,23 +97,37 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Processing<H,
         }
     }
 
-    /// The verdict on a message. One that the queue can't hide is retried here, after its delay.
-    async fn verdict(&self, work: &mut Work<R>) -> Verdict {
+    /// Processes a message and settles it.
+    async fn settle(&self, work: Work<R>) -> Verdict {
+        let Work {
+            message,
+            ticket,
+            received,
+            _permit,
+        } = work;
+        let verdict = match self.source.queue().order {
+            QueueOrder::HeldGroups => self.held(message, received).await,
+            QueueOrder::Unordered | QueueOrder::Groups => self.started(message, received).await,
+        };
+        ticket.settle(verdict);
+        verdict
+    }
+
+    /// The verdict on a message that the queue can't hide: it is retried here, after its delay.
+    async fn held(&self, mut message: Incoming, received: Instant) -> Verdict {
         loop {
-            let is_over = self.left(work).is_some_and(|left| left.is_zero());
-            if self.stopping.is_cancelled() || is_over {
-                return self.now();
-            }
-            let verdict = self.process(work).await;
-            let (Verdict::Retry { at }, QueueOrder::HeldGroups) = (verdict, self.source.queue().order) else {
+            let verdict = self.started(message.clone(), received).await;
+            let Verdict::Retry { at } = verdict else {
                 return verdict;
             };
             let delay = match at {
                 Some(at) => (self.clock)().until(at),
                 None => self.source.queue().window,
             };
-            let left = self.left(work);
+            let left = self.left(received);
             tokio::select! {
+                // First: what was not started because of the stop has no delay.
+                biased;
                 () = self.stopping.cancelled() => return self.now(),
                 () = sleep(left.map_or(delay, |left| left.min(delay))) => {}
             }
@@ -123,15 +135,23 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Processing<H,
                 // The queue delivers it again, at its position. Held until now, because it does so at once.
                 return self.now();
             }
-            work.message.receive_count = work.message.receive_count.saturating_add(1);
+            message.receive_count = message.receive_count.saturating_add(1);
         }
     }
 
-    async fn process(&self, work: &Work<R>) -> Verdict {
+    /// The verdict on a message, which is not started after the stop, or without time left.
+    async fn started(&self, message: Incoming, received: Instant) -> Verdict {
+        let is_over = self.left(received).is_some_and(|left| left.is_zero());
+        match self.stopping.is_cancelled() || is_over {
+            true => self.now(),
+            false => self.process(message, received).await,
+        }
+    }
+
+    async fn process(&self, mut message: Incoming, received: Instant) -> Verdict {
         let queue = self.source.queue();
-        let budget = Budget::renewable((self.clock)(), queue.window, self.left(work), &self.stop);
+        let budget = Budget::renewable((self.clock)(), queue.window, self.left(received), &self.stop);
         let ordered = queue.order.is_ordered();
-        let mut message = work.message.clone();
         let traced = ProcessSpan::start(R::SYSTEM, &queue.name, &mut message);
         let processed = process_one(&self.handler, &self.services, message, ordered, &budget);
         let (verdict, summary, own) = processed.instrument(traced.span()).await;
@@ -140,10 +160,10 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Processing<H,
         verdict
     }
 
-    /// How long its handler can run; `None`: without end.
-    fn left(&self, work: &Work<R>) -> Option<Duration> {
+    /// How long the handler of a message received then can run; `None`: without end.
+    fn left(&self, received: Instant) -> Option<Duration> {
         let longest = self.source.queue().longest?;
-        Some(longest.saturating_sub(RESERVED + work.received.elapsed()))
+        Some(longest.saturating_sub(RESERVED + received.elapsed()))
     }
 
     fn now(&self) -> Verdict {

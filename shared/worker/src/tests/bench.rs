@@ -191,8 +191,8 @@ impl Bench {
 
     /// The reasons of the dead letters.
     pub(super) fn dead_letters(&self) -> Vec<String> {
-        let letters = self.queues.0.sent(DEAD_LETTERS).into_iter();
-        letters.map(|letter| format!("{letter:?}")).collect()
+        let dead_letters = self.queues.0.sent(DEAD_LETTERS).into_iter();
+        dead_letters.map(|dead_letter| format!("{dead_letter:?}")).collect()
     }
 
     pub(super) fn seconds(&self) -> f64 {

@@ -117,7 +117,7 @@ fn nothing_is_lost(bench: &Bench, messages: usize, seed: u64) {
     assert_eq!(deleted.len() + bench.left().len(), messages, "{seed}");
     let dead_letters = bench.dead_letters();
     for id in deleted {
-        let is_dead = dead_letters.iter().any(|letter| letter.contains(&id));
+        let is_dead = dead_letters.iter().any(|dead_letter| dead_letter.contains(&id));
         let is_done = bench.status(&id) == Some(Status::Completed);
         assert!(is_done || is_dead, "{seed}: {id} was deleted: {:?}", bench.record(&id));
     }
