@@ -20,6 +20,15 @@ pub enum FaultKind {
     Conflict,
     /// `InternalServerError`, HTTP status 500; nothing is applied.
     ServerError,
+    /// `BatchExecuteStatement`: the statements at these positions, counted from zero, are answered with the error `code`, and not
+    /// applied; the others are. Other operations are answered as ever.
+    RefuseStatements {
+        /// Such as `ThrottlingError`
+        /// ([codes](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchStatementError.html)).
+        code: &'static str,
+        /// Positions that the request does not have are ignored.
+        positions: Vec<usize>,
+    },
     /// The request is applied this much later. A client that stops waiting for it may send it again before that.
     Delay(Duration),
     /// The request never arrives: nothing is applied, and no answer comes.
@@ -37,6 +46,7 @@ impl fmt::Debug for FaultKind {
             Self::Throttle => "Throttle",
             Self::Conflict => "Conflict",
             Self::ServerError => "ServerError",
+            Self::RefuseStatements { .. } => "RefuseStatements",
             Self::Delay(_) => "Delay",
             Self::LoseRequest => "LoseRequest",
             Self::LoseReply => "LoseReply",
@@ -49,6 +59,7 @@ impl fmt::Debug for FaultKind {
 #[derive(Debug, Clone)]
 pub(super) enum Effect {
     Refuse(Refusal),
+    RefuseStatements(&'static str, Vec<usize>),
     Delay(Duration),
     LoseRequest,
     LoseReply,
@@ -68,6 +79,7 @@ impl From<FaultKind> for Effect {
             FaultKind::Throttle => Self::Refuse(Refusal::Throttle),
             FaultKind::Conflict => Self::Refuse(Refusal::Conflict),
             FaultKind::ServerError => Self::Refuse(Refusal::ServerError),
+            FaultKind::RefuseStatements { code, positions } => Self::RefuseStatements(code, positions),
             FaultKind::Delay(delay) => Self::Delay(delay),
             FaultKind::LoseRequest => Self::LoseRequest,
             FaultKind::LoseReply => Self::LoseReply,
@@ -96,6 +108,38 @@ impl Refusal {
             },
         }
     }
+}
+
+/// Applies a batch without the statements at these positions, which are answered with an error in their place.
+pub(super) fn without_statements(
+    code: &str,
+    positions: &[usize],
+    request: &Value,
+    apply: impl FnOnce(&Value) -> Result<Value, ApiError>,
+) -> Result<Value, ApiError> {
+    let statements = request["Statements"].as_array().cloned().unwrap_or_default();
+    let refused = |position: &usize| positions.contains(position);
+    let all = statements.len();
+    let kept = statements.into_iter().enumerate();
+    let kept: Vec<_> = kept
+        .filter(|(position, _)| !refused(position))
+        .map(|(_, kept)| kept)
+        .collect();
+    let answered = match kept.is_empty() {
+        true => json!({ "Responses": [] }),
+        false => apply(&json!({ "Statements": kept }))?,
+    };
+    let mut answered = answered["Responses"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default()
+        .into_iter();
+    let error = json!({ "Error": { "Code": code, "Message": "injected" } });
+    let answer = |position| match refused(&position) {
+        true => Some(error.clone()),
+        false => answered.next(),
+    };
+    Ok(json!({ "Responses": (0..all).filter_map(answer).collect::<Vec<_>>() }))
 }
 
 fn service(name: &str, message: &str) -> ApiError {

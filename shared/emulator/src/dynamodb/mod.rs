@@ -8,6 +8,7 @@
 mod engine;
 mod fault;
 mod tokens;
+mod written;
 
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ pub use crate::fault::AfterApply;
 use engine::Engine;
 use fault::Effect;
 pub use fault::{Fault, FaultKind};
+pub use written::written;
 
 /// The tables can't be opened: the file is locked, damaged, of a newer version, or can't be written.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +97,11 @@ impl DynamoDb {
         match effect {
             None | Some(Effect::Delay(_)) => Reply::Answer(self.engine.apply(operation, request)),
             Some(Effect::Refuse(refusal)) => Reply::Answer(Err(refusal.error(operation, request))),
+            Some(Effect::RefuseStatements(code, positions)) if operation == "BatchExecuteStatement" => {
+                let apply = |request: &Value| self.engine.apply(operation, request);
+                Reply::Answer(fault::without_statements(code, &positions, request, apply))
+            }
+            Some(Effect::RefuseStatements(..)) => Reply::Answer(self.engine.apply(operation, request)),
             Some(Effect::LoseRequest) => Reply::Lost,
             Some(Effect::LoseReply) => {
                 let _lost = self.engine.apply(operation, request);

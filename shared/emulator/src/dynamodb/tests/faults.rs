@@ -44,6 +44,30 @@ fn a_refused_request_is_not_applied_the_next_one_is() {
 }
 
 #[test]
+fn refused_statements_are_not_applied_the_others_are() {
+    let store = store();
+    let insert = |id: &str| json!({ "Statement": format!("INSERT INTO \"{HASH}\" VALUE {{'id': '{id}'}}") });
+    let request = json!({ "Statements": [insert("a"), insert("b"), insert("c")] });
+    let kind = FaultKind::RefuseStatements {
+        code: "ThrottlingError",
+        positions: vec![0, 2, 9],
+    };
+    store.inject(fault("BatchExecuteStatement", 1, kind));
+    let answer = ok(&store, "BatchExecuteStatement", request.clone());
+    let code = |answer: &Value, position: usize| answer["Responses"][position]["Error"]["Code"].clone();
+    assert_eq!(
+        [0, 1, 2].map(|position| code(&answer, position)),
+        [json!("ThrottlingError"), Value::Null, json!("ThrottlingError")]
+    );
+    assert_eq!(store.scan(HASH).len(), 1);
+    let answer = ok(&store, "BatchExecuteStatement", request);
+    assert_eq!(
+        [0, 1, 2].map(|position| code(&answer, position)),
+        [Value::Null, json!("DuplicateItem"), Value::Null]
+    );
+}
+
+#[test]
 fn a_conflict_cancels_a_transaction_for_every_action() {
     let store = store();
     store.inject(fault("TransactWriteItems", 1, FaultKind::Conflict));
