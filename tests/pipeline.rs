@@ -305,11 +305,15 @@ async fn run_with_kills(seed: u64) {
     let stack = TestStack::start_all(&PARAMETERS).await;
     let finished = Arc::new(AtomicBool::new(false));
     let kill = |salt, function| kill_at_random(&stack, seed + salt, &finished, function);
-    let (mut on_commit, mut on_record) = (kill(100, "place-order"), kill(200, "send-notification"));
+    let (mut on_commit, on_record) = (kill(100, "place-order"), kill(200, "send-notification"));
     let after_commit = dynamodb::FaultKind::AfterApply(Box::new(move |_, _| on_commit()));
     stack.inject("TransactWriteItems", None, u32::MAX, after_commit);
-    let after_record = dynamodb::FaultKind::AfterApply(Box::new(move |_, _| on_record()));
-    stack.inject("PutItem", Some("send-notification#"), u32::MAX, after_record);
+    let on_record = Arc::new(Mutex::new(on_record));
+    for operation in ["PutItem", "BatchExecuteStatement"] {
+        let on_record = Arc::clone(&on_record);
+        let after_record = dynamodb::FaultKind::AfterApply(Box::new(move |_, _| on_record.lock().unwrap()()));
+        stack.inject(operation, Some("send-notification#"), u32::MAX, after_record);
+    }
     let sent = watch_confirmations(&stack, kill(300, "place-order"));
     inject(&stack, "DeleteMessageBatch", 20, sqs::FaultKind::LoseRequest);
 

@@ -187,7 +187,8 @@ fn only_a_feature_of_a_function_brings_a_worker() {
     for (package, (_, dependencies)) in &optional {
         let allowed = match functions.contains(package) {
             true => &["postgres", "worker"][..],
-            false => &["aws-sdk-dynamodb"],
+            // Of the store in DynamoDB.
+            false => &["aws-sdk-dynamodb", "futures-util", "tracing"],
         };
         for dependency in dependencies {
             assert!(

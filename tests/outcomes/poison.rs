@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use emulator::ApiError;
-use emulator::dynamodb::FaultKind;
+use emulator::dynamodb::{FaultKind, written};
 use scripted::Action;
 use serde_json::Value;
 use testing::TestStack;
@@ -17,21 +17,21 @@ const MESSAGES: usize = 50;
 fn watch(stack: &TestStack) -> Arc<Mutex<Vec<String>>> {
     let done = Arc::new(Mutex::new(Vec::new()));
     let recorded = Arc::clone(&done);
-    let hook = move |request: &Value, answer: &Result<Value, ApiError>| {
-        if answer.is_ok() {
-            let record = request["Item"]["id"]["S"].as_str().unwrap();
-            recorded
-                .lock()
-                .unwrap()
-                .push(record.strip_prefix("scripted#").unwrap().to_owned());
-        }
-    };
-    stack.inject(
-        "PutItem",
-        Some("COMPLETED"),
-        u32::MAX,
-        FaultKind::AfterApply(Box::new(hook)),
-    );
+    for operation in ["PutItem", "BatchExecuteStatement"] {
+        let recorded = Arc::clone(&recorded);
+        let hook = move |request: &Value, answer: &Result<Value, ApiError>| {
+            let Ok(answer) = answer else { return };
+            for (position, item) in written(request).iter().enumerate() {
+                if answer["Responses"][position]["Error"].is_null() {
+                    let record = item["id"]["S"].as_str().unwrap();
+                    let message = record.strip_prefix("scripted#").unwrap();
+                    recorded.lock().unwrap().push(message.to_owned());
+                }
+            }
+        };
+        let hook = FaultKind::AfterApply(Box::new(hook));
+        stack.inject(operation, Some("COMPLETED"), u32::MAX, hook);
+    }
     done
 }
 

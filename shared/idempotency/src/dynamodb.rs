@@ -1,5 +1,6 @@
 //! The store in a DynamoDB table.
 
+mod batch;
 mod expression;
 mod failure;
 #[cfg(any(test, fuzzing))]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use emulator::dynamodb::written;
 use serde_json::Value;
 
 use crate::ledger::Outgoing;
@@ -81,6 +82,7 @@ impl History {
         let mut effects = self.effects();
         match operation {
             "PutItem" => effects.put(&request["Item"], false, at),
+            "BatchExecuteStatement" => effects.statements(request, reply, at),
             "DeleteItem" => effects.release(request, at),
             "TransactWriteItems" => effects.put(&request["TransactItems"][0]["Put"]["Item"], true, at),
             "SendMessage" | "SendMessageBatch" => effects.sent(request, reply),
@@ -171,6 +173,16 @@ impl Effects {
             what,
         };
         self.changes.entry(text("id")).or_default().push(change);
+    }
+
+    /// Those statements that were not refused.
+    fn statements(&mut self, request: &Value, reply: &Value, at: Interval) {
+        let replies = reply["Responses"].as_array().into_iter().flatten();
+        for (item, reply) in written(request).iter().zip(replies) {
+            if reply["Error"].is_null() {
+                self.put(item, false, at);
+            }
+        }
     }
 
     fn release(&mut self, request: &Value, at: Interval) {
@@ -307,6 +319,23 @@ mod tests {
         let leases = history.leases("n#k");
         let completed = leases.iter().map(|lease| (lease.owner.as_str(), lease.is_completed));
         assert!(completed.eq([("a", false), ("b", false), ("c", true)]));
+    }
+
+    #[test]
+    fn statements_take_effect_unless_they_are_refused() {
+        let history = History::default();
+        put(&history, "a", "INPROGRESS", 100, 10);
+        let insert = "INSERT INTO \"t\" VALUE {'id': ?, 'status': ?, 'owner': ?, 'in_progress_expiration': ?}";
+        let parameters = json!([{ "S": "n#k" }, { "S": "INPROGRESS" }, { "S": "b" }, { "N": "300" }]);
+        let request = json!({ "Statements": [{ "Statement": insert, "Parameters": parameters }] });
+        for (reply, expected) in [
+            (json!({ "Error": { "Code": "DuplicateItem" } }), vec![]),
+            (json!({}), vec!["promise 1"]),
+        ] {
+            let reply = json!({ "Responses": [reply] });
+            history.note("DynamoDB_20120810.BatchExecuteStatement", &request, &reply, at(50));
+            assert_eq!(promises(&history), expected);
+        }
     }
 
     #[test]

@@ -137,6 +137,17 @@ async fn killed_after_completion_it_does_not_post_again() {
 #[tokio::test]
 async fn without_a_claim_no_notification_is_posted() {
     let stack = stack::start(&[]).await;
+    // Of the batch, and of single requests afterwards.
+    let refused = FaultKind::RefuseStatements {
+        code: "InternalServerError",
+        positions: vec![0, 1],
+    };
+    stack.inject(
+        "BatchExecuteStatement",
+        Some("send-notification#m-1"),
+        u32::MAX,
+        refused,
+    );
     stack.inject(
         "PutItem",
         Some("send-notification#m-1"),
@@ -171,14 +182,16 @@ async fn lost_replies_to_claim_and_completion_are_retried() {
 #[tokio::test]
 async fn lasting_faults_post_each_notification_once() {
     let stack = stack::start(&[]).await;
-    for (nth, kind) in [(2, FaultKind::Throttle), (7, FaultKind::LoseReply)] {
-        let fault = Fault {
-            operation: "PutItem".to_owned(),
-            containing: None,
-            times: u32::MAX,
-            kind,
-        };
-        stack.stack.dynamodb().inject_every(nth, fault);
+    for operation in ["PutItem", "BatchExecuteStatement"] {
+        for (nth, kind) in [(2, FaultKind::Throttle), (7, FaultKind::LoseReply)] {
+            let fault = Fault {
+                operation: operation.to_owned(),
+                containing: None,
+                times: u32::MAX,
+                kind,
+            };
+            stack.stack.dynamodb().inject_every(nth, fault);
+        }
     }
     let mut messages = Vec::new();
     for number in 0..20 {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::item::{EXPIRATION, FINGERPRINT, ID, LEASE_END, OWNER, STATUS};
+use super::item::{EXPIRATION, FINGERPRINT, ID, LEASE_END, OWNER, STATUS, number, text};
 use super::map::map;
 use crate::{Attempt, Condition, OwnerToken, Status, Timestamp};
 
@@ -67,12 +67,4 @@ fn held_until(owner: &OwnerToken, end: Timestamp) -> Expression {
     expression.text.push_str(" <= :lease_end");
     expression.values.insert(":lease_end".to_owned(), number(end.millis()));
     expression
-}
-
-fn text(value: &str) -> AttributeValue {
-    AttributeValue::S(value.to_owned())
-}
-
-fn number(value: u64) -> AttributeValue {
-    AttributeValue::N(value.to_string())
 }

@@ -24,20 +24,31 @@ pub(super) const OUTGOING: &str = "outgoing";
 pub(super) const REASON: &str = "reason";
 
 pub(super) fn of(key: &Key, record: &Record) -> Item {
-    let text = |value: &str| Some(AttributeValue::S(value.to_owned()));
-    let number = |value: u64| Some(AttributeValue::N(value.to_string()));
-    let attributes = [
-        (ID, text(key.record_id())),
-        (STATUS, text(record.status.word())),
-        (OWNER, record.owner.as_ref().and_then(|owner| text(owner.as_str()))),
-        (LEASE_END, record.lease_end.and_then(|end| number(end.millis()))),
-        (EXPIRATION, number(record.expiration_seconds)),
-        (FINGERPRINT, record.fingerprint.as_deref().and_then(text)),
-        (DATA, record.data.as_deref().and_then(text)),
-        (OUTGOING, written(&record.outgoing).as_deref().and_then(text)),
-        (REASON, record.reason.as_deref().and_then(text)),
-    ];
-    map(attributes.into_iter().filter_map(|(name, value)| Some((name, value?))))
+    let attributes = attributes(key, record).into_iter();
+    map(attributes.filter_map(|(name, value)| Some((name, value?))))
+}
+
+/// All attributes that a record may have, each time in this order; `None`: this one does not have it.
+pub(super) fn attributes(key: &Key, record: &Record) -> [(&'static str, Option<AttributeValue>); 9] {
+    [
+        (ID, Some(text(key.record_id()))),
+        (STATUS, Some(text(record.status.word()))),
+        (OWNER, record.owner.as_ref().map(|owner| text(owner.as_str()))),
+        (LEASE_END, record.lease_end.map(|end| number(end.millis()))),
+        (EXPIRATION, Some(number(record.expiration_seconds))),
+        (FINGERPRINT, record.fingerprint.as_deref().map(text)),
+        (DATA, record.data.as_deref().map(text)),
+        (OUTGOING, written(&record.outgoing).map(AttributeValue::S)),
+        (REASON, record.reason.as_deref().map(text)),
+    ]
+}
+
+pub(super) fn text(value: &str) -> AttributeValue {
+    AttributeValue::S(value.to_owned())
+}
+
+pub(super) fn number(value: u64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
 }
 
 impl Record {

@@ -1,5 +1,7 @@
 //! Records in a DynamoDB table.
 
+use std::sync::Arc;
+
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
@@ -7,6 +9,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 
+use super::batch::{Batches, Outcome};
 use super::expression::Expression;
 use super::failure::{conflict, failure, tables};
 use super::refused::{reasons, why, why_cancelled};
@@ -25,6 +28,8 @@ use crate::{Answer, Change, Condition, Key, OwnerToken, Record, Refusal, Store, 
 pub struct DynamoDbStore {
     pub(super) client: Client,
     pub(super) table: String,
+    /// Shared by all clones.
+    batches: Arc<Batches>,
 }
 
 impl DynamoDbStore {
@@ -32,10 +37,9 @@ impl DynamoDbStore {
     ///
     /// The client should time out and retry: a change sent again is answered as if it had been sent once.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self {
-            client,
-            table: table.into(),
-        }
+        let table = table.into();
+        let batches = Arc::new(Batches::new(client.clone(), table.clone()));
+        Self { client, table, batches }
     }
 
     /// Opens the connection, and finds out whether the table may be written at all.
@@ -160,7 +164,10 @@ impl Store for DynamoDbStore {
         match change.record {
             None => self.delete(&change).await,
             // A transaction costs twice the write units, so a record alone is put without one.
-            Some(record) if change.writes.is_empty() => self.put(&change, record).await,
+            Some(record) if change.writes.is_empty() => match self.batches.change(&change, record).await {
+                Outcome::Answered(answer) => answer,
+                Outcome::Undecided => self.put(&change, record).await,
+            },
             Some(record) => self.transact(&change, record).await,
         }
     }

@@ -10,6 +10,7 @@
     reason = "all of this is tests"
 )]
 
+mod batches;
 mod dynamodb;
 mod failures;
 mod histories;
