@@ -1,15 +1,18 @@
 //! SDK configuration, for services and for tools on a workstation.
 
+use std::env;
 use std::time::Duration;
 
 use aws_config::ecs::EcsCredentialsProvider;
 use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
+use aws_config::meta::region::ProvideRegion;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
-use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 use crate::https::{SdkClient, https_client};
 
@@ -27,7 +30,7 @@ const CONTAINER_CREDENTIALS: [&str; 2] = [
 
 /// Whether the environment names an endpoint for credentials instead of keys. Keys in variables have priority, as in all SDKs.
 pub fn uses_container_credentials() -> bool {
-    let is_set = |variable: &str| std::env::var_os(variable).is_some_and(|value| !value.is_empty());
+    let is_set = |variable: &str| env::var_os(variable).is_some_and(|value| !value.is_empty());
     !is_set("AWS_ACCESS_KEY_ID") && CONTAINER_CREDENTIALS.into_iter().any(is_set)
 }
 
@@ -42,19 +45,47 @@ pub fn uses_container_credentials() -> bool {
 /// after one second.
 pub async fn sdk_config(request_timeout: Duration) -> SdkConfig {
     let client = SdkClient(https_client());
-    let config = aws_config::defaults(BehaviorVersion::latest());
-    let config = match uses_container_credentials() {
-        false => config.credentials_provider(EnvironmentVariableCredentialsProvider::new()),
+    let credentials = match uses_container_credentials() {
+        false => SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()),
         true => {
             let provider = ProviderConfig::without_region().with_http_client(client.clone());
-            config.credentials_provider(EcsCredentialsProvider::builder().configure(&provider).build())
+            SharedCredentialsProvider::new(EcsCredentialsProvider::builder().configure(&provider).build())
         }
     };
-    let config = config
+    // Without aws-config's loader, which would add its other sources to the binary: profiles, STS, instance metadata.
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
         .http_client(client)
-        .region(EnvironmentVariableRegionProvider::new())
-        .profile_files(no_profiles());
-    of_service(config, request_timeout).load().await
+        .credentials_provider(credentials)
+        .region(EnvironmentVariableRegionProvider::new().region().await)
+        .service_config(Variables)
+        .timeout_config(timeouts(request_timeout))
+        .retry_config(retries())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+    config.set_endpoint_url(env::var(ENDPOINT_URL).ok());
+    config.set_use_fips(is_true("AWS_USE_FIPS_ENDPOINT"));
+    config.set_use_dual_stack(is_true("AWS_USE_DUALSTACK_ENDPOINT"));
+    config.build()
+}
+
+/// Names the endpoint of all services; followed by `_` and a service, that of this service.
+const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
+
+/// Endpoints of services, from the environment.
+#[derive(Debug)]
+struct Variables;
+
+impl LoadServiceConfig for Variables {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        let service = key.service_id().to_ascii_uppercase().replace(' ', "_");
+        let of_service = env::var(format!("{}_{service}", key.env()));
+        of_service.or_else(|_| env::var(key.env())).ok()
+    }
+}
+
+/// `None`: the variable is not set, or is no truth value.
+fn is_true(variable: &str) -> Option<bool> {
+    env::var(variable).ok()?.to_ascii_lowercase().parse().ok()
 }
 
 /// The same for a service that does not run on Lambda: region and credentials come from the SDK's default chain, such as
@@ -63,24 +94,26 @@ pub async fn sdk_config(request_timeout: Duration) -> SdkConfig {
 ///
 /// The features of `aws-config` that the service enables decide which credentials are supported.
 pub async fn worker_sdk_config(request_timeout: Duration) -> SdkConfig {
-    let config = aws_config::defaults(BehaviorVersion::latest()).http_client(SdkClient(https_client()));
-    of_service(config, request_timeout).load().await
-}
-
-fn of_service(config: ConfigLoader, request_timeout: Duration) -> ConfigLoader {
-    config
-        .timeout_config(
-            TimeoutConfig::builder()
-                .operation_attempt_timeout(request_timeout)
-                .build(),
-        )
-        .retry_config(
-            RetryConfig::standard()
-                .with_max_attempts(ATTEMPTS)
-                .with_initial_backoff(FIRST_BACKOFF),
-        )
+    aws_config::defaults(BehaviorVersion::latest())
+        .http_client(SdkClient(https_client()))
+        .timeout_config(timeouts(request_timeout))
+        .retry_config(retries())
         // It protects long streams. The responses used here are short and have a timeout.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .load()
+        .await
+}
+
+fn timeouts(request_timeout: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .operation_attempt_timeout(request_timeout)
+        .build()
+}
+
+fn retries() -> RetryConfig {
+    RetryConfig::standard()
+        .with_max_attempts(ATTEMPTS)
+        .with_initial_backoff(FIRST_BACKOFF)
 }
 
 /// Configuration for AWS SDK clients of a tool on a workstation: region, credentials and endpoint come from the sources of
@@ -93,12 +126,4 @@ pub async fn workstation_sdk_config() -> SdkConfig {
         .http_client(SdkClient(https_client()))
         .load()
         .await
-}
-
-/// Empty profile files instead of those in the home directory: reading them takes time at each start, and on a workstation
-/// they would change the result.
-fn no_profiles() -> EnvConfigFiles {
-    EnvConfigFiles::builder()
-        .with_contents(EnvConfigFileKind::Config, "")
-        .build()
 }

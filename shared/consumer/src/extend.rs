@@ -28,12 +28,12 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
             tokio::select! {
                 biased;
                 output = &mut work => {
-                    let is_held = due > Instant::now() || self.extend(lease).await;
+                    let is_held = due > Instant::now() || Box::pin(self.extend(lease)).await;
                     return is_held.then_some(output);
                 }
                 () = sleep_until(due.max(not_before)) => {}
             }
-            if !self.extend(lease).await {
+            if !Box::pin(self.extend(lease)).await {
                 return None;
             }
             // After an error the next is due at once.
@@ -41,7 +41,7 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
         }
     }
 
-    /// Whether the lease is still held, as far as the ledger answers.
+    /// Whether the lease is still held, as far as the ledger answers. Callers put it on the heap: few handlers need it.
     async fn extend(&self, lease: &mut Lease) -> bool {
         // Three extensions fit the second half of a lease, and the pauses between them.
         let until = self.budget.ledger_end().min(Instant::now() + self.budget.total() / 6);

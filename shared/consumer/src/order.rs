@@ -16,8 +16,8 @@ pub(crate) struct Order {
 /// On an ordered queue every message group is a sequence; otherwise every key is.
 pub(crate) fn order(messages: &[Message], ordered: bool) -> Order {
     let mut sequences: Vec<Vec<usize>> = Vec::new();
-    let (mut of_group, mut of_key) = (HashMap::new(), HashMap::new());
-    let mut first_of_id = HashMap::new();
+    let (mut of_group, mut of_key) = (HashMap::new(), HashMap::with_capacity(messages.len()));
+    let mut first_of_id = HashMap::with_capacity(messages.len());
     let mut copies = Vec::new();
     for (position, message) in messages.iter().enumerate() {
         let delivery = &message.delivery;

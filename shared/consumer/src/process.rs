@@ -100,10 +100,11 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
             .map(|positions| positions.into_iter().filter_map(&mut take).collect())
             .collect();
         let results = Results::of(messages.len());
-        // Collected: inside a closure, the compiler could not show that the whole is `Send`.
+        // Collected: inside a closure, the compiler could not show that the whole is `Send`. On the heap, because they are moved
+        // several times.
         let sequences: Vec<_> = sequences
             .into_iter()
-            .map(|sequence| self.run_sequence(sequence, messages, &results))
+            .map(|sequence| Box::pin(self.run_sequence(sequence, messages, &results)))
             .collect();
         let all = stream::iter(sequences).buffer_unordered(CONCURRENCY).for_each(ready);
         // Everything inside stays within the budget. This guards against a ledger that does not.

@@ -23,6 +23,9 @@ impl Outgoing {
         incoming: &Message,
         queues: &impl Queues,
     ) -> Result<Self, Failure> {
+        if messages.is_empty() {
+            return Ok(Self::none());
+        }
         let messages = queue_messages(messages, incoming.delivery.trace_to_send());
         check(&messages, queues)?;
         Ok(Self::of(messages, incoming, queues))
@@ -30,8 +33,16 @@ impl Outgoing {
 
     /// The messages of a committed completion.
     pub(crate) fn recorded(messages: &[OutgoingMessage], incoming: &Message, queues: &impl Queues) -> Self {
+        if messages.is_empty() {
+            return Self::none();
+        }
         let messages = queue_messages(messages, incoming.delivery.trace_to_send());
         Self::of(messages, incoming, queues)
+    }
+
+    /// What most messages send: without a look at their traces.
+    fn none() -> Self {
+        Self(Vec::new())
     }
 
     fn of(messages: Vec<(&str, QueueMessage)>, incoming: &Message, all: &impl Queues) -> Self {
@@ -73,6 +84,9 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
     ///
     /// A queue that is missing or does not answer does not keep the messages to the others back.
     pub(crate) async fn send_then(&self, outgoing: Outgoing, then: Outcome) -> Outcome {
+        if outgoing.0.is_empty() {
+            return then;
+        }
         let sent = stream::iter(outgoing.0)
             .map(async |(queue, messages)| self.send(&queue, messages).await)
             .buffer_unordered(CONCURRENT_QUEUES);

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::time::Instant;
 
 use crate::outcome::Outcome;
@@ -59,14 +60,14 @@ impl Counters {
         self.lost_leases.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Awaits a handler and adds its time.
-    pub(crate) async fn time_handler<F: Future>(&self, work: F) -> F::Output {
-        timed(&self.handler_micros, work).await
+    /// Adds the time of a handler, from now to its output.
+    pub(crate) fn time_handler<F: Future>(&self, work: F) -> impl Future<Output = F::Output> {
+        timed(&self.handler_micros, work)
     }
 
-    /// Awaits a request to the ledger and adds its time.
-    pub(crate) async fn time_ledger<F: Future>(&self, request: F) -> F::Output {
-        timed(&self.ledger_micros, request).await
+    /// Adds the time of a request to the ledger.
+    pub(crate) fn time_ledger<F: Future>(&self, request: F) -> impl Future<Output = F::Output> {
+        timed(&self.ledger_micros, request)
     }
 
     pub(crate) fn add_to(&self, summary: Summary) -> Summary {
@@ -80,12 +81,12 @@ impl Counters {
     }
 }
 
-async fn timed<F: Future>(counter: &AtomicU64, future: F) -> F::Output {
+/// Not an `async fn`, which would hold the future twice: as its argument, and while it awaits it.
+fn timed<F: Future>(counter: &AtomicU64, future: F) -> impl Future<Output = F::Output> {
     let started = Instant::now();
-    let output = future.await;
-    counter.fetch_add(
-        started.elapsed().as_micros().try_into().unwrap_or(u64::MAX),
-        Ordering::Relaxed,
-    );
-    output
+    future.map(move |output| {
+        let micros = started.elapsed().as_micros().try_into().unwrap_or(u64::MAX);
+        counter.fetch_add(micros, Ordering::Relaxed);
+        output
+    })
 }

@@ -76,8 +76,10 @@ fn level(name: Option<&str>) -> LevelFilter {
 }
 
 /// Writes a line to standard output. If that is closed the line is lost: logging must not fail, least of all in a panic.
-pub fn print(line: String) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+pub fn print(mut line: String) {
+    // With its line break, so that it is one system call.
+    line.push('\n');
+    let _ = std::io::stdout().write_all(line.as_bytes());
 }
 
 /// Writes each event as one line.
@@ -86,7 +88,7 @@ struct JsonLines<W> {
 }
 
 /// The fields of a span, stored with it for the events inside.
-struct Fields(Map<String, Value>);
+struct Fields(Vec<(&'static str, Value)>);
 
 impl<S, W> Layer<S> for JsonLines<W>
 where
@@ -94,7 +96,7 @@ where
     W: Fn(String) + 'static,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        let mut fields = Map::new();
+        let mut fields = Vec::with_capacity(attributes.fields().len());
         attributes.record(&mut Collect(&mut fields));
         if let Some(span) = context.span(id) {
             span.extensions_mut().insert(Fields(fields));
@@ -110,19 +112,22 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let mut line = Map::new();
-        line.insert("timestamp".to_owned(), timestamp(SystemTime::now()).into());
-        line.insert("level".to_owned(), event.metadata().level().as_str().into());
+        let mut line = vec![
+            ("timestamp", timestamp(SystemTime::now()).into()),
+            ("level", event.metadata().level().as_str().into()),
+        ];
         for span in context
             .event_scope(event)
             .into_iter()
             .flat_map(|scope| scope.from_root())
         {
             if let Some(Fields(fields)) = span.extensions().get() {
-                line.extend(fields.clone());
+                line.extend_from_slice(fields);
             }
         }
         event.record(&mut Collect(&mut line));
+        // Of two fields with one name, the later counts.
+        let line: Map<_, _> = line.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         (self.write)(Value::Object(line).to_string());
     }
 }
@@ -133,11 +138,11 @@ fn timestamp(now: SystemTime) -> String {
 }
 
 /// Collects fields as JSON values.
-struct Collect<'a>(&'a mut Map<String, Value>);
+struct Collect<'a>(&'a mut Vec<(&'static str, Value)>);
 
 impl Collect<'_> {
     fn insert(&mut self, field: &Field, value: impl Into<Value>) {
-        self.0.insert(field.name().to_owned(), value.into());
+        self.0.push((field.name(), value.into()));
     }
 }
 

@@ -11,7 +11,8 @@
 
 use consumer::{Metric, Summary};
 use idempotency::Timestamp;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
 
 /// The CloudWatch namespace of the metrics.
 const NAMESPACE: &str = "SqsConsumer";
@@ -37,33 +38,91 @@ pub fn metrics_lines(function: &str, now: Timestamp, summary: &Summary, own: &[M
     (0..lines.unwrap_or(1)).map(line).collect()
 }
 
-fn line<'a>(function: &str, now: Timestamp, values: impl Iterator<Item = (&'a str, &'a str, Value)>) -> String {
-    let (mut line, mut metrics) = (Map::new(), Vec::new());
-    for (name, unit, value) in values {
-        line.insert(name.to_owned(), value);
-        metrics.push(json!({"Name": name, "Unit": unit}));
+fn line<'a>(function: &str, now: Timestamp, values: impl Iterator<Item = Measured<'a>> + Clone) -> String {
+    let line = Line { function, now, values };
+    // Strings and numbers: nothing in them can't be written.
+    serde_json::to_string(&line).unwrap_or_default()
+}
+
+/// A metric in one line: name, unit and value.
+type Measured<'a> = (&'a str, &'a str, Number<'a>);
+
+#[derive(Clone, Serialize)]
+#[serde(untagged)]
+enum Number<'a> {
+    Count(u32),
+    One(f64),
+    Many(&'a [f64]),
+}
+
+struct Line<'a, V> {
+    function: &'a str,
+    now: Timestamp,
+    values: V,
+}
+
+impl<'a, V: Iterator<Item = Measured<'a>> + Clone> Serialize for Line<'_, V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut line = serializer.serialize_map(None)?;
+        line.serialize_entry("_aws", &Metadata::of(self))?;
+        line.serialize_entry(FUNCTION_NAME, self.function)?;
+        for (name, _, value) in self.values.clone() {
+            line.serialize_entry(name, &value)?;
+        }
+        line.end()
     }
-    line.insert(FUNCTION_NAME.to_owned(), function.into());
-    let directive = json!({"Namespace": NAMESPACE, "Dimensions": [[FUNCTION_NAME]], "Metrics": metrics});
-    line.insert(
-        "_aws".to_owned(),
-        json!({"Timestamp": now.millis(), "CloudWatchMetrics": [directive]}),
-    );
-    Value::Object(line).to_string()
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metadata<'a> {
+    timestamp: u64,
+    #[serde(rename = "CloudWatchMetrics")]
+    directives: [Directive<'a>; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Directive<'a> {
+    namespace: &'static str,
+    dimensions: [[&'static str; 1]; 1],
+    metrics: Vec<Definition<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Definition<'a> {
+    name: &'a str,
+    unit: &'a str,
+}
+
+impl<'a> Metadata<'a> {
+    fn of<V: Iterator<Item = Measured<'a>> + Clone>(line: &Line<'_, V>) -> Self {
+        let definitions = line.values.clone().map(|(name, unit, _)| Definition { name, unit });
+        let directive = Directive {
+            namespace: NAMESPACE,
+            dimensions: [[FUNCTION_NAME]],
+            metrics: definitions.collect(),
+        };
+        Self {
+            timestamp: line.now.millis(),
+            directives: [directive],
+        }
+    }
 }
 
 /// The part of a handler's metric that this line has.
-fn own_value(metric: &Metric, line: usize) -> Option<(&'static str, &'static str, Value)> {
+fn own_value(metric: &Metric, line: usize) -> Option<Measured<'_>> {
     let Metric { name, unit, values, .. } = metric;
     let value = match values.chunks(MOST_VALUES).nth(line)? {
-        [value] => (*value).into(),
-        values => values.into(),
+        [value] => Number::One(*value),
+        values => Number::Many(values),
     };
     Some((name, unit.name(), value))
 }
 
 /// Each metric's name, unit and value. Zeros are included: an alarm returns to OK only with data.
-fn values(summary: &Summary) -> impl Iterator<Item = (&'static str, &'static str, Value)> + use<> {
+fn values<'a>(summary: &Summary) -> impl Iterator<Item = Measured<'a>> + Clone + use<'a> {
     let counts = [
         ("Done", summary.done),
         ("Duplicate", summary.duplicate),
@@ -77,12 +136,12 @@ fn values(summary: &Summary) -> impl Iterator<Item = (&'static str, &'static str
         ("HandlerTime", summary.handler_time),
         ("LedgerTime", summary.ledger_time),
     ];
-    let counts = counts.map(|(name, count)| (name, "Count", count.into()));
-    let times = times.map(|(name, time)| (name, "Milliseconds", (time.as_secs_f64() * 1000.0).into()));
+    let counts = counts.map(|(name, count)| (name, "Count", Number::Count(count)));
+    let times = times.map(|(name, time)| (name, "Milliseconds", Number::One(time.as_secs_f64() * 1000.0)));
     // An unknown age must not count as zero.
     let age = summary
         .oldest_message_age
-        .map(|age| ("OldestMessageAge", "Seconds", age.as_secs_f64().into()));
+        .map(|age| ("OldestMessageAge", "Seconds", Number::One(age.as_secs_f64())));
     counts.into_iter().chain(times).chain(age)
 }
 
@@ -94,6 +153,7 @@ mod tests {
 
     use consumer::{Budget, Delivery, Failure, Handler, Incoming, MessageId, Metrics, Services, Unit, process_batch};
     use idempotency::{Completion, NoWrites};
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -51,6 +51,9 @@ pub(crate) async fn change_all<F>(
 ) where
     F: Future<Output = Result<(), QueueError>>,
 {
+    if changes.is_empty() {
+        return;
+    }
     let requests = changes.chunks(MAX_ENTRIES).map(<[_]>::to_vec);
     let answers = stream::iter(requests)
         .map(change_visibility)

@@ -74,7 +74,7 @@ where
     aws::load_roots()?;
     // Before what must be in this region.
     host::region()?;
-    let handler = &Arc::new(handler()?);
+    let handler = Arc::new(handler()?);
     let table = host::table(TABLE)?;
     SET_BY_LAMBDA
         .into_iter()
@@ -103,13 +103,15 @@ where
         Some(receives) => services.with_max_receive_count(receives),
         None => services,
     };
-    let services = &match dead_letter_queue {
+    let services = Arc::new(match dead_letter_queue {
         Some(url) => services.with_dead_letter_queue(url),
         None => services,
-    };
-    let serve = |event| serve(handler, services, event);
-    lambda_runtime::run(service_fn(serve))
-        .await
+    });
+    let serve = move |event| serve(Arc::clone(&handler), Arc::clone(&services), event);
+    // In a task: waking the future of `main` would be a system call, and it would be woken for each request and handler.
+    let served = tokio::spawn(lambda_runtime::run(service_fn(serve))).await;
+    served
+        .unwrap_or_else(|error| Err(error.into()))
         .map_err(StartError::Runtime)
 }
 
@@ -129,8 +131,8 @@ async fn connect<H: Handler>(store: &DynamoDbStore, table: String) -> Result<(),
 }
 
 async fn serve<H: Handler, S: Store<Write = H::Write>>(
-    handler: &Arc<H>,
-    services: &Services<S, Sqs>,
+    handler: Arc<H>,
+    services: Arc<Services<S, Sqs>>,
     event: LambdaEvent<Event>,
 ) -> Result<SqsBatchResponse, Diagnostic> {
     let (Event(event), context) = event.into_parts();
@@ -145,7 +147,7 @@ async fn serve<H: Handler, S: Store<Write = H::Write>>(
     );
     let queue_arn = records.queue_arn.clone();
     let change_visibility = |changes| services.queues().change_visibility(&queue_arn, changes);
-    let processed = process(handler, services, records, &invocation, change_visibility);
+    let processed = process(&handler, &services, records, &invocation, change_visibility);
     let Processed {
         response,
         summary,

@@ -31,7 +31,13 @@ pub(crate) struct Triage {
 /// group can't be read, all messages behind it do.
 pub(crate) fn triage(records: Records) -> Triage {
     let ordered = records.ordered();
-    let mut triage = Triage::default();
+    let count = records.records.len();
+    let mut triage = Triage {
+        messages: Vec::with_capacity(count),
+        receipt_handles: Vec::with_capacity(count),
+        listed: Vec::with_capacity(count),
+        ..Triage::default()
+    };
     let (mut held_groups, mut all_held) = (HashSet::new(), false);
     for (position, record) in records.records.into_iter().enumerate() {
         match record {
