@@ -19,9 +19,10 @@ use crate::{Answer, Change, Condition, Key, OwnerToken, Record, Refusal, Store, 
 
 /// Records in a table whose partition key is the string `id` and whose TTL attribute is `expiration`.
 ///
-/// Attributes and status words are those of Powertools for AWS Lambda, so that its tables keep working. Every change is
-/// one `PutItem`, `DeleteItem` or, if it has writes, `TransactWriteItems`. A refused one returns the item that refused
-/// it, so that a duplicate costs one request and no read.
+/// Attributes and status words are those of Powertools for AWS Lambda, so that its tables keep working. A change is one
+/// `PutItem`, `DeleteItem` or, if it has writes, `TransactWriteItems`. A refused one returns the item that refused
+/// it, so that a duplicate costs one request and no read. Changes without writes that are requested at the same time share a
+/// `BatchExecuteStatement`; a store and its clones gather them together.
 ///
 /// A record has at most 400 KB, a transaction 99 writes beside the record, with one action per item.
 #[derive(Debug, Clone)]

@@ -43,6 +43,15 @@ async fn ten_claims_and_completions_take_two_requests() {
 }
 
 #[tokio::test]
+async fn ten_commits_in_one_step_take_one_request() {
+    let store = DynamoDb::local().await;
+    let commits = attempts(10).into_iter();
+    let commits = commits.map(|attempt| complete(store.ledger(), attempt, Completion::new().data(1.into())));
+    assert_eq!(join_all(commits).await, vec![Answer::Applied; 10]);
+    assert_eq!(requests(&store), counts(&[("BatchExecuteStatement", 1)]));
+}
+
+#[tokio::test]
 async fn ten_duplicates_take_two_requests_and_show_the_record() {
     let store = DynamoDb::local().await;
     let keys: Vec<_> = (0..10).map(|_| fresh_key()).collect();
