@@ -1,7 +1,7 @@
 //! The promises of the ledger, by their numbers in the README, held by the memory store and the one in DynamoDB.
 //!
 //! DynamoDB is the local stack's unless `LEDGER_TEST_ENDPOINT` names another emulator. `LEDGER_TEST_WITHOUT` then lists
-//! what it lacks: `transactions`, `old-items` (on a failed condition).
+//! what it lacks: `transactions`, `statements` (PartiQL), `old-items` (on a failed condition).
 
 #![allow(
     clippy::unwrap_used,
