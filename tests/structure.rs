@@ -356,6 +356,10 @@ fn stack_and_tests_compile_no_dependency_twice() {
             "workers, built by the stack",
             resolved_together(&["--package=local", &as_workers]),
         ),
+        (
+            "workers and HTTP application, built by the stack",
+            resolved_together(&["--package=local", "--package=producer", &as_workers, "--edges=dev"]),
+        ),
         ("cargo test --workspace", resolved(&["--workspace"])),
     ];
     let others = others.map(|(name, resolved)| (name.to_owned(), resolved));

@@ -1,21 +1,18 @@
-"""Runs place-order and send-notification on RabbitMQ and PostgreSQL by `local up --on-premises`, and enqueues an order by the
-HTTP application.
+"""Runs place-order, send-notification and the HTTP application on RabbitMQ and PostgreSQL by `local up --on-premises`, and enqueues an
+order by the commands that it prints.
 
-    python3 on_premises.py LOCAL HTTP       the paths of the two programs
+    python3 on_premises.py LOCAL            the path of the program
 """
 
 import json
-import os
+import re
 import subprocess
 import sys
 import threading
 import time
-import urllib.request
 
-LOCAL, HTTP = sys.argv[1:3]
+LOCAL = sys.argv[1]
 PATIENCE = 120
-ORDER = {"id": "o-1", "customer": "eve@example.com", "items": [{"sku": "tea", "quantity": 2, "price": 350}], "amount": 700}
-CALLER = {"Authorization": "Bearer token-of-ada", "Idempotency-Key": "o-1", "Content-Type": "application/json"}
 
 
 def until(what, probe):
@@ -30,9 +27,8 @@ def until(what, probe):
 class Program:
     """A program and the lines that it prints."""
 
-    def __init__(self, *command, **environment):
-        environment = os.environ | environment
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    def __init__(self, *command):
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.lines = []
         threading.Thread(target=self.read, daemon=True).start()
 
@@ -48,45 +44,40 @@ class Program:
         return self.process.wait(PATIENCE)
 
 
-def request(url, body=None):
-    """The status, the location and the body of an answer; None if there is none."""
-    try:
-        data = body and json.dumps(body).encode()
-        with urllib.request.urlopen(urllib.request.Request(url, data, CALLER), timeout=10) as response:
-            return response.status, response.headers["Location"], response.read().decode()
-    except OSError as error:
-        print(error, file=sys.stderr)
-        return None
+def curl(command):
+    """What a printed command writes: the answer's head and body; the empty text if there is none."""
+    done = subprocess.run(["bash", "-c", f"{command} --silent"], capture_output=True, text=True)
+    return done.stdout.replace("\r", "")
 
 
 def main():
     up = Program(LOCAL, "up", "--port", "0", "--on-premises", "--worker", "place-order", "--worker", "send-notification")
-    programs = [up]
     try:
-        up.line("Workers are up on RabbitMQ and PostgreSQL")
-        up.line("Logs are below")
-        exports = dict(line.strip().removeprefix("export ").split("=", 1) for line in up.lines if "export " in line)
-        exports = {name: value.strip("'") for name, value in exports.items()}
-        app = Program(HTTP, LISTEN="127.0.0.1:0", **exports)
-        programs.append(app)
-        base = app.line("listening at http://").split("listening at ")[1].split('"')[0]
-        status, location, _ = until("the answer to an order", lambda: request(f"{base}/orders", ORDER))
-        assert status == 202, status
-        until("the order", lambda: '"done"' in (request(f"{base}{location}") or ("", "", ""))[2].replace(" ", ""))
-        print("an order is enqueued by HTTP, and done")
-        receiver = next(line for line in up.lines if "receiver NotificationUrl at " in line).rsplit(" ", 1)[1]
-        until("the notification", lambda: len(json.loads(request(f"{receiver}/_receivers/NotificationUrl")[2])) == 1)
-        print("its confirmation arrived")
-        assert app.stop() == 0 and up.stop() == 0
+        up.line("Everything is up on RabbitMQ and PostgreSQL")
+        up.line("Logs and messages are below")
+        post, show = re.findall(r"  (curl (?:.*\\\n)*.*)", "\n".join(up.lines))
+        answer = until("the answer to an order", lambda: re.search(r"HTTP/1.1 202 [^{]*location: /orders/(\S+)", curl(post)))
+        location = answer[1]
+        until("the order", lambda: '"done"' in curl(show.replace("LOCATION", location)))
+        print("a printed command places an order, another one shows that it is done")
+        for worker in ["place-order", "send-notification"]:
+            line = up.line(f"{worker}: INFO done (")
+            assert re.search(r"done \([0-9a-f]{8}\) milliseconds=\d+ ", line), line
+        receiver = up.line("receiver NotificationUrl at ").rsplit(" ", 1)[1]
+        sent = json.loads(curl(f"curl {receiver}/_receivers/NotificationUrl"))
+        assert len(sent) == 1, sent
+        print("each message has a line, and the confirmation arrived")
+        assert up.stop() == 0
         until("the last line", lambda: up.lines[-1] == "stopped")
-        print("everything stops")
+        ends = [line.split(" ", 1)[1] for line in up.lines if " stopped: exit status " in line]
+        assert ends[0] == "http: application stopped: exit status 0", ends
+        assert sorted(ends[1:]) == [f"{name}: worker stopped: exit status 0" for name in ["place-order", "send-notification"]], ends
+        print("everything stops, the application first")
     except BaseException:
-        for program in programs:
-            print("\n".join(program.lines), file=sys.stderr)
+        print("\n".join(up.lines), file=sys.stderr)
         raise
     finally:
-        for program in reversed(programs):
-            program.stop()
+        up.stop()
 
 
 main()

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use sam::{Function, Template};
 
-use crate::build::{self, BuildError};
+use crate::build::{self, BuildError, Example};
 use crate::options::{Binaries, Options};
 
 /// The name of the binary that runs for a function: that of Lambda or, if it is one of these workers, the one beside it.
@@ -22,8 +22,7 @@ pub(crate) async fn binaries(
     template: &Template,
     workers: &BTreeSet<String>,
 ) -> Result<BTreeMap<String, PathBuf>, BuildError> {
-    let names = template.functions.iter().map(|function| binary_of(function, workers));
-    let names: Vec<_> = names.collect();
+    let names = names(template, workers);
     let workspace = build::workspace_of(&options.template);
     match &options.binaries {
         Binaries::Only(binaries) => Ok(binaries.clone()),
@@ -34,6 +33,26 @@ pub(crate) async fn binaries(
             built.map_err(|error| explained(error, template, workers))
         }
     }
+}
+
+/// The same, and the path of an example if it is built here and the workspace has it.
+pub(crate) async fn binaries_and(
+    options: &Options,
+    template: &Template,
+    workers: &BTreeSet<String>,
+    example: Example,
+) -> Result<(BTreeMap<String, PathBuf>, Option<PathBuf>), BuildError> {
+    let Binaries::Build = options.binaries else {
+        return Ok((binaries(options, template, workers).await?, None));
+    };
+    let workspace = build::workspace_of(&options.template);
+    let built = build::build_and(workspace, &names(template, workers), Some(example)).await;
+    built.map_err(|error| explained(error, template, workers))
+}
+
+fn names(template: &Template, workers: &BTreeSet<String>) -> Vec<String> {
+    let names = template.functions.iter().map(|function| binary_of(function, workers));
+    names.collect()
 }
 
 /// A missing binary of a worker is not one that the template names.

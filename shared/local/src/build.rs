@@ -1,15 +1,14 @@
 //! Builds the functions' binaries with cargo.
 
+mod cargo;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
 
-use rustix::process::Signal;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio::process::Command;
 
-use crate::group::Group;
+use self::cargo::{cargo, output};
 
 /// Why there are no binaries to run.
 #[derive(Debug, thiserror::Error)]
@@ -78,18 +77,34 @@ fn list(there: &[String]) -> String {
 ///
 /// [`BuildError`]; the messages of cargo and the compiler are on standard error by then.
 pub async fn build(directory: &Path, binaries: &[String]) -> Result<BTreeMap<String, PathBuf>, BuildError> {
+    Ok(build_and(directory, binaries, None).await?.0)
+}
+
+/// An example of a package.
+#[derive(Clone, Copy)]
+pub(crate) struct Example {
+    pub(crate) package: &'static str,
+    pub(crate) name: &'static str,
+}
+
+/// The same, and an example if the workspace has it: in one build, so that nothing is compiled twice.
+pub(crate) async fn build_and(
+    directory: &Path,
+    binaries: &[String],
+    example: Option<Example>,
+) -> Result<(BTreeMap<String, PathBuf>, Option<PathBuf>), BuildError> {
     if binaries.is_empty() {
-        return Ok(BTreeMap::new());
+        return Ok((BTreeMap::new(), None));
     }
     let workspace = Workspace::at(directory).await?;
     let packages = workspace.packages_of(binaries)?;
     let mut cargo = cargo(directory, "build");
     cargo.arg("--message-format=json-render-diagnostics");
-    for (binary, package) in &packages {
-        cargo.args(["--package", &package.name, "--bin", binary]);
-        for feature in package.required_features(binary) {
-            cargo.args(["--features", &format!("{}/{feature}", package.name)]);
-        }
+    for (binary, package) in packages {
+        cargo.args(package.selection(binary));
+    }
+    if let Some(Example { package, name }) = example.filter(|example| workspace.has_example(example)) {
+        cargo.args(["--package", package, "--example", name]);
     }
     // Together with this package: alone, the functions' dependencies would be resolved to other features than those that
     // are compiled already, and the AWS SDK would be compiled a second time.
@@ -100,13 +115,23 @@ pub async fn build(directory: &Path, binaries: &[String]) -> Result<BTreeMap<Str
     if !built.status.success() {
         return Err(BuildError::Failed);
     }
-    let artifacts = built.stdout.split(|byte| *byte == b'\n').filter_map(json::<Artifact>);
-    let paths = artifacts.filter_map(|artifact| Some((artifact.target.name, artifact.executable?)));
-    let paths: BTreeMap<_, _> = paths.filter(|(name, _)| binaries.contains(name)).collect();
-    match binaries.iter().find(|binary| !paths.contains_key(*binary)) {
-        Some(missing) => Err(workspace.missing(missing)),
-        None => Ok(paths),
-    }
+    let artifacts: Vec<_> = built
+        .stdout
+        .split(|byte| *byte == b'\n')
+        .filter_map(json::<Artifact>)
+        .collect();
+    let paths = binaries.iter().map(|binary| {
+        let path = built_as(&artifacts, "bin", binary).ok_or_else(|| workspace.missing(binary))?;
+        Ok((binary.clone(), path))
+    });
+    let example = example.and_then(|example| built_as(&artifacts, "example", example.name));
+    Ok((paths.collect::<Result<_, _>>()?, example))
+}
+
+/// Where cargo has put what it built of this kind and name.
+fn built_as(artifacts: &[Artifact], kind: &str, name: &str) -> Option<PathBuf> {
+    let mut artifacts = artifacts.iter().filter(|artifact| artifact.target.is(kind, name));
+    artifacts.find_map(|artifact| artifact.executable.clone())
 }
 
 /// Where the workspace of a template is: where the template lies.
@@ -182,6 +207,12 @@ struct Artifact {
     executable: Option<PathBuf>,
 }
 
+impl Target {
+    fn is(&self, kind: &str, name: &str) -> bool {
+        self.name == name && self.kind.iter().any(|own| own == kind)
+    }
+}
+
 impl Workspace {
     pub(crate) async fn at(directory: &Path) -> Result<Self, BuildError> {
         let mut cargo = cargo(directory, "metadata");
@@ -198,6 +229,11 @@ impl Workspace {
 
     fn has(&self, name: &str) -> bool {
         self.packages.iter().any(|package| package.name == name)
+    }
+
+    fn has_example(&self, example: &Example) -> bool {
+        let mut packages = self.packages.iter().filter(|package| package.name == example.package);
+        packages.any(|package| package.targets.iter().any(|target| target.is("example", example.name)))
     }
 
     fn packages_of<'a>(&'a self, binaries: &'a [String]) -> Result<Vec<(&'a str, &'a Package)>, BuildError> {
@@ -231,63 +267,22 @@ impl Package {
             .map(|target| target.name.as_str())
     }
 
+    /// The arguments that make cargo build this binary.
+    fn selection(&self, binary: &str) -> Vec<String> {
+        let mut arguments = ["--package", &self.name, "--bin", binary].map(str::to_owned).to_vec();
+        for feature in self.required_features(binary) {
+            arguments.extend(["--features".to_owned(), format!("{}/{feature}", self.name)]);
+        }
+        arguments
+    }
+
     /// The features without which cargo does not build this binary.
     fn required_features(&self, binary: &str) -> &[String] {
-        let is_it = |target: &&Target| target.name == binary && target.kind.iter().any(|kind| kind == "bin");
-        let target = self.targets.iter().find(is_it);
+        let target = self.targets.iter().find(|target| target.is("bin", binary));
         target.map_or(&[], |target| &target.required_features)
     }
 }
 
 fn json<T: DeserializeOwned>(text: &[u8]) -> Option<T> {
     serde_json::from_slice(text).ok()
-}
-
-fn cargo(directory: &Path, command: &str) -> Command {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(directory).arg(command);
-    // Variables that an outer cargo sets for the program it runs: some build scripts take them for a change, and run again.
-    for (variable, _) in std::env::vars_os().filter(|(variable, _)| is_set_by_cargo(&variable.to_string_lossy())) {
-        cargo.env_remove(variable);
-    }
-    // Relative to the directory that this program, not cargo, was started in.
-    for variable in ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR"] {
-        let target = std::env::var_os(variable).filter(|target| !target.is_empty());
-        if let Some(target) = target.and_then(|target| std::path::absolute(target).ok()) {
-            cargo.env(variable, target);
-        }
-    }
-    cargo
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .process_group(0);
-    cargo
-}
-
-/// Runs cargo to its end. If this future is dropped before, cargo and its compilers are ended.
-async fn output(mut cargo: Command) -> Result<Output, BuildError> {
-    // Not tokio's `output`, which would swallow standard error.
-    let child = cargo.spawn().map_err(BuildError::NoCargo)?;
-    let group = Group::of(&child, Signal::TERM);
-    let output = child.wait_with_output().await.map_err(BuildError::NoCargo);
-    group.dismiss();
-    output
-}
-
-fn is_set_by_cargo(variable: &str) -> bool {
-    let prefixes = [
-        "CARGO_PKG_",
-        "CARGO_MANIFEST_",
-        "CARGO_BIN_",
-        "CARGO_CFG_",
-        "CARGO_FEATURE_",
-    ];
-    let names = [
-        "CARGO_CRATE_NAME",
-        "CARGO_PRIMARY_PACKAGE",
-        "CARGO_TARGET_TMPDIR",
-        "OUT_DIR",
-    ];
-    names.contains(&variable) || prefixes.into_iter().any(|prefix| variable.starts_with(prefix))
 }

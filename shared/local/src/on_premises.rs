@@ -1,11 +1,14 @@
-//! Workers on RabbitMQ and PostgreSQL: servers that are installed on this machine, on loopback, with files of their own.
+//! Workers and the HTTP application on RabbitMQ and PostgreSQL: servers that are installed on this machine, on loopback, with files
+//! of their own.
 
+mod application;
 mod broker;
 mod database;
 mod folder;
 mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
 use emulator::Receivers;
 use emulator::lambda::Observer;
@@ -16,7 +19,7 @@ use self::broker::Broker;
 use self::database::Database;
 use self::folder::Folder;
 pub use self::server::ServerError;
-use crate::binaries::binaries;
+use crate::binaries::binaries_and;
 use crate::build;
 use crate::options::{ACCOUNT, Options};
 use crate::stack::{StackError, listen, serve};
@@ -33,10 +36,11 @@ pub enum OnPremisesError {
     Server(#[from] ServerError),
 }
 
-/// Workers of the template's functions, with their queues in RabbitMQ and their ledger in PostgreSQL. Dropped without
-/// [`shutdown`](Self::shutdown), it kills its processes.
+/// Workers of the template's functions, with their queues in RabbitMQ and their ledger in PostgreSQL, and the HTTP application that
+/// enqueues for the first of them. Dropped without [`shutdown`](Self::shutdown), it kills its processes.
 pub struct OnPremises {
     // In the order in which they end: what uses a server before the server, and the folder last.
+    application: Option<Workers>,
     workers: Workers,
     broker: Broker,
     database: Database,
@@ -47,7 +51,8 @@ pub struct OnPremises {
 }
 
 impl OnPremises {
-    /// Builds the workers of [`Options::workers`], starts both servers, creates the tables, and lets messages flow.
+    /// Builds the workers of [`Options::workers`] and the HTTP application, starts both servers, creates the tables, and lets
+    /// messages flow. Only a workspace that has the application runs it, and only if it is built here.
     ///
     /// # Errors
     ///
@@ -59,7 +64,8 @@ impl OnPremises {
         // Nothing else is built.
         template.functions.retain(|function| named.contains(&function.name));
         server::check_installed()?;
-        let binaries = binaries(&options, &template, &named).await.map_err(StackError::from)?;
+        let built = binaries_and(&options, &template, &named, application::EXAMPLE).await;
+        let (binaries, application) = built.map_err(StackError::from)?;
         let folder = Folder::open(options.data.as_deref())?;
         let (broker, database) = tokio::try_join!(Broker::start(folder.path()), Database::start(&folder))?;
         for schema in schemas(&options, &template, &named) {
@@ -70,8 +76,11 @@ impl OnPremises {
         let environment = |function: &Function, queue: &str| environment(function, &broker.url(queue), &database.url());
         let programs: Vec<Program> =
             programs_with(&template, &named, &binaries, environment).map_err(StackError::from)?;
+        let workers = Workers::start(programs, None, &observer);
+        let application = application::start(application, &workers, &broker, &database, &observer).await?;
         Ok(Self {
-            workers: Workers::start(programs, None, &observer),
+            application,
+            workers,
             broker,
             database,
             template,
@@ -89,6 +98,11 @@ impl OnPremises {
     /// The running workers.
     pub fn workers(&self) -> &Workers {
         &self.workers
+    }
+
+    /// Where the HTTP application listens.
+    pub fn application(&self) -> Option<SocketAddr> {
+        Some(self.application.as_ref()?.iter().next()?.health)
     }
 
     /// Where the receivers are.
@@ -116,10 +130,13 @@ impl OnPremises {
         self.database.show_ledger()
     }
 
-    /// Stops the workers, which finish messages in process, and then both servers. Nothing is left running.
+    /// Stops the application, which answers the requests that have begun; then the workers, which finish messages in process; then
+    /// both servers. Nothing is left running.
     pub async fn shutdown(mut self) {
-        self.workers.request_stop();
-        self.workers.ended().await;
+        for processes in self.application.iter_mut().chain([&mut self.workers]) {
+            processes.request_stop();
+            processes.ended().await;
+        }
         tokio::join!(self.broker.stop(), self.database.stop());
     }
 }
@@ -151,6 +168,8 @@ fn environment(function: &Function, queue_url: &str, database_url: &str) -> BTre
     environment.remove("IDEMPOTENCY_TABLE");
     environment.insert("QUEUE_URL".to_owned(), queue_url.to_owned());
     environment.insert("DATABASE_URL".to_owned(), database_url.to_owned());
+    // No broker reports to this process what is acknowledged.
+    environment.insert("LOG_MESSAGES".to_owned(), "true".to_owned());
     environment
 }
 
@@ -197,6 +216,7 @@ mod tests {
             ("DATABASE_URL", "postgres://d"),
             ("DEAD_LETTER_QUEUE_URL", "amqp:orders-dlq"),
             ("LIMIT", "5"),
+            ("LOG_MESSAGES", "true"),
             ("QUEUE_URL", "amqp://q"),
         ];
         assert_eq!(

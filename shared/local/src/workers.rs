@@ -7,16 +7,25 @@ mod supervisor;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use emulator::lambda::Observer;
 use emulator::sqs::Sqs;
 use sam::Template;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 pub(crate) use self::program::{Program, Surroundings, programs, programs_with};
 use self::supervisor::Supervisor;
+
+/// A worker that connects takes less than a second, also on a busy machine.
+const READY_WITHIN: Duration = Duration::from_secs(10);
+
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A function can't run as a worker.
 #[derive(Debug, thiserror::Error)]
@@ -121,6 +130,19 @@ impl Workers {
         move || restarts.send_replace(())
     }
 
+    /// Waits until each is ready. One that ends, and is started again, is not waited for endlessly.
+    pub(crate) async fn ready(&self) {
+        let all = async {
+            for worker in &self.workers {
+                while !is_ready(worker.health).await {
+                    sleep(PAUSE).await;
+                }
+            }
+        };
+        // Why one is not is among its reports.
+        let _ = timeout(READY_WITHIN, all).await;
+    }
+
     /// Requests each to stop. They go on for as long as messages in process take.
     pub(crate) fn request_stop(&self) {
         self.stop.cancel();
@@ -133,6 +155,19 @@ impl Workers {
             let _ = supervisor.await;
         }
     }
+}
+
+/// Whether `/ready` answers 200 there.
+async fn is_ready(health: SocketAddr) -> bool {
+    let request = async {
+        let mut stream = TcpStream::connect(health).await?;
+        stream
+            .write_all(b"GET /ready HTTP/1.1\r\nhost: worker\r\nconnection: close\r\n\r\n")
+            .await?;
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).await.map(|_| status)
+    };
+    request.await.is_ok_and(|status| status == *b"HTTP/1.1 200")
 }
 
 #[cfg(test)]

@@ -48,18 +48,19 @@ impl ProcessSpan {
         self.0.clone()
     }
 
-    /// Ends the span with the outcome of its message.
-    pub fn end(self, summary: &Summary) {
-        if self.0.is_disabled() {
-            return;
-        }
+    /// Ends the span with the outcome of its message, and returns it.
+    pub fn end(self, summary: &Summary) -> &'static str {
         let outcome = outcome(summary);
+        if self.0.is_disabled() {
+            return outcome;
+        }
         self.0.set_attribute("outcome", outcome);
         if matches!(outcome, "failed" | "rejected") {
             self.0.set_attribute("error.type", outcome);
             // Why is in the log: it may quote what a trace must not have.
             self.0.set_status(Status::error(""));
         }
+        outcome
     }
 }
 
@@ -91,7 +92,7 @@ mod tests {
         let span = ProcessSpan::start("aws_sqs", "orders", &mut message);
         assert!(span.span().is_disabled());
         assert_eq!(message, received);
-        span.end(&Summary::default());
+        assert_eq!(span.end(&Summary::default()), "not started");
     }
 
     #[test]

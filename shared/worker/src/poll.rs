@@ -63,6 +63,7 @@ pub(crate) async fn run<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: So
         stop: shared.stop.clone(),
         stopping: shared.stopping.clone(),
         metrics,
+        logs_messages: queue.logs_messages,
         clock: queue.clock,
     };
     let batch = queue.source.queue().batch.max(1);

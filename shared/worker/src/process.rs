@@ -33,6 +33,8 @@ pub(crate) struct Processing<H, S, Q, R: Source> {
     /// Nothing more is started.
     pub(crate) stopping: CancellationToken,
     pub(crate) metrics: QueueMetrics,
+    /// Whether each has a line in the log, also one that is done.
+    pub(crate) logs_messages: bool,
     pub(crate) clock: fn() -> Timestamp,
 }
 
@@ -152,10 +154,15 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Processing<H,
         let queue = self.source.queue();
         let budget = Budget::renewable((self.clock)(), queue.window, self.left(received), &self.stop);
         let ordered = queue.order.is_ordered();
+        let (logged, began) = (self.logs_messages.then(|| message.id.clone()), Instant::now());
         let traced = ProcessSpan::start(R::SYSTEM, &queue.name, &mut message);
         let processed = process_one(&self.handler, &self.services, message, ordered, &budget);
         let (verdict, summary, own) = processed.instrument(traced.span()).await;
-        traced.end(&summary);
+        let outcome = traced.end(&summary);
+        if let Some(id) = logged {
+            let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            tracing::info!(messageId = id.as_str(), milliseconds, "{outcome}");
+        }
         self.metrics.processed(&summary, &own);
         verdict
     }

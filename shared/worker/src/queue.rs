@@ -13,6 +13,7 @@ pub struct Queue<H, S, Q, R> {
     pub(crate) source: Arc<R>,
     pub(crate) concurrency: NonZeroUsize,
     pub(crate) rate: Option<NonZeroU32>,
+    pub(crate) logs_messages: bool,
     pub(crate) clock: fn() -> Timestamp,
 }
 
@@ -30,6 +31,7 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Queue<H, S, Q
             source: Arc::new(source),
             concurrency: DEFAULT_CONCURRENCY,
             rate: None,
+            logs_messages: false,
             clock: Timestamp::now,
         }
     }

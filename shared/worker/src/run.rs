@@ -287,7 +287,10 @@ async fn poll<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source>(
     settings: Settings,
     stopping: CancellationToken,
 ) -> Result<(), StartError> {
-    let queue = Queue::new(handler, services, source).with_concurrency(settings.concurrency);
+    let queue = Queue {
+        logs_messages: settings.logs_messages,
+        ..Queue::new(handler, services, source).with_concurrency(settings.concurrency)
+    };
     let queue = match settings.rate {
         Some(rate) => queue.with_rate(rate),
         None => queue,

@@ -67,6 +67,7 @@ pub(crate) struct Settings {
     pub(crate) rate: Option<NonZeroU32>,
     pub(crate) drain: Duration,
     pub(crate) health: SocketAddr,
+    pub(crate) logs_messages: bool,
 }
 
 impl Settings {
@@ -81,7 +82,21 @@ impl Settings {
             rate: number("RATE_LIMIT", 1, 1_000_000)?.and_then(NonZeroU32::new),
             drain: drain.map_or(DEFAULT_DRAIN, |seconds| Duration::from_secs(seconds.into())),
             health: health_address()?,
+            logs_messages: logs_messages()?,
         })
+    }
+}
+
+/// Whether each message has a line in the log.
+fn logs_messages() -> Result<bool, SettingError> {
+    const LOG_MESSAGES: &str = "LOG_MESSAGES";
+    match optional_setting(LOG_MESSAGES)?.as_deref() {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(other) => Err(SettingError::wrong(
+            LOG_MESSAGES,
+            format!("is neither true nor false, but {other:?}"),
+        )),
     }
 }
 
@@ -113,6 +128,7 @@ Settings are environment variables:
                              as for Lambda functions
   REQUEST_TIMEOUT_SECONDS    of a request to AWS [default: 1]
   LOG_LEVEL                  TRACE, DEBUG, INFO, WARN or ERROR [default: INFO]
+  LOG_MESSAGES               true: a line for each message, with outcome and duration [default: false]
   OTEL_EXPORTER_OTLP_ENDPOINT
                              the collector that traces are exported to, as OTLP over HTTP [default: no traces]
 AWS credentials and region come from the SDK's default chain. The handler has settings of its own.

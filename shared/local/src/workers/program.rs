@@ -21,15 +21,40 @@ const LAMBDA_CONCURRENCY: u32 = 10;
 
 const DRAIN_SECONDS: &str = "DRAIN_SECONDS";
 
-/// What a worker is started with, again and again.
+/// What a worker, or another process that is supervised as one, is started with, again and again.
 pub(crate) struct Program {
-    pub(super) worker: Worker,
+    pub(crate) worker: Worker,
+    /// What it is in reports.
+    pub(super) noun: &'static str,
+    /// The path, at its address, that answers while it is live.
+    pub(super) live: &'static str,
     path: PathBuf,
     arguments: Vec<String>,
     environment: BTreeMap<String, String>,
 }
 
 impl Program {
+    /// A worker with these variables.
+    pub(crate) fn worker(worker: Worker, path: PathBuf, environment: BTreeMap<String, String>) -> Self {
+        Self {
+            worker,
+            noun: "worker",
+            live: "/live",
+            path,
+            arguments: Vec::new(),
+            environment,
+        }
+    }
+
+    /// An HTTP application with these variables. It answers at the address that it is supervised with.
+    pub(crate) fn application(worker: Worker, path: PathBuf, environment: BTreeMap<String, String>) -> Self {
+        Self {
+            noun: "application",
+            live: "/health",
+            ..Self::worker(worker, path, environment)
+        }
+    }
+
     pub(super) fn spawn(&self) -> std::io::Result<Child> {
         Command::new(&self.path)
             .args(&self.arguments)
@@ -47,15 +72,15 @@ impl Program {
     /// A shell script that may take five seconds to stop.
     #[cfg(test)]
     pub(super) fn of_script(script: &str) -> Self {
+        let worker = Worker {
+            function: "work".to_owned(),
+            queue: "orders".to_owned(),
+            health: (Ipv4Addr::LOCALHOST, 1).into(),
+        };
+        let environment = BTreeMap::from([(DRAIN_SECONDS.to_owned(), "5".to_owned())]);
         Self {
-            worker: Worker {
-                function: "work".to_owned(),
-                queue: "orders".to_owned(),
-                health: (Ipv4Addr::LOCALHOST, 1).into(),
-            },
-            path: "/bin/sh".into(),
             arguments: vec!["-c".to_owned(), script.to_owned()],
-            environment: BTreeMap::from([(DRAIN_SECONDS.to_owned(), "5".to_owned())]),
+            ..Self::worker(worker, "/bin/sh".into(), environment)
         }
     }
 
@@ -119,16 +144,12 @@ pub(crate) fn programs_with(
         let mut environment = of_any_worker(function, mapping);
         environment.extend(variables(function, &mapping.queue));
         environment.insert("HEALTH_ADDRESS".to_owned(), health.to_string());
-        programs.push(Program {
-            worker: Worker {
-                function: function.name.clone(),
-                queue: mapping.queue.clone(),
-                health,
-            },
-            path: path.clone(),
-            arguments: Vec::new(),
-            environment,
-        });
+        let worker = Worker {
+            function: function.name.clone(),
+            queue: mapping.queue.clone(),
+            health,
+        };
+        programs.push(Program::worker(worker, path.clone(), environment));
     }
     Ok(programs)
 }

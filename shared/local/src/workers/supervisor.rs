@@ -57,7 +57,7 @@ impl Supervisor {
             };
             let delay = backoff.after(begun.elapsed());
             let again = format!("starts again in {} s", delay.as_secs());
-            self.report(format!("worker ended: {how}; {again}"));
+            self.report(&format!("ended: {how}; {again}"));
             tokio::select! {
                 () = sleep(delay) => {}
                 Ok(()) = self.restarts.changed() => backoff = Backoff::default(),
@@ -70,7 +70,8 @@ impl Supervisor {
     async fn follow(&mut self, child: Child) -> Ended {
         let id = child.id().map(|id| id.to_string()).unwrap_or_default();
         let health = self.program.worker.health;
-        self.report(format!("worker started: process {id}, health at http://{health}/live"));
+        let live = self.program.live;
+        self.report(&format!("started: process {id}, health at http://{health}{live}"));
         let group = Group::of(&child, Signal::KILL);
         let ended = self.until_ended(child, &id, &group).await;
         group.dismiss();
@@ -88,7 +89,7 @@ impl Supervisor {
             () = self.stop.cancelled() => {}
         }
         let how = self.stopped(group, ended).await;
-        self.report(format!("worker stopped: {how}"));
+        self.report(&format!("stopped: {how}"));
         Ended::OnRequest
     }
 
@@ -104,10 +105,7 @@ impl Supervisor {
                 () = sleep(NUDGE) => self.end_waits(),
             }
         }
-        self.report(format!(
-            "worker killed: it has not stopped within {} s",
-            limit.as_secs()
-        ));
+        self.report(&format!("killed: it has not stopped within {} s", limit.as_secs()));
         group.signal(Signal::KILL);
         ended.await
     }
@@ -118,8 +116,9 @@ impl Supervisor {
         }
     }
 
-    fn report(&self, what: String) {
+    fn report(&self, what: &str) {
         let function = self.program.worker.function.clone();
+        let what = format!("{} {what}", self.program.noun);
         // Whether anyone still listens doesn't matter.
         let _ = self.observer.send(Event::Worker { function, what });
     }

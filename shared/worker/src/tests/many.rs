@@ -42,6 +42,7 @@ async fn nothing_is_kept_of_messages_that_are_done() {
         stop: Stop::new(),
         stopping: CancellationToken::new(),
         metrics,
+        logs_messages: false,
         clock: idempotency::Timestamp::now,
     });
     let settling = Arc::clone(&receipts);

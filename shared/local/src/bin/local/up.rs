@@ -29,7 +29,7 @@ pub(crate) struct UpArgs {
     /// Run this function as a worker, a process that polls its queue, instead of in Lambda; repeat it for others
     #[arg(long = "worker", value_name = "FUNCTION")]
     workers: Vec<String>,
-    /// Run the workers on RabbitMQ and PostgreSQL, if installed, instead of SQS and DynamoDB; nothing else runs
+    /// Run the workers and the HTTP application on RabbitMQ and PostgreSQL, if installed; nothing else runs
     #[arg(long, requires = "workers", conflicts_with_all = ["endpoint_url", "watch"])]
     on_premises: bool,
     /// Build the functions again whenever a source changes; queues and tables stay
