@@ -72,10 +72,13 @@ def main():
         exports = dict(re.findall(r"export (\w+)='(.*)'", "\n".join(up.lines)))
         exports["QUEUE_URL"] = exports["ORDERS_QUEUE_URL"]
         worker = Program(WORKER, HEALTH_ADDRESS="127.0.0.1:0", NOTIFICATIONS_QUEUE_URL="amqp:nowhere", **exports)
-        line = json.loads(worker.line("is waited for"))["message"]
-        assert line.startswith("environment variable NOTIFICATIONS_QUEUE_URL is waited for: queue amqp:nowhere: "), line
+        line = json.loads(worker.line("waiting for "))["message"]
+        assert line.startswith("waiting for environment variable NOTIFICATIONS_QUEUE_URL: queue amqp:nowhere: "), line
+        health = json.loads(worker.line("health and metrics are at "))["message"].split(" ")[5].split("/live")[0]
+        assert curl(f"curl {health}/live") == "live\n"
+        assert curl(f"curl {health}/ready") == f"not ready: {line}\n"
         assert worker.stop() == 0
-        print("a destination that is missing is waited for")
+        print("a worker is live while it waits for a destination, and states that it is not ready")
 
         assert up.stop() == 0
         until("the last line", lambda: up.lines[-1] == "stopped")

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::StartError;
+use crate::health::Health;
 
 /// How long a destination on RabbitMQ may be missing: another worker declares it, which starts at the same time.
 pub(super) const DECLARED_WITHIN: Duration = Duration::from_secs(60);
@@ -47,6 +48,7 @@ pub(super) async fn exist(
     destinations: Vec<Destination>,
     within: Duration,
     stopping: &CancellationToken,
+    health: &Health,
     check: impl AsyncFn(&str) -> Result<(), SourceError>,
 ) -> Result<(), StartError> {
     let end = Instant::now() + within;
@@ -61,7 +63,9 @@ pub(super) async fn exist(
                 return Err(StartError::Destination(setting, error));
             }
             if !is_reported {
-                tracing::warn!("{setting} is waited for: {}", Chain(&error));
+                let why = format!("waiting for {setting}: {}", Chain(&error));
+                tracing::warn!("{why}");
+                health.connecting(0, why);
                 is_reported = true;
             }
             if stopping.run_until_cancelled(sleep(PAUSE)).await.is_none() {
@@ -104,7 +108,7 @@ mod tests {
             _ => Ok(()),
         };
         let never = CancellationToken::new();
-        let error = exist(notifications(), DECLARED_WITHIN, &never, check)
+        let error = exist(notifications(), DECLARED_WITHIN, &never, &Health::new(1), check)
             .await
             .unwrap_err();
         assert_eq!(
@@ -125,7 +129,9 @@ mod tests {
             }
         };
         let never = CancellationToken::new();
-        exist(notifications(), DECLARED_WITHIN, &never, check).await.unwrap();
+        exist(notifications(), DECLARED_WITHIN, &never, &Health::new(1), check)
+            .await
+            .unwrap();
         assert_eq!((began.elapsed(), checks.get()), (Duration::from_secs(7), 9));
     }
 
@@ -139,7 +145,7 @@ mod tests {
             })
         };
         let never = CancellationToken::new();
-        exist(notifications(), DECLARED_WITHIN, &never, unreachable)
+        exist(notifications(), DECLARED_WITHIN, &never, &Health::new(1), unreachable)
             .await
             .unwrap();
         assert_eq!(began.elapsed(), Duration::ZERO);
@@ -147,7 +153,9 @@ mod tests {
         let stopped = CancellationToken::new();
         stopped.cancel();
         let check = async |url: &str| Err(missing(url));
-        exist(notifications(), DECLARED_WITHIN, &stopped, check).await.unwrap();
+        exist(notifications(), DECLARED_WITHIN, &stopped, &Health::new(1), check)
+            .await
+            .unwrap();
         assert_eq!(began.elapsed(), Duration::ZERO);
     }
 

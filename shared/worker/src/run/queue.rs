@@ -10,7 +10,6 @@ use rabbitmq::{InvalidUrl, RabbitMq, RabbitMqSource, RabbitMqUrl};
 use sqs::{Sqs, SqsSource};
 use telemetry::TracedQueues;
 use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
 
 use super::StartError;
 use super::destinations::{DECLARED_WITHIN, destinations, exist};
@@ -29,13 +28,20 @@ pub(super) async fn on_queue<H: Handler, S: Store<Write = H::Write>>(
         PolledQueue::Sqs(url) => {
             let client = aws_sdk_sqs::Client::new(&aws_config().await?);
             let open = || SqsSource::open(client.clone(), url.clone());
-            let Some(source) = opened(open, &start.stopping).await? else {
+            let Some(source) = opened(open, &start).await? else {
                 return Ok(());
             };
             let (queues, own) = (Sqs::new(client), source.dead_letter_queue());
             let destinations = destinations(&start.needs, stated.clone(), own.clone());
             let check = async |url: &str| queues.check(url).await;
-            exist(destinations, Duration::ZERO, &start.stopping, check).await?;
+            exist(
+                destinations,
+                Duration::ZERO,
+                &start.stopping,
+                &start.serving.health,
+                check,
+            )
+            .await?;
             let receives = source.max_receive_count();
             let services = services(store, traced::<SqsSource, _>(queues), stated.or(own), receives)?;
             poll(handler, services, source, start).await
@@ -47,13 +53,20 @@ pub(super) async fn on_queue<H: Handler, S: Store<Write = H::Write>>(
             let queues = RabbitMq::new(url);
             let prefetch = u16::try_from(start.settings.concurrency.get()).unwrap_or(u16::MAX);
             let prefetch = NonZeroU16::new(prefetch).unwrap_or(NonZeroU16::MIN);
-            let Some(source) = opened(|| RabbitMqSource::open(&queues, prefetch), &start.stopping).await? else {
+            let Some(source) = opened(|| RabbitMqSource::open(&queues, prefetch), &start).await? else {
                 return Ok(());
             };
             // The queue's own dead-letter queue is declared with it.
             let destinations = destinations(&start.needs, stated.clone(), None);
             let check = async |url: &str| queues.check(url).await;
-            exist(destinations, DECLARED_WITHIN, &start.stopping, check).await?;
+            exist(
+                destinations,
+                DECLARED_WITHIN,
+                &start.stopping,
+                &start.serving.health,
+                check,
+            )
+            .await?;
             let dead_letter_queue = stated.or(Some(source.dead_letter_queue()));
             let receives = Some(rabbitmq::DEFAULT_MAX_RECEIVE_COUNT);
             let services = services(store, traced::<RabbitMqSource, _>(queues), dead_letter_queue, receives)?;
@@ -70,8 +83,9 @@ fn traced<R: Source, Q: Queues>(queues: Q) -> TracedQueues<Q> {
 /// The source, opened again until it answers; `None` if the process is stopped before. One that refuses is an error.
 async fn opened<R, F: Future<Output = Result<R, SourceError>>>(
     open: impl Fn() -> F,
-    stopping: &CancellationToken,
+    start: &Start,
 ) -> Result<Option<R>, StartError> {
+    start.connecting("connecting to the queue");
     for failures in 1.. {
         let error = match open().await {
             Ok(source) => return Ok(Some(source)),
@@ -79,12 +93,10 @@ async fn opened<R, F: Future<Output = Result<R, SourceError>>>(
             Err(error) => error,
         };
         let delay = jittered(failures);
-        tracing::warn!(
-            retryAfterSeconds = delay.as_secs_f64(),
-            "the queue can't be opened yet: {}",
-            Chain(&error)
-        );
-        if stopping.run_until_cancelled(sleep(delay)).await.is_none() {
+        let why = format!("the queue can't be opened yet: {}", Chain(&error));
+        tracing::warn!(retryAfterSeconds = delay.as_secs_f64(), "{why}");
+        start.connecting(why);
+        if start.stopping.run_until_cancelled(sleep(delay)).await.is_none() {
             break;
         }
     }
@@ -115,7 +127,12 @@ async fn poll<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source>(
     handler: H,
     services: Services<S, Q>,
     source: R,
-    Start { settings, stopping, .. }: Start,
+    Start {
+        settings,
+        stopping,
+        serving,
+        ..
+    }: Start,
 ) -> Result<(), StartError> {
     let queue = Queue {
         logs_messages: settings.logs_messages,
@@ -125,9 +142,6 @@ async fn poll<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source>(
         Some(rate) => queue.with_rate(rate),
         None => queue,
     };
-    let worker = Worker::new()
-        .with_queue(queue)
-        .with_drain(settings.drain)
-        .with_health_address(settings.health);
-    Ok(worker.run(stopping.cancelled()).await?)
+    let worker = Worker::new().with_queue(queue).with_drain(settings.drain);
+    Ok(worker.run_in(serving, stopping.cancelled()).await?)
 }

@@ -22,7 +22,7 @@ pub(super) async fn on_dynamodb<H: Handler>(
 where
     DynamoDbStore: StoreFor<H::Write>,
 {
-    let (handler, start) = Start::of(handler)?;
+    let (handler, start) = Start::of(handler).await?;
     let client = Client::new(&aws_config().await?);
     let store = DynamoDbStore::new(client.clone(), &table);
     connect::<H>(&store, &table).await?;
@@ -41,7 +41,7 @@ pub(super) async fn on_postgresql<H: Handler>(
 where
     PostgresStore: StoreFor<H::Write>,
 {
-    let (handler, start) = Start::of(handler)?;
+    let (handler, start) = Start::of(handler).await?;
     let database = postgres::Settings::from_url(&url)
         .map_err(|error| SettingError::wrong(DATABASE, format!("can't be used: {error}")))?;
     let store = PostgresStore::new(database.with_max_connections(start.settings.concurrency.get()));
