@@ -114,17 +114,21 @@ struct Pace {
 }
 
 impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Loop<H, S, Q, R> {
-    async fn run(self, settling: AbortOnDropHandle<()>) -> Result<(), WorkerError> {
+    async fn run(self, mut settling: AbortOnDropHandle<()>) -> Result<(), WorkerError> {
         let mut polls = JoinSet::new();
         self.shared.health.answered(self.number, true);
-        let result = self.receive(&mut polls).await;
+        let (result, settling) = tokio::select! {
+            result = self.receive(&mut polls) => (result, Some(settling)),
+            // Messages that are done would stay in the queue, and those in process would not stay hidden.
+            ended = &mut settling => (ended.map_err(WorkerError::Settling), None),
+        };
         if result.is_err() {
             // The process ends: handlers have the drain time, not more.
             self.shared.stopping.cancel();
         }
-        self.drain(polls, settling).await;
+        let drained = self.drain(polls, settling).await;
         self.shared.health.ended(self.number);
-        result
+        result.and(drained)
     }
 
     /// Receives until the process stops.
@@ -265,7 +269,11 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Loop<H, S, Q,
     }
 
     /// Ends what runs. Messages that were not started are visible at once; what is done is deleted.
-    async fn drain(&self, mut polls: JoinSet<Polled<R::Receipt>>, settling: AbortOnDropHandle<()>) {
+    async fn drain(
+        &self,
+        mut polls: JoinSet<Polled<R::Receipt>>,
+        settling: Option<AbortOnDropHandle<()>>,
+    ) -> Result<(), WorkerError> {
         let Processing {
             source,
             receipts,
@@ -286,12 +294,19 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Loop<H, S, Q,
         };
         self.turning(async { tokio::join!(outstanding, processed) }).await;
         receipts.close();
-        if self.turning(timeout(LAST_SETTLING, settling)).await.is_err() {
-            let messages = receipts.in_flight();
-            tracing::warn!(
-                messages,
-                "some messages could not be settled before the end, and are redelivered"
-            );
+        let Some(settling) = settling else {
+            return Ok(());
+        };
+        match self.turning(timeout(LAST_SETTLING, settling)).await {
+            Ok(ended) => ended.map_err(WorkerError::Settling),
+            Err(_) => {
+                let messages = receipts.in_flight();
+                tracing::warn!(
+                    messages,
+                    "some messages could not be settled before the end, and are redelivered"
+                );
+                Ok(())
+            }
         }
     }
 

@@ -138,6 +138,9 @@ pub enum WorkerError {
     /// The address for health and metrics can't be used.
     #[error(transparent)]
     Health(#[from] ServeError),
+    /// The task that settles messages panicked: a fault of this crate, or of the queue's. Messages in process are redelivered.
+    #[error("the worker ends: the task that settles messages has ended, so messages in process are redelivered")]
+    Settling(#[source] tokio::task::JoinError),
     /// The loop of a queue panicked: a fault of this crate. Its messages are redelivered.
     #[error("the loop of a queue ended")]
     Loop(#[source] tokio::task::JoinError),
