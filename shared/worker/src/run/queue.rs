@@ -23,56 +23,71 @@ pub(super) async fn on_queue<H: Handler, S: Store<Write = H::Write>>(
     store: S,
     start: Start,
 ) -> Result<(), StartError> {
-    let stated = dead_letter_queue()?;
     match start.settings.queue.clone() {
-        PolledQueue::Sqs(url) => {
-            let client = aws_sdk_sqs::Client::new(&aws_config().await?);
-            let open = || SqsSource::open(client.clone(), url.clone());
-            let Some(source) = opened(open, &start).await? else {
-                return Ok(());
-            };
-            let (queues, own) = (Sqs::new(client), source.dead_letter_queue());
-            let destinations = destinations(&start.needs, stated.clone(), own.clone());
-            let check = async |url: &str| queues.check(url).await;
-            exist(
-                destinations,
-                Duration::ZERO,
-                &start.stopping,
-                &start.serving.health,
-                check,
-            )
-            .await?;
-            let receives = source.max_receive_count();
-            let services = services(store, traced::<SqsSource, _>(queues), stated.or(own), receives)?;
-            poll(handler, services, source, start).await
-        }
-        PolledQueue::RabbitMq(url) => {
-            let url: RabbitMqUrl = url
-                .parse()
-                .map_err(|error: InvalidUrl| SettingError::wrong(QUEUE, error.to_string()))?;
-            let queues = RabbitMq::new(url);
-            let prefetch = u16::try_from(start.settings.concurrency.get()).unwrap_or(u16::MAX);
-            let prefetch = NonZeroU16::new(prefetch).unwrap_or(NonZeroU16::MIN);
-            let Some(source) = opened(|| RabbitMqSource::open(&queues, prefetch), &start).await? else {
-                return Ok(());
-            };
-            // The queue's own dead-letter queue is declared with it.
-            let destinations = destinations(&start.needs, stated.clone(), None);
-            let check = async |url: &str| queues.check(url).await;
-            exist(
-                destinations,
-                DECLARED_WITHIN,
-                &start.stopping,
-                &start.serving.health,
-                check,
-            )
-            .await?;
-            let dead_letter_queue = stated.or(Some(source.dead_letter_queue()));
-            let receives = Some(rabbitmq::DEFAULT_MAX_RECEIVE_COUNT);
-            let services = services(store, traced::<RabbitMqSource, _>(queues), dead_letter_queue, receives)?;
-            poll(handler, services, source, start).await
-        }
+        PolledQueue::Sqs(url) => on_sqs(handler, store, url, start).await,
+        PolledQueue::RabbitMq(url) => on_rabbitmq(handler, store, &url, start).await,
     }
+}
+
+async fn on_sqs<H: Handler, S: Store<Write = H::Write>>(
+    handler: H,
+    store: S,
+    url: String,
+    start: Start,
+) -> Result<(), StartError> {
+    let stated = dead_letter_queue()?;
+    let client = aws_sdk_sqs::Client::new(&aws_config().await?);
+    let open = || SqsSource::open(client.clone(), url.clone());
+    let Some(source) = opened(open, &start).await? else {
+        return Ok(());
+    };
+    let (queues, own) = (Sqs::new(client), source.dead_letter_queue());
+    let destinations = destinations(&start.needs, stated.clone(), own.clone());
+    let check = async |url: &str| queues.check(url).await;
+    exist(
+        destinations,
+        Duration::ZERO,
+        &start.stopping,
+        &start.serving.health,
+        check,
+    )
+    .await?;
+    let receives = source.max_receive_count();
+    let services = services(store, traced::<SqsSource, _>(queues), stated.or(own), receives)?;
+    poll(handler, services, source, start).await
+}
+
+async fn on_rabbitmq<H: Handler, S: Store<Write = H::Write>>(
+    handler: H,
+    store: S,
+    url: &str,
+    start: Start,
+) -> Result<(), StartError> {
+    let stated = dead_letter_queue()?;
+    let url: RabbitMqUrl = url
+        .parse()
+        .map_err(|error: InvalidUrl| SettingError::wrong(QUEUE, error.to_string()))?;
+    let queues = RabbitMq::new(url);
+    let prefetch = u16::try_from(start.settings.concurrency.get()).unwrap_or(u16::MAX);
+    let prefetch = NonZeroU16::new(prefetch).unwrap_or(NonZeroU16::MIN);
+    let Some(source) = opened(|| RabbitMqSource::open(&queues, prefetch), &start).await? else {
+        return Ok(());
+    };
+    // The queue's own dead-letter queue is declared with it.
+    let destinations = destinations(&start.needs, stated.clone(), None);
+    let check = async |url: &str| queues.check(url).await;
+    exist(
+        destinations,
+        DECLARED_WITHIN,
+        &start.stopping,
+        &start.serving.health,
+        check,
+    )
+    .await?;
+    let dead_letter_queue = stated.or(Some(source.dead_letter_queue()));
+    let receives = Some(rabbitmq::DEFAULT_MAX_RECEIVE_COUNT);
+    let services = services(store, traced::<RabbitMqSource, _>(queues), dead_letter_queue, receives)?;
+    poll(handler, services, source, start).await
 }
 
 /// The queues that messages are sent to, with a span for each: of the system that they are received from.
