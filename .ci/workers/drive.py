@@ -1,6 +1,7 @@
-"""Runs send-notification as a worker on the local stack, and asserts what becomes of its messages.
+"""Runs send-notification as a worker on the local stack, and asserts what becomes of its messages. Then starts place-order's worker
+with what it needs missing.
 
-    python3 drive.py LOCAL          the path of the program
+    python3 drive.py LOCAL WORKER   the paths of the two programs
 """
 
 import json
@@ -13,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 
-LOCAL = sys.argv[1]
+LOCAL, WORKER = sys.argv[1:3]
 SAMPLE = "events/send-notification/valid.json"
 PATIENCE = 120
 
@@ -72,6 +73,30 @@ class Up:
         return json.loads(text)
 
 
+def last_line(environment, **changed):
+    """The text of the last line of a worker that does not start."""
+    done = subprocess.run([WORKER], env=environment | changed, capture_output=True, text=True, timeout=PATIENCE)
+    line = json.loads(done.stdout.splitlines()[-1])
+    assert (done.returncode, line["level"]) == (1, "ERROR"), done
+    return line["message"]
+
+
+def starts(up):
+    """A worker whose destination or table is missing ends with one line that names it, and what to do."""
+    environment = dict(line.split("=", 1) for line in up.local("env", "place-order").splitlines())
+    queues = environment["NOTIFICATIONS_QUEUE_URL"].rsplit("/", 1)[0]
+    environment |= {"HEALTH_ADDRESS": "127.0.0.1:0", "QUEUE_URL": f"{queues}/orders"}
+    nowhere = f"{queues}/nowhere"
+    for variable in ["NOTIFICATIONS_QUEUE_URL", "DEAD_LETTER_QUEUE_URL"]:
+        line = last_line(environment, **{variable: nowhere})
+        assert line.startswith(f"environment variable {variable}: queue {nowhere}: "), line
+        assert 'create queue "nowhere" in region ' in line, line
+    for variable in ["ORDERS_TABLE", "CUSTOMERS_TABLE"]:
+        line = last_line(environment, **{variable: "nowhere"})
+        assert line.startswith(f"environment variable {variable}: table nowhere does not exist in region "), line
+    print("a worker whose destination or table is missing ends with a line that names it")
+
+
 def main():
     up = Up()
     try:
@@ -82,6 +107,8 @@ def main():
         _, metrics = get(f"{up.health}/metrics")
         assert 'worker_handler_seconds_count{queue="' in metrics, metrics
         print("a worker processes a message of its queue")
+
+        starts(up)
 
         seen = len(up.lines)
         started = up.line("worker started: process ")

@@ -1,17 +1,18 @@
 """Runs place-order, send-notification and the HTTP application on RabbitMQ and PostgreSQL by `local up --on-premises`, and enqueues an
 order by the commands that it prints.
 
-    python3 on_premises.py LOCAL            the path of the program
+    python3 on_premises.py LOCAL WORKER     the paths of the programs: local, and the worker of place-order
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
 import threading
 import time
 
-LOCAL = sys.argv[1]
+LOCAL, WORKER = sys.argv[1:3]
 PATIENCE = 120
 
 
@@ -27,8 +28,8 @@ def until(what, probe):
 class Program:
     """A program and the lines that it prints."""
 
-    def __init__(self, *command):
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    def __init__(self, *command, **environment):
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | environment)
         self.lines = []
         threading.Thread(target=self.read, daemon=True).start()
 
@@ -67,6 +68,18 @@ def main():
         sent = json.loads(curl(f"curl {receiver}/_receivers/NotificationUrl"))
         assert len(sent) == 1, sent
         print("each message has a line, and the confirmation arrived")
+
+        exports = dict(re.findall(r"export (\w+)='(.*)'", "\n".join(up.lines)))
+        exports["QUEUE_URL"] = exports["ORDERS_QUEUE_URL"]
+        worker = Program(WORKER, HEALTH_ADDRESS="127.0.0.1:0", NOTIFICATIONS_QUEUE_URL="amqp:nowhere", **exports)
+        line = json.loads(worker.line("waiting for "))["message"]
+        assert line.startswith("waiting for environment variable NOTIFICATIONS_QUEUE_URL: queue amqp:nowhere: "), line
+        health = json.loads(worker.line("health and metrics are at "))["message"].split(" ")[5].split("/live")[0]
+        assert curl(f"curl {health}/live") == "live\n"
+        assert curl(f"curl {health}/ready") == f"not ready: {line}\n"
+        assert worker.stop() == 0
+        print("a worker is live while it waits for a destination, and states that it is not ready")
+
         assert up.stop() == 0
         until("the last line", lambda: up.lines[-1] == "stopped")
         ends = [line.split(" ", 1)[1] for line in up.lines if " stopped: exit status " in line]

@@ -75,6 +75,7 @@ impl PlaceOrder<SqlTables> {
     ///
     /// [`SettingError`] if the queue is not set, or can't be a standard queue's URL.
     pub fn on_postgresql() -> Result<Self, SettingError> {
+        ["orders", "customers"].into_iter().for_each(host::sql_table);
         Self::with_queue_from_env(SqlTables)
     }
 }

@@ -21,6 +21,8 @@ pub struct Limits {
     pub attribute_name: fn(&str) -> bool,
     /// The names that a message group may have.
     pub group: fn(&str) -> bool,
+    /// What the fields above can't state, such as a bound on what attributes take together: why the queue would refuse the message.
+    pub other: fn(&QueueMessage) -> Result<(), String>,
 }
 
 /// Why a queue would refuse a message.
@@ -40,6 +42,8 @@ pub(crate) enum Unsendable {
     Group,
     #[error("it has no message group, and the queue is ordered (FIFO)")]
     NoGroup,
+    #[error("{0}")]
+    Other(String),
 }
 
 impl Limits {
@@ -78,7 +82,7 @@ impl Limits {
                 has,
                 most: self.message_bytes,
             }),
-            _ => Ok(()),
+            _ => (self.other)(message).map_err(Unsendable::Other),
         }
     }
 

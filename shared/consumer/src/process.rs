@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::stream::{self, StreamExt};
-use idempotency::Store;
+use idempotency::{Store, StoreError};
 use tracing::Instrument;
 
 use crate::batch::Batch;
@@ -148,7 +148,12 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
             let processed = processed.unwrap_or_else(|panic| Ok(Outcome::from(&panicked(&*panic))));
             let outcome = match processed {
                 Ok(outcome) => self.at_last_receive(message, outcome).await,
-                Err(error) => Outcome::failed(Chain(&error).to_string()),
+                Err(error) => {
+                    if !matches!(error, StoreError::Conflict { .. }) {
+                        self.counters.ledger_error();
+                    }
+                    Outcome::failed(Chain(&error).to_string())
+                }
             };
             outcome.log();
             outcome

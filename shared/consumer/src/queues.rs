@@ -139,6 +139,7 @@ impl Queues for MemoryQueues {
             character: |character| !character.is_control() || matches!(character, '\t' | '\n' | '\r'),
             attribute_name: |name| !name.is_empty(),
             group: |group| !group.is_empty(),
+            other: |_| Ok(()),
         }
     }
 }

@@ -25,6 +25,8 @@ pub struct Summary {
     pub not_started: u32,
     /// Leases that another attempt took over: a handler outran its lease, or a clock is wrong.
     pub lost_leases: u32,
+    /// Messages about which the ledger gave no answer, or refused one: nothing was acknowledged for them.
+    pub ledger_errors: u32,
     /// Time in handlers, summed over messages that were processed concurrently.
     pub handler_time: Duration,
     /// Time waiting for the ledger, summed in the same way.
@@ -51,6 +53,7 @@ impl Summary {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     lost_leases: AtomicU32,
+    ledger_errors: AtomicU32,
     handler_micros: AtomicU64,
     ledger_micros: AtomicU64,
 }
@@ -58,6 +61,10 @@ pub(crate) struct Counters {
 impl Counters {
     pub(crate) fn lost_lease(&self) {
         self.lost_leases.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn ledger_error(&self) {
+        self.ledger_errors.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Adds the time of a handler, from now to its output.
@@ -74,6 +81,7 @@ impl Counters {
         let micros = |counter: &AtomicU64| Duration::from_micros(counter.load(Ordering::Relaxed));
         Summary {
             lost_leases: self.lost_leases.load(Ordering::Relaxed),
+            ledger_errors: self.ledger_errors.load(Ordering::Relaxed),
             handler_time: micros(&self.handler_micros),
             ledger_time: micros(&self.ledger_micros),
             ..summary

@@ -8,6 +8,7 @@ use std::time::Duration;
 use consumer::RetryDelays;
 
 use crate::aws::{dynamodb_region, sqs_region};
+use crate::need::{Need, note};
 use crate::shape;
 
 /// A setting is missing or invalid. The function does not start.
@@ -63,7 +64,12 @@ pub fn setting(variable: &'static str) -> Result<String, SettingError> {
 /// [`SettingError`] if it is not set, or is something else, such as the queue's ARN or name, or the URL of a queue in another
 /// region than `AWS_REGION`.
 pub fn queue_url(variable: &'static str) -> Result<String, SettingError> {
-    checked_queue_url(variable, setting(variable)?)
+    let url = checked_queue_url(variable, setting(variable)?)?;
+    note(|| Need::Queue {
+        variable,
+        url: url.clone(),
+    });
+    Ok(url)
 }
 
 /// The variable with the queue that a worker polls. A Lambda function has none.
@@ -131,9 +137,14 @@ impl fmt::Debug for PolledQueue {
 /// [`SettingError`] if it is not set, can't be a table's name, or is the ARN of a table in another region than `AWS_REGION`.
 pub fn table(variable: &'static str) -> Result<String, SettingError> {
     let region = dynamodb_region()?;
-    checked(variable, setting(variable)?, |value| {
+    let name = checked(variable, setting(variable)?, |value| {
         shape::table(value, region.as_deref())
-    })
+    })?;
+    note(|| Need::Table {
+        variable,
+        name: name.clone(),
+    });
+    Ok(name)
 }
 
 /// The value of a required environment variable: an http or https URL. Errors do not quote it: it may contain secrets.

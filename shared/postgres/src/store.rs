@@ -87,6 +87,19 @@ impl PostgresStore {
         }
     }
 
+    /// Whether the database has a table of this name, as a statement without quotation marks would name it: `orders` or `app.orders`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if there was no answer.
+    pub async fn has_table(&self, name: &str) -> Result<bool, StoreError> {
+        let exists = Statement {
+            text: "SELECT 1 WHERE to_regclass($1) IS NOT NULL".to_owned(),
+            parameters: vec![text(name)],
+        };
+        Ok(self.exchange(&[Request::Query(&exists)], None).await?.row(0).is_some())
+    }
+
     /// A key's record as it is now; `None`: there is none.
     ///
     /// # Errors

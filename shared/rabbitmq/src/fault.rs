@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use consumer::SourceFault;
+use consumer::{SourceError, SourceFault};
 use lapin::{Error, ErrorKind};
 
 /// Why the broker did not do what was requested.
@@ -39,6 +39,15 @@ impl Fault {
     /// The broker did not answer within this time.
     pub(crate) fn no_answer(within: Duration) -> Self {
         Self::unavailable(format!("no answer within {} s", within.as_secs()))
+    }
+
+    /// The error of a queue.
+    pub(crate) fn of_queue(self, name: &str) -> SourceError {
+        SourceError {
+            queue: name.to_owned(),
+            fault: self.means,
+            why: Box::new(self),
+        }
     }
 
     /// The same, with what was being done.

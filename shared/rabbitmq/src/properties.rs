@@ -31,34 +31,7 @@ impl Publication {
     ///
     /// Why the broker would close the connection instead of accepting it.
     pub(crate) fn of(message: &QueueMessage) -> Result<Self, String> {
-        let mut headers = FieldTable::default();
-        let mut set = |name: &str, value: AMQPValue| match ShortString::try_new(name) {
-            Ok(name) => {
-                headers.insert(name, value);
-                Ok(())
-            }
-            Err(why) => Err(format!("attribute name: {why}")),
-        };
-        let bytes = message_bytes(message);
-        for (name, attribute) in &message.attributes {
-            match bytes > MOST_HEADER_BYTES && name == FAILURE {
-                true => set(name, headers::value(&with_short_reason(attribute)))?,
-                false => set(name, headers::value(attribute))?,
-            }
-        }
-        for (name, text) in [(GROUP, &message.group), (TRACE, &message.trace_header)] {
-            if let Some(text) = text {
-                set(name, AMQPValue::LongString(text.as_str().into()))?;
-            }
-        }
-        let has = header_bytes(&headers);
-        let most = match message.attributes.contains_key(FAILURE) {
-            true => MOST_DEAD_LETTER_BYTES,
-            false => MOST_HEADER_BYTES,
-        };
-        if has > most {
-            return Err(format!("attributes and group take {has} bytes of at most {most}"));
-        }
+        let headers = header_table(message)?;
         let seconds = Timestamp::now().millis() / 1000;
         let properties = BasicProperties::default()
             .with_message_id(message_id(message.deduplication_id.as_deref()))
@@ -70,6 +43,46 @@ impl Publication {
             body: message.body.clone().into_bytes(),
         })
     }
+}
+
+/// The headers of a message.
+///
+/// # Errors
+///
+/// Why the broker would close the connection instead of accepting them.
+pub(crate) fn header_table(message: &QueueMessage) -> Result<FieldTable, String> {
+    let mut headers = FieldTable::default();
+    let mut set = |name: &str, value: AMQPValue| match ShortString::try_new(name) {
+        Ok(name) => {
+            headers.insert(name, value);
+            Ok(())
+        }
+        Err(why) => Err(format!("attribute name: {why}")),
+    };
+    let bytes = message_bytes(message);
+    for (name, attribute) in &message.attributes {
+        match bytes > MOST_HEADER_BYTES && name == FAILURE {
+            true => set(name, headers::value(&with_short_reason(attribute)))?,
+            false => set(name, headers::value(attribute))?,
+        }
+    }
+    for (name, text) in [(GROUP, &message.group), (TRACE, &message.trace_header)] {
+        if let Some(text) = text {
+            set(name, AMQPValue::LongString(text.as_str().into()))?;
+        }
+    }
+    let has = header_bytes(&headers);
+    let most = match message.attributes.contains_key(FAILURE) {
+        true => MOST_DEAD_LETTER_BYTES,
+        false => MOST_HEADER_BYTES,
+    };
+    if has > most {
+        return Err(format!(
+            "attributes and group take {has} bytes of at most {most}: they are headers of RabbitMQ, which must fit one frame of 128 \
+             KiB, its default frame_max"
+        ));
+    }
+    Ok(headers)
 }
 
 /// Each copy of a message that is sent again has the same ID. A deduplication ID that is too long is replaced by its digest.

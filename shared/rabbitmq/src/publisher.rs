@@ -4,10 +4,11 @@ use std::fmt::{self, Debug};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::types::ShortString;
+use consumer::SourceFault;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::types::{FieldTable, ShortString};
 use lapin::{Channel, Confirmation, Connection};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::RabbitMqUrl;
 use crate::connection::{ANSWER, connect};
@@ -69,6 +70,39 @@ impl Publisher {
                 all(Fault::no_answer(ANSWER).during(&format!("publishing to {queue} ({blocked})")))
             }
         }
+    }
+
+    /// Checks that a queue exists. One that this user may not look at is taken to exist.
+    pub(crate) async fn check(&self, queue: &str) -> Result<(), Fault> {
+        const DENIED: u16 = 403;
+        const MISSING: u16 = 404;
+        let checked = async {
+            let channel = self.line().await?.connection.create_channel().await?;
+            let options = QueueDeclareOptions {
+                passive: true,
+                ..QueueDeclareOptions::default()
+            };
+            // The name was checked: it is a short string.
+            let name = ShortString::try_new(queue).unwrap_or_default();
+            let declared = channel.queue_declare(name, options, FieldTable::default()).await;
+            let Err(error) = declared else {
+                return Ok(channel.close(200, "checked".into()).await?);
+            };
+            let code = match error.kind() {
+                lapin::ErrorKind::ProtocolError(reply) => reply.get_id(),
+                _ => 0,
+            };
+            match (code, Fault::from(error)) {
+                (DENIED, fault) => {
+                    tracing::debug!("queue {queue} is not checked: {fault}");
+                    Ok(())
+                }
+                (MISSING, fault) if fault.means == SourceFault::Refused => Err(missing(queue)),
+                (_, fault) => Err(fault),
+            }
+        };
+        let answered = timeout(ANSWER, checked).await;
+        answered.unwrap_or_else(|_| Err(Fault::no_answer(ANSWER)))
     }
 
     async fn line(&self) -> Result<Arc<Line>, Fault> {
@@ -140,15 +174,19 @@ fn results(queue: &str, confirmations: &[Confirmation]) -> Vec<Result<(), Fault>
         |confirmation: &Confirmation| matches!(confirmation, Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)));
     let returned = confirmations.iter().any(is_returned);
     let result = |confirmation: &Confirmation| match confirmation {
-        _ if returned => Err(Fault::refused(format!(
-            "queue {queue} does not exist on the broker: the message was returned; declare the queue"
-        ))),
+        _ if returned => Err(missing(queue).during("the message was returned")),
         Confirmation::Ack(_) => Ok(()),
         Confirmation::Nack(_) | Confirmation::NotRequested => Err(Fault::unavailable(format!(
             "queue {queue} rejected the message: it has reached its length limit, or too few of its replicas answer"
         ))),
     };
     confirmations.iter().map(result).collect()
+}
+
+fn missing(queue: &str) -> Fault {
+    Fault::refused(format!(
+        "queue {queue} does not exist on the broker; declare it, start the worker that receives from it, or correct its name"
+    ))
 }
 
 impl Debug for Publisher {

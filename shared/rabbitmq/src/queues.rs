@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use consumer::{Limits, QueueError, QueueMessage, Queues, SourceFault};
+use consumer::{Limits, QueueError, QueueMessage, Queues, SourceError, SourceFault};
 
 use crate::RabbitMqUrl;
 use crate::fault::Fault;
@@ -30,6 +30,19 @@ impl RabbitMq {
     pub fn new(url: RabbitMqUrl) -> Self {
         let publisher = Arc::new(Publisher::new(url));
         Self { publisher }
+    }
+
+    /// Checks that a destination exists, if this user may look at it. What is denied is logged at debug level.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`]. `Refused`: the queue is missing; the text states what to do. `Unavailable`: it is unknown.
+    pub async fn check(&self, destination: &str) -> Result<(), SourceError> {
+        let checked = match queue_name(destination) {
+            Ok(queue) => self.publisher.check(queue).await,
+            Err(why) => Err(Fault::refused(why)),
+        };
+        checked.map_err(|fault| fault.of_queue(destination))
     }
 }
 

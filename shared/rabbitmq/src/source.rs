@@ -67,12 +67,12 @@ impl RabbitMqSource {
     pub async fn open(queues: &RabbitMq, prefetch: NonZeroU16) -> Result<Self, SourceError> {
         let url = queues.publisher.url().clone();
         let name = url.to_string();
-        let unnamed = || error(&name, Fault::refused("its URL names no queue; add ?queue=NAME"));
+        let unnamed = || Fault::refused("its URL names no queue; add ?queue=NAME").of_queue(&name);
         let queue = url.queue().ok_or_else(unnamed)?.to_owned();
         let ordered = url.is_ordered();
         let topology = Topology { queue, ordered };
         let session = Session::open(&url, &topology, prefetch).await;
-        let session = session.map_err(|fault| error(&name, fault))?;
+        let session = session.map_err(|fault| fault.of_queue(&name))?;
         Ok(Self {
             about: SourceQueue {
                 name,
@@ -114,15 +114,7 @@ impl RabbitMqSource {
     }
 
     fn error(&self, fault: Fault) -> SourceError {
-        error(&self.about.name, fault)
-    }
-}
-
-fn error(queue: &str, fault: Fault) -> SourceError {
-    SourceError {
-        queue: queue.to_owned(),
-        fault: fault.means,
-        why: Box::new(fault),
+        fault.of_queue(&self.about.name)
     }
 }
 

@@ -11,7 +11,7 @@ mod broker;
 
 use broker::{Broker, Proxy, broker, chain, receive};
 use consumer::dead_letter::Unpacked;
-use consumer::{Attribute, Incoming, QueueMessage, Queues};
+use consumer::{Attribute, Incoming, QueueMessage, Queues, SourceFault};
 use idempotency::OutgoingMessage;
 use lapin::types::{AMQPValue, FieldTable};
 use rabbitmq::RabbitMq;
@@ -193,4 +193,20 @@ async fn clones_share_one_connection_for_publishing() {
     let (first, second) = tokio::join!(first.send(&name, &messages), second.send(&name, &messages));
     first.and(second).unwrap();
     assert_eq!(proxy.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_destination_is_checked_without_a_message() {
+    let Some(broker) = broker().await else { return };
+    let queues = broker.queues("");
+    let error = queues.check(&destination(&broker)).await.unwrap_err();
+    assert_eq!(error.fault, SourceFault::Refused);
+    let expected = format!(
+        "queue amqp:{queue}: queue {queue} does not exist on the broker; declare it, start the worker that receives from it, or \
+         correct its name",
+        queue = broker.queue
+    );
+    assert_eq!(chain(&error), expected);
+    let _source = broker.source("").await;
+    queues.check(&destination(&broker)).await.unwrap();
 }

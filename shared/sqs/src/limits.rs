@@ -14,6 +14,7 @@ pub(crate) fn limits(queue_url: &str) -> Limits {
         character: is_xml,
         attribute_name: is_name,
         group: is_group,
+        other: |_| Ok(()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod batches;
+mod check;
 mod fault;
 mod received;
 

@@ -1,5 +1,6 @@
 //! Whether the process works, for an orchestrator, for systemd, and for Prometheus.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +12,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::metrics::Metrics;
 use crate::systemd;
@@ -36,9 +38,10 @@ struct State {
 
 #[derive(Debug)]
 struct Loop {
-    turned: Instant,
-    /// Whether its queue has answered, the last time that it was polled.
-    is_answered: bool,
+    /// `None`: it has not begun, because the process still connects. That has time limits of its own.
+    turned: Option<Instant>,
+    /// Why its queue is not polled; `None`: it has answered, the last time that it was.
+    unready: Option<Cow<'static, str>>,
 }
 
 impl Health {
@@ -46,8 +49,8 @@ impl Health {
     pub(crate) fn new(queues: usize) -> Self {
         let state = |queue| {
             let state = Loop {
-                turned: Instant::now(),
-                is_answered: false,
+                turned: Some(Instant::now()),
+                unready: Some("a queue is not polled yet".into()),
             };
             (queue, state)
         };
@@ -58,12 +61,20 @@ impl Health {
         })))
     }
 
+    /// The process connects to what the loop of a queue needs. States what it waits for.
+    pub(crate) fn connecting(&self, queue: usize, to: impl Into<Cow<'static, str>>) {
+        if let Some(connecting) = self.state().loops.get_mut(&queue) {
+            connecting.turned = None;
+            connecting.unready = Some(to.into());
+        }
+    }
+
     /// The loop of a queue has turned.
     pub(crate) fn turned(&self, queue: usize) {
         let now = Instant::now();
         let mut state = self.state();
         if let Some(turning) = state.loops.get_mut(&queue) {
-            turning.turned = now;
+            turning.turned = Some(now);
         }
         if state.is_live(now) {
             state.watchdog.feed(now);
@@ -75,7 +86,7 @@ impl Health {
         let mut state = self.state();
         let was_ready = state.is_ready();
         if let Some(polling) = state.loops.get_mut(&queue) {
-            polling.is_answered = is_answered;
+            polling.unready = (!is_answered).then(|| "a queue does not answer; the log states why".into());
         }
         if !was_ready && state.is_ready() {
             systemd::ready();
@@ -97,8 +108,14 @@ impl Health {
         self.state().is_live(Instant::now())
     }
 
+    #[cfg(test)]
     pub(crate) fn is_ready(&self) -> bool {
         self.state().is_ready()
+    }
+
+    /// Why the process is not ready; `None`: it is.
+    fn unready(&self) -> Option<String> {
+        self.state().unready().map(str::to_owned)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -109,11 +126,45 @@ impl Health {
 impl State {
     fn is_live(&self, now: Instant) -> bool {
         let mut loops = self.loops.values();
-        loops.all(|turning| now.saturating_duration_since(turning.turned) < STUCK)
+        let is_stuck = |turned| now.saturating_duration_since(turned) >= STUCK;
+        !loops.any(|turning| turning.turned.is_some_and(is_stuck))
     }
 
     fn is_ready(&self) -> bool {
-        !self.is_stopping && self.loops.values().all(|polling| polling.is_answered)
+        self.unready().is_none()
+    }
+
+    fn unready(&self) -> Option<&str> {
+        match self.is_stopping {
+            true => Some("the process stops"),
+            false => self.loops.values().find_map(|polling| polling.unready.as_deref()),
+        }
+    }
+}
+
+/// Health and metrics of a process. Dropped, they are no longer served.
+pub(crate) struct Serving {
+    pub(crate) health: Health,
+    pub(crate) metrics: Metrics,
+    _server: Option<AbortOnDropHandle<()>>,
+}
+
+impl Serving {
+    /// Of a process with this many queues, at an address if it has one.
+    pub(crate) async fn start(address: Option<SocketAddr>, queues: usize) -> Result<Self, ServeError> {
+        let (health, metrics) = (Health::new(queues), Metrics::new());
+        let server = match address {
+            Some(address) => {
+                let server = serve(bind(address).await?, health.clone(), metrics.clone());
+                Some(AbortOnDropHandle::new(tokio::spawn(server)))
+            }
+            None => None,
+        };
+        Ok(Self {
+            health,
+            metrics,
+            _server: server,
+        })
     }
 }
 
@@ -142,24 +193,21 @@ pub struct ServeError {
 }
 
 fn router(health: Health, metrics: Metrics) -> Router {
-    let status = |is_well: bool, well: &'static str, ill: &'static str| match is_well {
-        true => (StatusCode::OK, well),
-        false => (StatusCode::SERVICE_UNAVAILABLE, ill),
-    };
     let (live, ready) = (health.clone(), health);
     let live = move || async move {
-        status(
-            live.is_live(),
-            "live\n",
-            "stuck: a loop has not turned for 30 seconds\n",
-        )
+        match live.is_live() {
+            true => (StatusCode::OK, "live\n"),
+            false => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "stuck: a loop has not turned for 30 seconds\n",
+            ),
+        }
     };
     let ready = move || async move {
-        status(
-            ready.is_ready(),
-            "ready\n",
-            "not ready: a queue has not answered, or the process stops\n",
-        )
+        match ready.unready() {
+            None => (StatusCode::OK, "ready\n".to_owned()),
+            Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
+        }
     };
     let text = [(
         header::CONTENT_TYPE,

@@ -23,6 +23,7 @@ pub(crate) struct Metrics {
     messages: Family<Labels, Counter>,
     errors: Family<Labels, Counter>,
     lost_leases: Family<Labels, Counter>,
+    ledger_errors: Family<Labels, Counter>,
     in_flight: Family<Labels, Gauge>,
     oldest_age: Family<Labels, Gauge<f64, AtomicU64>>,
     handler: Durations,
@@ -45,6 +46,7 @@ impl Metrics {
             messages: Family::default(),
             errors: Family::default(),
             lost_leases: Family::default(),
+            ledger_errors: Family::default(),
             in_flight: Family::default(),
             oldest_age: Family::default(),
             handler: Family::new_with_constructor(durations),
@@ -61,6 +63,11 @@ impl Metrics {
             "lost_leases",
             "Leases that another attempt took over",
             metrics.lost_leases.clone(),
+        );
+        registry.register(
+            "ledger_errors",
+            "Messages about which the ledger gave no answer, or refused one",
+            metrics.ledger_errors.clone(),
         );
         registry.register(
             "messages_in_flight",
@@ -95,6 +102,7 @@ impl Metrics {
         for operation in ["receive", "extend", "settle"] {
             metrics.errors(operation, 0);
         }
+        self.ledger_errors(&metrics.queue, 0);
         metrics.in_flight(0);
         metrics
     }
@@ -105,6 +113,10 @@ impl Metrics {
         // Writing to a string does not fail.
         let _ = encode(&mut text, &lock(&self.registry));
         text
+    }
+
+    fn ledger_errors(&self, queue: &Labels, count: u32) {
+        self.ledger_errors.get_or_create(queue).inc_by(count.into());
     }
 
     fn own(&self, metric: &Metric) -> Own {
@@ -154,6 +166,7 @@ impl QueueMetrics {
         let lost = metrics.lost_leases.get_or_create(queue);
         lost.inc_by(summary.lost_leases.into());
         drop(lost);
+        metrics.ledger_errors(queue, summary.ledger_errors);
         let handler = metrics.handler.get_or_create(queue);
         handler.observe(summary.handler_time.as_secs_f64());
         drop(handler);

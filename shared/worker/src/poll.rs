@@ -1,5 +1,7 @@
 //! The loop that receives the messages of one queue.
 
+mod drain;
+
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,9 +34,6 @@ const GATHER: Duration = Duration::from_millis(5);
 
 /// How long the loop waits before it looks again whether enough messages are settled.
 const FULL: Duration = Duration::from_millis(50);
-
-/// How long the last deletes may take.
-const LAST_SETTLING: Duration = Duration::from_secs(10);
 
 /// What the loops of a process share.
 #[derive(Clone)]
@@ -114,17 +113,21 @@ struct Pace {
 }
 
 impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Loop<H, S, Q, R> {
-    async fn run(self, settling: AbortOnDropHandle<()>) -> Result<(), WorkerError> {
+    async fn run(self, mut settling: AbortOnDropHandle<()>) -> Result<(), WorkerError> {
         let mut polls = JoinSet::new();
         self.shared.health.answered(self.number, true);
-        let result = self.receive(&mut polls).await;
+        let (result, settling) = tokio::select! {
+            result = self.receive(&mut polls) => (result, Some(settling)),
+            // Messages that are done would stay in the queue, and those in process would not stay hidden.
+            ended = &mut settling => (ended.map_err(WorkerError::Settling), None),
+        };
         if result.is_err() {
             // The process ends: handlers have the drain time, not more.
             self.shared.stopping.cancel();
         }
-        self.drain(polls, settling).await;
+        let drained = self.drain(polls, settling).await;
         self.shared.health.ended(self.number);
-        result
+        result.and(drained)
     }
 
     /// Receives until the process stops.
@@ -262,48 +265,5 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Loop<H, S, Q,
             Chain(&error)
         );
         Ok(())
-    }
-
-    /// Ends what runs. Messages that were not started are visible at once; what is done is deleted.
-    async fn drain(&self, mut polls: JoinSet<Polled<R::Receipt>>, settling: AbortOnDropHandle<()>) {
-        let Processing {
-            source,
-            receipts,
-            tasks,
-            ..
-        } = &*self.processing;
-        let outstanding = async {
-            // What is outstanding ends by itself, too.
-            let _ = timeout(LAST_SETTLING, source.close()).await;
-            while let Some(polled) = polls.join_next().await {
-                let received = polled.ok().and_then(|polled| polled.received.ok());
-                receipts.return_now(received.unwrap_or_default(), (self.processing.clock)());
-            }
-        };
-        let processed = async {
-            tasks.close();
-            tasks.wait().await;
-        };
-        self.turning(async { tokio::join!(outstanding, processed) }).await;
-        receipts.close();
-        if self.turning(timeout(LAST_SETTLING, settling)).await.is_err() {
-            let messages = receipts.in_flight();
-            tracing::warn!(
-                messages,
-                "some messages could not be settled before the end, and are redelivered"
-            );
-        }
-    }
-
-    /// Turns while something else is awaited.
-    async fn turning<F: Future>(&self, future: F) -> F::Output {
-        let mut future = std::pin::pin!(future);
-        loop {
-            self.turned();
-            tokio::select! {
-                output = &mut future => return output,
-                () = sleep(TURN) => {}
-            }
-        }
     }
 }

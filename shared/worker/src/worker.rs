@@ -9,11 +9,9 @@ use idempotency::Store;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 
 use crate::Queue;
-use crate::health::{self, Health, ServeError};
-use crate::metrics::Metrics;
+use crate::health::{ServeError, Serving};
 use crate::poll::{self, Shared};
 
 /// How long messages in process may take after the process was stopped, unless it is set.
@@ -86,19 +84,17 @@ impl Worker {
     ///
     /// [`WorkerError`]. What was in process is drained before.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), WorkerError> {
+        let serving = Serving::start(self.health, self.queues.len()).await?;
+        self.run_in(serving, stop).await
+    }
+
+    /// The same in a process whose health is served already.
+    pub(crate) async fn run_in(self, serving: Serving, stop: impl Future<Output = ()>) -> Result<(), WorkerError> {
         let shared = Shared {
             stopping: CancellationToken::new(),
             stop: Stop::new(),
-            health: Health::new(self.queues.len()),
-            metrics: Metrics::new(),
-        };
-        let _serving = match self.health {
-            Some(address) => {
-                let bound = health::bind(address).await?;
-                let serving = health::serve(bound, shared.health.clone(), shared.metrics.clone());
-                Some(AbortOnDropHandle::new(tokio::spawn(serving)))
-            }
-            None => None,
+            health: serving.health.clone(),
+            metrics: serving.metrics.clone(),
         };
         let mut running = JoinSet::new();
         for (number, queue) in self.queues.into_iter().enumerate() {
@@ -142,6 +138,9 @@ pub enum WorkerError {
     /// The address for health and metrics can't be used.
     #[error(transparent)]
     Health(#[from] ServeError),
+    /// The task that settles messages panicked: a fault of this crate, or of the queue's. Messages in process are redelivered.
+    #[error("the worker ends: the task that settles messages has ended, so messages in process are redelivered")]
+    Settling(#[source] tokio::task::JoinError),
     /// The loop of a queue panicked: a fault of this crate. Its messages are redelivered.
     #[error("the loop of a queue ended")]
     Loop(#[source] tokio::task::JoinError),

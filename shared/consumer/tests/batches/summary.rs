@@ -57,6 +57,15 @@ async fn each_message_counts_once_by_its_outcome() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_ledger_that_refuses_is_counted_apart() {
+    let services = with_dead_letter_queue();
+    services.store().inject(Fault::Refused(Some(Status::InProgress)));
+    let messages = actions([("m-1", Action::Done), ("m-2", Action::Retry)]);
+    let counted = summary(&Claiming::new(), &services, messages).await;
+    assert_eq!((counted.failed, counted.ledger_errors), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_rejected_message_without_a_dead_letter_counts_as_rejected() {
     let counted = summary(
         &OneStep::new(),

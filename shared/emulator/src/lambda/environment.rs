@@ -48,6 +48,10 @@ pub(super) fn variables(function: &Function, surroundings: &Surroundings<'_>) ->
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
+    if function.environment.contains_key("AWS_ACCESS_KEY_ID") {
+        // Long-lived credentials have no token, and AWS refuses them with one that is not theirs.
+        variables.remove("AWS_SESSION_TOKEN");
+    }
     variables.extend(function.environment.clone());
     variables
 }
@@ -101,5 +105,14 @@ mod tests {
         assert_eq!(variables["AWS_REGION"], "us-east-2");
         assert_eq!(variables["TABLE"], "orders");
         assert_eq!(variables["AWS_DEFAULT_REGION"], "eu-west-1");
+    }
+
+    #[test]
+    fn long_lived_credentials_get_no_token() {
+        let token = |environment: &[(&str, &str)]| variables_of(&function(environment)).remove("AWS_SESSION_TOKEN");
+        let (key, secret) = (("AWS_ACCESS_KEY_ID", "AKIA"), ("AWS_SECRET_ACCESS_KEY", "s"));
+        assert_eq!(token(&[key, secret]), None);
+        assert_eq!(token(&[key, secret, ("AWS_SESSION_TOKEN", "t")]).as_deref(), Some("t"));
+        assert_eq!(token(&[]).as_deref(), Some("place-order"), "dummies name the function");
     }
 }

@@ -47,6 +47,15 @@ async fn a_table_that_exists_is_not_locked() {
 }
 
 #[tokio::test]
+async fn a_table_of_a_handler_exists_or_not() {
+    let Some(server) = Server::start().await else { return };
+    let store = server.store();
+    assert!(store.has_table("contract_ledger").await.unwrap());
+    assert!(!store.has_table("no_such_table").await.unwrap());
+    assert!(!store.has_table("no_such_schema.t").await.unwrap());
+}
+
+#[tokio::test]
 async fn a_missing_table_is_named_with_what_to_do() {
     let Some(server) = Server::start().await else { return };
     let store = named(&server, "no_such_table");

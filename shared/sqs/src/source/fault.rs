@@ -130,7 +130,7 @@ impl EntryError {
 }
 
 /// `AWS.SimpleQueueService.NonExistentQueue`: the codes of the older protocol have a prefix.
-fn last_part(code: &str) -> &str {
+pub(super) fn last_part(code: &str) -> &str {
     code.strip_prefix("AWS.SimpleQueueService.").unwrap_or(code)
 }
 

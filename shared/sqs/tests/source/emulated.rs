@@ -68,18 +68,8 @@ impl Emulated {
     /// Its client gives up an attempt after one second, as that of a function.
     pub(crate) fn start() -> Self {
         let services = Services::new(Sqs::new(ENDPOINT, REGION), DynamoDb::in_memory(REGION).unwrap());
-        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(1));
-        let config = Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(REGION))
-            .credentials_provider(Credentials::new("key", "secret", None, None, "test"))
-            .endpoint_url(ENDPOINT)
-            .http_client(InProcess(services.router()))
-            .timeout_config(timeouts.build());
-        Self {
-            services,
-            client: Client::from_conf(config.build()),
-        }
+        let client = client(services.router());
+        Self { services, client }
     }
 
     pub(crate) async fn create(&self, name: &str, attributes: Value) {
@@ -90,6 +80,19 @@ impl Emulated {
     pub(crate) async fn open(&self, name: &str) -> Result<SqsSource, consumer::SourceError> {
         SqsSource::open(self.client.clone(), url(name)).await
     }
+}
+
+/// A client whose requests these routes answer.
+pub(crate) fn client(router: Router) -> Client {
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(1));
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(REGION))
+        .credentials_provider(Credentials::new("key", "secret", None, None, "test"))
+        .endpoint_url(ENDPOINT)
+        .http_client(InProcess(router))
+        .timeout_config(timeouts.build());
+    Client::from_conf(config.build())
 }
 
 pub(crate) fn url(name: &str) -> String {

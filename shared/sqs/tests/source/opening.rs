@@ -3,10 +3,13 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use axum::Router;
 use consumer::{QueueOrder, Source, SourceFault};
+use http::StatusCode;
 use serde_json::json;
+use sqs::Sqs;
 
-use crate::emulated::{Emulated, Queue, REGION, url};
+use crate::emulated::{Emulated, Queue, REGION, client, url};
 
 fn arn(name: &str) -> String {
     format!("arn:aws:sqs:{REGION}:000000000000:{name}")
@@ -42,6 +45,30 @@ async fn a_missing_queue_is_refused_with_what_to_do() {
     let why = error.why.to_string();
     let to_do = "create queue \"nowhere\" in region eu-west-1, or correct the queue URL or the region of this process";
     assert!(why.contains("does not exist") && why.ends_with(to_do), "{why}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destination_that_is_missing_is_refused_with_what_to_do() {
+    let emulated = Emulated::start();
+    emulated.create("notifications", json!({})).await;
+    let queues = Sqs::new(emulated.client.clone());
+    queues.check(&url("notifications")).await.unwrap();
+    let error = queues.check(&url("nowhere")).await.unwrap_err();
+    assert_eq!(error.fault, SourceFault::Refused);
+    let why = error.why.to_string();
+    assert!(why.contains("create queue \"nowhere\" in region eu-west-1"), "{why}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destination_that_may_not_be_looked_at_is_taken_to_exist() {
+    let answered = |code: &'static str| {
+        let body = format!("{{\"__type\":\"com.amazonaws.sqs#{code}\",\"message\":\"no\"}}");
+        let denied = Router::new().fallback(async move || (StatusCode::FORBIDDEN, body));
+        Sqs::new(client(denied))
+    };
+    answered("AccessDenied").check(&url("notifications")).await.unwrap();
+    let error = answered("InvalidClientTokenId").check(&url("notifications")).await;
+    assert_eq!(error.unwrap_err().fault, SourceFault::Refused);
 }
 
 #[tokio::test(start_paused = true)]

@@ -40,6 +40,20 @@ async fn a_process_is_ready_while_all_queues_answer() {
     assert!(!health.is_ready());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_process_that_connects_is_live_and_states_what_it_waits_for() {
+    let health = Health::new(1);
+    health.connecting(0, "connecting to the ledger");
+    tokio::time::advance(2 * STUCK).await;
+    assert!(health.is_live());
+    assert_eq!(health.unready().as_deref(), Some("connecting to the ledger"));
+    health.turned(0);
+    health.answered(0, true);
+    assert_eq!(health.unready(), None);
+    tokio::time::advance(STUCK).await;
+    assert!(!health.is_live(), "from its first turn on");
+}
+
 #[tokio::test]
 async fn an_address_in_use_is_named() {
     let first = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -54,3 +54,20 @@ async fn names_of_handlers_are_made_valid_and_unique() {
         assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
     }
 }
+
+#[test]
+fn errors_of_the_ledger_are_a_counter_that_begins_at_zero() {
+    let all = Metrics::new();
+    let queue = all.of_queue("memory");
+    let is_shown = |count: u32| {
+        let line = format!("worker_ledger_errors_total{{queue=\"memory\"}} {count}");
+        all.text().lines().any(|found| found == line)
+    };
+    assert!(is_shown(0));
+    let summary = Summary {
+        ledger_errors: 2,
+        ..Summary::default()
+    };
+    queue.processed(&summary, &[]);
+    assert!(is_shown(2));
+}

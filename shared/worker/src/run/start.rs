@@ -1,0 +1,71 @@
+//! What a worker begins with, before anything is connected.
+
+use std::borrow::Cow;
+
+use consumer::Handler;
+use host::{Need, SettingError, needs, request_timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::StartError;
+use crate::health::Serving;
+use crate::settings::Settings;
+use crate::{WorkerError, stop_signal};
+
+/// What the environment states.
+pub(super) struct Start {
+    pub(super) settings: Settings,
+    /// What the handler sends to and writes to.
+    pub(super) needs: Vec<Need>,
+    /// Is cancelled by SIGTERM or SIGINT.
+    pub(super) stopping: CancellationToken,
+    /// Served from now on: connecting may take long.
+    pub(super) serving: Serving,
+}
+
+impl Start {
+    pub(super) async fn of<H: Handler>(
+        handler: impl FnOnce() -> Result<H, SettingError>,
+    ) -> Result<(H, Self), StartError> {
+        // First: the handler may have a client of its own.
+        aws::load_roots()?;
+        let (handler, needs) = needs(handler);
+        let (handler, settings) = (handler?, Settings::from_env()?);
+        let stopping = stopping()?;
+        let serving = Serving::start(Some(settings.health), 1)
+            .await
+            .map_err(WorkerError::from)?;
+        let start = Self {
+            settings,
+            needs,
+            stopping,
+            serving,
+        };
+        start.connecting("connecting to the ledger");
+        Ok((handler, start))
+    }
+
+    /// States what the process waits for. There is one queue.
+    pub(super) fn connecting(&self, to: impl Into<Cow<'static, str>>) {
+        self.serving.health.connecting(0, to);
+    }
+}
+
+/// Called before anything that waits: until then SIGTERM is no orderly stop, and process 1 of a container ignores it.
+fn stopping() -> Result<CancellationToken, StartError> {
+    let (stop, stopping) = (stop_signal().map_err(StartError::Signals)?, CancellationToken::new());
+    let stopped = stopping.clone();
+    tokio::spawn(async move {
+        stop.await;
+        stopped.cancel();
+    });
+    Ok(stopping)
+}
+
+pub(super) async fn aws_config() -> Result<aws_config::SdkConfig, StartError> {
+    host::endpoints()?;
+    let config = aws::worker_sdk_config(request_timeout()?).await;
+    match config.region() {
+        Some(_) => Ok(config),
+        None => Err(StartError::NoRegion),
+    }
+}
