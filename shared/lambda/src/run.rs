@@ -96,7 +96,8 @@ where
     let config = aws::sdk_config(request_timeout()?).await;
     let store = DynamoDbStore::new(aws_sdk_dynamodb::Client::new(&config), &table);
     connect::<H>(&store, table).await?;
-    let services = Services::new(store.into_store(), Sqs::new(aws_sdk_sqs::Client::new(&config)))
+    let queues = Sqs::when_used(move || aws_sdk_sqs::Client::new(&config));
+    let services = Services::new(store.into_store(), queues)
         .with_retry_delays(retry_delays)
         .with_retention(retention);
     let services = match max_receive_count {
