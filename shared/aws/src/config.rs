@@ -3,10 +3,8 @@
 use std::env;
 use std::time::Duration;
 
-use aws_config::ecs::EcsCredentialsProvider;
 use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
 use aws_config::meta::region::ProvideRegion;
-use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -14,6 +12,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
+use crate::container::{self, ContainerCredentials};
 use crate::https::{SdkClient, https_client};
 
 /// The first attempt of a request and two retries.
@@ -22,16 +21,10 @@ const ATTEMPTS: u32 = 3;
 /// The upper bound of the random delay before the first retry. It doubles with each retry.
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 
-/// The variables that name an endpoint for credentials; one of them is enough.
-const CONTAINER_CREDENTIALS: [&str; 2] = [
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-];
-
 /// Whether the environment names an endpoint for credentials instead of keys. Keys in variables have priority, as in all SDKs.
 pub fn uses_container_credentials() -> bool {
     let is_set = |variable: &str| env::var_os(variable).is_some_and(|value| !value.is_empty());
-    !is_set("AWS_ACCESS_KEY_ID") && CONTAINER_CREDENTIALS.into_iter().any(is_set)
+    !is_set("AWS_ACCESS_KEY_ID") && [container::PATH, container::URL].into_iter().any(is_set)
 }
 
 /// Configuration for AWS SDK clients of a service: region and credentials come from environment variables. If these name an
@@ -47,10 +40,7 @@ pub async fn sdk_config(request_timeout: Duration) -> SdkConfig {
     let client = SdkClient(https_client());
     let credentials = match uses_container_credentials() {
         false => SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()),
-        true => {
-            let provider = ProviderConfig::without_region().with_http_client(client.clone());
-            SharedCredentialsProvider::new(EcsCredentialsProvider::builder().configure(&provider).build())
-        }
+        true => SharedCredentialsProvider::new(ContainerCredentials(client.0.clone())),
     };
     // Without aws-config's loader, which would add its other sources to the binary: profiles, STS, instance metadata.
     let mut config = SdkConfig::builder()
@@ -62,7 +52,7 @@ pub async fn sdk_config(request_timeout: Duration) -> SdkConfig {
         .timeout_config(timeouts(request_timeout))
         .retry_config(retries())
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-    config.set_endpoint_url(env::var(ENDPOINT_URL).ok());
+    config.set_endpoint_url(not_empty(ENDPOINT_URL));
     config.set_use_fips(is_true("AWS_USE_FIPS_ENDPOINT"));
     config.set_use_dual_stack(is_true("AWS_USE_DUALSTACK_ENDPOINT"));
     config.build()
@@ -78,9 +68,13 @@ struct Variables;
 impl LoadServiceConfig for Variables {
     fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
         let service = key.service_id().to_ascii_uppercase().replace(' ', "_");
-        let of_service = env::var(format!("{}_{service}", key.env()));
-        of_service.or_else(|_| env::var(key.env())).ok()
+        not_empty(&format!("{}_{service}", key.env())).or_else(|| not_empty(key.env()))
     }
+}
+
+/// An empty variable counts as not set.
+fn not_empty(variable: &str) -> Option<String> {
+    env::var(variable).ok().filter(|value| !value.is_empty())
 }
 
 /// `None`: the variable is not set, or is no truth value.

@@ -2,6 +2,7 @@
 
 mod config;
 mod connector;
+mod container;
 mod error;
 mod https;
 mod roots;

@@ -188,6 +188,21 @@ async fn authority_in_a_named_file_is_trusted() {
 }
 
 #[tokio::test]
+async fn an_endpoint_of_all_services_counts_where_that_of_one_is_empty() {
+    let authority = Authority::new("endpoints");
+    let url = authority.server(|_| {}).await;
+    for of_service in ["", &url] {
+        let variables = [
+            ("AWS_CA_BUNDLE", &*authority.file),
+            ("AWS_ENDPOINT_URL_DYNAMODB", of_service),
+        ];
+        assert_eq!(outcome(Client::Sdk, &url, &variables).await, ANSWERED);
+    }
+    let elsewhere = [("AWS_ENDPOINT_URL_DYNAMODB", "https://127.0.0.1:9")];
+    assert_ne!(outcome(Client::Sdk, &url, &elsewhere).await, ANSWERED);
+}
+
+#[tokio::test]
 async fn other_faults_of_a_certificate_are_reported() {
     let authority = Authority::new("faults");
     let expired = authority.server(|params| {

@@ -76,19 +76,7 @@ where
     host::region()?;
     let handler = Arc::new(handler()?);
     let table = host::table(TABLE)?;
-    SET_BY_LAMBDA
-        .into_iter()
-        .try_for_each(|variable| setting(variable).map(drop))?;
-    let is_number = |size: String| size.parse::<i32>().is_ok_and(|size| size > 0);
-    if !is_number(setting(MEMORY_SIZE)?) {
-        return Err(SettingError::wrong(MEMORY_SIZE, "is not a whole number of megabytes").into());
-    }
-    // Lambda sets keys, or names an endpoint for credentials instead, as with SnapStart.
-    match aws::uses_container_credentials() {
-        true => host::container_credentials()?,
-        false => host::keys()?,
-    }
-    endpoints()?;
+    check_environment()?;
     let dead_letter_queue = dead_letter_queue()?;
     let max_receive_count = max_receive_count()?;
     let retry_delays = retry_delays()?;
@@ -96,7 +84,8 @@ where
     let config = aws::sdk_config(request_timeout()?).await;
     let store = DynamoDbStore::new(aws_sdk_dynamodb::Client::new(&config), &table);
     connect::<H>(&store, table).await?;
-    let services = Services::new(store.into_store(), Sqs::new(aws_sdk_sqs::Client::new(&config)))
+    let queues = Sqs::when_used(move || aws_sdk_sqs::Client::new(&config));
+    let services = Services::new(store.into_store(), queues)
         .with_retry_delays(retry_delays)
         .with_retention(retention);
     let services = match max_receive_count {
@@ -113,6 +102,23 @@ where
     served
         .unwrap_or_else(|error| Err(error.into()))
         .map_err(StartError::Runtime)
+}
+
+/// Checks what Lambda sets, before the Lambda runtime and the AWS SDK read it.
+fn check_environment() -> Result<(), SettingError> {
+    SET_BY_LAMBDA
+        .into_iter()
+        .try_for_each(|variable| setting(variable).map(drop))?;
+    let is_number = |size: String| size.parse::<i32>().is_ok_and(|size| size > 0);
+    if !is_number(setting(MEMORY_SIZE)?) {
+        return Err(SettingError::wrong(MEMORY_SIZE, "is not a whole number of megabytes"));
+    }
+    // Lambda sets keys, or names an endpoint for credentials instead, as with SnapStart.
+    match aws::uses_container_credentials() {
+        true => host::container_credentials()?,
+        false => host::keys()?,
+    }
+    endpoints()
 }
 
 /// Opens the first connection, and checks that the table accepts requests. A table that does not answer now may answer

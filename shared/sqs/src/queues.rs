@@ -1,6 +1,7 @@
 //! The consumer's queues, over SQS.
 
 use std::ops::Range;
+use std::sync::{Arc, LazyLock};
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::BuildError;
@@ -22,12 +23,19 @@ const MAX_REQUEST_BYTES: usize = 1024 * 1024;
 
 /// The queues of SQS, through one client. It connects at its first use: most batches send nothing.
 #[derive(Debug, Clone)]
-pub struct Sqs(pub(crate) Client);
+pub struct Sqs(pub(crate) Arc<LazyLock<Client, Build>>);
+
+type Build = Box<dyn FnOnce() -> Client + Send>;
 
 impl Sqs {
     /// The queues that this client reaches.
     pub fn new(client: Client) -> Self {
-        Self(client)
+        Self::when_used(move || client)
+    }
+
+    /// The same; the client is built when it is first used. Building one takes as much time as a request.
+    pub fn when_used(build: impl FnOnce() -> Client + Send + 'static) -> Self {
+        Self(Arc::new(LazyLock::new(Box::new(build))))
     }
 }
 

@@ -162,14 +162,15 @@ impl Store for DynamoDbStore {
     type Write = DynamoDbWrite;
 
     async fn change(&self, change: Change<'_, DynamoDbWrite>) -> Result<Answer, StoreError> {
+        // Requests of their own are on the heap: each takes kilobytes, and most changes share one.
         match change.record {
-            None => self.delete(&change).await,
+            None => Box::pin(self.delete(&change)).await,
             // A transaction costs twice the write units, so a record alone is put without one.
             Some(record) if change.writes.is_empty() => match self.batches.change(&change, record).await {
                 Outcome::Answered(answer) => answer,
-                Outcome::Undecided => self.put(&change, record).await,
+                Outcome::Undecided => Box::pin(self.put(&change, record)).await,
             },
-            Some(record) => self.transact(&change, record).await,
+            Some(record) => Box::pin(self.transact(&change, record)).await,
         }
     }
 
