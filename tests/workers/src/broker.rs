@@ -17,6 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::Failed;
 use crate::queues::{Message, Queued};
+use crate::servers::Server;
 
 /// The queues of a scenario.
 pub(crate) const QUEUES: [&str; 2] = ["orders", "notifications"];
@@ -30,13 +31,15 @@ const TRACE: &str = "amq.rabbitmq.trace";
 /// Longer than the server takes to start on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// The interval in which queues report what they hold, by `.ci/servers-rabbitmq`.
+const TICK: Duration = Duration::from_secs(1);
+
 /// How often each message was delivered, by message ID.
 type Deliveries = Arc<StdMutex<BTreeMap<String, i64>>>;
 
 /// The queues of a scenario on one server.
 pub(crate) struct Broker {
-    /// Of the server, with user and password.
-    url: String,
+    server: Server,
     /// What the names of its queues begin with.
     prefix: String,
     pub(crate) ordered: bool,
@@ -50,10 +53,10 @@ pub(crate) struct Broker {
 
 impl Broker {
     /// Declares the queues as a worker does, which are empty then.
-    pub(crate) async fn start(url: &str, prefix: String, ordered: bool) -> Result<Self, Failed> {
+    pub(crate) async fn start(server: &Server, prefix: String, ordered: bool) -> Result<Self, Failed> {
         let broker = Self {
-            publisher: RabbitMq::new(url.parse()?),
-            url: url.to_owned(),
+            publisher: RabbitMq::new(server.url.parse()?),
+            server: server.clone(),
             prefix,
             ordered,
             sent: AtomicU64::new(0),
@@ -69,7 +72,6 @@ impl Broker {
                 .close()
                 .await;
         }
-        broker.quiet().await?;
         Ok(broker)
     }
 
@@ -79,13 +81,13 @@ impl Broker {
 
     /// Host and port.
     pub(crate) fn address(&self) -> Result<&str, Failed> {
-        let (_, place) = self.url.split_once('@').ok_or("the broker's URL has no user")?;
+        let (_, place) = self.server.url.split_once('@').ok_or("the broker's URL has no user")?;
         Ok(place.split_once('/').map_or(place, |(address, _)| address))
     }
 
     /// What a worker receives from, through a proxy. Its lease is as short as the visibility timeout of SQS.
     pub(crate) fn url_at(&self, address: &str, queue: &str) -> String {
-        let (user, place) = self.url.split_once('@').unwrap_or_default();
+        let (user, place) = self.server.url.split_once('@').unwrap_or_default();
         let (_, host) = place.split_once('/').unwrap_or((place, "%2f"));
         let (name, ordered) = (self.name(queue), self.ordered);
         format!("{user}@{address}/{host}?queue={name}&window=10&ordered={ordered}")
@@ -135,27 +137,24 @@ impl Broker {
         Ok(ready)
     }
 
-    /// Waits until no process consumes: what was not acknowledged is in its queue again.
-    pub(crate) async fn quiet(&self) -> Result<(), Failed> {
-        let begun = Instant::now();
-        for queue in QUEUES {
-            while declared(&self.channel().await?, &self.name(queue))
-                .await?
-                .consumer_count()
-                > 0
-            {
-                if begun.elapsed() > PATIENCE {
-                    return Err(format!("queue {queue} has a consumer, and all processes have ended").into());
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+    /// How many messages its queues hold, besides dead letters. Unlike [`ready`](Self::ready), it counts those that a consumer
+    /// has, and those on their way to another queue.
+    pub(crate) async fn messages(&self) -> Result<u64, Failed> {
+        let mut most = 0;
+        // Twice: the figures of a queue may be as old as its last tick, and a message may have moved since.
+        for _ in 0..2 {
+            let messages = self.server.messages().await?.into_iter();
+            let prefix = format!("{}-", self.prefix);
+            let own = messages.filter(|(queue, _)| queue.starts_with(&prefix) && !queue.ends_with("-dlq"));
+            most = most.max(own.map(|(_, messages)| messages).sum());
+            tokio::time::sleep(TICK).await;
         }
-        Ok(())
+        Ok(most)
     }
 
     /// The messages of a queue, which stay in it. Those that a consumer has are not among them.
     pub(crate) async fn peek(&self, queue: &str) -> Result<Vec<Queued>, Failed> {
-        let connection = connect(&self.url).await?;
+        let connection = connect(&self.server.url).await?;
         let channel = connection.create_channel().await?;
         let mut queued = Vec::new();
         let name = self.name(queue);
@@ -182,13 +181,18 @@ impl Broker {
         self.deliveries().values().filter(|deliveries| **deliveries > 1).count()
     }
 
+    /// Whether anything was delivered to a worker.
+    pub(crate) fn has_delivered(&self) -> bool {
+        !self.deliveries().is_empty()
+    }
+
     fn deliveries(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, i64>> {
         self.deliveries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts deliveries from now on, by the [firehose](https://www.rabbitmq.com/docs/firehose): no queue counts them.
     pub(crate) async fn count_deliveries(&self) -> Result<(), Failed> {
-        let connection = connect(&self.url).await?;
+        let connection = connect(&self.server.url).await?;
         let channel = connection.create_channel().await?;
         let options = QueueDeclareOptions {
             exclusive: true,
@@ -248,7 +252,7 @@ impl Broker {
         {
             return Ok(channel.clone());
         }
-        let connection = connect(&self.url).await?;
+        let connection = connect(&self.server.url).await?;
         let channel = connection.create_channel().await?;
         *open = Some((connection, channel.clone()));
         Ok(channel)

@@ -20,7 +20,8 @@ const BACKLOG: u64 = 500;
 /// From so many messages on, memory is measured.
 const MEMORY_FROM: u64 = 100_000;
 
-/// What the allocator may keep in the second half although nothing refers to it any more: 40 bytes a message of 100,000.
+/// What the allocator may keep in the second half although nothing refers to it any more. That is 84 bytes a message of 50,000:
+/// one ID of each message, left in a map, would take more.
 const SLACK_KILOBYTES: u64 = 4096;
 
 /// Longer than messages need on a busy machine; then they are stuck.
@@ -172,7 +173,7 @@ async fn consume(harness: &Harness, place: usize, from: u64, count: u64) -> Resu
 
 /// Sends some messages, and returns the number of the next.
 async fn send(harness: &Harness, program: Program, from: u64, end: u64) -> Result<u64, Failed> {
-    let numbers = from..end.min(from + 10);
+    let numbers = from..end.min(from + harness.queues.batch());
     let message = |number: u64| Message {
         body: message(program, number),
         group: None,

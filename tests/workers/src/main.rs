@@ -7,6 +7,7 @@ mod faults;
 mod harness;
 mod ledger;
 mod load;
+mod long;
 mod on_premises;
 mod orders;
 mod place;

@@ -9,6 +9,7 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use crate::Failed;
 use crate::broker::{Broker, QUEUES};
+use crate::servers::Server;
 
 /// Short times of the template; workers have settings of their own. No message is moved by its receive count.
 const PARAMETERS: [(&str, &str); 5] = [
@@ -57,9 +58,9 @@ impl Queues {
         Ok(Self::Sqs(Box::new(Stack::start(options, observer).await?)))
     }
 
-    /// Those with this prefix on the server at this URL, which counts their deliveries.
-    pub(crate) async fn rabbitmq(url: &str, prefix: String, ordered: bool) -> Result<Self, Failed> {
-        let broker = Broker::start(url, prefix, ordered).await?;
+    /// Those with this prefix on a server, which counts their deliveries.
+    pub(crate) async fn rabbitmq(server: &Server, prefix: String, ordered: bool) -> Result<Self, Failed> {
+        let broker = Broker::start(server, prefix, ordered).await?;
         broker.count_deliveries().await?;
         Ok(Self::RabbitMq(Box::new(broker)))
     }
@@ -94,7 +95,15 @@ impl Queues {
         }
     }
 
-    /// Sends up to ten messages, and returns their IDs.
+    /// How many messages one request takes. RabbitMQ confirms many at once: with fewer, the sender would be what is measured.
+    pub(crate) fn batch(&self) -> u64 {
+        match self {
+            Self::Sqs(_) => 10,
+            Self::RabbitMq(_) => 100,
+        }
+    }
+
+    /// Sends as many messages as one request takes, and returns their IDs.
     pub(crate) async fn send(&self, queue: &str, messages: &[Message]) -> Result<Vec<String>, Failed> {
         let stack = match self {
             Self::Sqs(stack) => stack,
@@ -141,8 +150,16 @@ impl Queues {
     pub(crate) async fn are_held(&self, queue: &str) -> Result<bool, Failed> {
         match self {
             Self::Sqs(stack) => Ok(stack.sqs().peek(queue).iter().any(|message| message.receive_count > 0)),
-            // More are ready, so it has as many as it can have.
-            Self::RabbitMq(broker) => Ok(broker.ready(queue).await? > 0),
+            // It receives, and more are ready: so it has as many as it can have.
+            Self::RabbitMq(broker) => Ok(broker.has_delivered() && broker.ready(queue).await? > 0),
+        }
+    }
+
+    /// How many messages processes have that [`left`](Self::left) does not count, and what it counted. It takes a second.
+    pub(crate) async fn held(&self) -> Result<u64, Failed> {
+        match self {
+            Self::Sqs(_) => Ok(0),
+            Self::RabbitMq(broker) => broker.messages().await,
         }
     }
 

@@ -71,6 +71,7 @@ impl Case {
     /// Runs it and prints its line. Whether it held.
     async fn run(self, args: &Cli, servers: &Servers) -> bool {
         let Self { system, scenario, seed } = self;
+        let _reserved = servers.reserve(system, scenario).await;
         let begun = Instant::now();
         let name = format!("{system:?} {scenario:?} seed {seed}").to_lowercase();
         let folder = std::env::temp_dir()
@@ -98,16 +99,7 @@ impl Case {
 
     async fn play(self, args: &Cli, servers: &Servers, folder: PathBuf) -> Result<String, Failed> {
         let Self { system, scenario, seed } = self;
-        let (mut _alone, mut _beside_others, mut _crashing) = (None, None, None);
-        if scenario == Scenario::Restarts {
-            _alone = Some(servers.on_broker.write().await);
-        } else if system == System::OnPremises {
-            _beside_others = Some(servers.on_broker.read().await);
-        }
         let crash = servers.crash.as_ref().filter(|_| scenario.kills_database(system));
-        if crash.is_some() {
-            _crashing = Some(servers.crashing.lock().await);
-        }
         let name = format!("workers_{scenario:?}_{seed}").to_lowercase();
         let own = crash.map(|(url, _)| url.as_str());
         let (queues, database) = servers.start(system, &name, scenario == Scenario::Ordered, own).await?;

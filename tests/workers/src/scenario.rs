@@ -2,16 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
-
 use crate::Failed;
 use crate::check::unacknowledged;
 use crate::harness::{DRAIN, Harness, VISIBILITY};
+use crate::long::long;
 use crate::on_premises::{ordered, restarts};
 use crate::orders::Orders;
 use crate::place::Program;
 use crate::proxy::Line;
-use crate::queues::Message;
 use crate::receiver::Pace;
 use crate::servers::{Server, System};
 
@@ -70,7 +68,8 @@ impl Scenario {
             Self::Ordered => ordered(harness).await?,
             Self::Restarts => restarts(harness, crash).await?,
         };
-        harness.finish().await?;
+        harness.settle().await?;
+        harness.kill_all().await?;
         Ok(shown)
     }
 
@@ -103,15 +102,20 @@ pub(crate) struct Crash<'a> {
     pub(crate) broker: Option<&'a Server>,
 }
 
-/// Two processes of each function.
-pub(crate) async fn four(harness: &mut Harness) -> Result<(), Failed> {
+/// Two places of each function, those of orders first.
+async fn places(harness: &mut Harness) -> Result<(), Failed> {
     for program in [Program::PlaceOrder, Program::SendNotification] {
         for _ in 0..2 {
-            let place = harness.add(program).await?;
-            harness.run(place)?;
+            harness.add(program).await?;
         }
     }
     Ok(())
+}
+
+/// Two processes of each function.
+pub(crate) async fn four(harness: &mut Harness) -> Result<(), Failed> {
+    places(harness).await?;
+    (0..harness.places.len()).try_for_each(|place| harness.run(place))
 }
 
 pub(crate) async fn send(harness: &mut Harness, messages: usize) -> Result<(), Failed> {
@@ -122,8 +126,15 @@ pub(crate) async fn send(harness: &mut Harness, messages: usize) -> Result<(), F
 }
 
 async fn kills(harness: &mut Harness) -> Shown {
-    four(harness).await?;
-    let (begun, mut kills) = (Instant::now(), 0);
+    places(harness).await?;
+    harness.run(0)?;
+    // Once for certain while it holds messages.
+    stop_with_orders(harness, 0).await?;
+    harness.kill(0).await?;
+    for place in 0..harness.places.len() {
+        harness.run(place)?;
+    }
+    let (begun, mut kills) = (Instant::now(), 1);
     while begun.elapsed() < DISTURBED {
         let messages = harness.random.usize(1..6);
         send(harness, messages).await?;
@@ -176,6 +187,11 @@ pub(crate) async fn stop_at_work(harness: &mut Harness, orders: usize, notificat
         harness.pause(1, 20).await;
     }
     harness.stop(notifications)?;
+    stop_with_orders(harness, orders).await
+}
+
+/// Stops the only process of orders while it holds messages.
+async fn stop_with_orders(harness: &mut Harness, orders: usize) -> Result<(), Failed> {
     loop {
         send(harness, 40).await?;
         harness.pause(1, 40).await;
@@ -252,47 +268,5 @@ async fn cuts(harness: &mut Harness, crash: Option<&str>) -> Shown {
     }
     Ok(format!(
         "{cuts} cuts, {outages} outages, {crashes} kills of the database"
-    ))
-}
-
-/// Ten messages at once: one that takes three visibility timeouts, and nine that take no time.
-async fn long(harness: &mut Harness) -> Shown {
-    const SLOW: &str = "slow";
-    for _ in 0..2 {
-        harness.add(Program::Wait).await?;
-    }
-    let mut entries = vec![(SLOW.to_owned(), 3 * VISIBILITY)];
-    entries.extend((0..9).map(|number| (format!("fast {number}"), Duration::from_millis(20))));
-    let message = |(subject, wait): &(String, Duration)| Message {
-        body: json!({ "subject": subject, "wait": u64::try_from(wait.as_millis()).unwrap_or_default() }),
-        group: None,
-    };
-    let messages: Vec<_> = entries.iter().map(message).collect();
-    let sent = harness.queues.send("notifications", &messages).await?;
-    let slow = sent.into_iter().next().unwrap_or_default();
-    let begun = Instant::now();
-    harness.run(0)?;
-    harness.run(1)?;
-    harness.expected.extend(entries.into_iter().map(|(subject, _)| subject));
-    let is_done = |harness: &Harness| {
-        let arrivals = harness.receiver.arrivals();
-        arrivals
-            .iter()
-            .any(|arrival| arrival.subject == SLOW && arrival.answered.is_some())
-    };
-    while harness.queues.left().await? > 1 && !is_done(harness) {
-        harness.pause(5, 5).await;
-    }
-    let fast = begun.elapsed();
-    if is_done(harness) {
-        return Err("fast messages were acknowledged only after the slow one".into());
-    }
-    harness.settle().await?;
-    if harness.queues.redelivered(std::iter::once(&slow)) > 0 {
-        return Err("the slow message was received again: it did not stay hidden".into());
-    }
-    Ok(format!(
-        "nine fast ones acknowledged after {fast:.1?}, the slow one after {:.0?}",
-        begun.elapsed()
     ))
 }

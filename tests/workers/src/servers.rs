@@ -1,13 +1,16 @@
 //! The systems that scenarios run on, and their servers.
 
+use std::collections::BTreeMap;
+
 use clap::ValueEnum;
 use cli::say;
 use tokio::process::Command;
-use tokio::sync::{Mutex, RwLock};
+use tokio::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::Failed;
 use crate::ledger::Database;
 use crate::queues::Queues;
+use crate::scenario::Scenario;
 
 /// Where messages, ledger and orders are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -23,14 +26,22 @@ pub(crate) enum System {
 /// The servers of the environment.
 #[derive(Debug, Default)]
 pub(crate) struct Servers {
-    pub(crate) database: Option<String>,
+    database: Option<String>,
     /// A database that is killed, and the command that does it.
     pub(crate) crash: Option<(String, String)>,
     /// One scenario at a time kills it.
-    pub(crate) crashing: Mutex<()>,
+    crashing: Mutex<()>,
     pub(crate) broker: Option<Server>,
     /// A scenario that restarts the broker is alone on it.
-    pub(crate) on_broker: RwLock<()>,
+    on_broker: RwLock<()>,
+}
+
+/// Held while a scenario runs.
+#[derive(Debug, Default)]
+pub(crate) struct Reserved<'a> {
+    _alone: Option<RwLockWriteGuard<'a, ()>>,
+    _beside: Option<RwLockReadGuard<'a, ()>>,
+    _crashing: Option<MutexGuard<'a, ()>>,
 }
 
 impl Servers {
@@ -74,6 +85,22 @@ impl Servers {
         }
     }
 
+    /// Waits until a scenario can run: alone on what it ends.
+    pub(crate) async fn reserve(&self, system: System, scenario: Scenario) -> Reserved<'_> {
+        let mut reserved = Reserved::default();
+        match system {
+            System::OnPremises if scenario == Scenario::Restarts => {
+                reserved._alone = Some(self.on_broker.write().await)
+            }
+            System::OnPremises => reserved._beside = Some(self.on_broker.read().await),
+            System::Aws | System::Postgresql => {}
+        }
+        if scenario.kills_database(system) {
+            reserved._crashing = Some(self.crashing.lock().await);
+        }
+        reserved
+    }
+
     /// Queues, and tables for the ledger and the orders, with this name; in that database unless it is the usual one.
     pub(crate) async fn start(
         &self,
@@ -88,7 +115,7 @@ impl Servers {
             None => None,
         };
         let queues = match self.broker.as_ref().filter(|_| system == System::OnPremises) {
-            Some(server) => Queues::rabbitmq(&server.url, name.to_owned(), ordered).await?,
+            Some(server) => Queues::rabbitmq(server, name.to_owned(), ordered).await?,
             None => Queues::sqs().await?,
         };
         Ok((queues, database))
@@ -96,7 +123,7 @@ impl Servers {
 }
 
 /// The server of `RABBITMQ_TEST_URL`, and the scripts `RABBITMQ_TEST_CTL` and `RABBITMQ_TEST_SERVER` that control it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Server {
     pub(crate) url: String,
     ctl: String,
@@ -124,27 +151,41 @@ impl Server {
 
     /// Publishes copies of deliveries from now on, until it ends.
     pub(crate) async fn trace(&self) -> Result<(), Failed> {
-        run(&self.ctl, "trace_on").await
+        run(&self.ctl, &["trace_on"]).await.map(drop)
+    }
+
+    /// The messages in each queue, those that consumers have included. As old as a tick of the queues, which is a second.
+    pub(crate) async fn messages(&self) -> Result<BTreeMap<String, u64>, Failed> {
+        let listed = run(
+            &self.ctl,
+            &["-q", "list_queues", "--no-table-headers", "name", "messages"],
+        )
+        .await?;
+        let queue = |line: &str| {
+            let (name, messages) = line.split_once('\t')?;
+            Some((name.to_owned(), messages.trim().parse().ok()?))
+        };
+        Ok(listed.lines().filter_map(queue).collect())
     }
 
     pub(crate) async fn end(&self, ending: Ending) -> Result<(), Failed> {
         match ending {
-            Ending::Killed => run(&self.server, "kill").await,
-            Ending::Stopped => run(&self.server, "stop").await,
+            Ending::Killed => run(&self.server, &["kill"]).await.map(drop),
+            Ending::Stopped => run(&self.server, &["stop"]).await.map(drop),
         }
     }
 
     pub(crate) async fn start(&self) -> Result<(), Failed> {
-        run(&self.server, "start").await?;
+        run(&self.server, &["start"]).await?;
         self.trace().await
     }
 }
 
-async fn run(script: &str, action: &str) -> Result<(), Failed> {
-    let output = Command::new(script).arg(action).output().await?;
+async fn run(script: &str, arguments: &[&str]) -> Result<String, Failed> {
+    let output = Command::new(script).args(arguments).output().await?;
     let errors = String::from_utf8_lossy(&output.stderr);
     match output.status.success() {
-        true => Ok(()),
-        false => Err(format!("{script} {action}: {}: {errors}", output.status).into()),
+        true => Ok(String::from_utf8(output.stdout)?),
+        false => Err(format!("{script} {arguments:?}: {}: {errors}", output.status).into()),
     }
 }
