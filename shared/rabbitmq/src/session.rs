@@ -67,6 +67,13 @@ impl Session {
         declared.unwrap_or_else(|_| Err(Fault::no_answer(ANSWER)))
     }
 
+    /// Waits until the broker has read all that was sent before, by a request that changes nothing.
+    pub(crate) async fn ping(&self, prefetch: NonZeroU16) -> Result<(), Fault> {
+        let answer = self.channel.basic_qos(prefetch.get(), BasicQosOptions::default());
+        let answered = timeout(ANSWER, answer).await;
+        Ok(answered.map_err(|_| Fault::no_answer(ANSWER))??)
+    }
+
     /// The next delivery.
     pub(crate) async fn next(&mut self) -> Result<Delivery, Fault> {
         if let Some(delivery) = self.first.pop_front() {

@@ -125,6 +125,45 @@ async fn behind_a_proxy() -> Option<(Broker, Proxy, RabbitMqSource)> {
     Some((broker, proxy, source))
 }
 
+/// The process ends once all is settled: an acknowledgement that the broker has not read would be lost with it.
+#[tokio::test]
+async fn the_last_acknowledgement_has_reached_the_broker() {
+    let Some(broker) = broker().await else { return };
+    for settings in ["", "&ordered=true"] {
+        let proxy = Proxy::to(broker.address()).await;
+        let source = open(&proxy.url(&broker.url(settings))).await.unwrap();
+        broker.publish("m", "g").await;
+        let (_, receipt) = receive(&source, 1).await.remove(0);
+        source.close().await;
+        proxy.stall(true);
+        let mut settled = Box::pin(settle(&source, receipt, Verdict::Done));
+        let early = tokio::time::timeout(Duration::from_millis(300), &mut settled).await;
+        assert!(early.is_err(), "settled, and the broker does not know: {early:?}");
+        proxy.stall(false);
+        settled.await.unwrap();
+        drop(source);
+        broker.delete(&broker.queue).await;
+    }
+}
+
+/// If the broker can't be reached at the end, the message counts as not acknowledged.
+#[tokio::test]
+async fn a_last_acknowledgement_that_is_lost_is_reported() {
+    let Some((broker, proxy, source)) = behind_a_proxy().await else {
+        return;
+    };
+    broker.publish("m", "g").await;
+    let (_, receipt) = receive(&source, 1).await.remove(0);
+    source.close().await;
+    proxy.stall(true);
+    let mut settled = Box::pin(settle(&source, receipt, Verdict::Done));
+    let sent = tokio::time::timeout(Duration::ZERO, &mut settled).await;
+    assert!(sent.is_err(), "settled, and the broker does not know: {sent:?}");
+    proxy.cut();
+    assert_eq!(settled.await.unwrap_err().fault, SourceFault::ReceiptLost);
+    broker.wait_until_ready(&broker.queue, 1).await;
+}
+
 /// At each step of receiving, of publishing copies and of acknowledging, the connection is cut. A message may then be there
 /// twice, and never not at all.
 #[tokio::test]

@@ -9,12 +9,13 @@ use crate::faults::repeated;
 use crate::harness::Harness;
 use crate::ledger::Found;
 use crate::orders::subject;
+use crate::queues::Queues;
 
 /// What a scenario shows, for its line.
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
     pub(crate) messages: usize,
-    /// Messages of the queue of orders that were received more than once.
+    /// Messages that were received more than once: of the queue of orders, on RabbitMQ of both.
     pub(crate) redelivered: usize,
     /// Effects that arrived again, each explained by a fault.
     pub(crate) repeated: usize,
@@ -24,18 +25,14 @@ pub(crate) struct Figures {
 /// Checks the promises, which are broken if this is an error.
 pub(crate) async fn check(harness: &Harness) -> Result<Figures, Failed> {
     let found = harness.found().await?;
-    let dead_letters = dead_letters(harness)?;
+    let dead_letters = dead_letters(harness).await?;
     records(harness, &found)?;
     writes(harness, &found)?;
     let repeated = effects(harness)?;
-    let deliveries = harness
-        .orders
-        .messages
-        .keys()
-        .map(|message| harness.stack.sqs().deliveries(message));
+    order(harness).await?;
     Ok(Figures {
         messages: harness.orders.messages.len() + harness.expected.len(),
-        redelivered: deliveries.filter(|deliveries| *deliveries > 1).count(),
+        redelivered: harness.queues.redelivered(harness.orders.messages.keys()),
         repeated,
         dead_letters,
     })
@@ -44,27 +41,19 @@ pub(crate) async fn check(harness: &Harness) -> Result<Figures, Failed> {
 /// Messages that were received before, are still there, and have a completed record: their acknowledgement was lost.
 pub(crate) async fn unacknowledged(harness: &Harness) -> Result<Vec<String>, Failed> {
     let records = harness.found().await?.records;
-    let of_queue = |queue: &str, namespace: &str| {
-        let messages = harness.stack.sqs().peek(queue).into_iter();
-        let received = messages.filter(|message| message.receive_count > 0);
-        let key = |mut message: emulator::sqs::QueuedMessage| {
-            let key = message
-                .attributes
-                .remove("IdempotencyKey")
-                .unwrap_or(message.message_id);
-            format!("{namespace}#{key}")
-        };
-        received.map(key).collect::<Vec<_>>()
-    };
-    let mut keys = of_queue("orders", "place-order");
-    keys.extend(of_queue("notifications", "send-notification"));
+    let mut keys = Vec::new();
+    for (queue, namespace) in [("orders", "place-order"), ("notifications", "send-notification")] {
+        let queued = harness.queues.peek(queue).await?.into_iter();
+        let received = queued.filter(|message| message.received);
+        keys.extend(received.map(|message| format!("{namespace}#{}", message.key)));
+    }
     keys.retain(|key| records.get(key).is_some_and(|status| status == "COMPLETED"));
     Ok(keys)
 }
 
 /// Those that can't be processed are dead letters, and no others.
-fn dead_letters(harness: &Harness) -> Result<usize, Failed> {
-    let dead = harness.stack.sqs().peek("orders-dlq");
+async fn dead_letters(harness: &Harness) -> Result<usize, Failed> {
+    let dead = harness.queues.peek("orders-dlq").await?;
     let id = |body: &str| {
         let order: Value = serde_json::from_str(body).unwrap_or_default();
         order["id"].as_str().unwrap_or_default().to_owned()
@@ -75,8 +64,8 @@ fn dead_letters(harness: &Harness) -> Result<usize, Failed> {
         &orders,
         &harness.orders.poison(),
     )?;
-    match harness.stack.sqs().peek("notifications-dlq").len() {
-        0 => Ok(dead.len()),
+    match harness.queues.peek("notifications-dlq").await?.len() {
+        0 => Ok(orders.len()),
         count => Err(format!("promise 5: {count} notifications are dead letters").into()),
     }
 }
@@ -135,6 +124,39 @@ fn effects(harness: &Harness) -> Result<usize, Failed> {
     }
 }
 
+/// On ordered queues: the writes and the effects of a group are in the order in which its messages were sent.
+async fn order(harness: &Harness) -> Result<(), Failed> {
+    let (Queues::RabbitMq(broker), Some(database)) = (&harness.queues, harness.database()) else {
+        return Ok(());
+    };
+    if !broker.ordered {
+        return Ok(());
+    }
+    in_order("writes", database.in_order_of_commit().await?)?;
+    let mut seen = BTreeSet::new();
+    let arrivals = harness.receiver.arrivals().into_iter();
+    let first =
+        arrivals.filter(|arrival| harness.expected.contains(&arrival.subject) && seen.insert(arrival.subject.clone()));
+    let of_group = |subject: &str| Some((subject.split_once('-')?.0.to_owned(), subject.to_owned()));
+    in_order("effects", first.filter_map(|arrival| of_group(&arrival.subject)))
+}
+
+/// Whether the numbers of each group, which their names end with, rise.
+fn in_order(what: &str, named: impl IntoIterator<Item = (String, String)>) -> Result<(), Failed> {
+    let mut last = BTreeMap::<String, u64>::new();
+    for (group, name) in named {
+        let number = name.rsplit('-').next().and_then(|number| number.parse().ok());
+        let number: u64 = number.ok_or_else(|| format!("{name} has no number"))?;
+        match last.insert(group.clone(), number) {
+            Some(before) if before >= number => {
+                return Err(format!("order: the {what} of {group}: {number} after {before}").into());
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 fn same<T: PartialEq + IntoIterator + Clone>(what: &str, found: &T, expected: &T) -> Result<(), Failed>
 where
     T::Item: PartialEq + std::fmt::Debug,
@@ -148,4 +170,24 @@ where
     let unexpected: Vec<_> = found.iter().filter(|item| !expected.contains(item)).take(5).collect();
     let (count, of) = (found.len(), expected.len());
     Err(format!("{what}: {count} of {of}; missing or different {missing:?}, unexpected {unexpected:?}").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_rise_within_a_group_only() {
+        let check = |names: &[(&str, &str)]| {
+            in_order(
+                "effects",
+                names
+                    .iter()
+                    .map(|(group, name)| ((*group).to_owned(), (*name).to_owned())),
+            )
+            .is_ok()
+        };
+        assert!(check(&[("a", "a-9"), ("b", "b-1"), ("a", "a-10")]));
+        assert!(!check(&[("a", "a-9"), ("b", "b-1"), ("a", "a-8")]));
+    }
 }

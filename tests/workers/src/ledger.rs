@@ -67,6 +67,13 @@ impl Database {
             .replace(&format!("@{}/", self.address), &format!("@{address}/"))
     }
 
+    /// Customer and ID of each order. A row states its transaction, and one customer's follow each other on an ordered queue.
+    pub(crate) async fn in_order_of_commit(&self) -> Result<Vec<(String, String)>, Failed> {
+        let select = "SELECT customer, id FROM orders ORDER BY xmin::text::bigint";
+        let rows = connect(&self.url).await?.query(select, &[]).await?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
     pub(crate) async fn found(&self) -> Result<Found, Failed> {
         let client = connect(&self.url).await?;
         let mut found = Found::default();

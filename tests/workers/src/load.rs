@@ -1,16 +1,18 @@
 //! How fast a worker is, beside a loop that only receives and deletes.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use cli::say;
 use serde_json::{Value, json};
 
-use crate::Failed;
-use crate::harness::{Harness, Program};
+use crate::harness::Harness;
 use crate::orders;
+use crate::place::Program;
 use crate::process::Usage;
+use crate::queues::{Message, Queues};
 use crate::receiver::Pace;
+use crate::servers::{Servers, System};
+use crate::{Cli, Failed};
 
 /// So many wait at most: what waits is in this process, and is not what is measured.
 const BACKLOG: u64 = 500;
@@ -18,11 +20,15 @@ const BACKLOG: u64 = 500;
 /// From so many messages on, memory is measured.
 const MEMORY_FROM: u64 = 100_000;
 
-/// What the allocator may keep in the second half although nothing refers to it any more: 40 bytes a message of 100,000.
+/// What the allocator may keep in the second half although nothing refers to it any more. That is 84 bytes a message of 50,000:
+/// one ID of each message, left in a map, would take more.
 const SLACK_KILOBYTES: u64 = 4096;
 
 /// Longer than messages need on a busy machine; then they are stuck.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Between two looks at a queue that holds enough. Short beside what the backlog takes, long beside what a look costs.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// What a process took for its messages.
 struct Measured {
@@ -36,58 +42,75 @@ struct Measured {
 }
 
 /// Whether all messages were consumed, and memory stayed flat.
-pub(crate) async fn load(programs: &Path, messages: u64) -> Result<bool, Failed> {
-    // Memory needs one kind only: the one with the least work in the emulator.
-    let kinds = match messages >= MEMORY_FROM {
-        true => vec![Program::Plain, Program::Wait],
-        false => vec![Program::Plain, Program::Wait, Program::PlaceOrder],
+pub(crate) async fn load(args: &Cli) -> Result<bool, Failed> {
+    let servers = Servers::from_env();
+    // The third one is between them.
+    let systems = servers.systems(args.system)?.into_iter();
+    let systems = systems.filter(|system| *system != System::Postgresql);
+    let measures_memory = args.messages >= MEMORY_FROM;
+    // Memory needs no figure to compare with.
+    let programs = match measures_memory {
+        true => &[Program::Wait, Program::PlaceOrder][..],
+        false => &[Program::Plain, Program::Wait, Program::PlaceOrder],
     };
     say!(
-        "{messages} messages each, one process with a concurrency of ten; SQS and DynamoDB are emulated in the process that sends"
+        "{} messages each, one process with a concurrency of ten, without proxies",
+        args.messages
     );
-    say!("                                   a second   CPU each    beside plain   emulator's CPU each");
-    let (mut plain, mut flat) = (None, true);
-    for program in kinds {
-        let measured = measure(programs, program, messages).await?;
-        print(program, messages, &measured, plain.get_or_insert(measured.cpu));
-        if messages >= MEMORY_FROM && program == Program::Wait {
-            flat = is_flat(&measured.resident);
+    say!("{:44} a second   CPU each   beside plain   sender's CPU each", "");
+    let mut flat = true;
+    for system in systems {
+        let mut plain = None;
+        for program in programs {
+            let measured = measure(args, &servers, system, *program).await?;
+            if *program == Program::Plain {
+                plain = Some(measured.cpu);
+            }
+            print(system, *program, args.messages, &measured, plain);
+            flat &= !measures_memory || is_flat(&measured.resident);
         }
     }
     Ok(flat)
 }
 
-fn print(program: Program, messages: u64, measured: &Measured, plain: &f64) {
+fn print(system: System, program: Program, messages: u64, measured: &Measured, plain: Option<f64>) {
     let each = |seconds: f64| format!("{:.0} µs", seconds * 1e6 / messages as f64);
     let name = match program {
-        Program::Plain => "receive and delete, nothing else",
-        Program::Wait => "worker, claim and completion",
-        _ => "worker, place-order",
+        Program::Plain => "receive and acknowledge, nothing else",
+        Program::Wait => "claim and completion",
+        _ => "place-order",
     };
+    let system = match system {
+        System::OnPremises => "RabbitMQ",
+        _ => "SQS",
+    };
+    let beside = plain.map_or_else(|| "-".to_owned(), |plain| format!("{:.1} ×", measured.cpu / plain));
     say!(
-        "{name:34} {:8.0}   {:>8}   {:9.1} ×   {:>19}",
+        "{:44} {:8.0}   {:>8}   {beside:>12}   {:>17}",
+        format!("{system}: {name}"),
         messages as f64 / measured.seconds,
         each(measured.cpu),
-        measured.cpu / plain,
         each(measured.own),
     );
 }
 
 fn is_flat(resident: &[u64]) -> bool {
-    let list: Vec<_> = resident.iter().map(ToString::to_string).collect();
-    say!("the worker's memory after each tenth: {} KB", list.join(", "));
-    let half = resident.get(resident.len() / 2).copied().unwrap_or_default();
-    let last = resident.last().copied().unwrap_or_default();
+    let after = |tenths: usize| resident.get(tenths - 1).copied().unwrap_or_default();
+    let (half, last) = (after(5), after(10));
     let flat = last <= half + SLACK_KILOBYTES;
-    let grown = last.saturating_sub(half);
     say!(
-        "growth in the second half: {grown} KB of {SLACK_KILOBYTES} KB: {}",
+        "    memory after 10 %, 50 % and 100 %: {}, {half} and {last} KB",
+        after(1),
+    );
+    say!(
+        "    growth in the second half: {} KB of {SLACK_KILOBYTES} KB: {}",
+        last.saturating_sub(half),
         if flat { "flat" } else { "MORE THAN IT MAY" }
     );
     flat
 }
 
-async fn measure(programs: &Path, program: Program, messages: u64) -> Result<Measured, Failed> {
+async fn measure(args: &Cli, servers: &Servers, system: System, program: Program) -> Result<Measured, Failed> {
     let folder = std::env::temp_dir()
         .join(format!("workers-{}", std::process::id()))
         .join("load");
@@ -95,8 +118,9 @@ async fn measure(programs: &Path, program: Program, messages: u64) -> Result<Mea
         usual: (0, 0),
         slow: None,
     };
-    let mut harness = Harness::start(programs, folder.clone(), None, 1, pace).await?;
-    let place = harness.add_directly(program);
+    let (queues, database) = servers.start(system, "workers_load", false, None).await?;
+    let mut harness = Harness::start(&args.programs, folder.clone(), queues, database, 1, pace).await?;
+    let (place, messages) = (harness.add_directly(program), args.messages);
     // Not measured: start, connections, the first statements.
     harness.run(place)?;
     consume(&harness, place, 0, 100).await?;
@@ -114,8 +138,11 @@ async fn measure(programs: &Path, program: Program, messages: u64) -> Result<Mea
         own: Usage::of("self")?.cpu - own,
         resident,
     };
+    verify(&mut harness, program, messages + 100).await?;
     harness.kill_all().await?;
-    verify(&harness, program, messages + 100)?;
+    if let Queues::RabbitMq(broker) = &harness.queues {
+        broker.delete().await?;
+    }
     std::fs::remove_dir_all(folder)?;
     Ok(measured)
 }
@@ -126,7 +153,7 @@ async fn consume(harness: &Harness, place: usize, from: u64, count: u64) -> Resu
     let mut progress = (u64::MAX, Instant::now());
     let mut next = from;
     loop {
-        let left = waiting(harness, program.queue()).await?;
+        let left = harness.queues.left_in(program.queue()).await?;
         if next == from + count && left == 0 {
             return Ok(());
         }
@@ -140,35 +167,19 @@ async fn consume(harness: &Harness, place: usize, from: u64, count: u64) -> Resu
         if progress.1.elapsed() > PATIENCE {
             return Err(format!("{left} messages are stuck, see the log in {}", harness.folder.display()).into());
         }
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// How many messages a queue holds, visible or not. It costs the same however many.
-async fn waiting(harness: &Harness, queue: &str) -> Result<u64, Failed> {
-    let request = json!({ "QueueUrl": queue, "AttributeNames": ["All"] });
-    let answer = harness.stack.sqs().call("GetQueueAttributes", request).await;
-    let answer = answer.map_err(|error| format!("GetQueueAttributes: {error:?}"))?;
-    let names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"];
-    let count = |name: &str| {
-        answer["Attributes"][name]
-            .as_str()
-            .and_then(|count| count.parse::<u64>().ok())
-    };
-    Ok(names.iter().filter_map(|name| count(name)).sum())
-}
-
-/// Sends up to ten messages, and returns the number of the next.
+/// Sends some messages, and returns the number of the next.
 async fn send(harness: &Harness, program: Program, from: u64, end: u64) -> Result<u64, Failed> {
-    let numbers = from..end.min(from + 10);
-    let entry = |number: u64| {
-        let body = message(program, number).to_string();
-        json!({ "Id": number.to_string(), "MessageBody": body })
+    let numbers = from..end.min(from + harness.queues.batch());
+    let message = |number: u64| Message {
+        body: message(program, number),
+        group: None,
     };
-    let entries: Vec<_> = numbers.clone().map(entry).collect();
-    let request = json!({ "QueueUrl": program.queue(), "Entries": entries });
-    let sent = harness.stack.sqs().call("SendMessageBatch", request).await;
-    sent.map_err(|error| format!("SendMessageBatch: {error:?}"))?;
+    let messages: Vec<_> = numbers.clone().map(message).collect();
+    harness.queues.send(program.queue(), &messages).await?;
     Ok(numbers.end)
 }
 
@@ -180,15 +191,21 @@ fn message(program: Program, number: u64) -> Value {
 }
 
 /// Each message did what it is for, so that figures are of work and not of failures.
-fn verify(harness: &Harness, program: Program, messages: u64) -> Result<(), Failed> {
-    let records = harness.stack.dynamodb().scan("idempotency").len();
-    let expected = if program == Program::Plain {
-        0
-    } else {
-        usize::try_from(messages)?
+async fn verify(harness: &mut Harness, program: Program, messages: u64) -> Result<(), Failed> {
+    let expected = match program {
+        Program::Plain => 0,
+        _ => usize::try_from(messages)?,
     };
-    match records == expected {
-        true => Ok(()),
-        false => Err(format!("{records} records of {expected} messages").into()),
+    let begun = Instant::now();
+    // RabbitMQ does not show the last ones, which the worker has.
+    loop {
+        let records = harness.found().await?.records.len();
+        match records == expected {
+            true => return Ok(()),
+            false if begun.elapsed() > PATIENCE => {
+                return Err(format!("{records} records of {expected} messages").into());
+            }
+            false => harness.pause(50, 50).await,
+        }
     }
 }

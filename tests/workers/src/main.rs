@@ -1,16 +1,23 @@
 #![doc = include_str!("../README.md")]
 
+mod broker;
 mod check;
+mod disturb;
 mod faults;
 mod harness;
 mod ledger;
 mod load;
+mod long;
+mod on_premises;
 mod orders;
+mod place;
 mod process;
 mod proxy;
+mod queues;
 mod receiver;
 mod run;
 mod scenario;
+mod servers;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,8 +25,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use cli::Stop;
 
-use crate::run::Store;
 use crate::scenario::Scenario;
+use crate::servers::System;
 
 /// Kill, stop and cut off worker processes, and check what is promised
 ///
@@ -36,9 +43,9 @@ struct Cli {
     /// Only this scenario
     #[arg(long)]
     only: Option<Scenario>,
-    /// Only on this store [default: all that there are]
+    /// Only on this system [default: all whose servers there are]
     #[arg(long)]
-    store: Option<Store>,
+    system: Option<System>,
     /// How many scenarios run side by side
     #[arg(long, default_value_t = 5)]
     jobs: usize,
@@ -71,7 +78,7 @@ async fn workers(args: Cli) -> Result<ExitCode, Failed> {
     let mut stop = Stop::listen()?;
     let all = async {
         match args.load {
-            true => load::load(&args.programs, args.messages).await,
+            true => load::load(&args).await,
             false => run::run(&args).await,
         }
     };

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use emulator::sqs::Sqs;
 use serde_json::{Value, json};
 
 use crate::Failed;
+use crate::queues::{Message, Queues};
 
 /// Few, so that orders of one customer conflict.
 const CUSTOMERS: u64 = 20;
@@ -28,15 +28,16 @@ impl Orders {
         }
     }
 
-    pub(crate) async fn send(&mut self, sqs: &Sqs) -> Result<(), Failed> {
+    pub(crate) async fn send(&mut self, queues: &Queues) -> Result<(), Failed> {
         let order = if self.each_once { self.next } else { order_of(self.next) };
         self.next += 1;
-        let body = body(order).to_string();
-        let request = json!({ "QueueUrl": "orders", "MessageBody": body });
-        let answer = sqs.call("SendMessage", request).await;
-        let answer = answer.map_err(|error| format!("SendMessage: {error:?}"))?;
-        let message = answer["MessageId"].as_str().ok_or("SendMessage answered no ID")?;
-        self.messages.insert(message.to_owned(), order);
+        let message = Message {
+            body: body(order),
+            group: Some(customer(order)),
+        };
+        for id in queues.send("orders", &[message]).await? {
+            self.messages.insert(id, order);
+        }
         Ok(())
     }
 

@@ -2,38 +2,44 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
-
 use crate::Failed;
 use crate::check::unacknowledged;
-use crate::harness::{DRAIN, Harness, Program, VISIBILITY};
+use crate::harness::{DRAIN, Harness, VISIBILITY};
+use crate::long::long;
+use crate::on_premises::{ordered, restarts};
 use crate::orders::Orders;
+use crate::place::Program;
 use crate::proxy::Line;
 use crate::receiver::Pace;
+use crate::servers::{Server, System};
 
-/// What goes wrong.
+/// What goes wrong. Those that take longest are first, so that no job is left alone at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Scenario {
-    /// SIGKILL at random moments, and a new process each time
-    Kills,
-    /// SIGSTOP past the lease and the visibility timeout, then SIGCONT
-    Stops,
-    /// SIGTERM at random moments
-    Ends,
-    /// Connections to queues and ledger cut and refused; the database is killed
-    Cuts,
+    /// Broker and database are killed or ended, and started again
+    Restarts,
+    /// Ordered queues, whose processes are killed, ended, cut off and stopped
+    Ordered,
     /// A message of three visibility timeouts, beside fast ones
     Long,
+    /// SIGSTOP past the lease and the visibility timeout, then SIGCONT
+    Stops,
+    /// SIGKILL at random moments, and a new process each time
+    Kills,
+    /// Connections to queues and ledger cut and refused; the database is killed
+    Cuts,
+    /// SIGTERM at random moments
+    Ends,
 }
 
 /// How long processes are disturbed.
-const DISTURBED: Duration = Duration::from_secs(7);
+pub(crate) const DISTURBED: Duration = Duration::from_secs(7);
 
 /// A drain ends within it, the last requests, and a busy machine.
 const LONGEST_END: Duration = Duration::from_secs(11);
 
 /// What a scenario prints beside the figures of its end.
-type Shown = Result<String, Failed>;
+pub(crate) type Shown = Result<String, Failed>;
 
 impl Scenario {
     /// How long the receiver takes.
@@ -51,53 +57,93 @@ impl Scenario {
         }
     }
 
-    /// Runs it until nothing is left in the queues. `crash` is the command that kills the database and starts it again.
-    pub(crate) async fn play(self, harness: &mut Harness, crash: Option<&str>) -> Shown {
+    /// Runs it until nothing is left in the queues.
+    pub(crate) async fn play(self, harness: &mut Harness, crash: &Crash<'_>) -> Shown {
         let shown = match self {
             Self::Kills => kills(harness).await?,
             Self::Stops => stops(harness).await?,
             Self::Ends => ends(harness).await?,
-            Self::Cuts => cuts(harness, crash).await?,
+            Self::Cuts => cuts(harness, crash.database).await?,
             Self::Long => long(harness).await?,
+            Self::Ordered => ordered(harness).await?,
+            Self::Restarts => restarts(harness, crash).await?,
         };
         harness.settle().await?;
         harness.kill_all().await?;
         Ok(shown)
     }
 
+    /// Whether it runs on this system.
+    pub(crate) fn is_for(self, system: System) -> bool {
+        match self {
+            Self::Kills | Self::Stops | Self::Ends | Self::Cuts => true,
+            // What a process has is not visible in RabbitMQ: the fast messages could not be seen to be acknowledged.
+            Self::Long => system != System::OnPremises,
+            Self::Ordered | Self::Restarts => system == System::OnPremises,
+        }
+    }
+
+    /// Whether it kills the database, and needs one of its own.
+    pub(crate) fn kills_database(self, system: System) -> bool {
+        matches!((self, system), (Self::Cuts, System::Postgresql) | (Self::Restarts, _))
+    }
+
     /// Whether it would show nothing without a redelivery.
     pub(crate) fn must_redeliver(self) -> bool {
-        matches!(self, Self::Kills | Self::Stops)
+        matches!(self, Self::Kills | Self::Stops | Self::Ordered | Self::Restarts)
     }
 }
 
-/// Two processes of each function.
-async fn four(harness: &mut Harness) -> Result<(), Failed> {
+/// What kills servers.
+#[derive(Debug, Default)]
+pub(crate) struct Crash<'a> {
+    /// The command that kills the database and starts it again.
+    pub(crate) database: Option<&'a str>,
+    pub(crate) broker: Option<&'a Server>,
+}
+
+/// Two places of each function, those of orders first.
+async fn places(harness: &mut Harness) -> Result<(), Failed> {
     for program in [Program::PlaceOrder, Program::SendNotification] {
         for _ in 0..2 {
-            let place = harness.add(program).await?;
-            harness.run(place)?;
+            harness.add(program).await?;
         }
     }
     Ok(())
 }
 
-async fn send(harness: &mut Harness, messages: usize) -> Result<(), Failed> {
+/// Two processes of each function.
+pub(crate) async fn four(harness: &mut Harness) -> Result<(), Failed> {
+    places(harness).await?;
+    (0..harness.places.len()).try_for_each(|place| harness.run(place))
+}
+
+pub(crate) async fn send(harness: &mut Harness, messages: usize) -> Result<(), Failed> {
     for _ in 0..messages {
-        harness.orders.send(harness.stack.sqs()).await?;
+        harness.orders.send(&harness.queues).await?;
     }
     Ok(())
 }
 
 async fn kills(harness: &mut Harness) -> Shown {
-    four(harness).await?;
-    let (begun, mut kills) = (Instant::now(), 0);
+    places(harness).await?;
+    harness.run(0)?;
+    // Once for certain while it holds messages.
+    stop_with_orders(harness, 0).await?;
+    harness.kill(0).await?;
+    for place in 0..harness.places.len() {
+        harness.run(place)?;
+    }
+    let (begun, mut kills) = (Instant::now(), 1);
     while begun.elapsed() < DISTURBED {
         let messages = harness.random.usize(1..6);
         send(harness, messages).await?;
         harness.pause(20, 120).await;
         if harness.random.u8(..4) == 0 {
             let place = harness.random.usize(..harness.places.len());
+            // More than it processes until it is killed.
+            send(harness, 20).await?;
+            harness.pause(0, 10).await;
             harness.kill(place).await?;
             harness.run(place)?;
             kills += 1;
@@ -134,19 +180,23 @@ async fn stops(harness: &mut Harness) -> Shown {
 }
 
 /// Stops both processes while they hold messages.
-async fn stop_at_work(harness: &mut Harness, orders: usize, notifications: usize) -> Result<(), Failed> {
+pub(crate) async fn stop_at_work(harness: &mut Harness, orders: usize, notifications: usize) -> Result<(), Failed> {
     let instance = harness.instance(notifications);
     while !harness.receiver.is_waiting(instance) {
         send(harness, 3).await?;
         harness.pause(1, 20).await;
     }
     harness.stop(notifications)?;
+    stop_with_orders(harness, orders).await
+}
+
+/// Stops the only process of orders while it holds messages.
+async fn stop_with_orders(harness: &mut Harness, orders: usize) -> Result<(), Failed> {
     loop {
         send(harness, 40).await?;
         harness.pause(1, 40).await;
         harness.stop(orders)?;
-        let in_flight = |message: &emulator::sqs::QueuedMessage| message.receive_count > 0;
-        if harness.stack.sqs().peek("orders").iter().any(in_flight) {
+        if harness.queues.are_held("orders").await? {
             return Ok(());
         }
         harness.go_on(orders)?;
@@ -212,72 +262,11 @@ async fn cuts(harness: &mut Harness, crash: Option<&str>) -> Shown {
             _ => {}
         }
         if let Some(command) = crash.filter(|_| crashes == 0 && begun.elapsed() > DISTURBED / 2) {
-            kill_database(harness, command).await?;
+            harness.kill_database(command).await?;
             crashes += 1;
         }
     }
     Ok(format!(
         "{cuts} cuts, {outages} outages, {crashes} kills of the database"
-    ))
-}
-
-async fn kill_database(harness: &mut Harness, command: &str) -> Result<(), Failed> {
-    let from = Instant::now();
-    let killed = tokio::process::Command::new("bash").arg(command).status().await?;
-    harness.database_was_killed(from);
-    match killed.success() {
-        true => Ok(()),
-        false => Err(format!("{command} could not kill the database and start it again: {killed}").into()),
-    }
-}
-
-/// Ten messages at once: one that takes three visibility timeouts, and nine that take no time.
-async fn long(harness: &mut Harness) -> Shown {
-    const SLOW: &str = "slow";
-    for _ in 0..2 {
-        harness.add(Program::Wait).await?;
-    }
-    let mut entries = vec![(SLOW.to_owned(), 3 * VISIBILITY)];
-    entries.extend((0..9).map(|number| (format!("fast {number}"), Duration::from_millis(20))));
-    let entry = |(id, (subject, wait)): (usize, &(String, Duration))| {
-        let wait = u64::try_from(wait.as_millis()).unwrap_or_default();
-        let body = json!({ "subject": subject, "wait": wait }).to_string();
-        json!({ "Id": id.to_string(), "MessageBody": body })
-    };
-    let entries_json: Vec<_> = entries.iter().enumerate().map(entry).collect();
-    let request = json!({ "QueueUrl": "notifications", "Entries": entries_json });
-    let sent = harness.stack.sqs().call("SendMessageBatch", request).await;
-    let sent = sent.map_err(|error| format!("SendMessageBatch: {error:?}"))?;
-    let slow = sent["Successful"][0]["MessageId"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
-    let begun = Instant::now();
-    harness.run(0)?;
-    harness.run(1)?;
-    harness.expected.extend(entries.into_iter().map(|(subject, _)| subject));
-    let is_done = |harness: &Harness| {
-        let arrivals = harness.receiver.arrivals();
-        arrivals
-            .iter()
-            .any(|arrival| arrival.subject == SLOW && arrival.answered.is_some())
-    };
-    while harness.left() > 1 && !is_done(harness) {
-        harness.pause(5, 5).await;
-    }
-    let fast = begun.elapsed();
-    if is_done(harness) {
-        return Err("fast messages were acknowledged only after the slow one".into());
-    }
-    harness.settle().await?;
-    match harness.stack.sqs().deliveries(&slow) {
-        1 => {}
-        receives => {
-            return Err(format!("the slow message was received {receives} times: it did not stay hidden").into());
-        }
-    }
-    Ok(format!(
-        "nine fast ones acknowledged after {fast:.1?}, the slow one after {:.0?}",
-        begun.elapsed()
     ))
 }

@@ -42,7 +42,25 @@ impl RabbitMqSource {
                 Err(fault) => Err(fault),
             };
         }
+        if self.is_closed() {
+            self.await_broker(&mut results).await;
+        }
         results
+    }
+
+    /// An acknowledgement has no reply, and one on its way is lost with the process, which may end now. So this waits for the
+    /// reply to a later request.
+    async fn await_broker(&self, results: &mut [Result<(), Fault>]) {
+        let feed = self.feed.lock().await;
+        let Some(session) = &feed.session else { return };
+        if let Err(fault) = session.ping(self.prefetch).await {
+            for result in results.iter_mut().filter(|result| result.is_ok()) {
+                *result = Err(Fault {
+                    means: SourceFault::ReceiptLost,
+                    why: format!("the broker may redeliver it: {}", fault.why),
+                });
+            }
+        }
     }
 
     /// Publishes each copy to its wait queue. One result for each, in order: `Ok` if it is confirmed.

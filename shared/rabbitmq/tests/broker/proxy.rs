@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 pub(crate) struct Proxy {
@@ -20,6 +20,8 @@ struct State {
     /// Cuts the connection that sends this many chunks from now; 0: none.
     cut_at: AtomicUsize,
     chunks: AtomicUsize,
+    /// What clients send is kept until this is false.
+    stalled: watch::Sender<bool>,
     /// The next connection gets no answer; this is notified of it.
     hold: Mutex<Option<Arc<Notify>>>,
 }
@@ -76,6 +78,11 @@ impl Proxy {
         self.state.cut_at.store(chunk, Ordering::SeqCst);
     }
 
+    /// Keeps what clients send from the server, or no longer.
+    pub(crate) fn stall(&self, stalled: bool) {
+        self.state.stalled.send_replace(stalled);
+    }
+
     /// The next connection gets no answer. What is returned is notified of it.
     pub(crate) fn hold_next(&self) -> Arc<Notify> {
         let held = Arc::new(Notify::new());
@@ -95,6 +102,8 @@ async fn forward(client: TcpStream, server: TcpStream, state: &State) {
     let up = async {
         let mut chunk = vec![0; 64 * 1024];
         while let Ok(size @ 1..) = from_client.read(&mut chunk).await {
+            let mut stalled = state.stalled.subscribe();
+            stalled.wait_for(|stalled| !stalled).await.unwrap();
             if state.is_cut() || to_server.write_all(&chunk[..size]).await.is_err() {
                 break;
             }
