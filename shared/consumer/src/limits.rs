@@ -21,7 +21,7 @@ pub struct Limits {
     pub attribute_name: fn(&str) -> bool,
     /// The names that a message group may have.
     pub group: fn(&str) -> bool,
-    /// What the fields above can't state, such as a bound on what attributes take together: why the queue would refuse the message.
+    /// Why the queue would refuse the message for another reason, such as a bound on what attributes take together.
     pub other: fn(&QueueMessage) -> Result<(), String>,
 }
 

@@ -1,5 +1,5 @@
-//! Workers and the HTTP application on RabbitMQ and PostgreSQL: servers that are installed on this machine, on loopback, with files
-//! of their own.
+//! Workers and the HTTP application on RabbitMQ and PostgreSQL: servers that are installed on this machine, on loopback, with
+//! files of their own.
 
 mod application;
 mod broker;
@@ -36,8 +36,8 @@ pub enum OnPremisesError {
     Server(#[from] ServerError),
 }
 
-/// Workers of the template's functions, with their queues in RabbitMQ and their ledger in PostgreSQL, and the HTTP application that
-/// enqueues for the first of them. Dropped without [`shutdown`](Self::shutdown), it kills its processes.
+/// Workers of the template's functions, with their queues in RabbitMQ and their ledger in PostgreSQL, and the HTTP application
+/// that enqueues for the first of them. Dropped without [`shutdown`](Self::shutdown), it kills its processes.
 pub struct OnPremises {
     // In the order in which they end: what uses a server before the server, and the folder last.
     application: Option<Workers>,
@@ -130,8 +130,8 @@ impl OnPremises {
         self.database.show_ledger()
     }
 
-    /// Stops the application, which answers the requests that have begun; then the workers, which finish messages in process; then
-    /// both servers. Nothing is left running.
+    /// Stops the application, which answers the requests that have begun; then the workers, which finish messages in process;
+    /// then both servers. Nothing is left running.
     pub async fn shutdown(mut self) {
         for processes in self.application.iter_mut().chain([&mut self.workers]) {
             processes.request_stop();

@@ -87,7 +87,7 @@ impl PostgresStore {
         }
     }
 
-    /// Whether the database has a table of this name, as a statement without quotation marks would name it: `orders` or `app.orders`.
+    /// Whether the database has a table of this name, as a statement without quotation marks names it: `orders`, `app.orders`.
     ///
     /// # Errors
     ///

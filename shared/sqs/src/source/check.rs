@@ -8,8 +8,8 @@ use super::fault::{EntryError, Permission, Place, last_part};
 use crate::Sqs;
 
 impl Sqs {
-    /// Checks that a queue exists, if this process may look at it: sending requires no `sqs:GetQueueAttributes`. What is denied is
-    /// logged at debug level.
+    /// Checks that a queue exists, if this process may look at it: sending requires no `sqs:GetQueueAttributes`. What is denied
+    /// is logged at debug level.
     ///
     /// # Errors
     ///
