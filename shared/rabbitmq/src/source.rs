@@ -157,11 +157,14 @@ impl Source for RabbitMqSource {
     async fn close(&self) {
         self.closed.send_replace(true);
         let mut feed = self.feed.lock().await;
-        // The messages of an ordered queue are returned all at once when the source is dropped.
-        if let Some(session) = feed.session.as_mut().filter(|_| !self.topology.ordered)
-            && let Err(fault) = session.cancel().await
-        {
-            tracing::warn!("queue {}: not cancelled: {fault}", self.about.name);
+        let Some(session) = feed.session.as_mut() else { return };
+        // The messages of an ordered queue are returned all at once when the source is dropped. What is acknowledged is not.
+        let closed = match self.topology.ordered {
+            true => session.ping(self.prefetch).await,
+            false => session.cancel().await,
+        };
+        if let Err(fault) = closed {
+            tracing::warn!("queue {}: not closed in order: {fault}", self.about.name);
             feed.end().await;
         }
     }

@@ -146,9 +146,29 @@ async fn the_last_acknowledgement_has_reached_the_broker() {
     }
 }
 
+/// The same for one that was sent just before the source is closed.
+#[tokio::test]
+async fn the_last_acknowledgement_before_close_arrives() {
+    let Some(broker) = broker().await else { return };
+    for settings in ["", "&ordered=true"] {
+        let proxy = Proxy::to(broker.address()).await;
+        let source = open(&proxy.url(&broker.url(settings))).await.unwrap();
+        broker.publish("m", "g").await;
+        let (_, receipt) = receive(&source, 1).await.remove(0);
+        proxy.stall(true);
+        settle(&source, receipt, Verdict::Done).await.unwrap();
+        let mut closed = Box::pin(source.close());
+        let early = tokio::time::timeout(Duration::from_millis(300), &mut closed).await;
+        assert!(early.is_err(), "closed, and the broker does not know");
+        proxy.stall(false);
+        closed.await;
+        broker.delete(&broker.queue).await;
+    }
+}
+
 /// If the broker can't be reached at the end, the message counts as not acknowledged.
 #[tokio::test]
-async fn a_last_acknowledgement_that_is_lost_is_reported() {
+async fn a_lost_last_acknowledgement_is_reported() {
     let Some((broker, proxy, source)) = behind_a_proxy().await else {
         return;
     };
