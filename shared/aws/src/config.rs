@@ -3,8 +3,10 @@
 use std::env;
 use std::time::Duration;
 
+use aws_config::ecs::EcsCredentialsProvider;
 use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
 use aws_config::meta::region::ProvideRegion;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -12,7 +14,6 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
-use crate::container::{self, ContainerCredentials};
 use crate::https::{SdkClient, https_client};
 
 /// The first attempt of a request and two retries.
@@ -21,10 +22,16 @@ const ATTEMPTS: u32 = 3;
 /// The upper bound of the random delay before the first retry. It doubles with each retry.
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 
+/// The variables that name an endpoint for credentials; one of them is enough.
+const CONTAINER_CREDENTIALS: [&str; 2] = [
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+];
+
 /// Whether the environment names an endpoint for credentials instead of keys. Keys in variables have priority, as in all SDKs.
 pub fn uses_container_credentials() -> bool {
     let is_set = |variable: &str| env::var_os(variable).is_some_and(|value| !value.is_empty());
-    !is_set("AWS_ACCESS_KEY_ID") && [container::PATH, container::URL].into_iter().any(is_set)
+    !is_set("AWS_ACCESS_KEY_ID") && CONTAINER_CREDENTIALS.into_iter().any(is_set)
 }
 
 /// Configuration for AWS SDK clients of a service: region and credentials come from environment variables. If these name an
@@ -40,7 +47,10 @@ pub async fn sdk_config(request_timeout: Duration) -> SdkConfig {
     let client = SdkClient(https_client());
     let credentials = match uses_container_credentials() {
         false => SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()),
-        true => SharedCredentialsProvider::new(ContainerCredentials(client.0.clone())),
+        true => {
+            let provider = ProviderConfig::without_region().with_http_client(client.clone());
+            SharedCredentialsProvider::new(EcsCredentialsProvider::builder().configure(&provider).build())
+        }
     };
     // Without aws-config's loader, which would add its other sources to the binary: profiles, STS, instance metadata.
     let mut config = SdkConfig::builder()

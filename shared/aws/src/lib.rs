@@ -2,7 +2,6 @@
 
 mod config;
 mod connector;
-mod container;
 mod error;
 mod https;
 mod roots;

@@ -14,7 +14,6 @@ use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
-use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -24,23 +23,34 @@ use tracing_subscriber::{Layer, Registry};
 ///
 /// The level is that of `AWS_LAMBDA_LOG_LEVEL`, which Lambda sets, or of `LOG_LEVEL`; the default is `INFO`.
 pub fn start_logging() {
-    start(tracing_subscriber::registry());
+    let stated = stated_level();
+    // A filter of one layer is asked at each entering and leaving of a span; that of a subscriber is not.
+    let level = level(stated.as_deref());
+    start(
+        tracing_subscriber::registry()
+            .with(JsonLines { write: print })
+            .with(level),
+        stated,
+    );
 }
 
 /// The same, with another layer beside the log: one that exports traces, for example. It gets spans and events of every level,
 /// as far as it does not filter them.
 pub fn start_logging_with(layer: impl Layer<Registry> + Send + Sync) {
-    start(tracing_subscriber::registry().with(layer));
+    let stated = stated_level();
+    let lines = JsonLines { write: print }.with_filter(level(stated.as_deref()));
+    start(tracing_subscriber::registry().with(layer).with(lines), stated);
 }
 
-fn start(subscriber: impl Subscriber + for<'a> LookupSpan<'a> + Send + Sync) {
+/// The level that a variable states.
+fn stated_level() -> Option<String> {
     let level = ["AWS_LAMBDA_LOG_LEVEL", "LOG_LEVEL"].map(|variable| std::env::var(variable).ok());
-    let stated = level.into_iter().flatten().find(|level| !level.is_empty());
-    let level = self::level(stated.as_deref());
-    let lines = JsonLines { write: print };
+    level.into_iter().flatten().find(|level| !level.is_empty())
+}
+
+fn start(subscriber: impl SubscriberInitExt, stated: Option<String>) {
     // A second host in one process, as in tests, keeps the logging of the first.
-    let filter = level.and(filter_fn(is_logged));
-    let _ = subscriber.with(lines.with_filter(filter)).try_init();
+    let _ = subscriber.try_init();
     if let Some(stated) = stated.filter(|stated| !is_level(stated)) {
         tracing::warn!("log level {stated:?} is unknown, and INFO is used; use TRACE, DEBUG, INFO, WARN or ERROR");
     }
@@ -96,6 +106,9 @@ where
     W: Fn(String) + 'static,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if !is_logged(attributes.metadata()) {
+            return;
+        }
         let mut fields = Vec::with_capacity(attributes.fields().len());
         attributes.record(&mut Collect(&mut fields));
         if let Some(span) = context.span(id) {
@@ -112,6 +125,9 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        if !is_logged(event.metadata()) {
+            return;
+        }
         let mut line = vec![
             ("timestamp", timestamp(SystemTime::now()).into()),
             ("level", event.metadata().level().as_str().into()),

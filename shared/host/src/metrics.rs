@@ -40,8 +40,11 @@ pub fn metrics_lines(function: &str, now: Timestamp, summary: &Summary, own: &[M
 
 fn line<'a>(function: &str, now: Timestamp, values: impl Iterator<Item = Measured<'a>> + Clone) -> String {
     let line = Line { function, now, values };
+    // Room for all of our metrics.
+    let mut text = Vec::with_capacity(1000);
     // Strings and numbers: nothing in them can't be written.
-    serde_json::to_string(&line).unwrap_or_default()
+    let _ = serde_json::to_writer(&mut text, &line);
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// A metric in one line: name, unit and value.

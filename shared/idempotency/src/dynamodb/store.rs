@@ -45,7 +45,8 @@ impl DynamoDbStore {
 
     /// Opens the connection, and finds out whether the table may be written at all.
     ///
-    /// Costs one write unit: a conditional delete of the record of `key`, a key that should never be used.
+    /// Costs one write unit: a conditional delete of the record of `key`, a key that should never be used. A read would cost a
+    /// tenth, but would need a permission of its own, and find out nothing about writes.
     ///
     /// # Errors
     ///
