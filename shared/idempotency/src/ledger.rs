@@ -11,7 +11,7 @@ use crate::{
 ///
 /// Each method is at most one conditional request. One that is throttled, in conflict or not answered is sent again, with
 /// [growing delays](Backoff), until it is answered or `until` has come: it recognises itself (promise 4). What is in
-/// flight then is dropped.
+/// flight then is given up; a request that it shares with other changes goes on.
 ///
 /// # Errors
 ///

@@ -20,6 +20,8 @@ pub enum FaultKind {
     Conflict,
     /// `InternalServerError`, HTTP status 500; nothing is applied.
     ServerError,
+    /// `AccessDeniedException`; nothing is applied.
+    Deny,
     /// `BatchExecuteStatement`: the statements at these positions, counted from zero, are answered with the error `code`, and not
     /// applied; the others are. Other operations are answered as ever.
     RefuseStatements {
@@ -46,6 +48,7 @@ impl fmt::Debug for FaultKind {
             Self::Throttle => "Throttle",
             Self::Conflict => "Conflict",
             Self::ServerError => "ServerError",
+            Self::Deny => "Deny",
             Self::RefuseStatements { .. } => "RefuseStatements",
             Self::Delay(_) => "Delay",
             Self::LoseRequest => "LoseRequest",
@@ -71,6 +74,7 @@ pub(super) enum Refusal {
     Throttle,
     Conflict,
     ServerError,
+    Deny,
 }
 
 impl From<FaultKind> for Effect {
@@ -79,6 +83,7 @@ impl From<FaultKind> for Effect {
             FaultKind::Throttle => Self::Refuse(Refusal::Throttle),
             FaultKind::Conflict => Self::Refuse(Refusal::Conflict),
             FaultKind::ServerError => Self::Refuse(Refusal::ServerError),
+            FaultKind::Deny => Self::Refuse(Refusal::Deny),
             FaultKind::RefuseStatements { code, positions } => Self::RefuseStatements(code, positions),
             FaultKind::Delay(delay) => Self::Delay(delay),
             FaultKind::LoseRequest => Self::LoseRequest,
@@ -102,6 +107,10 @@ impl Refusal {
                 cancelled(reason, request["TransactItems"].as_array().map_or(0, Vec::len))
             }
             Self::Conflict => service("TransactionConflictException", ongoing),
+            Self::Deny => ApiError::bad_request(
+                "com.amazon.coral.service#AccessDeniedException",
+                format!("User is not authorized to perform: dynamodb:{operation}"),
+            ),
             Self::ServerError => ApiError {
                 status: 500,
                 ..service("InternalServerError", "Internal server error")

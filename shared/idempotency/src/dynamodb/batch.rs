@@ -1,6 +1,6 @@
 //! Changes of concurrent messages, gathered and sent as one `BatchExecuteStatement`, as a database's log commits them.
 //!
-//! No change waits for a timer, nor for the reply to another request: what all runnable tasks requested goes out at once. Each
+//! No change waits for a timer, nor for the reply to another request: a batch goes out after the runtime had one turn. Each
 //! statement is applied or refused by itself, with its own error under HTTP status 200, which the SDK does not send again
 //! ([BatchExecuteStatement](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchExecuteStatement.html)).
 
@@ -12,8 +12,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::BuildError;
-use aws_sdk_dynamodb::types::{BatchStatementError, BatchStatementErrorCodeEnum as Code, BatchStatementRequest};
+use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::batch_execute_statement::BatchExecuteStatementError;
+use aws_sdk_dynamodb::types::{
+    BatchStatementError, BatchStatementErrorCodeEnum as Code, BatchStatementRequest, BatchStatementResponse,
+};
 use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
@@ -30,6 +33,9 @@ const MAX_STATEMENTS: usize = 25;
 
 /// A larger record goes by itself: a request of 25 such records has 400 KB, as much as that of one item may have.
 const MAX_RECORD_BYTES: usize = 16 * 1024;
+
+/// Error codes of a request that would be refused again: there is no permission for statements, or no such operation.
+const DENIED: [&str; 2] = ["AccessDeniedException", "UnknownOperationException"];
 
 /// What became of a change that was offered to a batch.
 pub(super) enum Outcome {
@@ -120,7 +126,11 @@ impl Batches {
             statement,
             reply,
         });
-        let lost = || Reply::Failed(Arc::new(StoreError::NoAnswer("the runtime is shutting down".into())));
+        let lost = || {
+            Reply::Failed(Arc::new(StoreError::NoAnswer(
+                "the task that sends it has ended".into(),
+            )))
+        };
         replied.await.unwrap_or_else(|_| lost())
     }
 
@@ -133,7 +143,7 @@ impl Batches {
         }
     }
 
-    /// Sends what waits, once every task that is runnable now had its turn.
+    /// Sends what waits, after the other tasks that are runnable now had a turn: on a runtime with one thread, all of them.
     async fn send_waiting(self: Arc<Self>) {
         tokio::task::yield_now().await;
         let waiting = std::mem::take(&mut *self.waiting());
@@ -148,12 +158,13 @@ impl Batches {
         }
     }
 
-    /// Sends a batch and distributes the replies. If nobody waits for one any more, the request is given up.
+    /// Sends a batch and distributes the replies. Once all of its changes are given up, so is the request. Until then it is sent for all
+    /// of them: one that was given up may still be applied under its condition, as if its reply had been lost.
     async fn send_batch(self: Arc<Self>, batch: Vec<Entry>) {
         let (statements, mut replies): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|entry| (entry.statement, entry.reply)).unzip();
         if replies.len() == 1 {
-            return replies.into_iter().for_each(|reply| drop(reply.send(Reply::Alone)));
+            return reply_to_all(replies, || Reply::Alone);
         }
         let abandoned = async {
             for reply in &mut replies {
@@ -161,28 +172,35 @@ impl Batches {
             }
         };
         let request = self.client.batch_execute_statement().set_statements(Some(statements));
-        let Either::Left((sent, _)) = select(Box::pin(request.send()), Box::pin(abandoned)).await else {
+        // First whether anyone waits: a process that was frozen must not go on with an old request.
+        let Either::Right((sent, _)) = select(Box::pin(abandoned), Box::pin(request.send())).await else {
             return;
         };
-        let mut responses = match sent {
-            Ok(sent) => sent.responses.unwrap_or_default().into_iter(),
-            Err(error) => {
-                let error = Arc::new(failure(error, &self.table, &[]));
-                return replies
-                    .into_iter()
-                    .for_each(|reply| drop(reply.send(Reply::Failed(Arc::clone(&error)))));
+        let sent = sent.map_err(|error| self.failed(error));
+        let responses = sent.and_then(|sent| in_order(sent.responses.unwrap_or_default(), replies.len()));
+        match responses {
+            Ok(responses) => {
+                for (reply, response) in replies.into_iter().zip(responses) {
+                    let refused = response.error.map(|error| Reply::Refused(Box::new(error)));
+                    // Its change may have been given up.
+                    let _given_up = reply.send(refused.unwrap_or(Reply::Applied));
+                }
             }
-        };
-        for reply in replies {
-            let answer = match responses.next() {
-                Some(response) => response
-                    .error
-                    .map_or(Reply::Applied, |error| Reply::Refused(Box::new(error))),
-                None => Reply::Failed(Arc::new(StoreError::NoAnswer("fewer responses than statements".into()))),
-            };
-            // Its change may have been given up.
-            let _given_up = reply.send(answer);
+            Err(error) => {
+                let error = Arc::new(error);
+                reply_to_all(replies, || Reply::Failed(Arc::clone(&error)));
+            }
         }
+    }
+
+    /// What the error of a whole request means.
+    fn failed(&self, error: SdkError<BatchExecuteStatementError>) -> StoreError {
+        let is_denied = error.code().is_some_and(|code| DENIED.contains(&code));
+        let error = failure(error, &self.table, &[]);
+        if is_denied {
+            self.refuse(&error);
+        }
+        error
     }
 
     /// What a reply means for its change.
@@ -190,10 +208,7 @@ impl Batches {
         let error = match reply {
             Reply::Alone => return Outcome::Undecided,
             Reply::Applied => return Outcome::Answered(Ok(Answer::Applied)),
-            Reply::Failed(error) if matches!(*error, StoreError::Refused(_)) => {
-                self.refuse(&error);
-                return Outcome::Undecided;
-            }
+            Reply::Failed(error) if matches!(*error, StoreError::Refused(_)) => return Outcome::Undecided,
             Reply::Failed(error) => return Outcome::Answered(Err(copy(&error))),
             Reply::Refused(error) => error,
         };
@@ -248,6 +263,25 @@ fn batches(entries: impl Iterator<Item = Entry>) -> Vec<Vec<Entry>> {
         }
     }
     batches
+}
+
+/// Responses belong to statements by their position alone.
+fn in_order(
+    responses: Vec<BatchStatementResponse>,
+    statements: usize,
+) -> Result<Vec<BatchStatementResponse>, StoreError> {
+    match responses.len() == statements {
+        true => Ok(responses),
+        false => {
+            let why = format!("{} responses to {statements} statements", responses.len());
+            Err(StoreError::NoAnswer(why.into()))
+        }
+    }
+}
+
+/// Some changes may have been given up.
+fn reply_to_all(replies: Vec<oneshot::Sender<Reply>>, reply: impl Fn() -> Reply) {
+    replies.into_iter().for_each(|to| drop(to.send(reply())));
 }
 
 /// The error of one request, for each of its changes.

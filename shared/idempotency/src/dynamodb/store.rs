@@ -22,7 +22,7 @@ use crate::{Answer, Change, Condition, Key, OwnerToken, Record, Refusal, Store, 
 /// Attributes and status words are those of Powertools for AWS Lambda, so that its tables keep working. A change is one
 /// `PutItem`, `DeleteItem` or, if it has writes, `TransactWriteItems`. A refused one returns the item that refused
 /// it, so that a duplicate costs one request and no read. Changes without writes that are requested at the same time share a
-/// `BatchExecuteStatement`; a store and its clones gather them together.
+/// `BatchExecuteStatement`, and duplicates among them two. A store and its clones gather them together: use them in one runtime.
 ///
 /// A record has at most 400 KB, a transaction 99 writes beside the record, with one action per item.
 #[derive(Debug, Clone)]

@@ -30,6 +30,7 @@ fn a_refused_request_is_not_applied_the_next_one_is() {
         (FaultKind::Throttle, "ProvisionedThroughputExceededException", 400),
         (FaultKind::Conflict, "TransactionConflictException", 400),
         (FaultKind::ServerError, "InternalServerError", 500),
+        (FaultKind::Deny, "AccessDeniedException", 400),
     ] {
         let store = store();
         store.inject(fault("PutItem", 2, kind));

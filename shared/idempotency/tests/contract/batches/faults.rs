@@ -38,7 +38,7 @@ async fn claim_four(store: &DynamoDb) -> Vec<Lease> {
 }
 
 /// Claims, extends, completes and rejects under one fault each, and checks the records.
-async fn all_changes_are_made(fault: impl Fn() -> FaultKind, times: u32) {
+async fn all_changes_are_made(fault: impl Fn() -> FaultKind, times: u32) -> DynamoDb {
     let store = DynamoDb::local().await;
     inject(&store, times, fault());
     let mut leases = claim_four(&store).await;
@@ -71,6 +71,7 @@ async fn all_changes_are_made(fault: impl Fn() -> FaultKind, times: u32) {
         assert_eq!((record.data.as_deref(), record.reason.as_deref()), expected);
         assert_eq!(record.lease_end, None);
     }
+    store
 }
 
 #[tokio::test]
@@ -104,7 +105,9 @@ async fn refused_statements_are_sent_again() {
                 code,
                 positions: positions.clone(),
             };
-            all_changes_are_made(fault, 2).await;
+            let store = all_changes_are_made(fault, 2).await;
+            // Twice with a fault, or once and alone afterwards, for each of claims, extensions, and completions with rejections.
+            assert!(requests(&store, BATCH) >= 6, "{code} {positions:?}");
         }
     }
 }
@@ -123,20 +126,23 @@ async fn statements_refused_otherwise_become_single_requests() {
             code,
             positions: vec![0, 1, 3],
         };
-        all_changes_are_made(fault, 1).await;
+        let store = all_changes_are_made(fault, 1).await;
+        assert_eq!((requests(&store, BATCH), requests(&store, "PutItem")), (3, 9), "{code}");
     }
 }
 
 #[tokio::test]
 async fn without_permission_for_statements_all_changes_are_single_requests() {
     let _shows = Shows("promise 7");
-    let store = DynamoDb::local().await;
-    let denied = |positions| FaultKind::RefuseStatements {
+    let statements = || FaultKind::RefuseStatements {
         code: "AccessDenied",
-        positions,
+        positions: vec![0, 1, 2, 3],
     };
-    inject(&store, u32::MAX, denied(vec![0, 1, 2, 3]));
-    claim_four(&store).await;
-    claim_four(&store).await;
-    assert_eq!((requests(&store, BATCH), requests(&store, "PutItem")), (1, 8));
+    for denied in [statements, || FaultKind::Deny] {
+        let store = DynamoDb::local().await;
+        inject(&store, 1, denied());
+        claim_four(&store).await;
+        claim_four(&store).await;
+        assert_eq!((requests(&store, BATCH), requests(&store, "PutItem")), (1, 8));
+    }
 }

@@ -187,7 +187,7 @@ async fn a_table_named_by_its_arn_gets_single_requests() {
     let ledger = Ledger::new(DynamoDbStore::new(store.client().clone(), arn));
     let made = attempts(2);
     let claims = join_all(made.iter().map(|attempt| ledger.claim(attempt, soon()))).await;
-    // Whether an emulator knows ARNs is its own affair.
+    // Whether the emulator knows ARNs does not matter.
     drop(claims);
     assert_eq!(
         requests(&store)
