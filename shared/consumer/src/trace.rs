@@ -86,7 +86,8 @@ fn add(message: &mut QueueMessage, name: &str, value: &str, limits: &Limits) -> 
     let fits = message.attributes.len() <= limits.attributes
         && message.bytes() <= limits.message_bytes
         && (limits.attribute_name)(name)
-        && value.chars().all(limits.character);
+        && value.chars().all(limits.character)
+        && (limits.other)(message).is_ok();
     if !fits {
         message.attributes.remove(name);
     }
@@ -167,6 +168,15 @@ mod tests {
         assert_eq!(added(8, &limits), (true, true));
         assert_eq!(added(9, &limits), (true, false));
         assert_eq!(added(10, &limits), (false, false));
+        let one_more = Limits {
+            other: |message| match message.attributes.len() > 3 {
+                true => Err("too many".to_owned()),
+                false => Ok(()),
+            },
+            ..limits
+        };
+        assert_eq!(added(2, &one_more), (true, false));
+        assert_eq!(added(3, &one_more), (false, false));
         let bytes = |message_bytes| Limits {
             message_bytes,
             ..limits
