@@ -26,13 +26,13 @@ pub(crate) async fn connect(url: &RabbitMqUrl, purpose: &str) -> Result<Connecti
     let runtime = lapin::runtime::default_runtime()?;
     let connected = Connection::connect_uri_with_config(uri(url), properties, tls, runtime);
     match timeout(ANSWER, connected).await {
-        Ok(connected) => connected.map_err(|error| failed(with_way_out(error.into()))),
+        Ok(connected) => connected.map_err(|error| failed(with_advice(error.into()))),
         Err(_) => Err(failed(Fault::no_answer(ANSWER))),
     }
 }
 
 /// An authority that is not among the usual ones is most often one's own.
-fn with_way_out(fault: Fault) -> Fault {
+fn with_advice(fault: Fault) -> Fault {
     match fault.why.contains("UnknownIssuer") {
         true => Fault {
             why: format!(

@@ -32,7 +32,7 @@ impl RabbitMq {
         Self { publisher }
     }
 
-    /// Checks that a destination exists, if this user may look at it. What is denied is logged at debug level.
+    /// Checks that a destination exists, if this user may declare it passively. What is denied is logged at debug level.
     ///
     /// # Errors
     ///

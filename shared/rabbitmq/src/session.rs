@@ -58,6 +58,13 @@ impl Session {
         })
     }
 
+    /// Connects and declares the queues, and no more.
+    pub(crate) async fn declare_alone(url: &RabbitMqUrl, topology: &Topology) -> Result<(), Fault> {
+        let connection = connect(url, &format!("declaration of {}", topology.queue)).await?;
+        let declared = timeout(ANSWER, topology.declare(&connection)).await;
+        declared.unwrap_or_else(|_| Err(Fault::no_answer(ANSWER)))
+    }
+
     /// Declares the queues again.
     pub(crate) async fn declare(&self, topology: &Topology) -> Result<(), Fault> {
         let Some(connection) = self.connection.as_ref() else {

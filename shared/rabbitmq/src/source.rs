@@ -56,6 +56,19 @@ struct Feed {
 }
 
 impl RabbitMqSource {
+    /// Connects to the broker and declares the queue that the URL names, with its dead-letter queue and its wait queues. For a host
+    /// that does something between that and its first message: [`open`](Self::open) declares them, too.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`], for example because the password is wrong, or because a queue exists with other arguments.
+    pub async fn declare(queues: &RabbitMq) -> Result<(), SourceError> {
+        let url = queues.publisher.url();
+        let topology = topology(url)?;
+        let declared = Session::declare_alone(url, &topology).await;
+        declared.map_err(|fault| fault.of_queue(&url.to_string()))
+    }
+
     /// Connects to the broker, declares the queue that the URL names, and begins to consume it.
     ///
     /// `prefetch`: how many messages the broker sends without waiting for acknowledgements. Give it the number of messages that
@@ -67,16 +80,13 @@ impl RabbitMqSource {
     pub async fn open(queues: &RabbitMq, prefetch: NonZeroU16) -> Result<Self, SourceError> {
         let url = queues.publisher.url().clone();
         let name = url.to_string();
-        let unnamed = || Fault::refused("its URL names no queue; add ?queue=NAME").of_queue(&name);
-        let queue = url.queue().ok_or_else(unnamed)?.to_owned();
-        let ordered = url.is_ordered();
-        let topology = Topology { queue, ordered };
+        let topology = topology(&url)?;
         let session = Session::open(&url, &topology, prefetch).await;
         let session = session.map_err(|fault| fault.of_queue(&name))?;
         Ok(Self {
             about: SourceQueue {
                 name,
-                order: match ordered {
+                order: match topology.ordered {
                     true => QueueOrder::HeldGroups,
                     false => QueueOrder::Unordered,
                 },
@@ -116,6 +126,13 @@ impl RabbitMqSource {
     fn error(&self, fault: Fault) -> SourceError {
         fault.of_queue(&self.about.name)
     }
+}
+
+fn topology(url: &RabbitMqUrl) -> Result<Topology, SourceError> {
+    let unnamed = || Fault::refused("its URL names no queue; add ?queue=NAME").of_queue(&url.to_string());
+    let queue = url.queue().ok_or_else(unnamed)?.to_owned();
+    let ordered = url.is_ordered();
+    Ok(Topology { queue, ordered })
 }
 
 impl Source for RabbitMqSource {

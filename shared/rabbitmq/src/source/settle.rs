@@ -52,8 +52,11 @@ impl RabbitMqSource {
     /// reply to a later request.
     async fn await_broker(&self, results: &mut [Result<(), Fault>]) {
         let feed = self.feed.lock().await;
-        let Some(session) = &feed.session else { return };
-        if let Err(fault) = session.ping(self.prefetch).await {
+        let answered = match &feed.session {
+            Some(session) => session.ping(self.prefetch).await,
+            None => Err(Fault::lost(None)),
+        };
+        if let Err(fault) = answered {
             for result in results.iter_mut().filter(|result| result.is_ok()) {
                 *result = Err(Fault {
                     means: SourceFault::ReceiptLost,

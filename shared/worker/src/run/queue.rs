@@ -70,9 +70,12 @@ async fn on_rabbitmq<H: Handler, S: Store<Write = H::Write>>(
     let queues = RabbitMq::new(url);
     let prefetch = u16::try_from(start.settings.concurrency.get()).unwrap_or(u16::MAX);
     let prefetch = NonZeroU16::new(prefetch).unwrap_or(NonZeroU16::MIN);
-    let Some(source) = opened(|| RabbitMqSource::open(&queues, prefetch), &start).await? else {
+    // Before it consumes: messages that this process could not handle would count as received. And before it waits for the
+    // destinations: their workers may wait for this queue.
+    let declare = || RabbitMqSource::declare(&queues);
+    if opened(declare, &start).await?.is_none() {
         return Ok(());
-    };
+    }
     // The queue's own dead-letter queue is declared with it.
     let destinations = destinations(&start.needs, stated.clone(), None);
     let check = async |url: &str| queues.check(url).await;
@@ -84,6 +87,9 @@ async fn on_rabbitmq<H: Handler, S: Store<Write = H::Write>>(
         check,
     )
     .await?;
+    let Some(source) = opened(|| RabbitMqSource::open(&queues, prefetch), &start).await? else {
+        return Ok(());
+    };
     let dead_letter_queue = stated.or(Some(source.dead_letter_queue()));
     let receives = Some(rabbitmq::DEFAULT_MAX_RECEIVE_COUNT);
     let services = services(store, traced::<RabbitMqSource, _>(queues), dead_letter_queue, receives)?;

@@ -87,14 +87,25 @@ async fn connect<H: Handler>(store: &DynamoDbStore, table: &str) -> Result<(), S
     }
 }
 
-/// Checks that a table of the handler exists, if this process may look at it: its writes require no `dynamodb:DescribeTable`.
+/// Checks that a table of the handler exists, if this process may describe it: its writes require no `dynamodb:DescribeTable`.
 async fn exists(client: &Client, variable: &'static str, table: &str) -> Result<(), StartError> {
     let described = timeout(LONGEST_CONNECT, client.describe_table().table_name(table).send()).await;
-    let Ok(Err(error)) = described else {
-        // It exists. Or there is no answer, which the connection to the ledger has reported.
-        return Ok(());
+    let error = match described {
+        Ok(Ok(_)) => return Ok(()),
+        Ok(Err(error)) => error,
+        Err(_) => {
+            tracing::warn!("table {table} could not be checked at start: no answer");
+            return Ok(());
+        }
     };
     match error.code() {
+        None => {
+            tracing::warn!(
+                "table {table} could not be checked at start: {}",
+                Chain(&*aws::service_error(error))
+            );
+            Ok(())
+        }
         Some("ResourceNotFoundException") => {
             let region = client.config().region().map(ToString::to_string).unwrap_or_default();
             Err(StartError::NoTable(variable, table.to_owned(), region))
