@@ -65,6 +65,7 @@ pub async fn sdk_config(request_timeout: Duration) -> SdkConfig {
     config.set_endpoint_url(not_empty(ENDPOINT_URL));
     config.set_use_fips(is_true("AWS_USE_FIPS_ENDPOINT"));
     config.set_use_dual_stack(is_true("AWS_USE_DUALSTACK_ENDPOINT"));
+    config.set_account_id_endpoint_mode(not_empty("AWS_ACCOUNT_ID_ENDPOINT_MODE").and_then(|mode| mode.parse().ok()));
     config.build()
 }
 

@@ -24,7 +24,7 @@ use tracing_subscriber::{Layer, Registry};
 /// The level is that of `AWS_LAMBDA_LOG_LEVEL`, which Lambda sets, or of `LOG_LEVEL`; the default is `INFO`.
 pub fn start_logging() {
     let stated = stated_level();
-    // A filter of one layer is asked at each entering and leaving of a span; that of a subscriber is not.
+    // A filter of one layer runs at each entering and leaving of a span; that of a subscriber is not.
     let level = level(stated.as_deref());
     start(
         tracing_subscriber::registry()

@@ -8,7 +8,7 @@ use super::fault::{EntryError, Permission, Place, last_part};
 use crate::Sqs;
 
 impl Sqs {
-    /// Checks that a queue exists, if this process may look at it: sending requires no `sqs:GetQueueAttributes`. What is denied
+    /// Checks that a queue exists, if this process may read its attributes: sending requires no `sqs:GetQueueAttributes`. What is denied
     /// is logged at debug level.
     ///
     /// # Errors
