@@ -4,10 +4,10 @@
 //! statement is applied or refused by itself, with its own error under HTTP status 200, which the SDK does not send again
 //! ([BatchExecuteStatement](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchExecuteStatement.html)).
 
+mod shared;
 mod statement;
 
 use std::error::Error;
-use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -21,6 +21,7 @@ use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
+use self::shared::copy;
 use super::failure::{conflict, failure};
 use super::refused::why;
 use super::size;
@@ -284,30 +285,59 @@ fn reply_to_all(replies: Vec<oneshot::Sender<Reply>>, reply: impl Fn() -> Reply)
     replies.into_iter().for_each(|to| drop(to.send(reply())));
 }
 
-/// The error of one request, for each of its changes.
-fn copy(error: &Arc<StoreError>) -> StoreError {
-    let cause = Box::new(Shared(Arc::clone(error)));
-    match **error {
-        StoreError::Throttled(_) => StoreError::Throttled(cause),
-        _ => StoreError::NoAnswer(cause),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::Config;
+    use aws_sdk_dynamodb::config::BehaviorVersion;
 
-/// The cause of an error that several changes have.
-#[derive(Debug)]
-struct Shared(Arc<StoreError>);
+    use super::*;
+    use crate::{Attempt, Key, Timestamp};
 
-impl fmt::Display for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.source() {
-            Some(cause) => fmt::Display::fmt(cause, f),
-            None => fmt::Display::fmt(&self.0, f),
+    /// What it means for a claim that its statement is refused with this code; `None`: nothing.
+    fn meaning(code: &str) -> Option<StoreError> {
+        let config = Config::builder().behavior_version(BehaviorVersion::latest()).build();
+        let batches = Batches::new(Client::from_conf(config), "t".to_owned());
+        let now = Timestamp::from_millis(1_700_000_000_000);
+        let attempt = Attempt::new(Key::new("n", "k").unwrap(), now, now);
+        let change = Change {
+            key: attempt.key(),
+            condition: Condition::Free(&attempt),
+            record: None,
+            writes: &[],
+        };
+        let error = BatchStatementError::builder().code(code.into()).build();
+        match batches.outcome(&change, Reply::Refused(Box::new(error))) {
+            Outcome::Answered(answer) => Some(answer.unwrap_err()),
+            Outcome::Undecided => None,
         }
     }
-}
 
-impl Error for Shared {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.source().and_then(Error::source)
+    #[test]
+    fn each_error_of_a_statement_is_transient_or_left_to_a_single_request() {
+        for code in [
+            "ProvisionedThroughputExceeded",
+            "RequestLimitExceeded",
+            "ThrottlingError",
+        ] {
+            assert!(matches!(meaning(code), Some(StoreError::Throttled(_))), "{code}");
+        }
+        assert!(matches!(
+            meaning("TransactionConflict"),
+            Some(StoreError::Conflict { .. })
+        ));
+        assert!(matches!(meaning("InternalServerError"), Some(StoreError::NoAnswer(_))));
+        // Without the record that refused it, a failed condition states nothing.
+        for code in ["ConditionalCheckFailed", "AccessDenied", "ValidationError", "new"] {
+            assert!(meaning(code).is_none(), "{code}");
+        }
+    }
+
+    #[test]
+    fn responses_that_do_not_match_the_statements_are_no_answer() {
+        let responses = |count| vec![BatchStatementResponse::builder().build(); count];
+        assert_eq!(in_order(responses(2), 2).unwrap().len(), 2);
+        for count in [0, 1, 3] {
+            assert!(matches!(in_order(responses(count), 2), Err(StoreError::NoAnswer(_))));
+        }
     }
 }
