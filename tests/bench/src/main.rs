@@ -2,6 +2,7 @@
 
 mod clock;
 mod cost;
+mod instructions;
 mod orders;
 mod stack;
 mod stretch;
@@ -29,6 +30,8 @@ struct Cli {
 enum Task {
     /// CPU, latency, requests to the ledger, start-up, memory and size, as multiples of the floor in the same run
     Cost(cost::Args),
+    /// Compare instructions, requests and connections with the committed figures; needs valgrind
+    Instructions(instructions::Args),
 }
 
 /// Where the programs are.
@@ -58,6 +61,7 @@ async fn bench(args: Cli) -> Result<ExitCode, Failed> {
     let task = async {
         match args.task {
             Task::Cost(args) => cost::cost(&args).await,
+            Task::Instructions(args) => instructions::instructions(&args).await,
         }
     };
     tokio::select! {
