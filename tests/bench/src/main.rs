@@ -2,8 +2,10 @@
 
 mod clock;
 mod cost;
+mod growth;
 mod instructions;
 mod orders;
+mod plot;
 mod stack;
 mod stretch;
 mod table;
@@ -30,6 +32,8 @@ struct Cli {
 enum Task {
     /// CPU, latency, requests to the ledger, start-up, memory and size, as multiples of the floor in the same run
     Cost(cost::Args),
+    /// How the cost of a message grows with batch size, duplicates, concurrency and records: tables and plots
+    Growth(growth::Args),
     /// Compare instructions, requests and connections with the committed figures; needs valgrind
     Instructions(instructions::Args),
 }
@@ -61,6 +65,7 @@ async fn bench(args: Cli) -> Result<ExitCode, Failed> {
     let task = async {
         match args.task {
             Task::Cost(args) => cost::cost(&args).await,
+            Task::Growth(args) => growth::growth(&args).await,
             Task::Instructions(args) => instructions::instructions(&args).await,
         }
     };
