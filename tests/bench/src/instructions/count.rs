@@ -1,6 +1,7 @@
 //! One process under callgrind.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -32,13 +33,7 @@ pub(super) async fn count(
         std::process::id()
     );
     let file = std::env::temp_dir().join(run);
-    let valgrind = ["/usr/bin/valgrind", "--quiet", "--tool=callgrind"].map(str::to_owned);
-    let out = format!("--callgrind-out-file={}", file.display());
-    let program = Program {
-        under: valgrind.into_iter().chain([out]).collect(),
-        ..program.clone()
-    };
-    let mut stack = Stack::start(&program, Duration::ZERO).await?;
+    let mut stack = Stack::start(&under_callgrind(program, &file), Duration::ZERO).await?;
     stack.init().await?;
     let mut next = 0;
     for _ in 0..fresh_batches {
@@ -62,6 +57,15 @@ pub(super) async fn count(
         requests,
         connections,
     })
+}
+
+fn under_callgrind(program: &Program, file: &Path) -> Program {
+    let valgrind = ["/usr/bin/valgrind", "--quiet", "--tool=callgrind"].map(str::to_owned);
+    let out = format!("--callgrind-out-file={}", file.display());
+    Program {
+        under: valgrind.into_iter().chain([out]).collect(),
+        ..program.clone()
+    }
 }
 
 /// The sum of a file that callgrind wrote: of its only event, instructions that were read.
