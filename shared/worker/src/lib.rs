@@ -7,6 +7,7 @@ mod health;
 mod metrics;
 mod poll;
 mod process;
+mod protection;
 mod queue;
 mod receipts;
 mod run;

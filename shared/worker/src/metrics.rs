@@ -107,6 +107,12 @@ impl Metrics {
         metrics
     }
 
+    /// How many messages of a queue are in flight, whenever it is called.
+    pub(crate) fn in_flight_of(&self, queue: &str) -> impl Fn() -> usize + use<> {
+        let (gauges, labels) = (self.in_flight.clone(), vec![("queue", queue.to_owned())]);
+        move || usize::try_from(gauges.get_or_create(&labels).get()).unwrap_or_default()
+    }
+
     /// The lines that Prometheus reads.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();

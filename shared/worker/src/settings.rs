@@ -8,6 +8,7 @@ use std::time::Duration;
 use host::{PolledQueue, SettingError, number, optional_setting, polled_queue, table};
 
 use crate::DEFAULT_DRAIN;
+use crate::protection::Protection;
 
 /// Where records are kept.
 #[derive(Clone, PartialEq, Eq)]
@@ -67,7 +68,9 @@ pub(crate) struct Settings {
     pub(crate) rate: Option<NonZeroU32>,
     pub(crate) drain: Duration,
     pub(crate) health: SocketAddr,
+    /// Whether each message has a line in the log.
     pub(crate) logs_messages: bool,
+    pub(crate) protection: Option<Protection>,
 }
 
 impl Settings {
@@ -82,19 +85,19 @@ impl Settings {
             rate: number("RATE_LIMIT", 1, 1_000_000)?.and_then(NonZeroU32::new),
             drain: drain.map_or(DEFAULT_DRAIN, |seconds| Duration::from_secs(seconds.into())),
             health: health_address()?,
-            logs_messages: logs_messages()?,
+            logs_messages: flag("LOG_MESSAGES")?,
+            protection: Protection::from_env()?,
         })
     }
 }
 
-/// Whether each message has a line in the log.
-fn logs_messages() -> Result<bool, SettingError> {
-    const LOG_MESSAGES: &str = "LOG_MESSAGES";
-    match optional_setting(LOG_MESSAGES)?.as_deref() {
+/// A setting that is `true` or `false`; `false` unless it is set.
+pub(crate) fn flag(name: &'static str) -> Result<bool, SettingError> {
+    match optional_setting(name)?.as_deref() {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
         Some(other) => Err(SettingError::wrong(
-            LOG_MESSAGES,
+            name,
             format!("is neither true nor false, but {other:?}"),
         )),
     }
@@ -129,6 +132,7 @@ Settings are environment variables:
   REQUEST_TIMEOUT_SECONDS    of a request to AWS [default: 1]
   LOG_LEVEL                  TRACE, DEBUG, INFO, WARN or ERROR [default: INFO]
   LOG_MESSAGES               true: a line for each message, with outcome and duration [default: false]
+  SCALE_IN_PROTECTION        true: on Amazon ECS, the task is protected while it has messages [default: false]
   OTEL_EXPORTER_OTLP_ENDPOINT
                              the collector that traces are exported to, as OTLP over HTTP [default: no traces]
 AWS credentials and region come from the SDK's default chain. The handler has settings of its own.

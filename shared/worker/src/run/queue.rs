@@ -10,6 +10,7 @@ use rabbitmq::{InvalidUrl, RabbitMq, RabbitMqSource, RabbitMqUrl};
 use sqs::{Sqs, SqsSource};
 use telemetry::TracedQueues;
 use tokio::time::sleep;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::StartError;
 use super::destinations::{DECLARED_WITHIN, destinations, exist};
@@ -163,6 +164,12 @@ async fn poll<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source>(
         Some(rate) => queue.with_rate(rate),
         None => queue,
     };
+    let in_flight = serving.metrics.in_flight_of(&queue.source.queue().name);
+    let protecting = settings
+        .protection
+        .map(|protection| tokio::spawn(protection.run(in_flight)));
+    // It ends with the worker: until then a task that drains stays protected.
+    let _protecting = protecting.map(AbortOnDropHandle::new);
     let worker = Worker::new().with_queue(queue).with_drain(settings.drain);
     Ok(worker.run_in(serving, stopping.cancelled()).await?)
 }
