@@ -13,8 +13,9 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues> Batch<'_, H, S, Q> {
     /// The output of the work, during which the lease is extended if the budget is renewable; `None` if another attempt has
     /// taken the lease over.
     ///
-    /// Extensions are sequential, and the last has ended before the output is returned. One that was given up can arrive after what
-    /// settles the lease, if it shared a request, and is refused then. The lease then lasts for as long as settling may take, unless extending it failed.
+    /// Extensions are sequential, and the last has ended before the output is returned. The lease then lasts for as long as settling
+    /// may take, unless extending it failed. An extension that was given up may arrive after that if it shared a request: it is
+    /// refused, because the record is no claim any more.
     pub(crate) async fn extended_while<F: Future>(&self, work: F, lease: Option<&mut Lease>) -> Option<F::Output> {
         let Some(lease) = lease else {
             return Some(work.await);

@@ -20,7 +20,7 @@ const PATH: &str = "task-protection/v1/state";
 const LASTS: Duration = Duration::from_secs(10 * 60);
 /// How long a task stays protected without a message: fewer requests, and ECS would not notice a shorter pause.
 const IDLE: Duration = Duration::from_secs(30);
-/// How often it looks whether the task is busy.
+/// How often the number of messages in flight is read.
 const TICK: Duration = Duration::from_secs(1);
 /// After a failed request.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -84,7 +84,8 @@ async fn protect<F: Future<Output = Result<(), String>>>(in_flight: impl Fn() ->
                 Err(why) => {
                     if !is_reported {
                         tracing::warn!(
-                            "ECS did not change the protection of this task: {why}; its role needs ecs:UpdateTaskProtection"
+                            "ECS did not change the scale-in protection of this task: {why}; check that its role allows \
+                             ecs:UpdateTaskProtection"
                         );
                     }
                     is_reported = true;

@@ -71,7 +71,7 @@ struct Entry {
     reply: oneshot::Sender<Reply>,
 }
 
-/// What a statement's request was answered.
+/// The reply to a statement.
 #[derive(Debug)]
 enum Reply {
     /// There was no request, because there was no other statement.
@@ -159,8 +159,8 @@ impl Batches {
         }
     }
 
-    /// Sends a batch and distributes the replies. Once all of its changes are given up, so is the request. Until then it is sent for all
-    /// of them: one that was given up may still be applied under its condition, as if its reply had been lost.
+    /// Sends a batch and distributes the replies. Once all of its changes are given up, so is the request. Until then it is sent
+    /// for all of them: one that was given up may still be applied under its condition, as if its reply had been lost.
     async fn send_batch(self: Arc<Self>, batch: Vec<Entry>) {
         let (statements, mut replies): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|entry| (entry.statement, entry.reply)).unzip();
