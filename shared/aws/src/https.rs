@@ -3,7 +3,7 @@
 //! rustls with *ring*, compiled-in root certificates, HTTP/1.1. The SDK's own client accepts root certificates only as PEM,
 //! and would parse them at each start.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
@@ -16,6 +16,10 @@ use aws_smithy_types::body::SdkBody;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector as TcpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::crypto::ring::default_provider;
+use rustls::crypto::{CryptoProvider, KeyProvider};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::sign::SigningKey;
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::connector::Connector;
@@ -75,13 +79,32 @@ fn tls() -> &'static Tls {
             Ok(trusted) => (trusted, Ok(())),
             Err(error) => (RootCertStore::empty(), Err(error)),
         };
-        let config = ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+        let config = ClientConfig::builder_with_provider(provider().into())
             .with_safe_default_protocol_versions()
             .expect("ring offers the TLS versions that are on by default")
             .with_root_certificates(trusted)
             .with_no_client_auth();
         Tls { config, roots }
     })
+}
+
+/// *ring* without private keys: no client here has a certificate, and reading and using keys is 1 % of a function.
+fn provider() -> CryptoProvider {
+    CryptoProvider {
+        key_provider: &NoKeys,
+        ..default_provider()
+    }
+}
+
+#[derive(Debug)]
+struct NoKeys;
+
+impl KeyProvider for NoKeys {
+    fn load_private_key(&self, _: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, rustls::Error> {
+        Err(rustls::Error::General(
+            "client certificates are not supported".to_owned(),
+        ))
+    }
 }
 
 /// Adapts the client to the SDK.
