@@ -7,6 +7,7 @@ use std::time::Duration;
 use cli::say;
 use serde_json::json;
 
+use crate::in_process::{self, InProcess};
 use crate::stack::Program;
 use crate::stretch::Cost;
 use crate::table::{table, times_floor};
@@ -47,13 +48,23 @@ pub(crate) async fn cost(args: &Args) -> Result<ExitCode, Failed> {
         batches: args.batches,
         starts: args.starts,
     };
+    let in_process = in_process_rounds(args)?;
     let whole = rounds(&programs, amount, args.rounds).await?;
     if let Some(file) = &args.json {
-        let figures = json!({ "whole": whole, "sizes": sizes });
+        let figures = json!({ "in process": in_process, "whole": whole, "sizes": sizes });
         std::fs::write(file, format!("{figures:#}\n"))?;
     }
+    say!("\nIn process, ledger in memory, batches of {BATCH}:\n");
+    say!("{}", in_process::printed(&in_process));
     print(&whole, &sizes);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Medians of processing without Lambda. Ten times as many batches, each of which takes some microseconds.
+fn in_process_rounds(args: &Args) -> Result<Vec<InProcess>, Failed> {
+    let program = args.programs.folder.join("in_process");
+    let rounds = (0..args.rounds).map(|_| in_process::run(&program, 10 * args.batches.max(1)));
+    Ok(in_process::medians(&rounds.collect::<Result<Vec<_>, _>>()?))
 }
 
 /// Medians of all programs at all latencies. Rounds alternate between programs, so that a busy moment affects all of them.

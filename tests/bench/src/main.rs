@@ -3,6 +3,7 @@
 mod clock;
 mod cost;
 mod growth;
+mod in_process;
 mod instructions;
 mod orders;
 mod plot;
@@ -19,8 +20,8 @@ use cli::Stop;
 
 /// Measure what a message costs a function
 ///
-/// The programs are examples of shared/lambda, built with --release: validate_order in both modes, and floor, the Lambda runtime
-/// alone. The ledger is the emulated DynamoDB.
+/// The programs are examples of shared/lambda, built with --release: validate_order in both modes, in_process, its handler without
+/// Lambda, and floor, the Lambda runtime alone. The ledger is the emulated DynamoDB; of in_process, one in memory.
 #[derive(Parser)]
 #[command(name = "bench", version)]
 struct Cli {

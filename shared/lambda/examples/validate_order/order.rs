@@ -1,19 +1,13 @@
-//! A function that checks orders: one whose amount is not the sum of its lines is rejected, any other gets a receipt, which the
-//! ledger keeps. A function of your own has this shape.
-//!
-//! Settings: those of every function (see `shared/host`), and `MODE=one-step`, to compare what the modes cost.
-
-use std::process::ExitCode;
+//! The message and its handler.
 
 use consumer::{Delivery, Failure, Handler, Mode};
-use host::{SettingError, optional_setting};
 use idempotency::{Completion, NoWrites};
 use serde::Deserialize;
 use serde_json::json;
 
 /// An order. Money is in minor units (cents).
 #[derive(Deserialize)]
-struct Order {
+pub(crate) struct Order {
     id: String,
     customer: String,
     items: Vec<Line>,
@@ -37,7 +31,7 @@ impl Order {
 }
 
 /// The handler of [`Order`] messages.
-struct ValidateOrder<const ONE_STEP: bool>;
+pub(crate) struct ValidateOrder<const ONE_STEP: bool>;
 
 impl<const ONE_STEP: bool> Handler for ValidateOrder<ONE_STEP> {
     type Message = Order;
@@ -64,14 +58,6 @@ impl<const ONE_STEP: bool> Handler for ValidateOrder<ONE_STEP> {
             "lines": order.items.len(),
         });
         Ok(Completion::new().data(receipt))
-    }
-}
-
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    match optional_setting("MODE") {
-        Ok(Some(mode)) if mode == "one-step" => lambda::run(|| Ok::<_, SettingError>(ValidateOrder::<true>)).await,
-        _ => lambda::run(|| Ok::<_, SettingError>(ValidateOrder::<false>)).await,
     }
 }
 
