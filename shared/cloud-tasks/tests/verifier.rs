@@ -1,0 +1,333 @@
+//! OIDC tokens: what is accepted, and that nothing else is.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is tests")]
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use base64::Engine;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use cloud_tasks::{Unverified, Verifier};
+use idempotency::Timestamp;
+use ring::rand::SystemRandom;
+use ring::rsa::PublicKeyComponents;
+use ring::signature::{RSA_PKCS1_SHA256, RSA_PKCS1_SHA512, RsaEncoding, RsaKeyPair};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+const ISSUER: &str = "https://accounts.google.com";
+const AUDIENCE: &str = "https://shop.example/tasks";
+const ACCOUNT: &str = "push@p-1.iam.gserviceaccount.com";
+
+/// A key of tests only, made by `openssl genpkey -algorithm RSA -outform DER | base64`.
+fn key(number: u8) -> RsaKeyPair {
+    let text = match number {
+        1 => include_str!("fixtures/key-1.b64"),
+        _ => include_str!("fixtures/key-2.b64"),
+    };
+    let der = BASE64_STANDARD.decode(text.replace('\n', "")).unwrap();
+    RsaKeyPair::from_der(&der).unwrap()
+}
+
+fn modulus(key: &RsaKeyPair) -> String {
+    let public: PublicKeyComponents<Vec<u8>> = key.public().into();
+    BASE64_URL_SAFE_NO_PAD.encode(public.n)
+}
+
+/// The authority's keys, at a URL.
+#[derive(Clone)]
+struct Authority {
+    url: String,
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    status: StatusCode,
+    keys: Value,
+    requests: u32,
+}
+
+impl Authority {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let authority = Self {
+            url: format!("http://{}/certs", listener.local_addr().unwrap()),
+            state: Arc::new(Mutex::new(State {
+                status: StatusCode::OK,
+                keys: keys(&["one"]),
+                requests: 0,
+            })),
+        };
+        let state = Arc::clone(&authority.state);
+        let reply = async move || {
+            let mut state = state.lock().unwrap();
+            state.requests += 1;
+            let cache = [("cache-control", "public, max-age=600")];
+            (state.status, cache, state.keys.to_string())
+        };
+        let router = axum::Router::new().fallback(reply);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        authority
+    }
+
+    fn verifier(&self) -> Verifier {
+        Verifier::new(AUDIENCE, ACCOUNT).with_issuer(ISSUER, &self.url)
+    }
+
+    fn set(&self, status: u16, keys: Value) {
+        let mut state = self.state.lock().unwrap();
+        (state.status, state.keys) = (StatusCode::from_u16(status).unwrap(), keys);
+    }
+
+    fn requests(&self) -> u32 {
+        self.state.lock().unwrap().requests
+    }
+}
+
+/// A key set with the first key under these IDs.
+fn keys(ids: &[&str]) -> Value {
+    let n = modulus(&key(1));
+    let keys = ids.iter();
+    let keys = keys.map(|id| json!({"kty": "RSA", "alg": "RS256", "use": "sig", "kid": id, "n": n, "e": "AQAB"}));
+    json!({"keys": keys.collect::<Vec<_>>()})
+}
+
+fn now() -> u64 {
+    Timestamp::now().seconds()
+}
+
+/// What Google states of a request of Cloud Tasks.
+fn claims() -> Value {
+    json!({
+        "aud": AUDIENCE, "azp": "1", "email": ACCOUNT, "email_verified": true, "exp": now() + 3600, "iat": now(),
+        "iss": ISSUER, "sub": "1",
+    })
+}
+
+fn part(json: &Value) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(json.to_string())
+}
+
+fn signed_with(key: &RsaKeyPair, encoding: &'static dyn RsaEncoding, header: &Value, claims: &Value) -> String {
+    let signed = format!("{}.{}", part(header), part(claims));
+    let mut signature = vec![0; key.public().modulus_len()];
+    key.sign(encoding, &SystemRandom::new(), signed.as_bytes(), &mut signature)
+        .unwrap();
+    format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
+}
+
+fn header(algorithm: &str, id: &str) -> Value {
+    json!({"alg": algorithm, "kid": id, "typ": "JWT"})
+}
+
+/// A token that the authority's key has signed, with some claims changed.
+fn token(id: &str, changes: &Value) -> String {
+    let mut claims = claims();
+    for (name, value) in changes.as_object().unwrap() {
+        claims[name] = value.clone();
+    }
+    signed_with(&key(1), &RSA_PKCS1_SHA256, &header("RS256", id), &claims)
+}
+
+fn refusal(verified: Result<(), Unverified>) -> String {
+    match verified {
+        Err(Unverified::Refused(why)) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn is_unavailable(verified: &Result<(), Unverified>) -> bool {
+    matches!(verified, Err(Unverified::Unavailable(_)))
+}
+
+#[tokio::test]
+async fn a_token_of_the_authority_is_accepted() {
+    let authority = Authority::start().await;
+    let verifier = authority.verifier();
+    verifier.verify(&token("one", &json!({}))).await.unwrap();
+    verifier.verify(&token("one", &json!({"nbf": now()}))).await.unwrap();
+    // Clocks differ.
+    verifier
+        .verify(&token("one", &json!({"exp": now() - 5})))
+        .await
+        .unwrap();
+    verifier
+        .verify(&token("one", &json!({"iat": now() + 5})))
+        .await
+        .unwrap();
+    assert_eq!(authority.requests(), 1);
+}
+
+#[tokio::test]
+async fn a_token_with_another_claim_is_refused_without_loading_keys() {
+    let authority = Authority::start().await;
+    let verifier = authority.verifier();
+    for (changes, why) in [
+        (json!({"iss": "https://accounts.google.com.evil.example"}), "issuer"),
+        (json!({"aud": "https://shop.example/tasks/"}), "audience"),
+        (json!({"aud": [AUDIENCE]}), "claims"),
+        (json!({"aud": ""}), "audience"),
+        (
+            json!({"email": "push@p-2.iam.gserviceaccount.com"}),
+            "service account is another",
+        ),
+        (json!({"email": null}), "claims"),
+        (json!({"email_verified": false}), "not verified"),
+        (json!({"email_verified": "true"}), "claims"),
+        (json!({"exp": now() - 60}), "expired"),
+        (json!({"exp": null}), "claims"),
+        (json!({"exp": 0}), "expired"),
+        (json!({"iat": now() + 120}), "not valid yet"),
+        (json!({"nbf": now() + 120}), "not valid yet"),
+    ] {
+        let refused = refusal(verifier.verify(&token("one", &changes)).await);
+        assert!(refused.contains(why), "{changes}: {refused}");
+    }
+    assert_eq!(authority.requests(), 0);
+}
+
+#[tokio::test]
+async fn a_claim_that_is_missing_is_not_assumed() {
+    let verifier = Authority::start().await.verifier();
+    for name in ["iss", "aud", "email", "email_verified", "exp"] {
+        let mut claims = claims();
+        claims.as_object_mut().unwrap().remove(name);
+        let token = signed_with(&key(1), &RSA_PKCS1_SHA256, &header("RS256", "one"), &claims);
+        refusal(verifier.verify(&token).await);
+    }
+}
+
+#[tokio::test]
+async fn only_the_algorithm_rs256_is_accepted() {
+    let authority = Authority::start().await;
+    let verifier = authority.verifier();
+    let unsigned = |algorithm: &str| format!("{}.{}", part(&header(algorithm, "one")), part(&claims()));
+    let hs256 = || {
+        // The public key as the secret of a symmetric signature.
+        let secret = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, modulus(&key(1)).as_bytes());
+        let signed = unsigned("HS256");
+        let signature = ring::hmac::sign(&secret, signed.as_bytes());
+        format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
+    };
+    let rs512 = signed_with(&key(1), &RSA_PKCS1_SHA512, &header("RS512", "one"), &claims());
+    let critical = json!({"alg": "RS256", "kid": "one", "crit": ["b64"]});
+    let critical = signed_with(&key(1), &RSA_PKCS1_SHA256, &critical, &claims());
+    for token in [unsigned("none") + ".", unsigned("None") + ".", hs256(), rs512, critical] {
+        assert!(refusal(verifier.verify(&token).await).contains("RS256"), "{token}");
+    }
+    assert_eq!(authority.requests(), 0);
+}
+
+#[tokio::test]
+async fn a_signature_of_another_key_or_content_is_refused() {
+    let verifier = Authority::start().await.verifier();
+    let other = signed_with(&key(2), &RSA_PKCS1_SHA256, &header("RS256", "one"), &claims());
+    let good = token("one", &json!({}));
+    let (signed, signature) = good.rsplit_once('.').unwrap();
+    let (header_part, _) = signed.split_once('.').unwrap();
+    let moved = format!(
+        "{header_part}.{}.{signature}",
+        part(&json!({"sub": "2", "aud": AUDIENCE, "email": ACCOUNT,
+        "email_verified": true, "exp": now() + 9, "iss": ISSUER}))
+    );
+    for token in [other, moved, format!("{signed}.")] {
+        assert!(refusal(verifier.verify(&token).await).contains("signature"), "{token}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_token_is_refused_and_not_quoted() {
+    let verifier = Authority::start().await.verifier();
+    let list = format!("{}.W10.AA", part(&header("RS256", "one")));
+    for token in [
+        "",
+        "secret",
+        "a.b",
+        "a.b.c",
+        "..",
+        "secret.secret.secret",
+        &list,
+        &"a".repeat(9000),
+    ] {
+        let why = refusal(verifier.verify(token).await);
+        assert!(!why.contains("secret"), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_loaded_are_no_refusal_and_no_acceptance() {
+    let nowhere = Verifier::new(AUDIENCE, ACCOUNT).with_issuer(ISSUER, "http://127.0.0.1:1/certs");
+    assert!(is_unavailable(&nowhere.verify(&token("one", &json!({}))).await));
+    for (status, reply) in [
+        (503, json!({})),
+        (200, json!({})),
+        (200, json!({"keys": []})),
+        (200, json!("x")),
+    ] {
+        let authority = Authority::start().await;
+        authority.set(status, reply);
+        let verifier = authority.verifier();
+        assert!(
+            is_unavailable(&verifier.verify(&token("one", &json!({}))).await),
+            "{status}"
+        );
+        // Not again at once, and the same verdict.
+        assert!(is_unavailable(&verifier.verify(&token("one", &json!({}))).await));
+        assert_eq!(authority.requests(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_key_loads_keys_again_once_a_minute() {
+    let authority = Authority::start().await;
+    let verifier = authority.verifier();
+    verifier.verify(&token("one", &json!({}))).await.unwrap();
+    authority.set(200, keys(&["one", "two"]));
+    // Just loaded.
+    assert!(refusal(verifier.verify(&token("two", &json!({}))).await).contains("unknown key"));
+    assert_eq!(authority.requests(), 1);
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(61)).await;
+    tokio::time::resume();
+    verifier.verify(&token("two", &json!({}))).await.unwrap();
+    for _ in 0..3 {
+        refusal(verifier.verify(&token("three", &json!({}))).await);
+    }
+    assert_eq!(authority.requests(), 2);
+}
+
+#[tokio::test]
+async fn keys_are_used_until_their_end_and_no_longer() {
+    let authority = Authority::start().await;
+    let verifier = authority.verifier();
+    verifier.verify(&token("one", &json!({}))).await.unwrap();
+    authority.set(503, json!({}));
+    let advance = async |seconds| {
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        tokio::time::resume();
+    };
+    advance(590).await;
+    verifier.verify(&token("one", &json!({}))).await.unwrap();
+    // An unknown key, whose keys can't be loaded, spoils no known one.
+    assert!(is_unavailable(&verifier.verify(&token("two", &json!({}))).await));
+    verifier.verify(&token("one", &json!({}))).await.unwrap();
+    advance(20).await;
+    assert!(is_unavailable(&verifier.verify(&token("one", &json!({}))).await));
+    // A key that was withdrawn is not accepted any more.
+    authority.set(200, keys(&["two"]));
+    advance(2).await;
+    assert!(refusal(verifier.verify(&token("one", &json!({}))).await).contains("unknown key"));
+    verifier.verify(&token("two", &json!({}))).await.unwrap();
+}
+
+#[tokio::test]
+async fn tokens_at_the_same_time_share_one_request_for_keys() {
+    let authority = Authority::start().await;
+    let verifier = authority.verifier();
+    let token = token("one", &json!({}));
+    let verified = futures_util::future::join_all((0..20).map(|_| verifier.verify(&token))).await;
+    assert!(verified.iter().all(Result::is_ok));
+    assert_eq!(authority.requests(), 1);
+}
