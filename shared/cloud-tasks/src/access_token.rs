@@ -136,3 +136,102 @@ impl AccessTokens {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use aws::https_client;
+    use axum::http::{HeaderMap, StatusCode, Uri};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A metadata server: it gives `token-1`, then `token-2`, each for an hour, unless it has to reply with another status.
+    #[derive(Default)]
+    struct Metadata {
+        status: StatusCode,
+        requests: u32,
+    }
+
+    async fn metadata() -> (Arc<Mutex<Metadata>>, AccessTokens) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let state: Arc<Mutex<Metadata>> = Arc::default();
+        let shared = Arc::clone(&state);
+        let reply = async move |uri: Uri, headers: HeaderMap| {
+            let mut state = shared.lock().unwrap();
+            state.requests += 1;
+            assert_eq!(
+                (uri.path(), &headers["metadata-flavor"]),
+                (PATH, &"Google".parse().unwrap())
+            );
+            let token = serde_json::json!({"access_token": format!("token-{}", state.requests), "expires_in": 3600});
+            (state.status, token.to_string())
+        };
+        let router = axum::Router::new().fallback(reply);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        (state, AccessTokens::of(https_client(), url))
+    }
+
+    async fn advance(seconds: u64) {
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        tokio::time::resume();
+    }
+
+    #[tokio::test]
+    async fn a_token_is_kept_until_shortly_before_its_end() {
+        let (metadata, tokens) = metadata().await;
+        let all = futures_util::future::join_all((0..20).map(|_| tokens.get())).await;
+        assert!(all.into_iter().all(|token| token.as_deref() == Ok("token-1")));
+        advance(3600 - 230).await;
+        assert_eq!(tokens.get().await.as_deref(), Ok("token-1"));
+        advance(10).await;
+        assert_eq!(tokens.get().await.as_deref(), Ok("token-2"));
+        assert_eq!(metadata.lock().unwrap().requests, 2);
+        tokens.forget("token-1").await;
+        assert_eq!(tokens.get().await.as_deref(), Ok("token-2"));
+        tokens.forget("token-2").await;
+        assert_eq!(tokens.get().await.as_deref(), Ok("token-3"));
+    }
+
+    #[tokio::test]
+    async fn an_old_token_bridges_a_failure_until_its_end() {
+        let (metadata, tokens) = metadata().await;
+        tokens.get().await.unwrap();
+        metadata.lock().unwrap().status = StatusCode::SERVICE_UNAVAILABLE;
+        advance(3600 - 100).await;
+        for _ in 0..3 {
+            assert_eq!(tokens.get().await.as_deref(), Ok("token-1"));
+        }
+        // Not requested for each message.
+        assert_eq!(metadata.lock().unwrap().requests, 2);
+        advance(95).await;
+        let fault = tokens.get().await.unwrap_err();
+        assert!(fault.passes && fault.to_string().contains("503"), "{fault}");
+        advance(2).await;
+        metadata.lock().unwrap().status = StatusCode::OK;
+        assert_eq!(tokens.get().await.as_deref(), Ok("token-4"));
+    }
+
+    #[tokio::test]
+    async fn a_machine_without_a_service_account_is_refused() {
+        let (metadata, tokens) = metadata().await;
+        metadata.lock().unwrap().status = StatusCode::NOT_FOUND;
+        let fault = tokens.get().await.unwrap_err();
+        assert!(
+            !fault.passes && fault.to_string().contains("no service account"),
+            "{fault}"
+        );
+    }
+
+    #[test]
+    fn a_token_is_in_no_debug_text() {
+        let token = Token {
+            text: "secret".to_owned(),
+            ends: Instant::now(),
+        };
+        assert!(!format!("{token:?}").contains("secret"));
+    }
+}

@@ -22,8 +22,8 @@ const SHORTEST: Duration = Duration::from_secs(1);
 const TIME: Duration = Duration::from_secs(10);
 
 impl CloudTasks {
-    /// Creates the task that takes the place of a received one: the same message, with the attempts so far, at this time, at most 30
-    /// days from now. It is confirmed when this returns; then answer the request with 200.
+    /// Creates the task that takes the place of a received one: the same message, with the attempts so far, at this time, at
+    /// most 30 days from now. It is confirmed when this returns; then answer the request with 200.
     ///
     /// `queue_url` has project, location, target and account; the copy goes to the queue that the message came from.
     ///

@@ -26,8 +26,8 @@ pub struct TaskReceipt {
 
 /// The message in a request of Cloud Tasks: its headers, and its body.
 ///
-/// Its receive count is that of this task, and of the tasks that it took the place of. Its queue is `queues/NAME`, because no header
-/// names project and location.
+/// Its receive count is that of this task, and of the tasks that it took the place of. Its queue is `queues/NAME`, because no
+/// header names project and location.
 ///
 /// # Errors
 ///

@@ -56,7 +56,8 @@ impl<'a> Token<'a> {
         let (signed, signature) = token.rsplit_once('.').ok_or(malformed)?;
         let (header, claims) = signed.split_once('.').ok_or(malformed)?;
         let header: Header = json(header).ok_or("its header is not that of a token of Google")?;
-        // The algorithm is ours to choose, not the token's: "none" would need no key, and "HS256" would take a public key for a secret.
+        // The algorithm is ours to choose, not the token's: "none" would need no key, and "HS256" would take a public key for a
+        // secret.
         if header.alg != "RS256" || header.crit.is_some() {
             return Err("its algorithm is not RS256");
         }

@@ -12,7 +12,7 @@ use crate::headers::{self, GROUP, TRACE, is_plain};
 /// for the length of each field.
 const MOST_BYTES: usize = (1024 - 16) * 1024;
 /// "The size of the headers must be less than 80KB"
-/// ([HttpRequest](https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues.tasks#HttpRequest.FIELDS.headers)).
+/// ([HttpRequest](https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues.tasks#HttpRequest)).
 /// The rest is for a copy's own, and for those that Cloud Tasks adds.
 const MOST_HEADER_BYTES: usize = 60_000;
 /// Of a dead letter: reason and origin come on top of what its message has.
@@ -64,7 +64,8 @@ pub(crate) fn message_headers(message: &QueueMessage) -> Result<BTreeMap<String,
     let has = headers::bytes(&all);
     if has > most {
         return Err(format!(
-            "attributes and group take {has} bytes of at most {most}: they are headers of the task, which has less than 80 KB of them"
+            "attributes and group take {has} bytes of at most {most}: they are headers of the task, which may have less than \
+             80 KB of them"
         ));
     }
     match message.body.len() + has {

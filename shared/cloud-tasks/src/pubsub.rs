@@ -49,8 +49,8 @@ const TRACE: [(&str, &str); 2] = [
 
 /// The message in the body of a request of Pub/Sub.
 ///
-/// Its receive count is `deliveryAttempt`, which Pub/Sub reports only if the subscription has a dead-letter topic. Its queue is the
-/// subscription, and its message group the ordering key.
+/// Its receive count is `deliveryAttempt`, which Pub/Sub reports only if the subscription has a dead-letter topic. Its queue is
+/// the subscription, and its message group the ordering key.
 ///
 /// # Errors
 ///
@@ -117,7 +117,11 @@ mod tests {
     /// The example of the documentation, with delivery attempt and ordering key.
     const EXAMPLE: &str = r#"{
         "message": {
-            "attributes": {"key": "value", "empty": "", "googclient_traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"},
+            "attributes": {
+                "key": "value",
+                "empty": "",
+                "googclient_traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+            },
             "data": "SGVsbG8gQ2xvdWQgUHViL1N1YiEgSGVyZSBpcyBteSBtZXNzYWdlIQ==",
             "messageId": "2070443601311540",
             "message_id": "2070443601311540",

@@ -20,8 +20,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The queues of Cloud Tasks. It connects at its first use. Clones share connections and access token.
 ///
-/// A destination is the [URL](crate#the-url) of a queue. Requests to an `https` URL carry an access token of this machine's service
-/// account; those to an `http` URL, an emulator, carry none.
+/// A destination is the [URL](crate#the-url) of a queue. Requests to an `https` URL carry an access token of this machine's
+/// service account; those to an `http` URL, an emulator, carry none.
 #[derive(Debug, Clone)]
 pub struct CloudTasks {
     pub(crate) client: HttpsClient,
@@ -93,7 +93,8 @@ impl CloudTasks {
     }
 }
 
-/// An error unless all tasks are created: which messages to send again, and why. If one is refused for good, another try can't help.
+/// An error unless all tasks are created: which messages to send again, and why. If one is refused for good, another try can't
+/// help.
 fn unsent(results: &[Result<(), Fault>]) -> Result<(), (Vec<usize>, Fault)> {
     let faults = || results.iter().filter_map(|result| result.as_ref().err());
     let refused = faults().find(|fault| !fault.passes);

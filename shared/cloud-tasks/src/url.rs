@@ -17,7 +17,8 @@ pub(crate) struct QueueUrl {
     pub(crate) deadline: Option<Duration>,
 }
 
-const EXPECTED: &str = "expected https://cloudtasks.googleapis.com/v2/projects/PROJECT/locations/LOCATION/queues/QUEUE?target=URL&account=EMAIL";
+const EXPECTED: &str = "expected \
+    https://cloudtasks.googleapis.com/v2/projects/PROJECT/locations/LOCATION/queues/QUEUE?target=URL&account=EMAIL";
 const SETTINGS: &str = "target, account, audience, deadline";
 /// Of a URL after encoding
 /// ([HttpRequest](https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues.tasks#HttpRequest)).

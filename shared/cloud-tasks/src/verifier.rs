@@ -8,7 +8,8 @@ use idempotency::Timestamp;
 use crate::jwt::{Claims, Token};
 use crate::keys::Keys;
 
-/// Both forms are in use ([ID tokens](https://developers.google.com/identity/openid-connect/openid-connect#an-id-tokens-payload)).
+/// Both forms are in use
+/// ([ID tokens](https://developers.google.com/identity/openid-connect/openid-connect#an-id-tokens-payload)).
 const ISSUERS: [&str; 2] = ["https://accounts.google.com", "accounts.google.com"];
 /// How far apart Google's clock and ours may be, in seconds.
 const LEEWAY: u64 = 30;
@@ -34,8 +35,8 @@ pub enum Unverified {
 }
 
 impl Verifier {
-    /// Accepts tokens that Google issued to this service account, by its email, for this audience. Google's keys are loaded at the
-    /// first token, kept as long as their reply states, and loaded again for an unknown key, once a minute at most.
+    /// Accepts tokens that Google issued to this service account, by its email, for this audience. Google's keys are loaded at
+    /// the first token, kept as long as their reply states, and loaded again for an unknown key, once a minute at most.
     pub fn new(audience: impl Into<String>, account: impl Into<String>) -> Self {
         Self {
             issuers: ISSUERS.map(str::to_owned).into(),

@@ -177,7 +177,8 @@ async fn a_copy_that_is_never_confirmed_is_an_error_in_time() {
 
 #[test]
 fn a_request_that_is_not_of_cloud_tasks_is_malformed() {
-    let task = serde_json::json!({"name": "projects/p/locations/l/queues/q/tasks/t", "httpRequest": {"headers": {"x-a": "1"}, "body": ""}});
+    let request = serde_json::json!({"headers": {"x-a": "1"}, "body": ""});
+    let task = serde_json::json!({"name": "projects/p/locations/l/queues/q/tasks/t", "httpRequest": request});
     let (headers, _) = dispatched(&task, 0);
     assert!(cloud_tasks::task(&headers, b"").is_ok());
     for name in [
