@@ -193,6 +193,45 @@ mod tests {
         assert_eq!(attributes(&received(&headers)).unwrap(), all);
     }
 
+    /// Of headers that are read.
+    const NAMES: &str = "x-cloudtasks-(queuename|task(name|retrycount|eta))|x-consumer-(attempts|sent-at|message-id|\
+                         attributes-1)|x-attribute-[a-z]{0,3}|message-group";
+
+    proptest::proptest! {
+        #[test]
+        fn any_attributes_are_unchanged_by_the_way_through_headers(
+            text in proptest::collection::btree_map("[a-zA-Z_.ü-]{1,8}|traceparent|IdempotencyKey", ".{1,40}", 0..5),
+            binary in proptest::collection::btree_map("[a-z]{1,3}", proptest::collection::vec(0_u8.., 1..40), 0..2),
+        ) {
+            let binary = binary.into_iter().map(|(name, bytes)| {
+                let attribute = Attribute {
+                    data_type: Some("Binary".to_owned()),
+                    string_value: None,
+                    binary_value: Some(bytes),
+                };
+                (name, attribute)
+            });
+            let all: BTreeMap<_, _> = text.iter().map(|(name, value)| (name.clone(), string(value))).chain(binary).collect();
+            let headers = of_attributes(&all);
+            assert!(headers.values().all(|value| is_plain(value)), "{headers:?}");
+            assert_eq!(attributes(&received(&headers)).unwrap(), all);
+        }
+
+        #[test]
+        fn any_request_is_read_without_a_panic(
+            names in proptest::collection::vec(NAMES, 0..9),
+            value in proptest::collection::vec(32_u8..127, 0..20),
+            body in proptest::collection::vec(0_u8.., 0..20),
+        ) {
+            let mut headers = HeaderMap::new();
+            for name in names {
+                headers.insert(name.parse::<http::HeaderName>().unwrap(), value.as_slice().try_into().unwrap());
+            }
+            let _ = crate::task(&headers, &body);
+            let _ = crate::pubsub(&body);
+        }
+    }
+
     #[test]
     fn a_producers_key_that_no_header_can_carry_is_packed() {
         let key: BTreeMap<_, _> = [(IDEMPOTENCY_KEY.to_owned(), string("schlüssel"))].into();

@@ -131,6 +131,8 @@ async fn a_signature_of_another_key_or_content_is_refused() {
 #[tokio::test]
 async fn what_is_no_token_is_refused_and_not_quoted() {
     let verifier = Authority::start().await.verifier();
+    let long = token("one", &json!({"other": "x".repeat(8000)}));
+    assert!(refusal(verifier.verify(&long).await).contains("too long"));
     let list = format!("{}.W10.AA", part(&header("RS256", "one")));
     for token in [
         "",
@@ -152,7 +154,7 @@ async fn keys_that_cannot_be_loaded_are_no_refusal_and_no_acceptance() {
     let nowhere = Verifier::new(AUDIENCE, ACCOUNT).with_issuer(ISSUER, "http://127.0.0.1:1/certs");
     assert!(is_unavailable(&nowhere.verify(&token("one", &json!({}))).await));
     for (status, reply) in [
-        (503, json!({})),
+        (503, keys(&["one"])),
         (200, json!({})),
         (200, json!({"keys": []})),
         (200, json!("x")),
