@@ -149,9 +149,10 @@ fn dependencies_point_from_functions_down_to_idempotency() {
         let ours = dependencies.iter().map(String::as_str);
         ours.filter(|name| packages.contains_key(*name)).collect()
     };
-    let rules: [(&str, &[&str]); 13] = [
+    let rules: [(&str, &[&str]); 14] = [
         ("aws", &[]),
         ("idempotency", &[]),
+        ("cloud-tasks", &["aws", "consumer", "idempotency"]),
         ("consumer", &["idempotency"]),
         ("host", &["consumer", "idempotency"]),
         ("http-client", &["aws", "consumer", "host"]),
@@ -203,6 +204,7 @@ fn only_a_feature_of_a_function_brings_a_worker() {
             "worker",
             "postgres",
             "rabbitmq",
+            "cloud-tasks",
             "tokio-postgres",
             "lapin",
             "prometheus-client",

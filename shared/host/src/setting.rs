@@ -57,7 +57,7 @@ pub fn setting(variable: &'static str) -> Result<String, SettingError> {
 }
 
 /// The value of a required environment variable: the URL of a queue. In a worker that receives from RabbitMQ, `amqp:NAME`, the
-/// queue `NAME` of the same broker.
+/// queue `NAME` of the same broker. In a push host, also the URL of a queue of Cloud Tasks, whose crate checks the rest of it.
 ///
 /// # Errors
 ///
@@ -80,7 +80,14 @@ pub(crate) fn is_on_rabbitmq(polled: &str) -> bool {
     polled.starts_with("amqp:") || polled.starts_with("amqps:")
 }
 
+/// The variable that a push host has, and no other.
+const PUSH_PLATFORM: &str = "PUSH_PLATFORM";
+
 fn checked_queue_url(variable: &'static str, url: String) -> Result<String, SettingError> {
+    let is_pushed = optional_setting(PUSH_PLATFORM)?.is_some();
+    if shape::is_cloud_tasks(&url) {
+        return checked(variable, url, |_| shape::sends_to_cloud_tasks(is_pushed));
+    }
     let on_rabbitmq = optional_setting(POLLED_QUEUE)?.is_some_and(|polled| is_on_rabbitmq(&polled));
     let region = sqs_region()?;
     checked(variable, url, |url| {

@@ -10,7 +10,7 @@ pub(crate) struct HttpUrl<'a> {
     /// Without port, user info and brackets.
     pub(crate) host: &'a str,
     /// With query and fragment.
-    path: &'a str,
+    pub(crate) path: &'a str,
 }
 
 impl HttpUrl<'_> {

@@ -20,7 +20,8 @@ use std::num::NonZeroU16;
 use std::process::ExitCode;
 
 use ::worker::LedgerStore;
-use consumer::{Chain, Queues, Source};
+use cloud_tasks::CloudTasks;
+use consumer::{Chain, MemorySource, Queues, Source};
 use host::{PolledQueue, SettingError};
 use idempotency::{DynamoDbStore, NoWrites, StoreFor};
 use postgres::PostgresStore;
@@ -32,7 +33,7 @@ use tokio::net::TcpListener;
 
 use crate::app::App;
 use crate::records::Records;
-use crate::settings::Settings;
+use crate::settings::{OrdersQueue, Settings};
 use crate::worker::{DeadLetters, Running};
 
 type Failed = Box<dyn Error + Send + Sync>;
@@ -104,20 +105,38 @@ where
     S: Records + StoreFor<NoWrites> + Clone,
 {
     match settings.orders_queue.clone() {
-        PolledQueue::Sqs(url) => {
+        OrdersQueue::CloudTasks(_) if with_worker => {
+            let problem =
+                "is a queue of Cloud Tasks, which no worker can poll: leave out --with-worker, and run a push host";
+            Err(SettingError::wrong(settings::ORDERS_QUEUE, problem).into())
+        }
+        OrdersQueue::CloudTasks(destination) => {
+            let orders = Orders {
+                system: "gcp_cloud_tasks",
+                queues: CloudTasks::new(),
+                destination,
+            };
+            serve_with(settings, store, orders, None::<MemorySource>, DeadLetters::default()).await
+        }
+        OrdersQueue::Polled(PolledQueue::Sqs(destination)) => {
             let client = aws_sdk_sqs::Client::new(&aws_config(&settings).await?);
             let queues = Sqs::new(client.clone());
             let source = match with_worker {
-                true => Some(SqsSource::open(client, &url).await?),
+                true => Some(SqsSource::open(client, &destination).await?),
                 false => None,
             };
             let dead_letters = DeadLetters {
                 queue: source.as_ref().and_then(SqsSource::dead_letter_queue),
                 receives: source.as_ref().and_then(SqsSource::max_receive_count),
             };
-            serve_with(settings, store, queues, url, source, dead_letters).await
+            let orders = Orders {
+                system: SqsSource::SYSTEM,
+                queues,
+                destination,
+            };
+            serve_with(settings, store, orders, source, dead_letters).await
         }
-        PolledQueue::RabbitMq(url) => {
+        OrdersQueue::Polled(PolledQueue::RabbitMq(url)) => {
             let invalid = |why: &str| SettingError::wrong(settings::ORDERS_QUEUE, why);
             let url: RabbitMqUrl = url.parse().map_err(|error: InvalidUrl| invalid(&error.to_string()))?;
             let queue = url.queue().ok_or_else(|| invalid("names no queue; add ?queue=NAME"))?;
@@ -131,7 +150,12 @@ where
                 queue: source.as_ref().map(RabbitMqSource::dead_letter_queue),
                 receives: Some(rabbitmq::DEFAULT_MAX_RECEIVE_COUNT),
             };
-            serve_with(settings, store, queues, destination, source, dead_letters).await
+            let orders = Orders {
+                system: RabbitMqSource::SYSTEM,
+                queues,
+                destination,
+            };
+            serve_with(settings, store, orders, source, dead_letters).await
         }
     }
 }
@@ -139,12 +163,19 @@ where
 /// As many messages as a worker processes at a time.
 const CONCURRENCY: NonZeroU16 = NonZeroU16::MIN.saturating_add(9);
 
+/// Where orders are sent.
+struct Orders<Q> {
+    /// The messaging system's name in OpenTelemetry.
+    system: &'static str,
+    queues: Q,
+    destination: String,
+}
+
 /// Serves until a signal. Then the listener closes, requests drain, the worker drains, and this returns.
 async fn serve_with<S, Q, R>(
     settings: Settings,
     store: S,
-    queues: Q,
-    destination: String,
+    orders: Orders<Q>,
     source: Option<R>,
     dead_letters: DeadLetters,
 ) -> Result<(), Failed>
@@ -159,9 +190,9 @@ where
         listener.map_err(|error| format!("environment variable LISTEN: can't listen at {listen}: {error}"))?;
     // Before anyone can know that it runs: a signal that comes earlier would kill it.
     let stop = serve::stop()?;
-    let worker = source.map(|source| Running::start(store.clone(), queues.clone(), source, dead_letters));
+    let worker = source.map(|source| Running::start(store.clone(), orders.queues.clone(), source, dead_letters));
     let app = App {
-        producer: Producer::new(TracedQueues::new(R::SYSTEM, queues), destination),
+        producer: Producer::new(TracedQueues::new(orders.system, orders.queues), orders.destination),
         records: store,
         callers: settings.callers,
     };

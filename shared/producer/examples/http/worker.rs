@@ -27,6 +27,7 @@ impl Handler for RecordOrder {
 }
 
 /// Where messages go that can't be processed, and after how many receives.
+#[derive(Default)]
 pub(crate) struct DeadLetters {
     pub(crate) queue: Option<String>,
     pub(crate) receives: Option<NonZeroU32>,

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is tests")]
 
+mod cloud_tasks;
 mod consume;
 mod emulated;
 mod harness;
