@@ -2,14 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "all of this is tests")]
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aws::{https_client, sdk_config};
-use aws_config::Region;
+use aws::{UserAgent, https_client, sdk_config};
+use aws_config::{Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_dynamodb::config::{Builder, Credentials, SharedCredentialsProvider};
 use aws_smithy_types::body::SdkBody;
 use http::{Request, StatusCode};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -73,13 +73,17 @@ async fn refuse_tls(mut client: TcpStream) {
 
 /// A client with the functions' configuration; region and credentials, which Lambda sets, are constants.
 async fn dynamodb_at(address: &str) -> Client {
+    Client::new(&config_at(address).await)
+}
+
+async fn config_at(address: &str) -> SdkConfig {
     let credentials = Credentials::new("id", "secret", None, None, "test");
     let config = sdk_config(REQUEST_TIMEOUT).await.into_builder();
     let config = config
         .endpoint_url(format!("http://{address}"))
         .region(Region::new("us-east-1"))
         .credentials_provider(SharedCredentialsProvider::new(credentials));
-    Client::new(&config.build())
+    config.build()
 }
 
 /// Time passes only when a request hangs on each connection: the machine's speed does not count.
@@ -119,6 +123,27 @@ async fn clones_of_a_client_share_its_connections() {
         assert_eq!(error.raw_response().unwrap().status().as_u16(), 418);
     }
     assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn the_user_agent_of_the_sdk_is_one_header() {
+    static REQUESTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let server = Server::start(|mut client| async move {
+        let mut request = vec![0; 16 * 1024];
+        let length = client.read(&mut request).await.unwrap();
+        let text = String::from_utf8_lossy(&request[..length]).to_lowercase();
+        REQUESTS.lock().unwrap().push(text);
+    });
+    let config = config_at(&server.await.address).await;
+    let client = Builder::from(&config).interceptor(UserAgent::default()).build();
+    let _closed = Client::from_conf(client).list_tables().send().await.unwrap_err();
+    for request in REQUESTS.lock().unwrap().iter() {
+        let agents: Vec<_> = request.lines().filter(|line| line.contains("user-agent")).collect();
+        assert_eq!(agents.len(), 1, "{request}");
+        assert!(agents[0].starts_with("user-agent: aws-sdk-rust/"), "{agents:?}");
+        assert!(agents[0].contains(" api/dynamodb/"), "{agents:?}");
+    }
+    assert_eq!(REQUESTS.lock().unwrap().len(), 3);
 }
 
 #[tokio::test]

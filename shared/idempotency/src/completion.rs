@@ -57,7 +57,8 @@ impl<W> Completion<W> {
     #[must_use]
     pub fn data(self, result: serde_json::Value) -> Self {
         Self {
-            data: Some(result.to_string()),
+            // The same text as that of `to_string`, without a formatter between. A value can always be written.
+            data: Some(serde_json::to_string(&result).unwrap_or_default()),
             ..self
         }
     }

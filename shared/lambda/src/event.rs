@@ -1,16 +1,19 @@
 //! From the event of an invocation to the messages of a batch.
 
-use std::collections::{BTreeMap, HashMap};
+mod sent;
+
+use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 
 use aws_lambda_events::sqs::{SqsMessage, SqsMessageAttribute};
 use consumer::{Attribute, Incoming, MessageId};
-use idempotency::Timestamp;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use self::sent::{SentEvent, System};
 use crate::odd::{Odd, raw_records};
 
 /// The records of an SQS event, or why it is not one.
@@ -20,7 +23,7 @@ impl<'de> Deserialize<'de> for Event {
     /// Succeeds for any input: the Lambda runtime would log and return the Debug form of an error, which quotes the event.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // The text, and not the records: after an error in one of them, a deserializer can't go on with the next.
-        let text = Box::<RawValue>::deserialize(deserializer);
+        let text = <&RawValue>::deserialize(deserializer);
         Ok(Self(match text {
             Ok(text) => Records::read(text.get()),
             Err(_) => Err(not_an_event("")),
@@ -37,30 +40,24 @@ fn not_an_event(message: &str) -> String {
     format!("not an SQS event: {what}; is the function invoked by something other than its queue?")
 }
 
-#[derive(Deserialize)]
-struct SqsEvent {
-    #[serde(rename = "Records")]
-    records: Vec<Object>,
-}
-
 /// A record that is an object: by itself, serde takes the fields from a list, too.
-pub(crate) struct Object(pub(crate) SqsMessage);
+pub(crate) struct Object<T>(pub(crate) T);
 
-impl<'de> Deserialize<'de> for Object {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields;
-        impl<'de> Visitor<'de> for Fields {
-            type Value = Object;
+        struct Fields<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+            type Value = Object<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a record of SQS")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Object, A::Error> {
-                SqsMessage::deserialize(MapAccessDeserializer::new(fields)).map(Object)
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(fields)).map(Object)
             }
         }
-        deserializer.deserialize_map(Fields)
+        deserializer.deserialize_map(Fields(PhantomData))
     }
 }
 
@@ -88,36 +85,41 @@ impl Records {
     ///
     /// The event has no records, or they are not from SQS.
     pub(crate) fn read(event: &str) -> Result<Self, String> {
-        match serde_json::from_str::<SqsEvent>(event) {
-            Ok(event) => Self::of(event.records.into_iter().map(|Object(record)| Ok(record))),
+        match serde_json::from_str::<SentEvent<'_>>(event) {
+            Ok(event) => {
+                let records = event.records.into_iter();
+                Self::of(records.map(|Object(record)| (record.attributes.is_numbered(), Ok(record.into()))))
+            }
             Err(error) => {
                 let records = raw_records(event).ok_or_else(|| not_an_event(&error.to_string()))?;
-                let decode = |record: &RawValue| {
-                    let decoded = serde_json::from_str(record.get());
-                    decoded
-                        .map(|Object(record)| record)
-                        .map_err(|_| Box::new(Odd::malformed(record)))
+                let decode = |record: &RawValue| match serde_json::from_str::<Object<SqsMessage>>(record.get()) {
+                    Ok(Object(record)) => (record.attributes.contains_key("SequenceNumber"), Record::of(record)),
+                    Err(_) => (false, Err(Box::new(Odd::malformed(record)))),
                 };
                 Self::of(records.into_iter().map(decode))
             }
         }
     }
 
-    fn of(decoded: impl Iterator<Item = Result<SqsMessage, Box<Odd>>>) -> Result<Self, String> {
-        let (mut queue_arn, mut numbered) = (None, false);
-        let mut record = |record: SqsMessage| {
-            queue_arn = queue_arn.take().or_else(|| record.event_source_arn.clone());
-            numbered |= record.attributes.contains_key("SequenceNumber");
-            Record::of(record)
-        };
-        let records: Vec<_> = decoded.map(|decoded| decoded.and_then(&mut record)).collect();
+    /// Of each record, and whether it has a sequence number.
+    fn of(decoded: impl Iterator<Item = (bool, Result<Record, Box<Odd>>)>) -> Result<Self, String> {
+        let mut numbered = false;
+        let records = decoded.map(|(is_numbered, record)| {
+            numbered |= is_numbered;
+            record
+        });
+        let records: Vec<_> = records.collect();
         let odd = || records.iter().filter_map(|record| record.as_ref().err());
         // Nothing is from SQS: not a queue's message with a mistake, but the event of another service.
         if !records.is_empty() && odd().filter(|odd| odd.id.is_none() && !odd.of_sqs).count() == records.len() {
             let why = odd().next().map_or("", |odd| &odd.why);
             return Err(format!("record 0 of the event: {why}; is the event from an SQS queue?"));
         }
-        let queue_arn = queue_arn.or_else(|| odd().find_map(|odd| odd.queue.clone()));
+        let queue = |record: &Result<Record, Box<Odd>>| match record {
+            Ok(record) => record.message.queue.clone(),
+            Err(odd) => odd.queue.clone(),
+        };
+        let queue_arn = records.iter().find_map(queue);
         Ok(Self {
             queue_arn: queue_arn.unwrap_or_default(),
             records,
@@ -173,24 +175,21 @@ fn missing_fields(record: &SqsMessage) -> Vec<String> {
 }
 
 fn incoming(id: MessageId, body: String, record: SqsMessage) -> Incoming {
-    let mut system = record.attributes;
-    let number = |name: &str| system.get(name).and_then(|text| text.parse::<u64>().ok());
-    let receive_count = number("ApproximateReceiveCount").map_or(1, |count| u32::try_from(count).unwrap_or(u32::MAX));
-    let sent_at = number("SentTimestamp").map(Timestamp::from_millis);
+    let mut system = System::default();
+    for (name, value) in &record.attributes {
+        system.set(name, value);
+    }
     Incoming {
-        receive_count,
-        sent_at,
         queue: record.event_source_arn,
-        group: system.remove("MessageGroupId"),
-        deduplication_id: system.remove("MessageDeduplicationId"),
-        trace_header: system.remove("AWSTraceHeader"),
         attributes: attributes(record.message_attributes),
-        ..Incoming::new(id, body)
+        ..system.message(id, body)
     }
 }
 
 /// The message attributes of a record.
-pub(crate) fn attributes(received: HashMap<String, SqsMessageAttribute>) -> BTreeMap<String, Attribute> {
+pub(crate) fn attributes(
+    received: impl IntoIterator<Item = (String, SqsMessageAttribute)>,
+) -> BTreeMap<String, Attribute> {
     let attribute = |received: SqsMessageAttribute| Attribute {
         data_type: received.data_type,
         string_value: received.string_value,

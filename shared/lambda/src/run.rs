@@ -82,7 +82,8 @@ where
     let retry_delays = retry_delays()?;
     let retention = record_retention()?.unwrap_or(DEFAULT_RETENTION);
     let config = aws::sdk_config(request_timeout()?).await;
-    let store = DynamoDbStore::new(aws_sdk_dynamodb::Client::new(&config), &table);
+    let client = aws_sdk_dynamodb::config::Builder::from(&config).interceptor(aws::UserAgent::default());
+    let store = DynamoDbStore::new(aws_sdk_dynamodb::Client::from_conf(client.build()), &table);
     connect::<H>(&store, table).await?;
     let queues = Sqs::when_used(move || aws_sdk_sqs::Client::new(&config));
     let services = Services::new(store.into_store(), queues)

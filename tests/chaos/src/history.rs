@@ -325,8 +325,8 @@ mod tests {
     fn statements_take_effect_unless_they_are_refused() {
         let history = History::default();
         put(&history, "a", "INPROGRESS", 100, 10);
-        let insert = "INSERT INTO \"t\" VALUE {'id': ?, 'status': ?, 'owner': ?, 'in_progress_expiration': ?}";
-        let parameters = json!([{ "S": "n#k" }, { "S": "INPROGRESS" }, { "S": "b" }, { "N": "300" }]);
+        let insert = "INSERT INTO \"t\" VALUE {'status':'INPROGRESS','id':?,'owner':?,'in_progress_expiration':?}";
+        let parameters = json!([{ "S": "n#k" }, { "S": "b" }, { "N": "300" }]);
         let request = json!({ "Statements": [{ "Statement": insert, "Parameters": parameters }] });
         for (reply, expected) in [
             (json!({ "Error": { "Code": "DuplicateItem" } }), vec![]),

@@ -1,5 +1,6 @@
 //! Records as items. Attributes that Powertools has too have its names.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -24,23 +25,44 @@ pub(super) const OUTGOING: &str = "outgoing";
 pub(super) const REASON: &str = "reason";
 
 pub(super) fn of(key: &Key, record: &Record) -> Item {
-    let attributes = attributes(key, record).into_iter();
-    map(attributes.filter_map(|(name, value)| Some((name, value?))))
+    let own = [(ID, text(key.record_id())), (STATUS, text(record.status.word()))];
+    let others = attributes(record).into_iter();
+    let others = others.filter_map(|(name, value)| Some((name, value?.into())));
+    map(own.into_iter().chain(others))
 }
 
-/// All attributes that a record may have, each time in this order; `None`: this one does not have it.
-pub(super) fn attributes(key: &Key, record: &Record) -> [(&'static str, Option<AttributeValue>); 9] {
+/// All attributes that a record may have beside ID and status, each time in this order; `None`: this one does not have it.
+pub(super) fn attributes(record: &Record) -> [(&'static str, Option<Value<'_>>); 7] {
+    fn text(value: &Option<String>) -> Option<Value<'_>> {
+        Some(Value::Text(value.as_deref()?.into()))
+    }
     [
-        (ID, Some(text(key.record_id()))),
-        (STATUS, Some(text(record.status.word()))),
-        (OWNER, record.owner.as_ref().map(|owner| text(owner.as_str()))),
-        (LEASE_END, record.lease_end.map(|end| number(end.millis()))),
-        (EXPIRATION, Some(number(record.expiration_seconds))),
-        (FINGERPRINT, record.fingerprint.as_deref().map(text)),
-        (DATA, record.data.as_deref().map(text)),
-        (OUTGOING, written(&record.outgoing).map(AttributeValue::S)),
-        (REASON, record.reason.as_deref().map(text)),
+        (
+            OWNER,
+            record.owner.as_ref().map(|owner| Value::Text(owner.as_str().into())),
+        ),
+        (LEASE_END, record.lease_end.map(|end| Value::Number(end.millis()))),
+        (EXPIRATION, Some(Value::Number(record.expiration_seconds))),
+        (FINGERPRINT, text(&record.fingerprint)),
+        (DATA, text(&record.data)),
+        (OUTGOING, written(&record.outgoing).map(|json| Value::Text(json.into()))),
+        (REASON, text(&record.reason)),
     ]
+}
+
+/// The value of an attribute before it is copied for a request.
+pub(super) enum Value<'a> {
+    Text(Cow<'a, str>),
+    Number(u64),
+}
+
+impl From<Value<'_>> for AttributeValue {
+    fn from(value: Value<'_>) -> Self {
+        match value {
+            Value::Text(value) => Self::S(value.into_owned()),
+            Value::Number(value) => number(value),
+        }
+    }
 }
 
 pub(super) fn text(value: &str) -> AttributeValue {

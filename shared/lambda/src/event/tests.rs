@@ -1,5 +1,6 @@
 //! Events of SQS, and what else may be in one.
 
+use idempotency::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
@@ -140,6 +141,32 @@ fn every_attribute_of_a_record_reaches_its_message() {
             receipt_handle
         })]
     );
+}
+
+/// Where strings are borrowed from the event, an escape keeps them from it.
+#[test]
+fn escapes_in_an_event_change_nothing() {
+    let plain = record(
+        "m-1",
+        json!({"attributes": {"MessageGroupId": "g", "SequenceNumber": "1"}}),
+    )
+    .to_string();
+    let expected = read(&format!(r#"{{"Records": [{plain}]}}"#)).unwrap();
+    for (text, escaped) in [
+        ("aws:sqs", r"aws:\u0073qs"),
+        ("MessageGroupId", r"Message\u0047roupId"),
+        (r#""g""#, r#""\u0067""#),
+        (r#""m-1""#, r#""m\u002d1""#),
+        ("SequenceNumber", r"Sequence\u004eumber"),
+    ] {
+        let record = plain.replace(text, escaped);
+        assert_ne!(record, plain);
+        assert_eq!(
+            read(&format!(r#"{{"Records": [{record}]}}"#)).unwrap(),
+            expected,
+            "{escaped}"
+        );
+    }
 }
 
 #[test]

@@ -73,6 +73,30 @@ async fn ten_duplicates_take_two_requests_and_show_the_record() {
     );
 }
 
+/// The batch does not show the records, so single requests do.
+#[tokio::test]
+async fn leases_that_were_lost_take_a_single_request_each() {
+    let _shows = Shows("promise 2");
+    let store = DynamoDb::local().await;
+    let (mut lost, mut holders) = (Vec::new(), Vec::new());
+    for _ in 0..2 {
+        let key = fresh_key();
+        lost.push(lease(store.ledger(), attempt(&key, NOW)).await);
+        holders.push(lease(store.ledger(), attempt(&key, AFTER_LEASE)).await);
+    }
+    let before = requests(&store);
+    let completions = lost
+        .into_iter()
+        .map(|lease| complete(store.ledger(), lease, Completion::new()));
+    assert_eq!(join_all(completions).await, vec![Answer::Lost; 2]);
+    assert_eq!(before, counts(&[("PutItem", 4)]));
+    assert_eq!(
+        requests(&store),
+        counts(&[("BatchExecuteStatement", 1), ("PutItem", 6)])
+    );
+    drop(holders);
+}
+
 #[tokio::test]
 async fn a_single_change_takes_a_single_request() {
     let store = DynamoDb::local().await;
