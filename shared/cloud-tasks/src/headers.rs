@@ -60,7 +60,7 @@ fn of_attribute(name: &str, attribute: &Attribute) -> Option<(String, String)> {
     let is_header = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let header = match NAMED.contains(&name) {
         true => name.to_owned(),
-        false if !name.is_empty() && name.bytes().all(is_header) => format!("{ATTRIBUTE}{name}"),
+        false if name.bytes().all(is_header) => format!("{ATTRIBUTE}{name}"),
         false => return None,
     };
     let value = attribute.string_value.as_deref().filter(|value| is_plain(value))?;
