@@ -16,7 +16,7 @@ use crate::{CloudTasks, TaskReceipt};
 /// Cloud Tasks schedules up to 30 days ahead
 /// ([quotas](https://cloud.google.com/tasks/docs/quotas)). An hour is for clocks that differ.
 const LONGEST: Duration = Duration::from_secs((30 * 24 - 1) * 60 * 60);
-/// Without a stated time, a message is redelivered no earlier: else it would come back in a loop.
+/// A message is redelivered no earlier: without a time, or with one that is over, it would come back in a loop.
 const SHORTEST: Duration = Duration::from_secs(1);
 /// A host answers Cloud Tasks within its deadline; what it reserves must be longer.
 const TIME: Duration = Duration::from_secs(10);
@@ -79,7 +79,7 @@ fn copy(url: &QueueUrl, receipt: &TaskReceipt, now: Timestamp, at: Option<Timest
     if let Some(sent_at) = message.sent_at {
         headers.insert(SENT_AT.to_owned(), sent_at.millis().to_string());
     }
-    let delay = at.map_or(SHORTEST, |at| now.until(at).min(LONGEST));
+    let delay = at.map_or(SHORTEST, |at| now.until(at)).clamp(SHORTEST, LONGEST);
     let content = Content {
         name: Some(digest(&format!("{}/{}", url.name(), receipt.task))),
         at: Some(now.plus(delay)),

@@ -15,13 +15,13 @@ const MOST_BYTES: usize = (1024 - 16) * 1024;
 /// ([HttpRequest](https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues.tasks#HttpRequest)), but many a
 /// server and proxy before the target no more than 16 KiB, and a task that never arrives is lost in the end. The rest is for a
 /// copy's own headers, for the token, and for those that Google adds.
-const MOST_HEADER_BYTES: usize = 11_000;
+const MOST_HEADER_BYTES: usize = 10_500;
 /// Of a dead letter: reason and origin come on top of what its message has.
-const MOST_DEAD_LETTER_BYTES: usize = 13_000;
+const MOST_DEAD_LETTER_BYTES: usize = 13_500;
 /// A server of hyper refuses a request with more than a hundred headers; some are Google's.
 const MOST_ATTRIBUTES: usize = 50;
 /// What a reason of a dead letter may take if headers are too large with all of it.
-const SHORT_REASON: usize = 512;
+const SHORT_REASON: usize = 256;
 /// Pub/Sub's limit for an ordering key.
 const LONGEST_GROUP: usize = 1024;
 
@@ -92,6 +92,8 @@ fn with_short_reason(failure: &Attribute) -> Attribute {
 
 #[cfg(test)]
 mod tests {
+    use consumer::dead_letter::{self, Original};
+
     use super::*;
 
     fn string(value: &str) -> Attribute {
@@ -123,8 +125,35 @@ mod tests {
         assert!(refused(&message(MOST_BYTES + 1, &[])).contains("bytes of at most"));
         // Packed, an attribute takes more than its own bytes.
         assert!(refused(&message(MOST_BYTES - 6100, &[("a", 6000)])).contains("body and headers take"));
-        assert!(limits().check(&message(0, &[("a", 8000)])).is_ok());
+        assert!(limits().check(&message(0, &[("a", 7500)])).is_ok());
         assert!(refused(&message(0, &[("a", 9000)])).contains("headers of the task"));
+    }
+
+    #[test]
+    fn the_dead_letter_of_any_message_fits() {
+        let fits = |bytes: &usize| message_headers(&message(0, &[("a", *bytes)])).is_ok();
+        let largest = (0..MOST_HEADER_BYTES).rev().find(fits).unwrap();
+        let original = Original {
+            message_id: Some("i".repeat(64)),
+            key: Some("k".repeat(255)),
+            queue: Some(format!(
+                "projects/{}/locations/europe-west1/queues/{}",
+                "p".repeat(30),
+                "q".repeat(100)
+            )),
+            ..Original::default()
+        };
+        let rejection = Rejection {
+            // Each takes four bytes: it is JSON in JSON.
+            reason: "\"".repeat(5000),
+            code: Some("c".repeat(64)),
+            function: "f".repeat(64),
+            receive_count: u32::MAX,
+        };
+        let mut dead_letter = message(0, &[("a", largest)]);
+        dead_letter.attributes = dead_letter::pack(dead_letter.attributes, original, Some(&rejection), &limits());
+        assert!(message_headers(&dead_letter).is_ok());
+        assert!(message_headers(&message(0, &[("a", largest + 500)])).is_err());
     }
 
     #[test]
