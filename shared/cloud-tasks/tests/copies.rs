@@ -15,7 +15,7 @@ use support::{Fault, StandIn, dispatched, message, string};
 const TRACE: &str = "Root=1-5759e988-bd862e3fe1be46a994272793";
 
 fn queues() -> CloudTasks {
-    CloudTasks::new().with_request_timeout(Duration::from_millis(200))
+    CloudTasks::new()
 }
 
 /// The task of a message that was sent.

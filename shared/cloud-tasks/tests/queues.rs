@@ -28,8 +28,7 @@ fn messages(ids: &[&str]) -> Vec<QueueMessage> {
 
 async fn sent(stand_in: &StandIn, faults: Vec<Fault>, ids: &[&str]) -> Result<(), QueueError> {
     stand_in.inject(faults);
-    let queues = CloudTasks::new().with_request_timeout(Duration::from_millis(200));
-    queues.send(&stand_in.queue(), &messages(ids)).await
+    CloudTasks::new().send(&stand_in.queue(), &messages(ids)).await
 }
 
 #[tokio::test]
@@ -52,7 +51,6 @@ async fn only_what_is_not_confirmed_is_named() {
     for fault in [
         Fault::Status(429, "RESOURCE_EXHAUSTED"),
         Fault::Status(503, "UNAVAILABLE"),
-        Fault::Hangs,
         Fault::Html,
     ] {
         let stand_in = StandIn::start().await;
@@ -67,6 +65,19 @@ async fn only_what_is_not_confirmed_is_named() {
         assert!(!created.contains(&["a", "b", "c"][unsent].to_owned()), "{fault:?}");
         assert_eq!(error.queue, stand_in.queue());
     }
+}
+
+/// The clock is paused: it advances when everything waits.
+#[tokio::test]
+async fn a_message_without_a_reply_is_named_in_time() {
+    let stand_in = StandIn::start().await;
+    tokio::time::pause();
+    let before = tokio::time::Instant::now();
+    let error = sent(&stand_in, vec![Fault::Hangs; 2], &["a", "b"]).await.unwrap_err();
+    assert_eq!(error.unsent, [0, 1]);
+    assert!(before.elapsed() < Duration::from_millis(3100), "{:?}", before.elapsed());
+    let chain = Chain(&error).to_string();
+    assert!(chain.contains("did not reply within 3s"), "{chain}");
 }
 
 /// The ledger recognises the second by the ID.
