@@ -1,7 +1,6 @@
 //! The consumer's queues, over Cloud Tasks.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws::{HttpsClient, https_client};
 use consumer::{Limits, QueueError, QueueMessage, Queues};
@@ -15,8 +14,6 @@ use crate::url::QueueUrl;
 
 /// How many tasks are created at a time: each takes a request of its own.
 const CONCURRENCY: usize = 10;
-/// A request without a reply after this time failed.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The queues of Cloud Tasks. It connects at its first use. Clones share connections and access token.
 ///
@@ -26,7 +23,6 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
 pub struct CloudTasks {
     pub(crate) client: HttpsClient,
     pub(crate) tokens: Arc<AccessTokens>,
-    pub(crate) request_timeout: Duration,
 }
 
 impl Default for CloudTasks {
@@ -43,16 +39,6 @@ impl CloudTasks {
         Self {
             client,
             tokens: Arc::new(tokens),
-            request_timeout: REQUEST_TIMEOUT,
-        }
-    }
-
-    /// The same, with another time for one request than three seconds.
-    #[must_use]
-    pub fn with_request_timeout(self, request_timeout: Duration) -> Self {
-        Self {
-            request_timeout,
-            ..self
         }
     }
 
