@@ -1,6 +1,6 @@
 //! Headers of a task: what of a message they carry.
 //!
-//! Cloud Tasks drops a header without a word if its value has other characters than those of [`is_plain`], or if it is too long.
+//! Cloud Tasks silently drops a header whose value has other characters than those of [`is_plain`], or is too long.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ const PACKED: &str = "X-Consumer-Attributes-";
 /// Attributes that are headers of the same name.
 const NAMED: [&str; 3] = [IDEMPOTENCY_KEY, "traceparent", "tracestate"];
 
-/// Name and value of a header that is longer than 8,188 bytes is dropped: the margin is large, because no error tells.
+/// Name and value of a header that is longer than 8,188 bytes is dropped: the margin is large, because there is no error.
 const MOST_VALUE_BYTES: usize = 4096;
 const MOST_PART_BYTES: usize = 6000;
 

@@ -56,14 +56,15 @@ impl CloudTasks {
 impl Queues for CloudTasks {
     /// Creates a task for each message. Cloud Tasks keeps no order, so several are created at a time.
     async fn send(&self, queue: &str, messages: &[QueueMessage]) -> Result<(), QueueError> {
-        let url = QueueUrl::parse(queue).map_err(|why| QueueError::refused(queue, why))?;
+        let name = without_target(queue);
+        let url = QueueUrl::parse(queue).map_err(|why| QueueError::refused(name, why))?;
         let requests = messages.iter().map(|message| self.send_one(&url, message));
         // Collected: inside a closure, the compiler could not show that the whole is `Send`.
         let requests: Vec<_> = requests.collect();
         let results: Vec<_> = stream::iter(requests).buffered(CONCURRENCY).collect().await;
         unsent(&results).map_err(|(unsent, why)| QueueError {
             unsent,
-            ..QueueError::refused(queue, why)
+            ..QueueError::refused(name, why)
         })
     }
 
@@ -77,6 +78,11 @@ impl CloudTasks {
         let task = task::of_message(url, message).map_err(Fault::refused)?;
         self.create(url, &task).await
     }
+}
+
+/// A queue's URL without its query, for errors: that of the target may have a secret.
+pub(crate) fn without_target(queue: &str) -> &str {
+    queue.split('?').next().unwrap_or_default()
 }
 
 /// An error unless all tasks are created: which messages to send again, and why. If one is refused for good, another try can't

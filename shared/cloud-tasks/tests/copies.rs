@@ -76,7 +76,8 @@ async fn a_task_of_another_producer_keeps_its_name_as_its_id() {
     let mut task = sent(&stand_in, message("m-1", "{}")).await;
     task["httpRequest"]["headers"] = serde_json::json!({});
     let (first, receipt) = received(&task, 0);
-    assert_eq!(first.id.as_str(), "1");
+    // `{}` has this digest.
+    assert_eq!(first.id.as_str(), "1-44136fa355b3678a");
     assert!(first.attributes.is_empty());
     assert_eq!(first.sent_at, Some(Timestamp::from_millis(1_602_727_873_950)));
     // The schedule time of a retry is no time of sending.
@@ -111,6 +112,37 @@ async fn a_task_has_one_copy_whatever_is_lost() {
     let (_, receipt) = received(&stand_in.tasks()[1], 0);
     queues().retry(&stand_in.queue(), &receipt, None).await.unwrap();
     assert_eq!(stand_in.tasks().len(), 3);
+}
+
+/// A producer may use a name again once Cloud Tasks allows it.
+#[tokio::test]
+async fn a_name_that_is_used_again_is_another_message() {
+    let stand_in = StandIn::start().await;
+    let mut task = sent(&stand_in, message("m-1", "{}")).await;
+    task["httpRequest"]["headers"] = serde_json::json!({});
+    let (first, receipt) = received(&task, 0);
+    queues().retry(&stand_in.queue(), &receipt, None).await.unwrap();
+    task["httpRequest"]["body"] = serde_json::json!("eyJhIjoxfQ==");
+    let (second, receipt) = received(&task, 0);
+    assert_ne!(second.id, first.id);
+    queues().retry(&stand_in.queue(), &receipt, None).await.unwrap();
+    assert_eq!(stand_in.tasks().len(), 3);
+}
+
+/// Of another producer, who keeps other limits.
+#[tokio::test]
+async fn a_copy_may_be_as_large_as_its_task() {
+    let stand_in = StandIn::start().await;
+    let task = sent(&stand_in, message("m-1", "{}")).await;
+    let (mut headers, _) = dispatched(&task, 0);
+    for number in 0..60 {
+        let name: http::HeaderName = format!("x-attribute-a{number}").parse().unwrap();
+        headers.insert(name, "v".repeat(900).parse().unwrap());
+    }
+    let (first, receipt) = cloud_tasks::task(&headers, "x".repeat(970_000).as_bytes()).unwrap();
+    queues().retry(&stand_in.queue(), &receipt, None).await.unwrap();
+    let (copy, _) = received(&stand_in.tasks().pop().unwrap(), 0);
+    assert_eq!((copy.attributes, copy.body), (first.attributes, first.body));
 }
 
 #[tokio::test]
