@@ -22,7 +22,7 @@ const ANSWER: Duration = Duration::from_secs(3);
 const BEFORE_END: Duration = Duration::from_secs(225);
 /// An old token is used no longer than until this long before its end: a request with it must arrive.
 const LAST_USE: Duration = Duration::from_secs(10);
-/// Without a token, the metadata server is asked no more often.
+/// After a failure, no request to the metadata server is made before.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Access tokens of this machine's service account.

@@ -1,5 +1,7 @@
 //! One request that creates a task, and what its reply means.
 
+use std::time::Duration;
+
 use aws_smithy_types::body::SdkBody;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Request, StatusCode};
@@ -8,6 +10,9 @@ use serde::Deserialize;
 use crate::CloudTasks;
 use crate::client::{Reply, exchange};
 use crate::url::QueueUrl;
+
+/// A request without a reply after this time failed.
+const ANSWER: Duration = Duration::from_secs(3);
 
 /// Why a task was not created, or is not known to be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -82,7 +87,7 @@ impl CloudTasks {
             value.set_sensitive(true);
             request.headers_mut().insert(AUTHORIZATION, value);
         }
-        let reply = exchange(&self.client, request, self.request_timeout).await;
+        let reply = exchange(&self.client, request, ANSWER).await;
         let created = outcome(&reply.map_err(Fault::passing)?, url);
         if let (Err((StatusCode::UNAUTHORIZED, _)), Some(token)) = (&created, &token) {
             self.tokens.forget(token).await;

@@ -1,6 +1,6 @@
 //! Headers of a task: what of a message they carry.
 //!
-//! Cloud Tasks drops a header without a word if its value has other characters than those of [`is_plain`], or if it is too long.
+//! Cloud Tasks silently drops a header whose value has other characters than those of [`is_plain`], or is too long.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ const PACKED: &str = "X-Consumer-Attributes-";
 /// Attributes that are headers of the same name.
 const NAMED: [&str; 3] = [IDEMPOTENCY_KEY, "traceparent", "tracestate"];
 
-/// Name and value of a header that is longer than 8,188 bytes is dropped: the margin is large, because no error tells.
+/// Name and value of a header that is longer than 8,188 bytes is dropped: the margin is large, because there is no error.
 const MOST_VALUE_BYTES: usize = 4096;
 const MOST_PART_BYTES: usize = 6000;
 
@@ -60,7 +60,7 @@ fn of_attribute(name: &str, attribute: &Attribute) -> Option<(String, String)> {
     let is_header = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let header = match NAMED.contains(&name) {
         true => name.to_owned(),
-        false if !name.is_empty() && name.bytes().all(is_header) => format!("{ATTRIBUTE}{name}"),
+        false if name.bytes().all(is_header) => format!("{ATTRIBUTE}{name}"),
         false => return None,
     };
     let value = attribute.string_value.as_deref().filter(|value| is_plain(value))?;

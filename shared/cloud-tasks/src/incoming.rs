@@ -7,6 +7,7 @@ use idempotency::Timestamp;
 
 use crate::Malformed;
 use crate::headers::{self, ATTEMPTS, GROUP, MESSAGE_ID, SENT_AT};
+use crate::task::digest;
 use crate::url::is_queue;
 
 const TASK_NAME: &str = "X-CloudTasks-TaskName";
@@ -21,6 +22,8 @@ const ETA: &str = "X-CloudTasks-TaskETA";
 pub struct TaskReceipt {
     pub(crate) task: String,
     pub(crate) queue: String,
+    /// Of the tasks that this one took the place of.
+    pub(crate) attempts: u64,
     pub(crate) message: Incoming,
 }
 
@@ -39,9 +42,9 @@ pub fn task(headers: &HeaderMap, body: &[u8]) -> Result<(Incoming, TaskReceipt),
         let queue = headers::text(headers, QUEUE_NAME).filter(|queue| is_queue(queue));
         let queue = queue.ok_or_else(|| missing(QUEUE_NAME))?;
         let retries = headers::number(headers, RETRY_COUNT).ok_or_else(|| missing(RETRY_COUNT))?;
-        let id =
-            MessageId::new(headers::text(headers, MESSAGE_ID).unwrap_or(task)).ok_or_else(|| missing(TASK_NAME))?;
         let body = str::from_utf8(body).map_err(|_| "its body is not UTF-8")?;
+        let id = headers::text(headers, MESSAGE_ID).map_or_else(|| own_id(task, body), str::to_owned);
+        let id = MessageId::new(id).ok_or_else(|| missing(TASK_NAME))?;
         let before = headers::number(headers, ATTEMPTS).unwrap_or(0);
         let receives = before.saturating_add(retries).saturating_add(1);
         let message = Incoming {
@@ -56,11 +59,18 @@ pub fn task(headers: &HeaderMap, body: &[u8]) -> Result<(Incoming, TaskReceipt),
         let receipt = TaskReceipt {
             task: task.to_owned(),
             queue: queue.to_owned(),
+            attempts: before,
             message: message.clone(),
         };
         Ok((message, receipt))
     };
     message().map_err(|why| Malformed::new(why, headers, body))
+}
+
+/// The ID of a task that this project did not create: its producer may use a name again for another message.
+fn own_id(task: &str, body: &str) -> String {
+    let digest = digest(body);
+    format!("{task}-{}", digest.get(..16).unwrap_or(&digest))
 }
 
 /// When the message was first sent. Of a task that this project did not create, its schedule time is the best that is known, but

@@ -2,6 +2,7 @@
 //! ([RFC 7517](https://www.rfc-editor.org/rfc/rfc7517)).
 
 use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws::HttpsClient;
@@ -11,7 +12,6 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use http::header::{AGE, CACHE_CONTROL};
 use http::{HeaderMap, Request};
 use serde::Deserialize;
-use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::Unverified;
@@ -33,14 +33,21 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(crate) struct Keys {
     client: HttpsClient,
     url: String,
-    state: Mutex<State>,
+    /// Held for a moment: a token with a known key does not wait while keys are loaded.
+    known: Mutex<Known>,
+    /// Held while keys are loaded.
+    loading: tokio::sync::Mutex<Loading>,
 }
 
 #[derive(Debug)]
-struct State {
+struct Known {
     keys: HashMap<String, PublicKey>,
     valid_until: Instant,
-    next_load: Instant,
+}
+
+#[derive(Debug)]
+struct Loading {
+    next: Instant,
     /// Why the last try to load failed.
     failure: Option<String>,
 }
@@ -68,50 +75,77 @@ impl Keys {
     /// The keys at this URL. They are loaded when one is needed.
     pub(crate) fn at(client: HttpsClient, url: String) -> Self {
         let now = Instant::now();
-        let state = State {
+        let known = Known {
             keys: HashMap::new(),
             valid_until: now,
-            next_load: now,
+        };
+        let loading = Loading {
+            next: now,
             failure: None,
         };
         Self {
             client,
             url,
-            state: Mutex::new(state),
+            known: Mutex::new(known),
+            loading: tokio::sync::Mutex::new(loading),
         }
     }
 
     /// The key with this ID. Tokens that need keys at the same time wait for the same request.
     pub(crate) async fn get(&self, id: &str) -> Result<PublicKey, Unverified> {
-        let mut state = self.state.lock().await;
-        let now = Instant::now();
-        if let Some(key) = state.keys.get(id).filter(|_| now < state.valid_until) {
-            return Ok(key.clone());
+        if let Some(key) = self.known(id) {
+            return Ok(key);
         }
-        if state.next_load <= now {
-            match self.load().await {
-                Ok((keys, lasts)) => {
-                    let loaded = Instant::now();
-                    *state = State {
-                        keys,
-                        valid_until: loaded + lasts,
-                        next_load: loaded + SHORTEST,
-                        failure: None,
-                    };
-                }
-                Err(why) => {
-                    state.next_load = Instant::now() + PAUSE;
-                    state.failure = Some(why);
-                }
+        let mut loading = self.loading.lock().await;
+        // Another token may have waited for it before.
+        if let Some(key) = self.known(id) {
+            return Ok(key);
+        }
+        let unavailable = |why: &str| Unverified::Unavailable(format!("its signature can't be verified: {why}"));
+        if Instant::now() < loading.next {
+            let why = loading.failure.as_deref();
+            return Err(unavailable(
+                why.unwrap_or("its key is unknown, and keys were loaded less than a minute ago"),
+            ));
+        }
+        match self.load().await {
+            Ok((keys, lasts)) => {
+                let now = Instant::now();
+                *loading = Loading {
+                    next: now + SHORTEST,
+                    failure: None,
+                };
+                let key = keys.get(id).cloned();
+                *self.lock() = Known {
+                    keys,
+                    valid_until: now + lasts,
+                };
+                key.ok_or_else(|| Unverified::Refused("it is signed by an unknown key".to_owned()))
+            }
+            Err(why) => {
+                let refusal = unavailable(&why);
+                *loading = Loading {
+                    next: Instant::now() + PAUSE,
+                    failure: Some(why),
+                };
+                Err(refusal)
             }
         }
-        match (&state.failure, state.keys.get(id)) {
-            (Some(why), _) => Err(Unverified::Unavailable(format!(
-                "its signature can't be verified: {why}"
-            ))),
-            (None, Some(key)) => Ok(key.clone()),
-            (None, None) => Err(Unverified::Refused("it is signed by an unknown key".to_owned())),
-        }
+    }
+
+    /// A key that is known and valid.
+    fn known(&self, id: &str) -> Option<PublicKey> {
+        let known = self.lock();
+        known
+            .keys
+            .get(id)
+            .filter(|_| Instant::now() < known.valid_until)
+            .cloned()
+    }
+
+    /// A panic can't leave half a change behind, so a poisoned lock is usable.
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn load(&self) -> Result<(HashMap<String, PublicKey>, Duration), String> {

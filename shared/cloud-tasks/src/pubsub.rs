@@ -105,7 +105,8 @@ fn attributes(mut stated: BTreeMap<String, String>) -> BTreeMap<String, Attribut
 }
 
 fn timestamp(rfc3339: &str) -> Option<Timestamp> {
-    let time = humantime::parse_rfc3339(rfc3339).ok()?;
+    let utc = rfc3339.strip_suffix("+00:00").map(|time| format!("{time}Z"));
+    let time = humantime::parse_rfc3339(utc.as_deref().unwrap_or(rfc3339)).ok()?;
     let since = time.duration_since(UNIX_EPOCH).ok()?;
     Some(Timestamp::from_millis(u64::try_from(since.as_millis()).ok()?))
 }
@@ -149,6 +150,14 @@ mod tests {
         );
         assert_eq!(message.receive_count, 5);
         assert_eq!(message.sent_at, Some(Timestamp::from_millis(1_614_366_835_749)));
+    }
+
+    #[test]
+    fn a_publish_time_is_in_utc_in_both_forms() {
+        let expected = Some(Timestamp::from_millis(1_614_366_835_749));
+        assert_eq!(timestamp("2021-02-26T19:13:55.749Z"), expected);
+        assert_eq!(timestamp("2021-02-26T19:13:55.749+00:00"), expected);
+        assert_eq!(timestamp("2021-02-26T19:13:55.749+01:00"), None);
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! The consumer's queues, over Cloud Tasks.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws::{HttpsClient, https_client};
 use consumer::{Limits, QueueError, QueueMessage, Queues};
@@ -15,8 +14,6 @@ use crate::url::QueueUrl;
 
 /// How many tasks are created at a time: each takes a request of its own.
 const CONCURRENCY: usize = 10;
-/// A request without a reply after this time failed.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The queues of Cloud Tasks. It connects at its first use. Clones share connections and access token.
 ///
@@ -26,7 +23,6 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
 pub struct CloudTasks {
     pub(crate) client: HttpsClient,
     pub(crate) tokens: Arc<AccessTokens>,
-    pub(crate) request_timeout: Duration,
 }
 
 impl Default for CloudTasks {
@@ -43,16 +39,6 @@ impl CloudTasks {
         Self {
             client,
             tokens: Arc::new(tokens),
-            request_timeout: REQUEST_TIMEOUT,
-        }
-    }
-
-    /// The same, with another time for one request than three seconds.
-    #[must_use]
-    pub fn with_request_timeout(self, request_timeout: Duration) -> Self {
-        Self {
-            request_timeout,
-            ..self
         }
     }
 
@@ -70,14 +56,15 @@ impl CloudTasks {
 impl Queues for CloudTasks {
     /// Creates a task for each message. Cloud Tasks keeps no order, so several are created at a time.
     async fn send(&self, queue: &str, messages: &[QueueMessage]) -> Result<(), QueueError> {
-        let url = QueueUrl::parse(queue).map_err(|why| QueueError::refused(queue, why))?;
+        let name = without_target(queue);
+        let url = QueueUrl::parse(queue).map_err(|why| QueueError::refused(name, why))?;
         let requests = messages.iter().map(|message| self.send_one(&url, message));
         // Collected: inside a closure, the compiler could not show that the whole is `Send`.
         let requests: Vec<_> = requests.collect();
         let results: Vec<_> = stream::iter(requests).buffered(CONCURRENCY).collect().await;
         unsent(&results).map_err(|(unsent, why)| QueueError {
             unsent,
-            ..QueueError::refused(queue, why)
+            ..QueueError::refused(name, why)
         })
     }
 
@@ -91,6 +78,11 @@ impl CloudTasks {
         let task = task::of_message(url, message).map_err(Fault::refused)?;
         self.create(url, &task).await
     }
+}
+
+/// A queue's URL without its query, for errors: that of the target may have a secret.
+pub(crate) fn without_target(queue: &str) -> &str {
+    queue.split('?').next().unwrap_or_default()
 }
 
 /// An error unless all tasks are created: which messages to send again, and why. If one is refused for good, another try can't

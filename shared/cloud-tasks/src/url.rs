@@ -47,6 +47,11 @@ pub fn queue_name(url: &str) -> Result<String, String> {
 impl QueueUrl {
     pub(crate) fn parse(url: &str) -> Result<Self, String> {
         let (api, rest) = split(url).ok_or(EXPECTED)?;
+        if !may_have_token(api) {
+            return Err(format!(
+                "{EXPECTED}; an access token is sent to hosts of googleapis.com only; the URL of an emulator begins with http://"
+            ));
+        }
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
         let parts: Vec<_> = path.split('/').collect();
         let ["v2", "projects", project, "locations", location, "queues", queue] = parts[..] else {
@@ -156,6 +161,20 @@ fn split(url: &str) -> Option<(&str, &str)> {
         .then(|| (&url[..end], path))
 }
 
+/// Whether a request to this API may carry an access token, or needs none.
+fn may_have_token(api: &str) -> bool {
+    let Some(host) = api.strip_prefix("https://") else {
+        return true;
+    };
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let host = host
+        .rsplit_once(':')
+        .filter(|(_, port)| is_port(port))
+        .map_or(host, |(host, _)| host);
+    let host = host.to_ascii_lowercase();
+    host.ends_with(".googleapis.com") || ["127.0.0.1", "[::1]", "localhost"].contains(&host.as_str())
+}
+
 /// Whether a queue can have this name.
 pub(crate) fn is_queue(name: &str) -> bool {
     (1..=100).contains(&name.len()) && is_name(name)
@@ -175,7 +194,7 @@ fn decoded(text: &str) -> Option<String> {
             .get(..2)
             .filter(|it| it.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
         bytes.push(u8::from_str_radix(digits, 16).ok()?);
-        bytes.extend_from_slice(part[2..].as_bytes());
+        bytes.extend_from_slice(&part.as_bytes()[2..]);
     }
     String::from_utf8(bytes).ok()
 }
@@ -211,6 +230,19 @@ mod tests {
         let emulator =
             "http://127.0.0.1:8123/v2/projects/p/locations/l/queues/q?target=http://127.0.0.1:1/&account=a@b";
         assert!(QueueUrl::parse(emulator).unwrap().is_emulator());
+    }
+
+    #[test]
+    fn every_endpoint_of_google_may_have_a_token() {
+        for api in [
+            "https://cloudtasks.googleapis.com",
+            "https://cloudtasks.europe-west1.rep.googleapis.com:443",
+            "https://127.0.0.1:8123",
+            "http://tasks:8123",
+        ] {
+            let url = format!("{api}/v2/projects/p/locations/l/queues/q?target=https://a.example");
+            assert!(QueueUrl::parse(&url).is_ok(), "{url}");
+        }
     }
 
     #[test]
@@ -260,6 +292,9 @@ mod tests {
             "https://cloudtasks.googleapis.com/v2/projects/p/locations/l/queues",
             "https://cloudtasks.googleapis.com/v2/projects/p/locations/l/queues/not_valid",
             "https://cloudtasks.googleapis.com/v2/projects/p/locations/l/queues/q/tasks",
+            "https://cloudtasks.googleapis.com.evil.example/v2/projects/p/locations/l/queues/q?target=https://a.example",
+            "https://evilgoogleapis.com/v2/projects/p/locations/l/queues/q?target=https://a.example",
+            "https://10.0.0.1:443/v2/projects/p/locations/l/queues/q?target=https://a.example",
             "https://user@cloudtasks.googleapis.com/v2/projects/p/locations/l/queues/q",
         ] {
             assert!(refused(url).contains("/queues/QUEUE?target=URL"), "{url}");

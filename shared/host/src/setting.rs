@@ -3,6 +3,7 @@
 use std::env;
 use std::fmt;
 use std::num::NonZeroU32;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use consumer::RetryDelays;
@@ -57,7 +58,7 @@ pub fn setting(variable: &'static str) -> Result<String, SettingError> {
 }
 
 /// The value of a required environment variable: the URL of a queue. In a worker that receives from RabbitMQ, `amqp:NAME`, the
-/// queue `NAME` of the same broker. In a push host, also the URL of a queue of Cloud Tasks, whose crate checks the rest of it.
+/// queue `NAME` of the same broker. Also what a host [accepts](accept_queues).
 ///
 /// # Errors
 ///
@@ -80,13 +81,22 @@ pub(crate) fn is_on_rabbitmq(polled: &str) -> bool {
     polled.starts_with("amqp:") || polled.starts_with("amqps:")
 }
 
-/// The variable that a push host has, and no other.
-const PUSH_PLATFORM: &str = "PUSH_PLATFORM";
+/// What is wrong with the URL of a queue of another service than SQS and RabbitMQ; `None`: it is not of such a service.
+type CheckQueue = fn(&str) -> Option<Result<(), String>>;
+
+/// Not set in a Lambda function: its binary has no rules for URLs that it can't send to.
+static OTHER_QUEUES: OnceLock<CheckQueue> = OnceLock::new();
+
+/// Lets [`queue_url`] and [`dead_letter_queue`] accept the URLs that this check knows. A host that sends to other services than SQS
+/// calls it before settings are read. The first check is used.
+pub fn accept_queues(check: CheckQueue) {
+    // The first one was set by the same host.
+    let _ = OTHER_QUEUES.set(check);
+}
 
 fn checked_queue_url(variable: &'static str, url: String) -> Result<String, SettingError> {
-    let is_pushed = optional_setting(PUSH_PLATFORM)?.is_some();
-    if shape::is_cloud_tasks(&url) {
-        return checked(variable, url, |_| shape::sends_to_cloud_tasks(is_pushed));
+    if let Some(checked_by_service) = OTHER_QUEUES.get().and_then(|check| check(&url)) {
+        return checked(variable, url, |_| checked_by_service);
     }
     let on_rabbitmq = optional_setting(POLLED_QUEUE)?.is_some_and(|polled| is_on_rabbitmq(&polled));
     let region = sqs_region()?;
@@ -331,6 +341,23 @@ mod tests {
             let timeout = checked_request_timeout("T", set.map(Duration::from_secs));
             assert_eq!(timeout, Ok(Duration::from_secs(expected)));
         }
+    }
+
+    #[test]
+    fn a_host_accepts_queues_of_other_services() {
+        let checked = |url: &str| checked_queue_url("Q", url.to_owned()).map_err(|error| error.to_string());
+        assert!(checked("other:good").is_err());
+        accept_queues(|url| match url.strip_prefix("other:")? {
+            "good" => Some(Ok(())),
+            _ => Some(Err("is no queue of the other service".to_owned())),
+        });
+        assert_eq!(checked("other:good").as_deref(), Ok("other:good"));
+        let expected = "environment variable Q is no queue of the other service".to_owned();
+        assert_eq!(checked("other:bad"), Err(expected));
+        // What it does not know.
+        let sqs = "http://127.0.0.1:4566/000000000000/orders";
+        assert_eq!(checked(sqs).as_deref(), Ok(sqs));
+        assert!(checked("orders").unwrap_err().contains("queue's name"));
     }
 
     #[test]

@@ -36,23 +36,6 @@ pub(crate) fn destination(value: &str, on_rabbitmq: bool, region: Option<&str>) 
     }
 }
 
-/// Whether this is the URL of a queue of Cloud Tasks: `https://cloudtasks.googleapis.com/v2/projects/...`, or of an emulator.
-pub(crate) fn is_cloud_tasks(value: &str) -> bool {
-    http_url(value).is_ok_and(|url| url.path.starts_with("/v2/projects/"))
-}
-
-/// Only a push host has what sends there.
-pub(crate) fn sends_to_cloud_tasks(is_pushed: bool) -> Result<(), String> {
-    match is_pushed {
-        true => Ok(()),
-        false => Err(
-            "is a queue of Cloud Tasks, which only a push host sends to: use a queue of the service that this process \
-             receives from"
-                .to_owned(),
-        ),
-    }
-}
-
 /// Names have up to 255 bytes ([queues](https://www.rabbitmq.com/docs/queues#names)). A slash would be that of a URL with a host.
 fn is_rabbitmq_name(name: &str) -> bool {
     (1..=255).contains(&name.len()) && !name.contains('/') && !name.contains(char::is_control)
@@ -141,25 +124,6 @@ mod tests {
             let why = destination(value, on_rabbitmq, None).unwrap_err();
             assert!(why.starts_with(problem) && !why.contains("secret"), "{value}: {why}");
         }
-    }
-
-    #[test]
-    fn only_a_push_host_sends_to_cloud_tasks() {
-        for url in [
-            "https://cloudtasks.googleapis.com/v2/projects/p/locations/l/queues/q?target=https%3A%2F%2Fa.example",
-            "http://127.0.0.1:8123/v2/projects/p/locations/l/queues/q",
-        ] {
-            assert!(is_cloud_tasks(url), "{url}");
-        }
-        for other in [
-            "https://sqs.eu-central-1.amazonaws.com/111122223333/orders",
-            "amqp:orders",
-            "v2/projects/p",
-        ] {
-            assert!(!is_cloud_tasks(other), "{other}");
-        }
-        assert_eq!(sends_to_cloud_tasks(true), Ok(()));
-        assert!(sends_to_cloud_tasks(false).unwrap_err().contains("only a push host"));
     }
 
     #[test]

@@ -9,6 +9,8 @@ pub(crate) fn destination(queue: &str) -> &str {
     if let Some((_, name)) = queue.split_once("?queue=") {
         return name;
     }
+    // Cloud Tasks: the target.
+    let queue = queue.split('?').next().unwrap_or(queue);
     // `amqp:NAME` is a queue of RabbitMQ that messages are sent to, whose name may have any character but a slash.
     let name = queue.rsplit('/').next().unwrap_or(queue);
     name.strip_prefix("amqp:").unwrap_or(name)
@@ -26,6 +28,10 @@ mod tests {
                 "orders.fifo",
             ),
             ("amqp://rabbit.example:5672/shop?queue=orders", "orders"),
+            (
+                "https://cloudtasks.googleapis.com/v2/projects/p/locations/l/queues/orders?target=https://a.example/b?c",
+                "orders",
+            ),
             ("amqp:orders:eu", "orders:eu"),
             ("orders", "orders"),
         ] {

@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use consumer::{Attribute, QueueMessage};
@@ -21,7 +22,7 @@ use tokio::net::TcpListener;
 pub(crate) enum Fault {
     /// This status and code, and no task.
     Status(u16, &'static str),
-    /// The task is created, but no reply comes.
+    /// The task is created, but the connection is cut in the middle of the reply.
     ReplyLost,
     /// No task, and no reply.
     Hangs,
@@ -80,12 +81,7 @@ impl StandIn {
     }
 }
 
-async fn create(
-    State(tasks): State<Arc<Mutex<Tasks>>>,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> (StatusCode, String) {
+async fn create(State(tasks): State<Arc<Mutex<Tasks>>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     let parent = uri
         .path()
         .trim_start_matches("/v2/")
@@ -98,15 +94,18 @@ async fn create(
         tasks.faults.pop_front()
     };
     match fault {
-        Some(Fault::Status(status, code)) => return failed(status, code),
+        Some(Fault::Status(status, code)) => return failed(status, code).into_response(),
         Some(Fault::Hangs) => std::future::pending().await,
-        Some(Fault::Html) => return (StatusCode::OK, "<html>".to_owned()),
+        Some(Fault::Html) => return "<html>".into_response(),
         Some(Fault::ReplyLost) | None => {}
     }
     let created = tasks.lock().unwrap().create(&parent, request);
     match fault {
-        Some(_) => std::future::pending().await,
-        None => created,
+        Some(_) => {
+            let cut = futures_util::stream::once(async { Err::<Bytes, _>(std::io::Error::other("cut")) });
+            Body::from_stream(cut).into_response()
+        }
+        None => created.into_response(),
     }
 }
 

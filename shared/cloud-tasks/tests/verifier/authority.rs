@@ -37,6 +37,8 @@ pub(crate) fn modulus(key: &RsaKeyPair) -> String {
 pub(crate) struct Authority {
     url: String,
     state: Arc<Mutex<State>>,
+    /// Held to keep replies back.
+    replies: Arc<tokio::sync::Mutex<()>>,
 }
 
 struct State {
@@ -55,11 +57,14 @@ impl Authority {
                 keys: keys(&["one"]),
                 requests: 0,
             })),
+            replies: Arc::default(),
         };
         let state = Arc::clone(&authority.state);
+        let replies = Arc::clone(&authority.replies);
         let reply = async move || {
-            let mut state = state.lock().unwrap();
-            state.requests += 1;
+            state.lock().unwrap().requests += 1;
+            drop(replies.lock().await);
+            let state = state.lock().unwrap();
             let cache = [("cache-control", "public, max-age=600")];
             (state.status, cache, state.keys.to_string())
         };
@@ -75,6 +80,11 @@ impl Authority {
     pub(crate) fn set(&self, status: u16, keys: Value) {
         let mut state = self.state.lock().unwrap();
         (state.status, state.keys) = (StatusCode::from_u16(status).unwrap(), keys);
+    }
+
+    /// Keeps replies back until the guard is dropped.
+    pub(crate) fn hold(&self) -> tokio::sync::OwnedMutexGuard<()> {
+        Arc::clone(&self.replies).try_lock_owned().unwrap()
     }
 
     pub(crate) fn requests(&self) -> u32 {

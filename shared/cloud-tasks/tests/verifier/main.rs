@@ -178,17 +178,21 @@ async fn an_unknown_key_loads_keys_again_once_a_minute() {
     let verifier = authority.verifier();
     verifier.verify(&token("one", &json!({}))).await.unwrap();
     authority.set(200, keys(&["one", "two"]));
-    // Just loaded.
-    assert!(refusal(verifier.verify(&token("two", &json!({}))).await).contains("unknown key"));
+    // Just loaded, but before that key existed: the request must come again.
+    assert!(is_unavailable(&verifier.verify(&token("two", &json!({}))).await));
     assert_eq!(authority.requests(), 1);
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(61)).await;
     tokio::time::resume();
     verifier.verify(&token("two", &json!({}))).await.unwrap();
     for _ in 0..3 {
-        refusal(verifier.verify(&token("three", &json!({}))).await);
+        assert!(is_unavailable(&verifier.verify(&token("three", &json!({}))).await));
     }
     assert_eq!(authority.requests(), 2);
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(61)).await;
+    tokio::time::resume();
+    assert!(refusal(verifier.verify(&token("three", &json!({}))).await).contains("unknown key"));
 }
 
 #[tokio::test]
@@ -224,4 +228,25 @@ async fn tokens_at_the_same_time_share_one_request_for_keys() {
     let verified = futures_util::future::join_all((0..20).map(|_| verifier.verify(&token))).await;
     assert!(verified.iter().all(Result::is_ok));
     assert_eq!(authority.requests(), 1);
+}
+
+#[tokio::test]
+async fn a_token_with_a_known_key_does_not_wait_for_others() {
+    let authority = Authority::start().await;
+    let verifier = authority.verifier();
+    verifier.verify(&token("one", &json!({}))).await.unwrap();
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(61)).await;
+    tokio::time::resume();
+    let loading = authority.hold();
+    let unknown = token("two", &json!({}));
+    let mut unknown = std::pin::pin!(verifier.verify(&unknown));
+    // It loads keys, and the authority does not reply.
+    while authority.requests() < 2 {
+        assert!(futures_util::poll!(&mut unknown).is_pending());
+        tokio::task::yield_now().await;
+    }
+    verifier.verify(&token("one", &json!({}))).await.unwrap();
+    drop(loading);
+    refusal(unknown.await);
 }

@@ -10,7 +10,7 @@ pub(crate) struct HttpUrl<'a> {
     /// Without port, user info and brackets.
     pub(crate) host: &'a str,
     /// With query and fragment.
-    pub(crate) path: &'a str,
+    path: &'a str,
 }
 
 impl HttpUrl<'_> {
