@@ -127,6 +127,14 @@ async fn a_name_that_is_used_again_is_another_message() {
     assert_ne!(second.id, first.id);
     queues().retry(&stand_in.queue(), &receipt, None).await.unwrap();
     assert_eq!(stand_in.tasks().len(), 3);
+    // Of a producer that states our ID, too, and uses it again.
+    task["httpRequest"]["headers"] = serde_json::json!({"X-Consumer-Message-Id": "m-2"});
+    for (body, tasks) in [("e30=", 4), ("eyJhIjoxfQ==", 5), ("e30=", 5)] {
+        task["httpRequest"]["body"] = serde_json::json!(body);
+        let (_, receipt) = received(&task, 0);
+        queues().retry(&stand_in.queue(), &receipt, None).await.unwrap();
+        assert_eq!(stand_in.tasks().len(), tasks, "{body}");
+    }
 }
 
 /// Of another producer, who keeps other limits.
