@@ -8,7 +8,7 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use crate::dead_letter::{Malformed, Original, Unpacked};
-use crate::trace::{TraceContext, is_trace_header, trace_id, w3c_trace_id};
+use crate::trace::{self, TraceContext, is_trace_header, trace_id, w3c_trace_id};
 use crate::{Incoming, Metrics, Origin};
 
 /// A received message before its key is known.
@@ -76,16 +76,25 @@ impl Received {
     }
 
     /// The W3C trace that belongs to the message, as [`traceparent`](https://www.w3.org/TR/trace-context/#traceparent-header): that
-    /// of its processing if the host records one, or the producer's. Requests of a handler to other services carry it as header.
+    /// of its processing if the host records one, or the producer's, of the message or else of its envelope. Requests of a handler
+    /// to other services carry it as header.
     ///
     /// What the producer sent is [`attribute`](Self::attribute)`("traceparent")`.
     pub fn traceparent(&self) -> Option<&str> {
-        self.incoming.traceparent()
+        let of_envelope = || trace::of_text(self.origin()?.attribute(trace::TRACEPARENT)?);
+        self.incoming.traceparent().or_else(of_envelope)
     }
 
     /// The W3C trace of what is sent for the message: the host's, or the producer's if the host has none.
     pub(crate) fn trace_context(&self) -> Option<TraceContext> {
-        self.incoming.trace_context()
+        let of_envelope = || {
+            let origin = self.origin()?;
+            TraceContext::new(
+                origin.attribute(trace::TRACEPARENT)?,
+                origin.attribute(trace::TRACESTATE),
+            )
+        };
+        self.incoming.trace_context().or_else(of_envelope)
     }
 
     /// The deduplication ID that the producer set, as far as it is known: a message that was sent again has another.
@@ -186,13 +195,13 @@ pub(crate) struct Message {
 }
 
 /// The span of a message. The key is recorded once it is decided, the owner once a lease is granted.
-pub(crate) fn span(incoming: &Incoming) -> Span {
-    let trace = incoming.trace_header.as_deref().and_then(trace_id);
+pub(crate) fn span(received: &Received) -> Span {
+    let trace = received.incoming.trace_header.as_deref().and_then(trace_id);
     // At the highest level: its fields are on every line, at any log level.
     tracing::error_span!(
         "message",
-        messageId = incoming.id.as_str(),
-        traceId = trace.or_else(|| w3c_trace_id(incoming.traceparent()?)),
+        messageId = received.message_id(),
+        traceId = trace.or_else(|| w3c_trace_id(received.traceparent()?)),
         key = Empty,
         owner = Empty
     )

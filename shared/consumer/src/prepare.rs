@@ -34,9 +34,9 @@ pub(crate) fn prepare<H: Handler>(
     };
     let (mut received, malformed) = Received::new(incoming);
     let incoming = Arc::clone(&received.incoming);
-    let span = delivery::span(&incoming);
     let (content, origin, no_envelope) = unwrap::<H>(&incoming.body);
     received.origin = origin;
+    let span = delivery::span(&received);
     let (identity, content) = span.in_scope(|| match (malformed, no_envelope) {
         // Nothing of what it states can be relied on, so no other message's key is rejected with it.
         (Some(why), _) => (identity::of_queue(H::NAMESPACE, &received), Err(permanent(why))),

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::{Attribute, Limits, QueueMessage};
 
 /// Names of message attributes, which are those of the headers.
-const TRACEPARENT: &str = "traceparent";
-const TRACESTATE: &str = "tracestate";
+pub(crate) const TRACEPARENT: &str = "traceparent";
+pub(crate) const TRACESTATE: &str = "tracestate";
 
 /// A longer `tracestate` need not be
 /// [passed on](https://www.w3.org/TR/trace-context/#tracestate-limits).
@@ -72,7 +72,12 @@ fn text<'a>(attributes: &'a BTreeMap<String, Attribute>, name: &str) -> Option<&
 
 /// A valid `traceparent` in a message's attributes.
 pub(crate) fn traceparent(attributes: &BTreeMap<String, Attribute>) -> Option<&str> {
-    text(attributes, TRACEPARENT).filter(|header| is_traceparent(header))
+    text(attributes, TRACEPARENT).and_then(of_text)
+}
+
+/// The text, if it is a valid `traceparent`.
+pub(crate) fn of_text(text: &str) -> Option<&str> {
+    is_traceparent(text).then_some(text)
 }
 
 /// The ID of the trace in a valid `traceparent`: 32 hexadecimal digits.

@@ -21,8 +21,8 @@ const OBJECTS: [(&[&str], Envelope, &str); 7] = [
     ),
     (
         &["specversion", "type", "source"],
-        Envelope::None,
-        "a CloudEvents event: decode its envelope, the message is in `data`",
+        Envelope::CloudEvents,
+        "a CloudEvents event: set ENVELOPE to Envelope::CloudEvents, or send its data only",
     ),
     (&["s3BucketName", "s3Key"], Envelope::None, POINTER),
     (&["S3Payload"], Envelope::None, POINTER),
@@ -115,6 +115,9 @@ fn in_names(fields: &Map<String, Value>, place: Place) -> Option<&'static str> {
         }
         (Place::Inside(_), Envelope::EventBridge) => {
             "an EventBridge event inside another envelope, and only one is removed: decode its `detail` in the handler"
+        }
+        (Place::Inside(_), Envelope::CloudEvents) => {
+            "a CloudEvents event inside another envelope, and only one is removed: decode its `data` in the handler"
         }
     })
 }
