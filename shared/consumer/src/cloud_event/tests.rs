@@ -84,6 +84,8 @@ fn a_message_is_an_event_that_other_programs_can_read() {
         "xamzntraceid": TRACE, "attempts": 3, "messageattributes": null,
     });
     assert_eq!(read, expected);
+    let long = to_cloud_event(&super::tests::message("{}", &[("aaaaaaaaaaaaaaaaaaaaa", "x")]), SENT, 0);
+    assert!(long.contains("messageattributes"), "21 characters: {long}");
     let allowed = |name: &str| {
         name.bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
@@ -203,6 +205,7 @@ fn the_reason_names_the_field_and_quotes_nothing() {
         ("id", json!(""), "field `id` is empty"),
         ("id", json!(17), "field `id` is not a string"),
         ("source", Value::Null, "field `source` is missing"),
+        ("source", json!(""), "field `source` is empty"),
         ("type", json!({}), "field `type` is not a string"),
         ("subject", json!(17), "field `subject` is not a string"),
         ("time", json!(17), "field `time` is not a string"),

@@ -1,0 +1,105 @@
+//! What a Storage Queue accepts as a message.
+
+use consumer::{Limits, QueueMessage, to_cloud_event};
+use idempotency::Timestamp;
+
+use crate::Encoding;
+use crate::url::is_poison;
+
+/// A message with its envelope and encoding
+/// ([Put Message](https://learn.microsoft.com/rest/api/storageservices/put-message)).
+pub(crate) const MOST_BYTES: usize = 64 * 1024;
+/// What other queues leave free, so that a message fits the queue for dead letters with its reason and origin.
+const RESERVE: usize = 4 * 1024;
+
+/// The limits of a queue.
+pub(crate) fn limits(queue_url: &str, encoding: Encoding) -> Limits {
+    Limits {
+        message_bytes: match encoding {
+            Encoding::Base64 => MOST_BYTES / 4 * 3,
+            Encoding::None => MOST_BYTES,
+        },
+        // Bounded by the size only.
+        attributes: 256,
+        empty_body: true,
+        ordered: false,
+        character: |_| true,
+        attribute_name: |name| !name.is_empty(),
+        group: |group| !group.is_empty(),
+        other: match (encoding, is_poison(queue_url)) {
+            (Encoding::Base64, false) => |message| fits(message, Encoding::Base64, MOST_BYTES - RESERVE),
+            (Encoding::Base64, true) => |message| fits(message, Encoding::Base64, MOST_BYTES),
+            (Encoding::None, false) => |message| fits(message, Encoding::None, MOST_BYTES - RESERVE),
+            (Encoding::None, true) => |message| fits(message, Encoding::None, MOST_BYTES),
+        },
+    }
+}
+
+fn fits(message: &QueueMessage, encoding: Encoding, most: usize) -> Result<(), String> {
+    let event = to_cloud_event(message, Timestamp::from_millis(0), 0);
+    match encoding.bytes(&event) {
+        has if has > most => Err(format!(
+            "it takes {has} bytes with its envelope and encoding, of at most {most}"
+        )),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use consumer::Attribute;
+
+    use super::*;
+
+    const QUEUE: &str = "https://shop.queue.core.windows.net/orders";
+
+    fn message(body: usize, attribute: usize) -> QueueMessage {
+        let attribute = (attribute > 0).then(|| Attribute {
+            data_type: Some("String".to_owned()),
+            string_value: Some("\"".repeat(attribute)),
+            binary_value: None,
+        });
+        QueueMessage {
+            body: "x".repeat(body),
+            attributes: attribute
+                .map(|attribute| ("a".to_owned(), attribute))
+                .into_iter()
+                .collect::<BTreeMap<_, _>>(),
+            group: None,
+            deduplication_id: Some("k".to_owned()),
+            trace_header: None,
+        }
+    }
+
+    /// The longest body that a queue accepts.
+    fn most(queue: &str, encoding: Encoding, attribute: usize) -> usize {
+        let limits = limits(queue, encoding);
+        let accepted = |body: usize| limits.check(&message(body, attribute)).is_ok();
+        let (mut accepts, mut refuses) = (0, MOST_BYTES);
+        while refuses - accepts > 1 {
+            let body = accepts.midpoint(refuses);
+            if accepted(body) { accepts = body } else { refuses = body }
+        }
+        accepts
+    }
+
+    #[test]
+    fn envelope_encoding_and_room_for_the_reason_count() {
+        let overhead = to_cloud_event(&message(0, 0), Timestamp::from_millis(0), 0).len();
+        assert_eq!(most(QUEUE, Encoding::None, 0), MOST_BYTES - RESERVE - overhead);
+        assert_eq!(
+            most(QUEUE, Encoding::Base64, 0),
+            (MOST_BYTES - RESERVE) / 4 * 3 - overhead
+        );
+        let poison = format!("{QUEUE}-poison");
+        assert_eq!(most(&poison, Encoding::Base64, 0), MOST_BYTES / 4 * 3 - overhead);
+        let quoted = most(&poison, Encoding::None, 100);
+        assert_eq!(
+            quoted,
+            MOST_BYTES - overhead - r#""a":"","#.len() - 2 * 100,
+            "escapes count"
+        );
+    }
+}

@@ -1,0 +1,130 @@
+//! The consumer's queues, over Storage Queues.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use consumer::{Incoming, Limits, QueueError, QueueMessage, Queues, SourceError, SourceFault, to_cloud_event};
+use idempotency::Timestamp;
+
+use crate::client::Client;
+use crate::credentials::Credentials;
+use crate::fault::Fault;
+use crate::limits::limits;
+use crate::{AzureQueueUrl, Encoding};
+
+/// The queues of an account. Clones share their connections.
+///
+/// A destination is the URL of a queue of the same account, without a query.
+#[derive(Debug, Clone)]
+pub struct AzureQueues {
+    pub(crate) client: Arc<Client>,
+    pub(crate) encoding: Encoding,
+}
+
+impl AzureQueues {
+    /// The queues of the account that the URL names, all with its encoding.
+    pub fn new(url: &AzureQueueUrl, credentials: Credentials) -> Self {
+        Self {
+            client: Arc::new(Client::new(url.account.clone(), credentials)),
+            encoding: url.encoding,
+        }
+    }
+
+    /// Checks that a destination exists, if these credentials may read its metadata. What is denied is logged at debug level.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`]. `Refused`: the queue is missing; the text states what to do. `Unavailable`: it is unknown.
+    pub async fn check(&self, destination: &str) -> Result<(), SourceError> {
+        let checked = match self.queue(destination) {
+            Ok(url) => self.exists(&url).await,
+            Err(why) => Err(Fault::refused(why)),
+        };
+        checked.map_err(|fault| fault.of_queue(destination))
+    }
+
+    pub(crate) async fn exists(&self, url: &AzureQueueUrl) -> Result<(), Fault> {
+        match self.client.metadata(&url.queue).await {
+            Err(fault) if fault.is_denied => {
+                tracing::debug!("queue {url} is not checked: {fault}");
+                Ok(())
+            }
+            checked => checked,
+        }
+    }
+
+    /// Sends a copy of a received message to its queue, which is visible at this time, and at the latest after seven days. It has
+    /// the same ID, and states the receives so far.
+    ///
+    /// For a host that can't hide the message itself. The message must not be acknowledged before this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueError`]: the copy may not have been sent.
+    pub async fn delay(&self, incoming: &Incoming, at: Timestamp) -> Result<(), QueueError> {
+        let destination = incoming.queue.as_deref().unwrap_or_default();
+        let now = Timestamp::now();
+        let copy = QueueMessage {
+            body: incoming.body.clone(),
+            attributes: incoming.attributes.clone(),
+            group: incoming.group.clone(),
+            deduplication_id: Some(incoming.id.as_str().to_owned()),
+            trace_header: incoming.trace_header.clone(),
+        };
+        let event = to_cloud_event(&copy, incoming.sent_at.unwrap_or(now), incoming.receive_count);
+        let sent = match self.queue(destination) {
+            Ok(url) => self.put(&url, &event, now.until(at)).await,
+            Err(why) => Err(Fault::refused(why)),
+        };
+        sent.map_err(|fault| unsent(destination, fault, 0..1))
+    }
+
+    pub(crate) async fn put(&self, url: &AzureQueueUrl, event: &str, hidden: Duration) -> Result<(), Fault> {
+        self.client.put(&url.queue, &self.encoding.encode(event), hidden).await
+    }
+
+    /// The queue at a destination, or why these credentials don't fit it.
+    fn queue(&self, destination: &str) -> Result<AzureQueueUrl, String> {
+        if destination.contains('?') {
+            // It would be in logs, and in records of the ledger.
+            return Err(
+                "a destination must be a URL without a query: its credentials are those of the account".to_owned(),
+            );
+        }
+        let url: AzureQueueUrl = destination.parse().map_err(|why| format!("the destination {why}"))?;
+        match url.account == self.client.account {
+            true => Ok(url),
+            false => Err(format!(
+                "it is not of the account {}, whose credentials are used",
+                self.client.account.name
+            )),
+        }
+    }
+}
+
+impl Queues for AzureQueues {
+    async fn send(&self, destination: &str, messages: &[QueueMessage]) -> Result<(), QueueError> {
+        let url = self
+            .queue(destination)
+            .map_err(|why| QueueError::refused(destination, why))?;
+        let now = Timestamp::now();
+        // One after the other: their order is kept, as far as the queue keeps it.
+        for (position, message) in messages.iter().enumerate() {
+            let sent = self.put(&url, &to_cloud_event(message, now, 0), Duration::ZERO).await;
+            sent.map_err(|fault| unsent(destination, fault, position..messages.len()))?;
+        }
+        Ok(())
+    }
+
+    fn limits(&self, destination: &str) -> Limits {
+        limits(destination, self.encoding)
+    }
+}
+
+fn unsent(destination: &str, fault: Fault, positions: std::ops::Range<usize>) -> QueueError {
+    let may_be_sent = fault.means == SourceFault::Unavailable;
+    QueueError {
+        unsent: positions.filter(|_| may_be_sent).collect(),
+        ..QueueError::refused(destination, fault)
+    }
+}

@@ -1,0 +1,111 @@
+//! A Storage Queue as the queue that messages are received from.
+
+mod receive;
+mod settle;
+
+use std::num::NonZeroU32;
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+
+use consumer::{Incoming, QueueOrder, Source, SourceError, SourceQueue, Verdict};
+use tokio::sync::watch;
+
+use crate::fault::Fault;
+use crate::operations::MOST_MESSAGES;
+use crate::{AzureQueueUrl, AzureQueues};
+
+/// How often a message is received at most, unless a program decides otherwise: the queue has no limit of its own. With the default
+/// delays, that takes more than an hour. Azure Functions moves messages after five.
+pub const DEFAULT_MAX_RECEIVE_COUNT: NonZeroU32 = match NonZeroU32::new(14) {
+    Some(receives) => receives,
+    None => NonZeroU32::MIN,
+};
+
+/// A Storage Queue that a host polls.
+///
+/// There is no long poll: an empty queue is asked again after a delay that doubles, from 0.1 s up to 5 s.
+#[derive(Debug)]
+pub struct AzureQueueSource {
+    about: SourceQueue,
+    url: AzureQueueUrl,
+    queues: AzureQueues,
+    /// Empty answers, one after the other.
+    empty: AtomicU32,
+    closed: watch::Sender<bool>,
+}
+
+/// The receipt of a message. Each extension replaces it at the queue, so it can't be cloned.
+#[derive(Debug)]
+pub struct AzureQueueReceipt {
+    message_id: String,
+    pop_receipt: String,
+}
+
+impl AzureQueueSource {
+    /// Checks that the queue exists.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`]. `Refused`: the queue is missing, or the credentials are not accepted; the text states what to do.
+    /// `Unavailable`: try again.
+    pub async fn open(queues: &AzureQueues, url: AzureQueueUrl) -> Result<Self, SourceError> {
+        let name = url.to_string();
+        queues.exists(&url).await.map_err(|fault| fault.of_queue(&name))?;
+        Ok(Self {
+            about: SourceQueue {
+                name,
+                order: QueueOrder::Unordered,
+                batch: MOST_MESSAGES,
+                window: url.window,
+                settling: url.window / 5,
+                longest: None,
+            },
+            url,
+            queues: queues.clone(),
+            empty: AtomicU32::new(0),
+            closed: watch::Sender::new(false),
+        })
+    }
+
+    /// The URL of the queue for its dead letters: its own with the suffix `-poison`, as for Azure Functions.
+    pub fn dead_letter_queue(&self) -> String {
+        self.url.dead_letter_queue()
+    }
+
+    fn error(&self, fault: Fault) -> SourceError {
+        fault.of_queue(&self.about.name)
+    }
+}
+
+impl Source for AzureQueueSource {
+    type Receipt = AzureQueueReceipt;
+
+    const SYSTEM: &'static str = "azure_storage_queue";
+
+    fn queue(&self) -> &SourceQueue {
+        &self.about
+    }
+
+    async fn receive(&self, max: usize) -> Result<Vec<(Incoming, AzureQueueReceipt)>, SourceError> {
+        let received = self.wait_for_messages(max).await;
+        received.map_err(|fault| self.error(fault))
+    }
+
+    async fn extend(&self, receipts: &mut [AzureQueueReceipt], by: Duration) -> Vec<Result<(), SourceError>> {
+        let results = self.extend_all(receipts, by).await.into_iter();
+        results
+            .map(|result| result.map_err(|fault| self.error(fault)))
+            .collect()
+    }
+
+    async fn settle(&self, messages: &mut [(AzureQueueReceipt, Verdict)]) -> Vec<Result<(), SourceError>> {
+        let results = self.settle_all(messages).await.into_iter();
+        results
+            .map(|result| result.map_err(|fault| self.error(fault)))
+            .collect()
+    }
+
+    async fn close(&self) {
+        self.closed.send_replace(true);
+    }
+}
