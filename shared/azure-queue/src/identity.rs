@@ -137,3 +137,105 @@ fn token(body: &[u8]) -> Option<Token> {
         ends: Instant::now() + left.ok()?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex as StdMutex};
+
+    use consumer::SourceFault;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// An endpoint with these answers, in turn, and the heads of the requests that it got.
+    async fn endpoint(answers: Vec<(u16, String)>) -> (ManagedIdentity, Arc<StdMutex<Vec<String>>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/token", listener.local_addr().unwrap());
+        let requests = Arc::new(StdMutex::new(Vec::new()));
+        let seen = Arc::clone(&requests);
+        tokio::spawn(async move {
+            for (status, body) in answers {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut head = vec![0; 4096];
+                let size = stream.read(&mut head).await.unwrap();
+                seen.lock()
+                    .unwrap()
+                    .push(String::from_utf8_lossy(&head[..size]).into_owned());
+                let length = body.len();
+                let answer =
+                    format!("HTTP/1.1 {status} x\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        let header = "h3ader".to_owned();
+        let identity = ManagedIdentity::new(Endpoint::Service { url, header }, Some("client-1".to_owned()));
+        (identity, requests)
+    }
+
+    fn answer(token: &str, seconds: u64) -> (u16, String) {
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap()
+            .as_secs();
+        let answer = serde_json::json!({"access_token": token, "expires_on": (now + seconds).to_string()});
+        (200, answer.to_string())
+    }
+
+    #[tokio::test]
+    async fn a_token_is_used_until_shortly_before_its_end() {
+        let (identity, requests) = endpoint(vec![answer("a", 3600)]).await;
+        for _ in 0..3 {
+            assert_eq!(identity.authorization().await.unwrap(), "Bearer a");
+        }
+        let requests = requests.lock().unwrap().clone();
+        let [request] = &requests[..] else {
+            panic!("{requests:?}")
+        };
+        let url = "GET /token?api-version=2019-08-01&resource=https%3A%2F%2Fstorage.azure.com%2F&client_id=client-1 ";
+        assert!(
+            request.starts_with(url) && request.contains("x-identity-header: h3ader"),
+            "{request}"
+        );
+    }
+
+    #[tokio::test]
+    async fn one_that_ends_soon_is_replaced_if_there_is_another() {
+        let (identity, requests) = endpoint(vec![answer("a", 200), (500, String::new()), answer("b", 3600)]).await;
+        let mut tokens = Vec::new();
+        for _ in 0..4 {
+            tokens.push(identity.authorization().await.unwrap());
+        }
+        assert_eq!(tokens, ["Bearer a", "Bearer a", "Bearer b", "Bearer b"]);
+        assert_eq!(requests.lock().unwrap().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_refused_token_is_not_used_again() {
+        let (identity, _) = endpoint(vec![answer("a", 3600), answer("b", 3600)]).await;
+        assert_eq!(identity.authorization().await.unwrap(), "Bearer a");
+        identity.forget().await;
+        assert_eq!(identity.authorization().await.unwrap(), "Bearer b");
+    }
+
+    #[tokio::test]
+    async fn what_the_endpoint_refuses_only_an_operator_can_fix() {
+        let (identity, _) = endpoint(vec![
+            (400, "s3cret".to_owned()),
+            (500, "s3cret".to_owned()),
+            (200, "s3cret".to_owned()),
+        ])
+        .await;
+        let mut faults = Vec::new();
+        for _ in 0..3 {
+            let fault = identity.authorization().await.unwrap_err();
+            assert!(
+                fault.why.starts_with("managed identity: ") && !fault.why.contains("s3cret"),
+                "{fault}"
+            );
+            faults.push(fault.means);
+        }
+        use SourceFault::{Refused, Unavailable};
+        assert_eq!(faults, [Refused, Unavailable, Unavailable]);
+    }
+}

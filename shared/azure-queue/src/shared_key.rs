@@ -65,3 +65,51 @@ impl SharedKey {
         text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Signatures that Python's `hmac` computed from the documented text, with the key of Azurite.
+    #[test]
+    fn a_request_is_signed_as_documented() {
+        let key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+        let key = SharedKey::new("devstoreaccount1", key).unwrap();
+        let headers = [
+            ("x-ms-date", "Fri, 02 Jan 2026 03:04:05 GMT".to_owned()),
+            ("x-ms-version", "2021-12-02".to_owned()),
+        ];
+        let put = ToSign {
+            method: "POST",
+            content_length: 76,
+            headers: &headers,
+            path: "/devstoreaccount1/orders/messages",
+            query: &[("messagettl", "-1".to_owned()), ("visibilitytimeout", "0".to_owned())],
+        };
+        assert_eq!(
+            key.authorization(&put),
+            "SharedKey devstoreaccount1:x0wvnre0GyOYvx8BSuwVYmJetvvbRRnZ73aDxETfyGc="
+        );
+        let update = ToSign {
+            method: "PUT",
+            content_length: 0,
+            headers: &headers,
+            path: "/devstoreaccount1/orders/messages/m-1",
+            query: &[
+                ("popreceipt", "a+b/c=".to_owned()),
+                ("visibilitytimeout", "60".to_owned()),
+            ],
+        };
+        assert_eq!(
+            key.authorization(&update),
+            "SharedKey devstoreaccount1:IpCpB82ACwb6jbmmmHOXJrPwtJ+GvsleLwKh/Dq6Pow="
+        );
+    }
+
+    #[test]
+    fn the_key_is_base64_and_not_shown() {
+        let key = SharedKey::new("shop", "c2VjcmV0").unwrap();
+        assert_eq!(format!("{key:?}"), "SharedKey(shop)");
+        assert!(SharedKey::new("shop", "").is_none() && SharedKey::new("shop", "s?cret").is_none());
+    }
+}

@@ -87,6 +87,9 @@ async fn forward(client: TcpStream, server: TcpStream, state: &State) {
                 break;
             }
         }
+        // A server that ends an idle connection is not noticed while it stalls.
+        let mut stalled = state.stalled.subscribe();
+        stalled.wait_for(|stalled| !stalled).await.unwrap();
     };
     tokio::select! {
         () = up => {}
