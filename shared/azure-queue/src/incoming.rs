@@ -8,7 +8,7 @@ use idempotency::Timestamp;
 use crate::AzureQueueUrl;
 use crate::xml::Message;
 
-/// The message, or why it can't be processed. `text`: its decoded text, as far as it can be decoded.
+/// The message, or why it can't be processed.
 pub(crate) fn incoming(url: &AzureQueueUrl, message: &Message) -> Result<Incoming, String> {
     let id = MessageId::new(message.message_id.as_str()).ok_or("it has no MessageId")?;
     let queued = Incoming {
@@ -17,6 +17,11 @@ pub(crate) fn incoming(url: &AzureQueueUrl, message: &Message) -> Result<Incomin
         sent_at: message.insertion_time.as_deref().and_then(timestamp),
         ..Incoming::new(id, url.encoding.decode(&message.message_text)?)
     };
+    unwrapped(url, queued)
+}
+
+/// The message inside its envelope, if messages of the queue have one.
+pub(crate) fn unwrapped(url: &AzureQueueUrl, queued: Incoming) -> Result<Incoming, String> {
     match url.is_enveloped {
         true => from_cloud_event(&queued),
         false => Ok(queued),
@@ -25,10 +30,11 @@ pub(crate) fn incoming(url: &AzureQueueUrl, message: &Message) -> Result<Incomin
 
 /// In the format of HTTP, such as `Fri, 09 Oct 2026 21:04:30 GMT`.
 fn timestamp(text: &str) -> Option<Timestamp> {
-    let since = httpdate::parse_http_date(text)
-        .ok()?
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .ok()?;
+    since_1970(httpdate::parse_http_date(text).ok()?)
+}
+
+pub(crate) fn since_1970(time: SystemTime) -> Option<Timestamp> {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
     Some(Timestamp::from_millis(u64::try_from(since.as_millis()).ok()?))
 }
 

@@ -13,6 +13,7 @@ mod operations;
 mod queues;
 mod shared_key;
 mod source;
+mod trigger;
 mod url;
 mod xml;
 

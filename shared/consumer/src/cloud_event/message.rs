@@ -179,7 +179,8 @@ fn attribute(value: &RawValue, text: String) -> Attribute {
 }
 
 fn timestamp(text: &str) -> Option<Timestamp> {
-    let time = humantime::parse_rfc3339(text).ok()?;
+    let utc = text.strip_suffix("+00:00").map(|time| format!("{time}Z"));
+    let time = humantime::parse_rfc3339(utc.as_deref().unwrap_or(text)).ok()?;
     let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
     Some(Timestamp::from_millis(u64::try_from(since.as_millis()).ok()?))
 }

@@ -170,6 +170,10 @@ fn an_event_of_another_program_is_a_message() {
     ];
     assert_eq!(stated, expected);
     assert_eq!(message.attributes["count"].data_type.as_deref(), Some("Number"));
+    assert_eq!(
+        received(with("time", "2026-01-02T03:04:05.678+00:00")).sent_at,
+        Some(SENT)
+    );
     let of_zone = received(with("time", "2026-01-02T03:04:05+01:00"));
     assert_eq!(of_zone.sent_at, Some(Timestamp::from_millis(5)), "that of the queue");
 }
