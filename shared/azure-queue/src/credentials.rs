@@ -47,8 +47,8 @@ impl Credentials {
     /// The first of these that exists: the SAS token in the URL's query; the connection string in the environment variable
     /// `AZURE_STORAGE_CONNECTION_STRING`; for an account of Azure, the managed identity of the process.
     ///
-    /// The identity is that of `IDENTITY_ENDPOINT` and `IDENTITY_HEADER`, which App Service, Functions and Container Apps set, or of
-    /// the virtual machine. `AZURE_CLIENT_ID` selects one that was assigned by a user.
+    /// The identity is that of `IDENTITY_ENDPOINT` and `IDENTITY_HEADER`, which App Service, Functions and Container Apps set, or
+    /// that of the virtual machine. `AZURE_CLIENT_ID` selects one that was assigned by a user.
     ///
     /// # Errors
     ///

@@ -16,7 +16,8 @@ use crate::fault::Fault;
 
 /// What the token is for: queues of any account, in any cloud.
 const RESOURCE: &str = "https%3A%2F%2Fstorage.azure.com%2F";
-/// [The endpoint of a virtual machine](https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token).
+/// The endpoint of a virtual machine
+/// ([IMDS](https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service#managed-identity)).
 const VIRTUAL_MACHINE: &str = "http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01";
 /// A token is replaced so long before its end. The endpoints have a new one by then.
 const MARGIN: Duration = Duration::from_secs(300);

@@ -14,8 +14,8 @@ use crate::fault::Fault;
 use crate::operations::MOST_MESSAGES;
 use crate::{AzureQueueUrl, AzureQueues};
 
-/// How often a message is received at most, unless a program decides otherwise: the queue has no limit of its own. With the default
-/// delays, that takes more than an hour. Azure Functions moves messages after five.
+/// How often a message is received at most, unless a program decides otherwise: the queue has no limit of its own. With the
+/// default delays, that takes more than an hour. Azure Functions move messages after five.
 pub const DEFAULT_MAX_RECEIVE_COUNT: NonZeroU32 = match NonZeroU32::new(14) {
     Some(receives) => receives,
     None => NonZeroU32::MIN,
@@ -23,7 +23,7 @@ pub const DEFAULT_MAX_RECEIVE_COUNT: NonZeroU32 = match NonZeroU32::new(14) {
 
 /// A Storage Queue that a host polls.
 ///
-/// There is no long poll: an empty queue is asked again after a delay that doubles, from 0.1 s up to 5 s.
+/// There is no long poll: an empty queue is polled again after a delay that doubles, from 0.1 s up to 5 s.
 #[derive(Debug)]
 pub struct AzureQueueSource {
     about: SourceQueue,

@@ -13,8 +13,8 @@ impl AzureQueueUrl {
     /// The message of a queue trigger: the item in the request's `Data`, and its `Metadata`
     /// ([metadata](https://learn.microsoft.com/azure/azure-functions/functions-bindings-storage-queue-trigger#message-metadata)).
     ///
-    /// Hosts pass text as it is, or as JSON once more, and numbers and times also as text: both forms are read. The host has decoded
-    /// the item, so the setting `encoding` plays no part.
+    /// Hosts pass text as it is, or as JSON once more, and numbers and times also as text: both forms are read. The host has
+    /// decoded the item, so the setting `encoding` plays no part.
     ///
     /// # Errors
     ///

@@ -14,7 +14,7 @@ use crate::account::Account;
 const WINDOW: Duration = Duration::from_secs(60);
 const LONGEST_WINDOW: u64 = 24 * 60 * 60;
 /// The suffix of the queue for dead letters, which is that of Azure Functions
-/// ([poison messages](https://learn.microsoft.com/azure/azure-functions/functions-bindings-storage-queue-trigger#poison-messages)).
+/// ([trigger](https://learn.microsoft.com/azure/azure-functions/functions-bindings-storage-queue-trigger#poison-messages)).
 const POISON: &str = "-poison";
 /// Names have 3 to 63 characters
 /// ([naming](https://learn.microsoft.com/rest/api/storageservices/naming-queues-and-metadata)).

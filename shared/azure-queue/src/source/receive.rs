@@ -79,7 +79,7 @@ impl AzureQueueSource {
     }
 }
 
-/// The delay after this many empty answers. Half of it is random, so that workers do not all ask at once.
+/// The delay after this many empty answers. Half of it is random, so that workers do not all poll at once.
 fn delay(empty: u32) -> Duration {
     let doubled = 2_u32
         .checked_pow(empty)

@@ -55,8 +55,8 @@ impl AzureQueueSource {
         }
     }
 
-    /// An old pop receipt fails, so the new one is kept. If the answer is lost, so is the receipt: the message is redelivered when
-    /// it is no longer hidden, and its ledger's record states whether it is done.
+    /// An old pop receipt fails, so the new one is kept. If the answer is lost, so is the receipt: the message is redelivered
+    /// when it is no longer hidden, and its record in the ledger states whether it is done.
     async fn hide(&self, receipt: &mut AzureQueueReceipt, by: Duration) -> Result<(), Fault> {
         let client = &self.queues.client;
         let updated = client.update(&self.url.queue, &receipt.message_id, &receipt.pop_receipt, by);
