@@ -92,7 +92,8 @@ impl AzureQueues {
             );
         }
         let url: AzureQueueUrl = destination.parse().map_err(|why| format!("the destination {why}"))?;
-        match url.account == self.client.account {
+        match url.account.name == self.client.account.name {
+            // Its host may differ, such as that of a private endpoint: requests go to the one of the URL that is polled.
             true => Ok(url),
             false => Err(format!(
                 "it is not of the account {}, whose credentials are used",

@@ -99,6 +99,19 @@ async fn a_destination_with_a_query_or_of_another_account_is_refused() {
     }
 }
 
+/// A record may name the host that was polled before.
+#[tokio::test]
+async fn a_destination_may_have_another_host_of_the_account() {
+    let Some((azurite, proxy, source)) = behind_a_proxy().await else {
+        return;
+    };
+    let (queues, messages) = (azurite::queues(&proxy.url(&azurite.url(""))), [message("{}", "m-1")]);
+    proxy.lose(1);
+    let lost = queues.send(&azurite.url(""), &messages).await.unwrap_err();
+    assert_eq!(lost.unsent, [0], "it was sent to the host that is polled");
+    assert_eq!(receive(&source, 1).await.remove(0).0.id.as_str(), "m-1");
+}
+
 #[tokio::test]
 async fn a_server_that_is_not_there_is_unavailable() {
     if azurite().await.is_none() {

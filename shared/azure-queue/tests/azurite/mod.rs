@@ -119,7 +119,7 @@ pub(crate) async fn open(url: &str) -> Result<AzureQueueSource, consumer::Source
     AzureQueueSource::open(&queues(url), url.parse().unwrap()).await
 }
 
-/// Runs the script of the server: `stop`, `start`, `pause` or `resume`.
+/// `stop`s or `start`s the server.
 pub(crate) fn server(action: &str) {
     let program = std::env::var("AZURITE_TEST_SERVER").unwrap();
     assert!(
