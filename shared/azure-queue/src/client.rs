@@ -92,27 +92,14 @@ impl Client {
             .iter()
             .map(|(name, value)| format!("{name}={}", encoded(value)));
         let mut query: Vec<_> = query.collect();
+        if let Right::Sas(token) = &self.credentials.0 {
+            query.push(token.to_string());
+        }
         let headers = [
             ("x-ms-date", httpdate::fmt_http_date(SystemTime::now())),
             ("x-ms-version", VERSION.to_owned()),
         ];
-        let authorization = match &self.credentials.0 {
-            Right::Sas(token) => {
-                query.push(token.to_string());
-                None
-            }
-            Right::SharedKey(key) => {
-                let signed = key.authorization(&ToSign {
-                    method: call.method.as_str(),
-                    content_length: call.body.len(),
-                    headers: &headers,
-                    path: &path,
-                    query: &call.query,
-                });
-                HeaderValue::try_from(signed).ok()
-            }
-            Right::Identity(identity) => Some(identity.authorization().await?),
-        };
+        let authorization = self.authorization(call, &headers, &path).await?;
         let url = format!("{}{path}?{}", self.account.origin, query.join("&"));
         let mut request = Request::builder().method(&call.method).uri(url);
         for (name, value) in headers {
@@ -126,6 +113,29 @@ impl Client {
             request.headers_mut().insert(AUTHORIZATION, authorization);
         }
         Ok(request)
+    }
+
+    /// `None`: the token is in the query.
+    async fn authorization(
+        &self,
+        call: &Call<'_>,
+        headers: &[(&'static str, String)],
+        path: &str,
+    ) -> Result<Option<HeaderValue>, Fault> {
+        match &self.credentials.0 {
+            Right::Sas(_) => Ok(None),
+            Right::Identity(identity) => identity.authorization().await.map(Some),
+            Right::SharedKey(key) => {
+                let signed = key.authorization(&ToSign {
+                    method: call.method.as_str(),
+                    content_length: call.body.len(),
+                    headers,
+                    path,
+                    query: &call.query,
+                });
+                Ok(HeaderValue::try_from(signed).ok())
+            }
+        }
     }
 }
 
