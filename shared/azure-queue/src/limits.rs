@@ -1,6 +1,7 @@
 //! What a Storage Queue accepts as a message.
 
-use consumer::{Limits, QueueMessage, to_cloud_event};
+use consumer::dead_letter::{FAILURE, Rejection};
+use consumer::{Attribute, Limits, QueueMessage, to_cloud_event};
 use idempotency::Timestamp;
 
 use crate::Encoding;
@@ -45,11 +46,34 @@ fn fits(message: &QueueMessage, encoding: Encoding, most: usize) -> Result<(), S
     }
 }
 
+/// The event of a message. The reason of a dead letter is halved until it fits: the consumer shortens it without regard to envelope
+/// and encoding.
+pub(crate) fn event(message: &QueueMessage, sent_at: Timestamp, encoding: Encoding) -> String {
+    let event = to_cloud_event(message, sent_at, 0);
+    match shorter(message).filter(|_| encoding.bytes(&event) > MOST_BYTES) {
+        Some(shorter) => self::event(&shorter, sent_at, encoding),
+        None => event,
+    }
+}
+
+/// The message with half of the reason for which it was dead-lettered. `None`: it has none, or a short one.
+fn shorter(message: &QueueMessage) -> Option<QueueMessage> {
+    let failure = message.attributes.get(FAILURE)?;
+    let mut rejection = Rejection::from_json(failure.string_value.as_deref()?).ok()?;
+    let half = rejection.reason.floor_char_boundary(rejection.reason.len() / 2);
+    rejection.reason.truncate(half);
+    let failure = Attribute {
+        string_value: Some(rejection.to_json()),
+        ..failure.clone()
+    };
+    let mut shorter = message.clone();
+    shorter.attributes.insert(FAILURE.to_owned(), failure);
+    (half > 0).then_some(shorter)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-
-    use consumer::Attribute;
 
     use super::*;
 
@@ -101,5 +125,36 @@ mod tests {
             MOST_BYTES - overhead - r#""a":"","#.len() - 2 * 100,
             "escapes count"
         );
+    }
+
+    #[test]
+    fn a_reason_is_halved_until_its_dead_letter_fits() {
+        let rejection = Rejection {
+            reason: "\"ü".repeat(1000),
+            ..Rejection::default()
+        };
+        let failure = Attribute {
+            data_type: Some("String".to_owned()),
+            string_value: Some(rejection.to_json()),
+            binary_value: None,
+        };
+        let mut dead_letter = message(MOST_BYTES / 4 * 3 - 2000, 0);
+        dead_letter.attributes.insert(FAILURE.to_owned(), failure);
+        let event = event(&dead_letter, Timestamp::from_millis(0), Encoding::Base64);
+        assert!(
+            Encoding::Base64.bytes(&event) <= MOST_BYTES && event.contains("\\\"ü"),
+            "{}",
+            event.len()
+        );
+        let read = consumer::Incoming::new(consumer::MessageId::new("m").unwrap(), event);
+        let read = consumer::from_cloud_event(&read).unwrap().attributes;
+        let kept = Rejection::from_json(read[FAILURE].string_value.as_deref().unwrap())
+            .unwrap()
+            .reason;
+        assert!(!kept.is_empty() && rejection.reason.starts_with(&kept), "{kept}");
+
+        dead_letter.attributes.clear();
+        let whole = super::event(&dead_letter, Timestamp::from_millis(0), Encoding::Base64);
+        assert_eq!(whole, to_cloud_event(&dead_letter, Timestamp::from_millis(0), 0));
     }
 }

@@ -9,7 +9,7 @@ use idempotency::Timestamp;
 use crate::client::Client;
 use crate::credentials::Credentials;
 use crate::fault::Fault;
-use crate::limits::limits;
+use crate::limits::{event, limits};
 use crate::{AzureQueueUrl, Encoding};
 
 /// The queues of an account. Clones share their connections.
@@ -111,7 +111,9 @@ impl Queues for AzureQueues {
         let now = Timestamp::now();
         // One after the other: their order is kept, as far as the queue keeps it.
         for (position, message) in messages.iter().enumerate() {
-            let sent = self.put(&url, &to_cloud_event(message, now, 0), Duration::ZERO).await;
+            let sent = self
+                .put(&url, &event(message, now, self.encoding), Duration::ZERO)
+                .await;
             sent.map_err(|fault| unsent(destination, fault, position..messages.len()))?;
         }
         Ok(())

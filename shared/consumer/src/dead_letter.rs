@@ -80,21 +80,14 @@ pub(crate) fn fit(
     limits.first_refusal(&dead_letter)?;
     let reason = limits.sendable(&rejection.reason);
     let room = limits.message_bytes - dead_letter.bytes() + shortest.reason.len();
-    let mut reason = cut(&reason, room);
-    while !reason.is_empty() {
+    let reason = cut(&reason, room);
+    if !reason.is_empty() {
         let rejection = Rejection {
             reason: reason.to_owned(),
-            ..rejection.clone()
+            ..rejection
         };
         let value = pack::text(&rejection.to_json(), limits);
-        let shorter = dead_letter.attributes.insert(FAILURE.to_owned(), value);
-        if (limits.other)(&dead_letter).is_ok() {
-            break;
-        }
-        dead_letter
-            .attributes
-            .extend(shorter.map(|shorter| (FAILURE.to_owned(), shorter)));
-        reason = cut(reason, reason.len() / 2);
+        dead_letter.attributes.insert(FAILURE.to_owned(), value);
     }
     Ok(dead_letter)
 }

@@ -8,8 +8,8 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use crate::dead_letter::{Malformed, Original, Unpacked};
-use crate::trace::{self, TraceContext, is_trace_header, trace_id, w3c_trace_id};
-use crate::{Incoming, Metrics, Origin};
+use crate::trace::{TRACEPARENT, TRACESTATE, TraceContext, is_trace_header, trace_id, w3c_trace_id};
+use crate::{Attribute, Incoming, Metrics, Origin};
 
 /// A received message before its key is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +32,19 @@ impl Received {
             original: unpacked.original.map(Arc::new),
         };
         (received, unpacked.malformed)
+    }
+
+    /// The trace of a CloudEvents event, unless the message has one of its own.
+    pub(crate) fn adopt_trace(&mut self) {
+        let Some(origin) = &self.origin else { return };
+        let stated = |name| Some((String::from(name), Attribute::string(origin.attribute(name)?)));
+        if self.incoming.traceparent().is_none() {
+            let mut incoming = Incoming::clone(&self.incoming);
+            incoming
+                .attributes
+                .extend([TRACEPARENT, TRACESTATE].into_iter().filter_map(stated));
+            self.incoming = Arc::new(incoming);
+        }
     }
 
     pub(crate) fn original(&self) -> Option<&Original> {
@@ -76,25 +89,17 @@ impl Received {
     }
 
     /// The W3C trace that belongs to the message, as [`traceparent`](https://www.w3.org/TR/trace-context/#traceparent-header): that
-    /// of its processing if the host records one, or the producer's, of the message or else of its envelope. Requests of a handler
-    /// to other services carry it as header.
+    /// of its processing if the host records one, or the producer's, of the message or else of its
+    /// [CloudEvents](crate::Envelope::CloudEvents) event. Requests of a handler to other services carry it as header.
     ///
     /// What the producer sent is [`attribute`](Self::attribute)`("traceparent")`.
     pub fn traceparent(&self) -> Option<&str> {
-        let of_envelope = || trace::of_text(self.origin()?.attribute(trace::TRACEPARENT)?);
-        self.incoming.traceparent().or_else(of_envelope)
+        self.incoming.traceparent()
     }
 
     /// The W3C trace of what is sent for the message: the host's, or the producer's if the host has none.
     pub(crate) fn trace_context(&self) -> Option<TraceContext> {
-        let of_envelope = || {
-            let origin = self.origin()?;
-            TraceContext::new(
-                origin.attribute(trace::TRACEPARENT)?,
-                origin.attribute(trace::TRACESTATE),
-            )
-        };
-        self.incoming.trace_context().or_else(of_envelope)
+        self.incoming.trace_context()
     }
 
     /// The deduplication ID that the producer set, as far as it is known: a message that was sent again has another.
@@ -195,13 +200,13 @@ pub(crate) struct Message {
 }
 
 /// The span of a message. The key is recorded once it is decided, the owner once a lease is granted.
-pub(crate) fn span(received: &Received) -> Span {
-    let trace = received.incoming.trace_header.as_deref().and_then(trace_id);
+pub(crate) fn span(incoming: &Incoming) -> Span {
+    let trace = incoming.trace_header.as_deref().and_then(trace_id);
     // At the highest level: its fields are on every line, at any log level.
     tracing::error_span!(
         "message",
-        messageId = received.message_id(),
-        traceId = trace.or_else(|| w3c_trace_id(received.traceparent()?)),
+        messageId = incoming.id.as_str(),
+        traceId = trace.or_else(|| w3c_trace_id(incoming.traceparent()?)),
         key = Empty,
         owner = Empty
     )

@@ -72,12 +72,7 @@ fn text<'a>(attributes: &'a BTreeMap<String, Attribute>, name: &str) -> Option<&
 
 /// A valid `traceparent` in a message's attributes.
 pub(crate) fn traceparent(attributes: &BTreeMap<String, Attribute>) -> Option<&str> {
-    text(attributes, TRACEPARENT).and_then(of_text)
-}
-
-/// The text, if it is a valid `traceparent`.
-pub(crate) fn of_text(text: &str) -> Option<&str> {
-    is_traceparent(text).then_some(text)
+    text(attributes, TRACEPARENT).filter(|header| is_traceparent(header))
 }
 
 /// The ID of the trace in a valid `traceparent`: 32 hexadecimal digits.

@@ -105,7 +105,7 @@ fn in_names(fields: &Map<String, Value>, place: Place) -> Option<&'static str> {
     let mut objects = OBJECTS.iter();
     let (_, envelope, found) = objects.find(|(names, envelope, _)| has(names) && is_other(*envelope))?;
     Some(match (place, envelope) {
-        (Place::Of(_) | Place::Inside(Envelope::None), _) | (_, Envelope::None) => found,
+        (Place::Of(_) | Place::Inside(Envelope::None), _) | (_, Envelope::None | Envelope::CloudEvents) => found,
         (Place::Inside(_), Envelope::Sns) => {
             "an SNS notification inside another envelope, and only one is removed: decode its `Message` in the handler"
         }
@@ -115,9 +115,6 @@ fn in_names(fields: &Map<String, Value>, place: Place) -> Option<&'static str> {
         }
         (Place::Inside(_), Envelope::EventBridge) => {
             "an EventBridge event inside another envelope, and only one is removed: decode its `detail` in the handler"
-        }
-        (Place::Inside(_), Envelope::CloudEvents) => {
-            "a CloudEvents event inside another envelope, and only one is removed: decode its `data` in the handler"
         }
     })
 }
