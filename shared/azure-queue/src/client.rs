@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use aws::{HttpsClient, https_client};
 use aws_smithy_types::body::SdkBody;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use tokio::time::timeout;
@@ -19,8 +19,8 @@ const VERSION: &str = "2021-12-02";
 /// Queries of queues take milliseconds. The service gives one up after 30 s
 /// ([timeouts](https://learn.microsoft.com/rest/api/storageservices/setting-timeouts-for-queue-service-operations)).
 pub(crate) const ANSWER: Duration = Duration::from_secs(10);
-/// 32 messages of 64 KiB, with all that surrounds them.
-const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+/// 32 messages of 64 KiB, of which each character may be escaped (`&quot;`), with all that surrounds them.
+const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 
 /// A request.
 #[derive(Debug)]
@@ -67,14 +67,25 @@ impl Client {
     }
 
     async fn answer(&self, call: &Call<'_>) -> Result<Answer, Fault> {
-        let response = self.http.request(self.request(call).await?).await;
-        let (head, body) = response.map_err(Fault::of_connection)?.into_parts();
+        let request = self.request(call).await?;
+        let sent = request.headers().get(AUTHORIZATION).cloned();
+        let (head, body) = self
+            .http
+            .request(request)
+            .await
+            .map_err(Fault::of_connection)?
+            .into_parts();
         if head.status != call.succeeds {
-            if let (StatusCode::UNAUTHORIZED, Right::Identity(identity)) = (head.status, &self.credentials.0) {
-                identity.forget().await;
-            }
             let code = head.headers.get("x-ms-error-code").and_then(|code| code.to_str().ok());
-            return Err(fault::of_answer(head.status, code.unwrap_or_default()));
+            let fault = fault::of_answer(head.status, code.unwrap_or_default());
+            return Err(match (head.status, &self.credentials.0, sent) {
+                // The next request has a new token.
+                (StatusCode::UNAUTHORIZED, Right::Identity(identity), Some(sent)) => {
+                    identity.forget(&sent).await;
+                    Fault::unavailable(fault.why)
+                }
+                _ => fault,
+            });
         }
         let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await;
         let body = body.map_err(|error| Fault::unavailable(format!("its answer was cut off: {error}")))?;
@@ -104,6 +115,10 @@ impl Client {
         let mut request = Request::builder().method(&call.method).uri(url);
         for (name, value) in headers {
             request = request.header(name, value);
+        }
+        if call.method == Method::PUT && call.body.is_empty() {
+            // hyper would send none, and Azure refuses a PUT without it (411).
+            request = request.header(CONTENT_LENGTH, 0);
         }
         let mut request = request.body(SdkBody::from(call.body.clone())).map_err(|_| {
             Fault::refused("the request can't be written: has the SAS token characters that no URL has?")
@@ -149,4 +164,39 @@ pub(crate) fn encoded(text: &str) -> String {
         }
     }
     encoded
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "all of this is tests")]
+
+    use super::*;
+    use crate::AzureQueueUrl;
+
+    fn call(method: Method, body: &str) -> Call<'_> {
+        Call {
+            operation: "Update Message",
+            method,
+            queue: "orders",
+            path: "/messages/m-1".to_owned(),
+            query: vec![("popreceipt", "a+b=".to_owned())],
+            body: body.to_owned(),
+            succeeds: StatusCode::NO_CONTENT,
+        }
+    }
+
+    /// Azurite does not require it.
+    #[tokio::test]
+    async fn a_put_without_a_body_states_its_length() {
+        let url: AzureQueueUrl = "https://shop.queue.core.windows.net/orders?sig=x%2F".parse().unwrap();
+        let client = Client::new(url.account.clone(), Credentials::from_env(&url).unwrap());
+        let request = client.request(&call(Method::PUT, "")).await.unwrap();
+        assert_eq!(request.headers()[CONTENT_LENGTH], "0");
+        let expected = "https://shop.queue.core.windows.net/orders/messages/m-1?popreceipt=a%2Bb%3D&sig=x%2F";
+        assert_eq!(request.uri(), expected);
+        for other in [call(Method::GET, ""), call(Method::PUT, "text")] {
+            let request = client.request(&other).await.unwrap();
+            assert!(!request.headers().contains_key(CONTENT_LENGTH), "that of hyper");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! By what right requests are made.
+//! Credentials of requests.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ const DEVELOPMENT: (&str, &str) = (
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",
 );
 
-/// By what right requests are made to queues. Their secrets are not shown by `Debug`.
+/// Credentials of requests to queues. Their secrets are not shown by `Debug`.
 #[derive(Clone)]
 pub struct Credentials(pub(crate) Right);
 
@@ -63,7 +63,7 @@ impl Credentials {
             return Ok(Self(Right::Sas(sas.as_str().into())));
         }
         if let Some(text) = variable(CONNECTION_STRING) {
-            return Self::of_connection_string(&text, &url.account.name);
+            return Self::of_connection_string(&text, url);
         }
         if !url.account.is_of_azure() {
             return Err(InvalidCredentials(format!(
@@ -80,7 +80,7 @@ impl Credentials {
 
     /// Pairs of name and value, separated by semicolons
     /// ([connection strings](https://learn.microsoft.com/azure/storage/common/storage-configure-connection-string)).
-    fn of_connection_string(text: &str, account: &str) -> Result<Self, InvalidCredentials> {
+    fn of_connection_string(text: &str, url: &AzureQueueUrl) -> Result<Self, InvalidCredentials> {
         let wrong = |what: String| InvalidCredentials(format!("environment variable {CONNECTION_STRING}: {what}"));
         let pairs = text.split(';').filter_map(|pair| pair.trim().split_once('='));
         let value = |wanted: &str| pairs.clone().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
@@ -88,7 +88,11 @@ impl Credentials {
         let of_emulator = value("UseDevelopmentStorage").is_some_and(|value| value.eq_ignore_ascii_case("true"));
         let development = |value| of_emulator.then_some(value);
         if let Some(sas) = value("SharedAccessSignature") {
-            return Ok(Self(Right::Sas(sas.trim_start_matches('?').into())));
+            let endpoint = value("QueueEndpoint").map(|endpoint| endpoint.trim_end_matches('/'));
+            return match endpoint == Some(url.account.queue_url("").trim_end_matches('/')) {
+                true => Ok(Self(Right::Sas(sas.trim_start_matches('?').into()))),
+                false => Err(wrong(format!("its QueueEndpoint is not that of {url}"))),
+            };
         }
         let name = value("AccountName").or(development(DEVELOPMENT.0));
         let key = value("AccountKey").or(development(DEVELOPMENT.1));
@@ -97,6 +101,7 @@ impl Credentials {
                 "it has no AccountName with AccountKey, and no SharedAccessSignature".to_owned(),
             ));
         };
+        let account = &url.account.name;
         if name != account {
             let what = format!("it is of account {name:?}, but the queue's URL is of {account:?}");
             return Err(wrong(format!(
@@ -134,7 +139,7 @@ mod tests {
         assert_eq!(right(AZURE, &[]), "Credentials(managed identity)");
         let sas = (
             CONNECTION_STRING,
-            "QueueEndpoint=https://shop/;SharedAccessSignature=?sv=1&sig=a=",
+            "QueueEndpoint=https://shop.queue.core.windows.net/;SharedAccessSignature=?sv=1&sig=a=",
         );
         match of(AZURE, &[sas]).unwrap().0 {
             Right::Sas(sas) => assert_eq!(&*sas, "sv=1&sig=a="),
@@ -158,6 +163,16 @@ mod tests {
                 AZURE,
                 "AccountName=bank;AccountKey=c2VjcmV0",
                 "is of account \"bank\", but the queue's URL is of \"shop\"",
+            ),
+            (
+                AZURE,
+                "SharedAccessSignature=sig=s3cret",
+                "its QueueEndpoint is not that of https://shop",
+            ),
+            (
+                AZURE,
+                "QueueEndpoint=https://bank.queue.core.windows.net/;SharedAccessSignature=sig=s3cret",
+                "is not that of https://shop",
             ),
             (azurite, "", "UseDevelopmentStorage=true"),
         ] {

@@ -3,10 +3,12 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
+use crate::xml::escaped;
+
 /// How the text of a message is encoded: the setting `encoding`, and `messageEncoding` in the `host.json` of Azure Functions
 /// ([host.json](https://learn.microsoft.com/azure/azure-functions/functions-bindings-storage-queue#host-json)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
+pub(crate) enum Encoding {
     /// UTF-8 in Base64, the default of Azure Functions.
     Base64,
     /// As it is.
@@ -32,11 +34,11 @@ impl Encoding {
         String::from_utf8(bytes).map_err(|_| "its text is not UTF-8 in Base64".to_owned())
     }
 
-    /// Bytes that a text takes.
+    /// Bytes that a text takes in a request. XML escapes some characters of a text that is not encoded.
     pub(crate) fn bytes(self, text: &str) -> usize {
         match self {
             Self::Base64 => text.len().div_ceil(3) * 4,
-            Self::None => plain(text).len(),
+            Self::None => escaped(&plain(text)).len(),
         }
     }
 }
@@ -62,6 +64,10 @@ mod tests {
                 );
             }
         }
+        assert_eq!(
+            (Encoding::None.bytes("<\"&\r"), Encoding::Base64.bytes("<\"&\r")),
+            (4 + 1 + 5 + 5, 8)
+        );
         assert_eq!(Encoding::Base64.encode("tea"), "dGVh");
         assert_eq!(Encoding::None.encode("\u{ffff}"), "\\uffff");
     }

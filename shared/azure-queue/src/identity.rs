@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use aws::{HttpsClient, https_client};
 use aws_smithy_types::body::SdkBody;
-use http::{HeaderValue, Request};
+use http::{HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use serde::Deserialize;
 use serde_json::Value;
@@ -19,8 +19,10 @@ const RESOURCE: &str = "https%3A%2F%2Fstorage.azure.com%2F";
 /// The endpoint of a virtual machine
 /// ([IMDS](https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service#managed-identity)).
 const VIRTUAL_MACHINE: &str = "http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01";
-/// A token is replaced so long before its end. The endpoints have a new one by then.
+/// A token is replaced this long before its end. The endpoints have a new one by then.
 const MARGIN: Duration = Duration::from_secs(300);
+/// After a failure, no request is made before.
+const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_ANSWER: Duration = Duration::from_secs(5);
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
@@ -41,7 +43,14 @@ pub(crate) struct ManagedIdentity {
     /// Its name and value.
     header: (&'static str, String),
     client: HttpsClient,
-    token: Mutex<Option<Token>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    token: Option<Token>,
+    /// Why there was none, and when.
+    failed: Option<(Instant, Fault)>,
 }
 
 #[derive(Clone)]
@@ -71,31 +80,38 @@ impl ManagedIdentity {
             url: format!("{url}&resource={RESOURCE}{client_id}"),
             header,
             client: https_client(),
-            token: Mutex::new(None),
+            state: Mutex::default(),
         }
     }
 
-    /// The value of the header `Authorization`. Others wait for one request.
+    /// The value of the header `Authorization`. Requests that need one at the same time wait for the same.
     pub(crate) async fn authorization(&self) -> Result<HeaderValue, Fault> {
-        let mut token = self.token.lock().await;
+        let mut state = self.state.lock().await;
         let now = Instant::now();
-        let is_valid = |token: &Token, margin| token.ends > now + margin;
-        if let Some(token) = token.as_ref().filter(|token| is_valid(token, MARGIN)) {
+        let lasts = |token: &&Token, margin| token.ends > now + margin;
+        if let Some(token) = state.token.as_ref().filter(|token| lasts(token, MARGIN)) {
             return Ok(token.authorization.clone());
         }
-        match self.request().await {
-            Ok(new) => Ok(token.insert(new).authorization.clone()),
+        let old = state.token.clone().filter(|token| lasts(&token, Duration::ZERO));
+        let recent = state.failed.clone().filter(|(at, _)| now < *at + PAUSE);
+        let requested = match recent {
+            Some((_, fault)) => Err(fault),
+            None => self.request().await.inspect_err(|fault| {
+                state.failed = Some((Instant::now(), fault.clone()));
+            }),
+        };
+        match (requested, old) {
+            (Ok(token), _) => Ok(state.token.insert(token).authorization.clone()),
             // The old one is still good for a while.
-            Err(why) => match token.as_ref().filter(|token| is_valid(token, Duration::ZERO)) {
-                Some(token) => Ok(token.authorization.clone()),
-                None => Err(why.during("managed identity")),
-            },
+            (Err(_), Some(old)) => Ok(old.authorization),
+            (Err(why), None) => Err(why.during("managed identity")),
         }
     }
 
-    /// A token was refused: the next request gets a new one.
-    pub(crate) async fn forget(&self) {
-        *self.token.lock().await = None;
+    /// This token was refused: the next request gets a new one.
+    pub(crate) async fn forget(&self, refused: &HeaderValue) {
+        let mut state = self.state.lock().await;
+        state.token = state.token.take().filter(|token| token.authorization != *refused);
     }
 
     async fn request(&self) -> Result<Token, Fault> {
@@ -114,10 +130,11 @@ impl ManagedIdentity {
         let (status, body) = answer.await.unwrap_or_else(|_| Err(Fault::no_answer(LONGEST_ANSWER)))?;
         if !status.is_success() {
             let why = format!("{status}; assign an identity to this process, or set AZURE_STORAGE_CONNECTION_STRING");
-            return Err(if status.is_client_error() {
-                Fault::refused(why)
-            } else {
-                Fault::unavailable(why)
+            // 404, 410 and 429 pass.
+            // <https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#error-handling>
+            return Err(match status {
+                StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN => Fault::refused(why),
+                _ => Fault::unavailable(why),
             });
         }
         token(&body).ok_or_else(|| Fault::unavailable("its answer has no access token that is valid"))
@@ -130,12 +147,13 @@ fn token(body: &[u8]) -> Option<Token> {
         .expires_on
         .as_u64()
         .or_else(|| answer.expires_on.as_str()?.parse().ok())?;
-    let left = (SystemTime::UNIX_EPOCH + Duration::from_secs(end)).duration_since(SystemTime::now());
+    let end = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(end))?;
+    let left = end.duration_since(SystemTime::now()).ok()?;
     let mut authorization = HeaderValue::try_from(format!("Bearer {}", answer.access_token)).ok()?;
     authorization.set_sensitive(true);
     Some(Token {
         authorization,
-        ends: Instant::now() + left.ok()?,
+        ends: Instant::now().checked_add(left)?,
     })
 }
 
@@ -204,10 +222,16 @@ mod tests {
     async fn one_that_ends_soon_is_replaced_if_there_is_another() {
         let (identity, requests) = endpoint(vec![answer("a", 200), (500, String::new()), answer("b", 3600)]).await;
         let mut tokens = Vec::new();
-        for _ in 0..4 {
+        // The third call does not repeat what failed just before.
+        for _ in 0..3 {
             tokens.push(identity.authorization().await.unwrap());
         }
-        assert_eq!(tokens, ["Bearer a", "Bearer a", "Bearer b", "Bearer b"]);
+        assert_eq!(tokens, ["Bearer a"; 3]);
+        assert_eq!(requests.lock().unwrap().len(), 2);
+        identity.state.lock().await.failed = None;
+        for _ in 0..2 {
+            assert_eq!(identity.authorization().await.unwrap(), "Bearer b");
+        }
         assert_eq!(requests.lock().unwrap().len(), 3);
     }
 
@@ -215,28 +239,31 @@ mod tests {
     async fn a_refused_token_is_not_used_again() {
         let (identity, _) = endpoint(vec![answer("a", 3600), answer("b", 3600)]).await;
         assert_eq!(identity.authorization().await.unwrap(), "Bearer a");
-        identity.forget().await;
+        identity.forget(&HeaderValue::from_static("Bearer older")).await;
+        assert_eq!(identity.authorization().await.unwrap(), "Bearer a");
+        identity.forget(&HeaderValue::from_static("Bearer a")).await;
         assert_eq!(identity.authorization().await.unwrap(), "Bearer b");
     }
 
     #[tokio::test]
     async fn what_the_endpoint_refuses_only_an_operator_can_fix() {
-        let (identity, _) = endpoint(vec![
-            (400, "s3cret".to_owned()),
-            (500, "s3cret".to_owned()),
-            (200, "s3cret".to_owned()),
-        ])
-        .await;
-        let mut faults = Vec::new();
-        for _ in 0..3 {
+        let huge = "{\"access_token\": \"s3cret\", \"expires_on\": 18446744073709551615}";
+        for (status, body, means) in [
+            (400, "s3cret", SourceFault::Refused),
+            (403, "s3cret", SourceFault::Refused),
+            (404, "s3cret", SourceFault::Unavailable),
+            (429, "s3cret", SourceFault::Unavailable),
+            (500, "s3cret", SourceFault::Unavailable),
+            (200, "s3cret", SourceFault::Unavailable),
+            (200, huge, SourceFault::Unavailable),
+        ] {
+            let (identity, _) = endpoint(vec![(status, body.to_owned())]).await;
             let fault = identity.authorization().await.unwrap_err();
             assert!(
                 fault.why.starts_with("managed identity: ") && !fault.why.contains("s3cret"),
                 "{fault}"
             );
-            faults.push(fault.means);
+            assert_eq!(fault.means, means, "{status}");
         }
-        use SourceFault::{Refused, Unavailable};
-        assert_eq!(faults, [Refused, Unavailable, Unavailable]);
     }
 }

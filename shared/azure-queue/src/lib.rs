@@ -18,7 +18,6 @@ mod url;
 mod xml;
 
 pub use credentials::{Credentials, InvalidCredentials};
-pub use encoding::Encoding;
 pub use queues::AzureQueues;
 pub use source::{AzureQueueReceipt, AzureQueueSource, DEFAULT_MAX_RECEIVE_COUNT};
 pub use url::{AzureQueueUrl, InvalidUrl};

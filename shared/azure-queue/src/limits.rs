@@ -4,7 +4,7 @@ use consumer::dead_letter::{FAILURE, Rejection};
 use consumer::{Attribute, Limits, QueueMessage, to_cloud_event};
 use idempotency::Timestamp;
 
-use crate::Encoding;
+use crate::encoding::Encoding;
 use crate::url::is_poison;
 
 /// A message with its envelope and encoding

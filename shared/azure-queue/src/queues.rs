@@ -6,11 +6,12 @@ use std::time::Duration;
 use consumer::{Incoming, Limits, QueueError, QueueMessage, Queues, SourceError, SourceFault, to_cloud_event};
 use idempotency::Timestamp;
 
+use crate::AzureQueueUrl;
 use crate::client::Client;
 use crate::credentials::Credentials;
+use crate::encoding::Encoding;
 use crate::fault::Fault;
 use crate::limits::{event, limits};
-use crate::{AzureQueueUrl, Encoding};
 
 /// The queues of an account. Clones share their connections.
 ///

@@ -1,17 +1,20 @@
 //! The URL of a queue, with what it needs to be used.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
 use http::Uri;
 use http::uri::{Authority, Scheme};
 
-use crate::Encoding;
 use crate::account::Account;
+use crate::encoding::Encoding;
 
-/// A worker that dies keeps other workers from its messages for so long.
+/// A worker that dies keeps other workers from its messages for this long.
 const WINDOW: Duration = Duration::from_secs(60);
+/// Settling has a fifth of it, and a slow request takes seconds.
+const SHORTEST_WINDOW: u64 = 30;
 const LONGEST_WINDOW: u64 = 24 * 60 * 60;
 /// The suffix of the queue for dead letters, which is that of Azure Functions
 /// ([trigger](https://learn.microsoft.com/azure/azure-functions/functions-bindings-storage-queue-trigger#poison-messages)).
@@ -19,6 +22,12 @@ const POISON: &str = "-poison";
 /// Names have 3 to 63 characters
 /// ([naming](https://learn.microsoft.com/rest/api/storageservices/naming-queues-and-metadata)).
 const LONGEST_NAME: usize = 63;
+/// The clouds of Azure.
+const CLOUDS: [&str; 3] = [
+    "queue.core.windows.net",
+    "queue.core.usgovcloudapi.net",
+    "queue.core.chinacloudapi.cn",
+];
 const SETTINGS: &str = "encoding, envelope, window, and those of a SAS token";
 
 /// The URL of a queue: `https://ACCOUNT.queue.core.windows.net/QUEUE`, or that of an emulator with the account in its path:
@@ -104,14 +113,23 @@ impl FromStr for AzureQueueUrl {
             window: WINDOW,
         };
         url.set_all(uri.query().unwrap_or_default())?;
+        if url.sas.is_some() && scheme != &Scheme::HTTPS && !is_loopback(authority) {
+            return Err(invalid("it must begin with https://, because it has a SAS token"));
+        }
         Ok(url)
     }
 }
 
-/// The account in a host of Azure, in any of its clouds.
+/// The account in a host of Azure. No other host gets an access token.
 fn account_in(authority: &Authority) -> Option<&str> {
     let (account, service) = authority.host().split_once('.')?;
-    service.starts_with("queue.core.").then_some(account)
+    CLOUDS.contains(&service).then_some(account)
+}
+
+/// Whether others can't read what is sent there.
+fn is_loopback(authority: &Authority) -> bool {
+    let host = authority.host().trim_matches(['[', ']']);
+    host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 
 fn check_name(name: &str) -> Result<(), InvalidUrl> {
@@ -126,6 +144,17 @@ fn check_name(name: &str) -> Result<(), InvalidUrl> {
 }
 
 impl AzureQueueUrl {
+    /// An emulator may have a shorter one, for tests: a busy worker would lose its messages.
+    fn window_of(&self, seconds: &str) -> Result<Duration, InvalidUrl> {
+        let shortest = if self.account.is_of_azure() { SHORTEST_WINDOW } else { 1 };
+        match seconds.parse() {
+            Ok(seconds) if (shortest..=LONGEST_WINDOW).contains(&seconds) => Ok(Duration::from_secs(seconds)),
+            _ => Err(InvalidUrl(format!(
+                "window must be a number of seconds from {shortest} to {LONGEST_WINDOW}"
+            ))),
+        }
+    }
+
     fn set_all(&mut self, query: &str) -> Result<(), InvalidUrl> {
         let mut sas = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -137,8 +166,8 @@ impl AzureQueueUrl {
                 ("envelope", "cloudevents") => self.is_enveloped = true,
                 ("envelope", "none") => self.is_enveloped = false,
                 ("envelope", _) => return Err(InvalidUrl("envelope must be cloudevents or none".to_owned())),
-                ("window", seconds) => self.window = window(seconds)?,
-                // Two letters, and "sig" ([parameters](https://learn.microsoft.com/rest/api/storageservices/create-service-sas)).
+                ("window", seconds) => self.window = self.window_of(seconds)?,
+                // The names of its parameters ([SAS](https://learn.microsoft.com/rest/api/storageservices/create-account-sas)).
                 _ if name.len() <= 5 && name.starts_with('s') => sas.push(pair),
                 _ => {
                     return Err(InvalidUrl(format!(
@@ -155,15 +184,6 @@ impl AzureQueueUrl {
         }
         self.sas = is_signed.then(|| sas.join("&"));
         Ok(())
-    }
-}
-
-fn window(seconds: &str) -> Result<Duration, InvalidUrl> {
-    match seconds.parse() {
-        Ok(seconds) if (1..=LONGEST_WINDOW).contains(&seconds) => Ok(Duration::from_secs(seconds)),
-        _ => Err(InvalidUrl(format!(
-            "window must be a number of seconds from 1 to {LONGEST_WINDOW}"
-        ))),
     }
 }
 
@@ -196,12 +216,12 @@ mod tests {
     #[test]
     fn settings_are_taken_out_of_the_sas_token_and_neither_is_shown() {
         let url = parsed(
-            "https://shop.queue.core.windows.net/orders?sv=2021&encoding=none&sig=secret%3D&envelope=none&window=5",
+            "https://shop.queue.core.windows.net/orders?sv=2021&encoding=none&sig=secret%3D&envelope=none&window=45",
         );
         assert_eq!(url.sas.as_deref(), Some("sv=2021&sig=secret%3D"));
         assert_eq!(
             (url.encoding, url.is_enveloped, url.window),
-            (Encoding::None, false, Duration::from_secs(5))
+            (Encoding::None, false, Duration::from_secs(45))
         );
         let shown = format!("{url} {url:?} {}", url.dead_letter_queue());
         assert!(!shown.contains('?') && !shown.contains("secret"), "{shown}");
@@ -240,7 +260,13 @@ mod tests {
                 "https://shop.queue.core.windows.net/orders?envelope=secret",
                 "cloudevents or none",
             ),
-            ("https://shop.queue.core.windows.net/orders?window=0", "from 1 to"),
+            ("https://shop.queue.core.windows.net/orders?window=29", "from 30 to"),
+            ("http://127.0.0.1:10001/a/orders?window=0", "from 1 to"),
+            ("https://shop.queue.core.example.com/orders", "must be https://ACCOUNT"),
+            (
+                "http://azurite:10001/devstoreaccount1/orders?sv=1&sig=secret",
+                "it has a SAS token",
+            ),
         ] {
             let why = url.parse::<AzureQueueUrl>().unwrap_err().to_string();
             assert!(why.contains(problem) && !why.contains("secret"), "{url}: {why}");

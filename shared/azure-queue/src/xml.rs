@@ -1,7 +1,7 @@
 //! The XML of requests and answers.
 
 use quick_xml::de::from_str;
-use quick_xml::escape::escape;
+use quick_xml::escape::partial_escape;
 use serde::Deserialize;
 
 /// A message, as [Get Messages](https://learn.microsoft.com/rest/api/storageservices/get-messages) returns it.
@@ -30,10 +30,14 @@ pub(crate) fn messages(answer: &str) -> Result<Vec<Message>, String> {
     Ok(list.messages)
 }
 
+/// The text as XML. A parser would replace a carriage return by a line feed.
+pub(crate) fn escaped(text: &str) -> String {
+    partial_escape(text).replace('\r', "&#13;")
+}
+
 /// The body of a request to put a message.
 pub(crate) fn message(text: &str) -> String {
-    // A parser would replace a carriage return by a line feed.
-    let text = escape(text).replace('\r', "&#13;");
+    let text = escaped(text);
     format!("<QueueMessage><MessageText>{text}</MessageText></QueueMessage>")
 }
 
