@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn an_envelope_is_removed_and_its_faults_are_named() {
-        let event = r#"{"specversion":"1.0","id":"k-1","source":"s","type":"t","attempts":2,"data":{}}"#;
+        let event = r#"{"specversion":"1.0","id":"k-1","source":"s","type":"t","consumerattempts":2,"data":{}}"#;
         let read = incoming(&url("?encoding=none"), &message(event)).unwrap();
         assert_eq!(
             (read.id.as_str(), read.body.as_str(), read.receive_count),

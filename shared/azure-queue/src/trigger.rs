@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn an_envelope_is_removed_and_its_attempts_are_added() {
-        let event = r#"{"specversion":"1.0","id":"k-1","source":"s","type":"t","attempts":2,"data":{}}"#;
+        let event = r#"{"specversion":"1.0","id":"k-1","source":"s","type":"t","consumerattempts":2,"data":{}}"#;
         let message = triggered("", json!(event), json!({"Id": "m-1", "DequeueCount": 1})).unwrap();
         assert_eq!(
             (message.id.as_str(), message.body.as_str(), message.receive_count),

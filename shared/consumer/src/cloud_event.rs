@@ -11,7 +11,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::value::RawValue;
 
 pub(crate) use message::attribute_name;
-pub use message::{from_cloud_event, to_cloud_event};
+pub use message::{from_cloud_event, rfc3339, to_cloud_event};
 
 /// One event.
 #[derive(Debug)]
@@ -48,6 +48,22 @@ impl<'a> Event<'a> {
             content: content(fields.remove("data"), optional(&mut fields, "data_base64")?, is_text)?,
             others: fields,
         })
+    }
+}
+
+impl Event<'_> {
+    /// Whether [`to_cloud_event`] wrote it.
+    pub(crate) fn is_own(&self) -> bool {
+        self.others.contains_key(message::ATTEMPTS)
+    }
+
+    /// Events of other programs are distinct by `source` and `id`
+    /// ([id](https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#id)).
+    pub(crate) fn unique_id(&self) -> String {
+        match self.is_own() {
+            true => self.id.clone(),
+            false => format!("{} {}", self.source, self.id),
+        }
     }
 }
 

@@ -40,7 +40,8 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// SNS's `MessageId`, or the `id` of EventBridge or CloudEvents; never empty.
+    /// SNS's `MessageId`, or EventBridge's `id`; of CloudEvents `source` and `id`, separated by a space, because only both together
+    /// are unique. Never empty.
     ///
     /// It is the same at every delivery by that service and in every queue. The queue's own message ID is not.
     pub fn id(&self) -> &str {
@@ -198,12 +199,13 @@ pub(crate) fn cloud_event(body: &str) -> Result<Event<'_>, String> {
 }
 
 fn unwrapped(event: Event<'_>) -> Unwrapped<'_> {
+    let id = event.unique_id();
     let others = event.others.into_iter();
     let others = others.map(|(name, value)| (cloud_event::attribute_name(&name), cloud_event::text(value)));
     Unwrapped {
         content: event.content,
         origin: Some(Origin {
-            id: event.id,
+            id,
             source: event.source,
             subject: event.subject,
             time: event.time.unwrap_or_default(),

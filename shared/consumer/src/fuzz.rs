@@ -95,7 +95,13 @@ pub fn unwraps_what_the_envelope_contains(input: &[u8]) {
             Envelope::Sns => (&value["MessageId"], value["Message"].as_str().map(Value::from)),
             // Text and Base64 are no JSON values.
             Envelope::CloudEvents if value["datacontenttype"].is_string() || value.get("data").is_none() => continue,
-            Envelope::CloudEvents => (&value["id"], value.get("data").cloned()),
+            Envelope::CloudEvents => {
+                assert_eq!(
+                    value.get("data").cloned(),
+                    serde_json::from_str(&unwrapped.content).ok()
+                );
+                continue;
+            }
             _ => (&value["id"], value.get("detail").cloned()),
         };
         assert_eq!(Some(origin.id()), id.as_str());

@@ -40,7 +40,7 @@ mod work;
 
 pub use body::{Body, RawBody};
 pub use budget::{Budget, CLOCK_MARGIN, Stop};
-pub use cloud_event::{from_cloud_event, to_cloud_event};
+pub use cloud_event::{from_cloud_event, rfc3339, to_cloud_event};
 pub use delivery::{Delivery, Received};
 pub use envelope::{Envelope, Origin};
 pub use failure::{Chain, Failure};

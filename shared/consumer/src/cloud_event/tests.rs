@@ -72,7 +72,7 @@ fn a_message_is_an_event_that_other_programs_can_read() {
     let text = to_cloud_event(&message, SENT, 3);
     assert!(text.contains("\"data\":{\"price\": 1.10}"), "the body as it is: {text}");
     let mut read: Value = serde_json::from_str(&text).unwrap();
-    let others = read["messageattributes"].take();
+    let others = read["consumerattributes"].take();
     assert_eq!(
         others.as_str(),
         Some(r#"{"attributes":{"Two Words":{"dataType":"String","stringValue":"x"}}}"#)
@@ -81,11 +81,11 @@ fn a_message_is_an_event_that_other_programs_can_read() {
         "specversion": "1.0", "id": "k-1", "source": "consumer", "type": "consumer.message",
         "time": "2026-01-02T03:04:05.678Z", "datacontenttype": "application/json", "data": {"price": 1.1},
         "idempotencykey": "k-1", "tenant": "blue", "traceparent": "00-1-2-3", "partitionkey": "g",
-        "xamzntraceid": TRACE, "attempts": 3, "messageattributes": null,
+        "xamzntraceid": TRACE, "consumerattempts": 3, "consumerattributes": null,
     });
     assert_eq!(read, expected);
     let long = to_cloud_event(&super::tests::message("{}", &[("aaaaaaaaaaaaaaaaaaaaa", "x")]), SENT, 0);
-    assert!(long.contains("messageattributes"), "21 characters: {long}");
+    assert!(long.contains("consumerattributes"), "21 characters: {long}");
     let allowed = |name: &str| {
         name.bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
@@ -102,9 +102,9 @@ fn a_message_is_an_event_that_other_programs_can_read() {
 const OWN_OR_INVALID: [&str; 8] = [
     "id",
     "data",
-    "attempts",
+    "consumerattempts",
     "idempotencykey",
-    "messageattributes",
+    "consumerattributes",
     "Tenant",
     "a-name",
     "aaaaaaaaaaaaaaaaaaaaa",
@@ -152,33 +152,79 @@ fn a_message_is_the_same_after_the_way_through_an_event() {
 fn an_event_of_another_program_is_a_message() {
     let mut event = event();
     event["subject"] = "o-1".into();
-    event["time"] = "2026-01-02T03:04:05.678Z".into();
+    event["attempts"] = "3/5".into();
     event["count"] = 7.into();
     event["flag"] = true.into();
     event["unset"] = Value::Null;
     let message = received(event.to_string());
     assert_eq!(
         (message.id.as_str(), message.body.as_str(), message.sent_at),
-        ("e-1", "{\"a\":1}", Some(SENT))
+        ("/shop e-1", "{\"a\":1}", Some(Timestamp::from_millis(5)))
     );
     assert_eq!(message.receive_count, 2);
-    let stated = ["source", "type", "subject", "count", "flag", "unset"].map(|name| text(&message, name));
+    let stated = [
+        "source",
+        "type",
+        "subject",
+        "attempts",
+        "IdempotencyKey",
+        "count",
+        "flag",
+        "unset",
+    ]
+    .map(|name| text(&message, name));
     let expected = [
         Some("/shop"),
         Some("order.placed"),
         Some("o-1"),
+        Some("3/5"),
+        Some("/shop e-1"),
         Some("7"),
         Some("true"),
         None,
     ];
     assert_eq!(stated, expected);
     assert_eq!(message.attributes["count"].data_type.as_deref(), Some("Number"));
+    let keyed = received(with("idempotencykey", "k-1"));
     assert_eq!(
-        received(with("time", "2026-01-02T03:04:05.678+00:00")).sent_at,
-        Some(SENT)
+        (keyed.id.as_str(), text(&keyed, IDEMPOTENCY_KEY)),
+        ("/shop e-1", Some("k-1"))
     );
-    let of_zone = received(with("time", "2026-01-02T03:04:05+01:00"));
-    assert_eq!(of_zone.sent_at, Some(Timestamp::from_millis(5)), "that of the queue");
+    let copy = QueueMessage {
+        attributes: message.attributes.clone(),
+        ..super::tests::message(&message.body, &[])
+    };
+    let copy = QueueMessage {
+        deduplication_id: Some(message.id.as_str().to_owned()),
+        ..copy
+    };
+    let again = received(to_cloud_event(&copy, SENT, message.receive_count));
+    assert_eq!(
+        (again.id, again.attributes, again.receive_count),
+        (message.id, message.attributes, 4)
+    );
+}
+
+/// What an event states when it happened is not when the message was sent.
+#[test]
+fn only_the_time_of_our_own_events_is_when_they_were_sent() {
+    assert_eq!(
+        received(with("time", "2026-01-02T03:04:05Z")).sent_at,
+        Some(Timestamp::from_millis(5))
+    );
+    let own = to_cloud_event(&message("{}", &[]), SENT, 0);
+    assert_eq!(received(own).sent_at, Some(SENT));
+    let zone = |time: &str| rfc3339(time).map(|time| time.millis());
+    assert_eq!(zone("2026-01-02T03:04:05.678+00:00"), Some(SENT.millis()));
+    assert_eq!((zone("2026-01-02T03:04:05+01:00"), zone("tea")), (None, None));
+    let last = to_cloud_event(&message("{}", &[]), Timestamp::from_millis(u64::MAX), 0);
+    assert!(last.contains("9999-12-31T23:59:59.999Z"), "{last}");
+}
+
+#[test]
+fn attributes_that_are_like_our_defaults_are_kept() {
+    let sent = message("{}", &[("source", "consumer"), ("type", "consumer.message")]);
+    assert_eq!(received(to_cloud_event(&sent, SENT, 0)).attributes, sent.attributes);
 }
 
 #[test]
@@ -223,15 +269,19 @@ fn the_reason_names_the_field_and_quotes_nothing() {
             "fields `data` and `data_base64` exclude each other",
         ),
         (
-            "attempts",
+            "consumerattempts",
             json!("secret"),
-            "field `attempts` is not a number of attempts",
+            "field `consumerattempts` is not a number of attempts",
         ),
-        ("attempts", json!(-1), "field `attempts` is not a number of attempts"),
         (
-            "messageattributes",
+            "consumerattempts",
+            json!(-1),
+            "field `consumerattempts` is not a number of attempts",
+        ),
+        (
+            "consumerattributes",
             json!("secret"),
-            "field `messageattributes` is malformed",
+            "field `consumerattributes` is malformed",
         ),
     ] {
         let why = refusal(with(field, value));

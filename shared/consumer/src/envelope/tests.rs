@@ -109,7 +109,10 @@ fn the_origin_is_what_the_cloud_event_states() {
         "time": "2026-01-02T03:04:05Z", "tenant": "blue", "count": 7, "idempotencykey": "k-1", "data": {},
     });
     let (content, origin) = open(Envelope::CloudEvents, &cloud_event.to_string());
-    assert_eq!((content.as_str(), origin.id(), origin.source()), ("{}", "c-1", "/shop"));
+    assert_eq!(
+        (content.as_str(), origin.id(), origin.source()),
+        ("{}", "/shop c-1", "/shop")
+    );
     assert_eq!((origin.subject(), origin.time()), (Some("o-1"), "2026-01-02T03:04:05Z"));
     let values = ["type", "tenant", "count", "IdempotencyKey", "data"].map(|name| origin.attribute(name));
     assert_eq!(

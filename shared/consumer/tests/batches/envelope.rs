@@ -308,10 +308,17 @@ async fn key_and_trace_of_a_cloud_event_are_in_its_envelope() {
     assert_eq!(handler.texts(), ["c-1", "c-2"]);
     assert_eq!(*handler.traces.lock().unwrap(), [trace, trace]);
     assert_eq!(
-        [status(&services, "k-1"), status(&services, "c-2")],
+        [status(&services, "k-1"), status(&services, "/notes c-2")],
         [Some(Status::Completed); 2]
     );
     assert_eq!(status(&services, "m-1"), None);
+    // Another producer that counts from 1, too.
+    let mut other = event("c-2");
+    other["source"] = "/others".into();
+    other.as_object_mut().unwrap().remove("idempotencykey");
+    let batch = batch_of(STANDARD, [Message::new("m-2", other.to_string())]);
+    assert!(failed(&handler, &services, batch).await.is_empty());
+    assert_eq!(handler.texts(), ["c-1", "c-2", "c-2"]);
 }
 
 #[tokio::test(start_paused = true)]
