@@ -33,7 +33,7 @@ fn timestamp(text: &str) -> Option<Timestamp> {
     since_1970(httpdate::parse_http_date(text).ok()?)
 }
 
-pub(crate) fn since_1970(time: SystemTime) -> Option<Timestamp> {
+fn since_1970(time: SystemTime) -> Option<Timestamp> {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
     Some(Timestamp::from_millis(u64::try_from(since.as_millis()).ok()?))
 }

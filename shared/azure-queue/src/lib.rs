@@ -8,12 +8,12 @@ mod fault;
 mod identity;
 mod incoming;
 mod limits;
-mod odd;
 mod operations;
 mod queues;
 mod shared_key;
 mod source;
 mod trigger;
+mod undecodable;
 mod url;
 mod xml;
 

@@ -5,16 +5,15 @@ use consumer::{Attribute, Limits, QueueMessage, to_cloud_event};
 use idempotency::Timestamp;
 
 use crate::encoding::Encoding;
-use crate::url::is_poison;
 
 /// A message with its envelope and encoding
 /// ([Put Message](https://learn.microsoft.com/rest/api/storageservices/put-message)).
 pub(crate) const MOST_BYTES: usize = 64 * 1024;
-/// What other queues leave free, so that a message fits the queue for dead letters with its reason and origin.
+/// What a message leaves free, so that its dead letter has room for reason and origin.
 const RESERVE: usize = 4 * 1024;
 
-/// The limits of a queue.
-pub(crate) fn limits(queue_url: &str, encoding: Encoding) -> Limits {
+/// The limits of each queue.
+pub(crate) fn limits(encoding: Encoding) -> Limits {
     Limits {
         message_bytes: match encoding {
             Encoding::Base64 => MOST_BYTES / 4 * 3,
@@ -27,16 +26,18 @@ pub(crate) fn limits(queue_url: &str, encoding: Encoding) -> Limits {
         character: |_| true,
         attribute_name: |name| !name.is_empty(),
         group: |group| !group.is_empty(),
-        other: match (encoding, is_poison(queue_url)) {
-            (Encoding::Base64, false) => |message| fits(message, Encoding::Base64, MOST_BYTES - RESERVE),
-            (Encoding::Base64, true) => |message| fits(message, Encoding::Base64, MOST_BYTES),
-            (Encoding::None, false) => |message| fits(message, Encoding::None, MOST_BYTES - RESERVE),
-            (Encoding::None, true) => |message| fits(message, Encoding::None, MOST_BYTES),
+        other: match encoding {
+            Encoding::Base64 => |message| fits(message, Encoding::Base64),
+            Encoding::None => |message| fits(message, Encoding::None),
         },
     }
 }
 
-fn fits(message: &QueueMessage, encoding: Encoding, most: usize) -> Result<(), String> {
+fn fits(message: &QueueMessage, encoding: Encoding) -> Result<(), String> {
+    let most = match message.attributes.contains_key(FAILURE) {
+        true => MOST_BYTES,
+        false => MOST_BYTES - RESERVE,
+    };
     let event = to_cloud_event(message, Timestamp::from_millis(0), 0);
     match encoding.bytes(&event) {
         has if has > most => Err(format!(
@@ -77,8 +78,6 @@ mod tests {
 
     use super::*;
 
-    const QUEUE: &str = "https://shop.queue.core.windows.net/orders";
-
     fn message(body: usize, attribute: usize) -> QueueMessage {
         let attribute = (attribute > 0).then(|| Attribute {
             data_type: Some("String".to_owned()),
@@ -97,10 +96,21 @@ mod tests {
         }
     }
 
+    /// The same, with another name of the attribute.
+    fn named(name: &str, body: usize, attribute: usize) -> QueueMessage {
+        let message = message(body, attribute);
+        let attributes = message
+            .attributes
+            .into_values()
+            .map(|value| (name.to_owned(), value))
+            .collect();
+        QueueMessage { attributes, ..message }
+    }
+
     /// The longest body that a queue accepts.
-    fn most(queue: &str, encoding: Encoding, attribute: usize) -> usize {
-        let limits = limits(queue, encoding);
-        let accepted = |body: usize| limits.check(&message(body, attribute)).is_ok();
+    fn most(name: &str, encoding: Encoding, attribute: usize) -> usize {
+        let limits = limits(encoding);
+        let accepted = |body: usize| limits.check(&named(name, body, attribute)).is_ok();
         let (mut accepts, mut refuses) = (0, MOST_BYTES);
         while refuses - accepts > 1 {
             let body = accepts.midpoint(refuses);
@@ -112,19 +122,25 @@ mod tests {
     #[test]
     fn envelope_encoding_and_room_for_the_reason_count() {
         let overhead = to_cloud_event(&message(0, 0), Timestamp::from_millis(0), 0).len();
-        assert_eq!(most(QUEUE, Encoding::None, 0), MOST_BYTES - RESERVE - overhead);
+        assert_eq!(most("a", Encoding::None, 0), MOST_BYTES - RESERVE - overhead);
         assert_eq!(
-            most(QUEUE, Encoding::Base64, 0),
+            most("a", Encoding::Base64, 0),
             (MOST_BYTES - RESERVE) / 4 * 3 - overhead
         );
-        let poison = format!("{QUEUE}-poison");
-        assert_eq!(most(&poison, Encoding::Base64, 0), MOST_BYTES / 4 * 3 - overhead);
-        let quoted = most(&poison, Encoding::None, 100);
-        assert_eq!(
-            quoted,
-            MOST_BYTES - overhead - r#""a":"","#.len() - 2 * 100,
-            "escapes count"
+        let quoted = most("a", Encoding::None, 100);
+        let attribute = r#""a":"","#.len() + 2 * 100;
+        assert_eq!(quoted, MOST_BYTES - RESERVE - overhead - attribute, "escapes count");
+        let failure = r#""consumerfailure":"","#.len() + 2 * 100;
+        assert_eq!(most(FAILURE, Encoding::None, 100), MOST_BYTES - overhead - failure);
+        let markup = QueueMessage {
+            body: "<".repeat(20_000),
+            ..message(0, 0)
+        };
+        assert!(
+            limits(Encoding::None).check(&markup).is_err(),
+            "XML has four characters for each"
         );
+        assert!(limits(Encoding::Base64).check(&markup).is_ok());
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::limits::{event, limits};
 pub struct AzureQueues {
     pub(crate) client: Arc<Client>,
     pub(crate) encoding: Encoding,
+    is_enveloped: bool,
 }
 
 impl AzureQueues {
@@ -28,6 +29,7 @@ impl AzureQueues {
         Self {
             client: Arc::new(Client::new(url.account.clone(), credentials)),
             encoding: url.encoding,
+            is_enveloped: url.is_enveloped,
         }
     }
 
@@ -41,7 +43,7 @@ impl AzureQueues {
             Ok(url) => self.exists(&url).await,
             Err(why) => Err(Fault::refused(why)),
         };
-        checked.map_err(|fault| fault.of_queue(destination))
+        checked.map_err(|fault| fault.of_queue(shown(destination)))
     }
 
     pub(crate) async fn exists(&self, url: &AzureQueueUrl) -> Result<(), Fault> {
@@ -61,9 +63,15 @@ impl AzureQueues {
     ///
     /// # Errors
     ///
-    /// [`QueueError`]: the copy may not have been sent.
+    /// [`QueueError`]: the copy may not have been sent. Always so on a queue without envelopes: nothing would carry the ID.
     pub async fn delay(&self, incoming: &Incoming, at: Timestamp) -> Result<(), QueueError> {
         let destination = incoming.queue.as_deref().unwrap_or_default();
+        if !self.is_enveloped {
+            return Err(QueueError::refused(
+                shown(destination),
+                "a message without an envelope can't be copied: it would get another ID; remove envelope=none, or let the queue delay it",
+            ));
+        }
         let now = Timestamp::now();
         let copy = QueueMessage {
             body: incoming.body.clone(),
@@ -85,7 +93,7 @@ impl AzureQueues {
     }
 
     /// The queue at a destination, or why these credentials don't fit it.
-    fn queue(&self, destination: &str) -> Result<AzureQueueUrl, String> {
+    pub(crate) fn queue(&self, destination: &str) -> Result<AzureQueueUrl, String> {
         if destination.contains('?') {
             // It would be in logs, and in records of the ledger.
             return Err(
@@ -108,7 +116,7 @@ impl Queues for AzureQueues {
     async fn send(&self, destination: &str, messages: &[QueueMessage]) -> Result<(), QueueError> {
         let url = self
             .queue(destination)
-            .map_err(|why| QueueError::refused(destination, why))?;
+            .map_err(|why| QueueError::refused(shown(destination), why))?;
         let now = Timestamp::now();
         // One after the other: their order is kept, as far as the queue keeps it.
         for (position, message) in messages.iter().enumerate() {
@@ -120,15 +128,70 @@ impl Queues for AzureQueues {
         Ok(())
     }
 
-    fn limits(&self, destination: &str) -> Limits {
-        limits(destination, self.encoding)
+    fn limits(&self, _: &str) -> Limits {
+        limits(self.encoding)
     }
+}
+
+/// A destination as errors show it: a query may be a SAS token.
+pub(crate) fn shown(destination: &str) -> &str {
+    destination.split('?').next().unwrap_or_default()
 }
 
 fn unsent(destination: &str, fault: Fault, positions: std::ops::Range<usize>) -> QueueError {
     let may_be_sent = fault.means == SourceFault::Unavailable;
     QueueError {
         unsent: positions.filter(|_| may_be_sent).collect(),
-        ..QueueError::refused(destination, fault)
+        ..QueueError::refused(shown(destination), fault)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "all of this is tests")]
+
+    use consumer::MessageId;
+
+    use super::*;
+
+    fn queues(query: &str) -> AzureQueues {
+        let url = format!("https://shop.queue.core.windows.net/orders?sig=x{query}");
+        let url: AzureQueueUrl = url.parse().unwrap();
+        AzureQueues::new(&url, Credentials::from_env(&url).unwrap())
+    }
+
+    /// Its copy would be the body of another message.
+    #[tokio::test]
+    async fn a_message_without_an_envelope_is_not_copied() {
+        let incoming = Incoming {
+            queue: Some("https://shop.queue.core.windows.net/orders".to_owned()),
+            ..Incoming::new(MessageId::new("m-1").unwrap(), "{}")
+        };
+        let error = queues("&envelope=none")
+            .delay(&incoming, Timestamp::now())
+            .await
+            .unwrap_err();
+        assert!(
+            error.unsent.is_empty() && error.why.to_string().contains("envelope=none"),
+            "{error:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_token_in_a_destination_is_in_no_error() {
+        let destination = "https://shop.queue.core.windows.net/orders?sig=s3cret";
+        let queues = queues("");
+        let sent = queues.send(destination, &[]).await.unwrap_err();
+        let checked = queues.check(destination).await.unwrap_err();
+        let incoming = Incoming {
+            queue: Some(destination.to_owned()),
+            ..Incoming::new(MessageId::new("m-1").unwrap(), "{}")
+        };
+        let delayed = queues.delay(&incoming, Timestamp::now()).await.unwrap_err();
+        let shown = format!("{sent} {sent:?} {checked} {checked:?} {delayed} {delayed:?} {queues:?}");
+        assert!(
+            shown.contains("without a query") && !shown.contains("s3cret"),
+            "{shown}"
+        );
     }
 }

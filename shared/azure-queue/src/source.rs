@@ -4,6 +4,7 @@ mod receive;
 mod settle;
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use tokio::sync::watch;
 
 use crate::fault::Fault;
 use crate::operations::MOST_MESSAGES;
+use crate::queues::shown;
+use crate::undecodable::Mover;
 use crate::{AzureQueueUrl, AzureQueues};
 
 /// How often a message is received at most, unless a program decides otherwise: the queue has no limit of its own. With the
@@ -29,6 +32,8 @@ pub struct AzureQueueSource {
     about: SourceQueue,
     url: AzureQueueUrl,
     queues: AzureQueues,
+    mover: Mover,
+    dead_letter_queue: String,
     /// Empty answers, one after the other.
     empty: AtomicU32,
     closed: watch::Sender<bool>,
@@ -42,14 +47,21 @@ pub struct AzureQueueReceipt {
 }
 
 impl AzureQueueSource {
-    /// Checks that the queue exists.
+    /// Checks that the queue exists. Messages that can't be decoded are moved to `dead_letter_queue`, the URL of a queue of the same
+    /// account, which a host also gives to its services: by default [`AzureQueueUrl::dead_letter_queue`].
     ///
     /// # Errors
     ///
     /// [`SourceError`]. `Refused`: the queue is missing, or the credentials are not accepted; the text states what to do.
     /// `Unavailable`: try again.
-    pub async fn open(queues: &AzureQueues, url: AzureQueueUrl) -> Result<Self, SourceError> {
-        let name = url.to_string();
+    pub async fn open(
+        queues: &AzureQueues,
+        url: AzureQueueUrl,
+        dead_letter_queue: impl Into<String>,
+    ) -> Result<Self, SourceError> {
+        let (name, dead_letter_queue) = (url.to_string(), dead_letter_queue.into());
+        let dead_letters = queues.queue(&dead_letter_queue);
+        let dead_letters = dead_letters.map_err(|why| Fault::refused(why).of_queue(shown(&dead_letter_queue)))?;
         queues.exists(&url).await.map_err(|fault| fault.of_queue(&name))?;
         Ok(Self {
             about: SourceQueue {
@@ -60,16 +72,22 @@ impl AzureQueueSource {
                 settling: url.window / 5,
                 longest: None,
             },
+            mover: Mover {
+                client: Arc::clone(&queues.client),
+                url: url.clone(),
+                dead_letter_queue: dead_letters.queue,
+            },
             url,
             queues: queues.clone(),
+            dead_letter_queue,
             empty: AtomicU32::new(0),
             closed: watch::Sender::new(false),
         })
     }
 
-    /// The URL of the queue for its dead letters: its own with the suffix `-poison`, as for Azure Functions.
+    /// The URL of the queue for its dead letters.
     pub fn dead_letter_queue(&self) -> String {
-        self.url.dead_letter_queue()
+        self.dead_letter_queue.clone()
     }
 
     fn error(&self, fault: Fault) -> SourceError {

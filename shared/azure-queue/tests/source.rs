@@ -26,10 +26,12 @@ async fn a_malformed_envelope_is_dead_lettered_with_its_field() {
     queues.send(&azurite.url(""), &[message("{}", "after")]).await.unwrap();
     let (incoming, _) = receive(&source, 1).await.remove(0);
     assert_eq!(incoming.id.as_str(), "after");
-    assert_eq!((azurite.left("").await, azurite.left("-poison").await), (1, 1));
 
     let poison = open(&azurite.queue_with("-poison?encoding=none")).await.unwrap();
     let (dead_letter, _) = receive(&poison, 1).await.remove(0);
+    while azurite.left("").await > 1 {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
     let unpacked = Unpacked::of(dead_letter.attributes);
     let reason = unpacked.rejection.unwrap().reason;
     assert!(reason.contains("field `specversion` is missing"), "{reason}");
@@ -38,7 +40,7 @@ async fn a_malformed_envelope_is_dead_lettered_with_its_field() {
 }
 
 #[tokio::test]
-async fn an_odd_message_stays_if_there_is_no_queue_for_dead_letters() {
+async fn an_undecodable_message_stays_if_there_is_no_queue_for_dead_letters() {
     let Some(azurite) = azurite().await else { return };
     let poison = open(&azurite.queue_with("-poison?window=2")).await.unwrap();
     let without = &azurite.queue_with("-poison");
@@ -132,8 +134,45 @@ async fn a_large_message_still_fits_the_queue_for_dead_letters() {
             .check(&message(&"x".repeat(46_000), "m-1"))
             .is_err()
     );
-    let full = message(&"x".repeat(48_900), "m-1");
-    assert!(queues.limits(&poison).check(&full).is_ok());
+    // The URL of the queue plays no part.
+    let (full, failure) = (
+        message(&"x".repeat(48_500), "m-1"),
+        consumer::dead_letter::FAILURE.to_owned(),
+    );
+    assert!(queues.limits(&poison).check(&full).is_err());
+    let attribute = Attribute {
+        data_type: Some("String".to_owned()),
+        string_value: Some("{}".to_owned()),
+        binary_value: None,
+    };
+    let full = QueueMessage {
+        attributes: [(failure, attribute)].into(),
+        ..full
+    };
+    assert!(queues.limits(&azurite.url("")).check(&full).is_ok());
     queues.send(&poison, &[full]).await.unwrap();
     assert_eq!(azurite.left("-poison").await, 1);
+}
+
+#[tokio::test]
+async fn undecodable_messages_go_to_the_queue_that_is_stated() {
+    let Some(azurite) = azurite().await else { return };
+    let Some(other) = azurite::azurite().await else { return };
+    let url: azure_queue::AzureQueueUrl = azurite.url("").parse().unwrap();
+    let source = azure_queue::AzureQueueSource::open(&azurite.queues(), url.clone(), other.url(""))
+        .await
+        .unwrap();
+    assert_eq!(source.dead_letter_queue(), other.url(""));
+    azurite.put_raw("no Base64").await;
+    azurite
+        .queues()
+        .send(&azurite.url(""), &[message("{}", "after")])
+        .await
+        .unwrap();
+    assert_eq!(receive(&source, 1).await.remove(0).0.id.as_str(), "after");
+    let dead_letters = open(&other.url("")).await.unwrap();
+    assert_eq!(receive(&dead_letters, 1).await.remove(0).0.body, "no Base64");
+    let elsewhere = "https://shop.queue.core.windows.net/orders?sig=x";
+    let refused = azure_queue::AzureQueueSource::open(&azurite.queues(), url, elsewhere).await;
+    assert_eq!(refused.unwrap_err().fault, consumer::SourceFault::Refused);
 }

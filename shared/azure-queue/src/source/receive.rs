@@ -4,13 +4,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use consumer::Incoming;
-use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
 
 use super::{AzureQueueReceipt, AzureQueueSource};
 use crate::fault::Fault;
 use crate::incoming::incoming;
-use crate::odd;
 use crate::xml::Message;
 
 type Received = Vec<(Incoming, AzureQueueReceipt)>;
@@ -33,7 +31,7 @@ impl AzureQueueSource {
                 continue;
             }
             self.empty.store(0, Ordering::Relaxed);
-            let received = self.without_odd(messages).await;
+            let received = self.decoded(messages);
             if !received.is_empty() {
                 return Ok(received);
             }
@@ -48,34 +46,17 @@ impl AzureQueueSource {
         let _ = timeout(delay, closed.wait_for(|closed| *closed)).await;
     }
 
-    async fn without_odd(&self, messages: Vec<Message>) -> Received {
-        let (mut received, mut odd) = (Received::new(), Vec::new());
+    /// Those that can be decoded. The others are moved meanwhile.
+    fn decoded(&self, messages: Vec<Message>) -> Received {
+        let (mut received, mut undecodable) = (Received::new(), Vec::new());
         for message in messages {
             match incoming(&self.url, &message) {
                 Ok(incoming) => received.push((incoming, AzureQueueReceipt::of(message))),
-                Err(why) => odd.push((message, why)),
+                Err(why) => undecodable.push((message, why)),
             }
         }
-        join_all(odd.iter().map(|(message, why)| self.dead_letter(message, why))).await;
+        self.mover.start(undecodable);
         received
-    }
-
-    /// Moves a message to the queue for dead letters. One that can't be moved is redelivered when it is no longer hidden.
-    async fn dead_letter(&self, message: &Message, why: &str) {
-        let (client, name) = (&self.queues.client, &self.about.name);
-        let poison = format!("{}-poison", self.url.queue);
-        let text = odd::dead_letter(&self.url, message, why);
-        let moved = async {
-            client.put(&poison, &text, Duration::ZERO).await?;
-            // If the answer is lost, the dead letter is sent again.
-            client
-                .delete(&self.url.queue, &message.message_id, &message.pop_receipt)
-                .await
-        };
-        match moved.await {
-            Ok(()) => tracing::warn!("queue {name}: a message is dead-lettered: {why}"),
-            Err(fault) => tracing::warn!("queue {name}: a message is not dead-lettered: {fault}; {why}"),
-        }
     }
 }
 

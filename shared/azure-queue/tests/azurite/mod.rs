@@ -116,7 +116,9 @@ pub(crate) fn queues(url: &str) -> AzureQueues {
 }
 
 pub(crate) async fn open(url: &str) -> Result<AzureQueueSource, consumer::SourceError> {
-    AzureQueueSource::open(&queues(url), url.parse().unwrap()).await
+    let parsed: AzureQueueUrl = url.parse().unwrap();
+    let dead_letters = parsed.dead_letter_queue();
+    AzureQueueSource::open(&queues(url), parsed, dead_letters).await
 }
 
 /// `stop`s or `start`s the server.

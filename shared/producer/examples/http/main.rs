@@ -167,7 +167,7 @@ where
                 Credentials::from_env(&url).map_err(|error| invalid(format!("can't be used: {error}")))?;
             let queues = AzureQueues::new(&url, credentials);
             let source = match with_worker {
-                true => Some(AzureQueueSource::open(&queues, url.clone()).await?),
+                true => Some(AzureQueueSource::open(&queues, url.clone(), url.dead_letter_queue()).await?),
                 false => None,
             };
             let dead_letters = DeadLetters {

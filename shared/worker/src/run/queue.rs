@@ -110,12 +110,12 @@ async fn on_azure_queue<H: Handler, S: Store<Write = H::Write>>(
     let url: AzureQueueUrl = url.parse().map_err(|error| wrong(&error))?;
     let credentials = Credentials::from_env(&url).map_err(|error| wrong(&format!("can't be used: {error}")))?;
     let queues = AzureQueues::new(&url, credentials);
-    let open = || AzureQueueSource::open(&queues, url.clone());
+    let own = stated.clone().unwrap_or_else(|| url.dead_letter_queue());
+    let open = || AzureQueueSource::open(&queues, url.clone(), &*own);
     let Some(source) = opened(open, &start).await? else {
         return Ok(());
     };
-    let own = source.dead_letter_queue();
-    let destinations = destinations(&start.needs, stated.clone(), Some(own.clone()));
+    let destinations = destinations(&start.needs, stated, Some(own.clone()));
     let check = async |url: &str| queues.check(url).await;
     exist(
         destinations,
@@ -127,7 +127,7 @@ async fn on_azure_queue<H: Handler, S: Store<Write = H::Write>>(
     .await?;
     let receives = Some(azure_queue::DEFAULT_MAX_RECEIVE_COUNT);
     let queues = traced::<AzureQueueSource, _>(queues);
-    let services = services(store, queues, stated.or(Some(own)), receives)?;
+    let services = services(store, queues, Some(own), receives)?;
     poll(handler, services, source, start).await
 }
 
