@@ -20,4 +20,4 @@ mod xml;
 pub use credentials::{Credentials, InvalidCredentials};
 pub use queues::AzureQueues;
 pub use source::{AzureQueueReceipt, AzureQueueSource, DEFAULT_MAX_RECEIVE_COUNT};
-pub use url::{AzureQueueUrl, InvalidUrl};
+pub use url::{AzureQueueUrl, InvalidUrl, check_destination};

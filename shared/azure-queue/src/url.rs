@@ -58,6 +58,22 @@ impl AzureQueueUrl {
     }
 }
 
+/// Whether a host whose queue is a Storage Queue can send to a destination: for `host::accept_queues`.
+///
+/// # Errors
+///
+/// What is wrong with it. A query is not quoted.
+pub fn check_destination(url: &str) -> Result<(), String> {
+    match url.contains('?') {
+        // It would be in logs, and in records of the ledger.
+        true => Err("has a query: remove it, requests have the credentials of the queue that is polled".to_owned()),
+        false => url
+            .parse()
+            .map(|_: AzureQueueUrl| ())
+            .map_err(|why: InvalidUrl| why.to_string()),
+    }
+}
+
 /// Without SAS token and settings.
 impl fmt::Display for AzureQueueUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -225,6 +241,22 @@ mod tests {
             (plain.sas, plain.encoding, plain.is_enveloped),
             (None, Encoding::Base64, true)
         );
+    }
+
+    #[test]
+    fn a_destination_is_a_url_without_a_query() {
+        assert_eq!(check_destination("https://shop.queue.core.windows.net/orders"), Ok(()));
+        for (other, problem) in [
+            ("https://shop.queue.core.windows.net/orders?sig=secret", "has a query"),
+            (
+                "https://sqs.eu-central-1.amazonaws.com/1/a_b",
+                "is not the URL of a Storage Queue",
+            ),
+            ("amqp:orders", "is not the URL of a Storage Queue"),
+        ] {
+            let why = check_destination(other).unwrap_err();
+            assert!(why.contains(problem) && !why.contains("secret"), "{why}");
+        }
     }
 
     #[test]

@@ -158,7 +158,7 @@ where
             };
             serve_with(settings, store, orders, source, dead_letters).await
         }
-        PolledQueue::AzureQueue(url) => {
+        OrdersQueue::Polled(PolledQueue::AzureQueue(url)) => {
             let invalid = |why: String| SettingError::wrong(settings::ORDERS_QUEUE, why);
             let url: AzureQueueUrl = url
                 .parse()
