@@ -161,6 +161,7 @@ fn dependencies_point_from_functions_down_to_idempotency() {
         ("secrets", &["consumer", "host", "http-client"]),
         ("postgres", &["idempotency"]),
         ("sqs", &["aws", "consumer", "idempotency"]),
+        ("azure-queue", &["aws", "consumer", "idempotency"]),
         ("telemetry", &["aws", "consumer", "host"]),
         ("lambda", &["aws", "consumer", "host", "idempotency", "sqs"]),
         (
@@ -205,6 +206,8 @@ fn only_a_feature_of_a_function_brings_a_worker() {
             "postgres",
             "rabbitmq",
             "cloud-tasks",
+            "azure-queue",
+            "quick-xml",
             "tokio-postgres",
             "lapin",
             "prometheus-client",

@@ -8,8 +8,8 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use crate::dead_letter::{Malformed, Original, Unpacked};
-use crate::trace::{TraceContext, is_trace_header, trace_id, w3c_trace_id};
-use crate::{Incoming, Metrics, Origin};
+use crate::trace::{TRACEPARENT, TRACESTATE, TraceContext, is_trace_header, trace_id, w3c_trace_id};
+use crate::{Attribute, Incoming, Metrics, Origin};
 
 /// A received message before its key is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +32,19 @@ impl Received {
             original: unpacked.original.map(Arc::new),
         };
         (received, unpacked.malformed)
+    }
+
+    /// The trace of a CloudEvents event, unless the message has one of its own.
+    pub(crate) fn adopt_trace(&mut self) {
+        let Some(origin) = &self.origin else { return };
+        let stated = |name| Some((String::from(name), Attribute::string(origin.attribute(name)?)));
+        if self.incoming.traceparent().is_none() {
+            let mut incoming = Incoming::clone(&self.incoming);
+            incoming
+                .attributes
+                .extend([TRACEPARENT, TRACESTATE].into_iter().filter_map(stated));
+            self.incoming = Arc::new(incoming);
+        }
     }
 
     pub(crate) fn original(&self) -> Option<&Original> {
@@ -76,7 +89,8 @@ impl Received {
     }
 
     /// The W3C trace that belongs to the message, as [`traceparent`](https://www.w3.org/TR/trace-context/#traceparent-header): that
-    /// of its processing if the host records one, or the producer's. Requests of a handler to other services carry it as header.
+    /// of its processing if the host records one, or the producer's, of the message or else of its
+    /// [CloudEvents](crate::Envelope::CloudEvents) event. Requests of a handler to other services carry it as header.
     ///
     /// What the producer sent is [`attribute`](Self::attribute)`("traceparent")`.
     pub fn traceparent(&self) -> Option<&str> {

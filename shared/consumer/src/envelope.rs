@@ -1,4 +1,4 @@
-//! Envelopes: the message inside a body that SNS or EventBridge wrote.
+//! Envelopes: the message inside a body that SNS, EventBridge or a producer of CloudEvents wrote.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
+
+use crate::cloud_event::{self, Event};
 
 /// What the message in a body is wrapped in.
 ///
@@ -21,6 +23,10 @@ pub enum Envelope {
     /// An [EventBridge event](https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html), as
     /// a queue gets it from a rule whose target input is the matched event. The message is its field `detail`.
     EventBridge,
+    /// A [CloudEvents 1.0](https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md) event in JSON
+    /// (structured mode), as Event Grid and Knative send it. The message is its field `data` or `data_base64`: JSON, or a text
+    /// if `datacontenttype` states another type.
+    CloudEvents,
 }
 
 /// Where a wrapped message comes from, as its envelope states.
@@ -34,24 +40,25 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// SNS's `MessageId`, or EventBridge's `id`; never empty.
+    /// SNS's `MessageId`, or EventBridge's `id`; of CloudEvents `source` and `id`, separated by a space, because only both together
+    /// are unique. Never empty.
     ///
     /// It is the same at every delivery by that service and in every queue. The queue's own message ID is not.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The ARN of SNS's topic, or EventBridge's `source`, such as `aws.s3`.
+    /// The ARN of SNS's topic, or the `source` of EventBridge or CloudEvents, such as `aws.s3`.
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// SNS's `Subject`, if the producer gave one, or EventBridge's `detail-type`.
+    /// The `Subject` of SNS or `subject` of CloudEvents, if the producer gave one, or EventBridge's `detail-type`.
     pub fn subject(&self) -> Option<&str> {
         self.subject.as_deref()
     }
 
-    /// When it was published to SNS, or when the event happened, in RFC 3339.
+    /// When it was published to SNS, or when the event happened, in RFC 3339. Empty if a CloudEvents event does not state it.
     pub fn time(&self) -> &str {
         &self.time
     }
@@ -60,6 +67,8 @@ impl Origin {
     ///
     /// From SNS: a message attribute, always as text. Binary data is in Base64, a list in JSON.
     /// From EventBridge: `account`, `region` and, for an event replayed from an archive, `replay-name`.
+    /// From CloudEvents: `type`, `dataschema` and the extension attributes; its `idempotencykey` is the attribute
+    /// [`IdempotencyKey`](crate::dead_letter::IDEMPOTENCY_KEY).
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.get(name).map(String::as_str)
     }
@@ -84,6 +93,7 @@ pub(crate) fn unwrap(envelope: Envelope, body: &str) -> Result<Unwrapped<'_>, St
         }),
         Envelope::Sns => notification(body),
         Envelope::EventBridge => event(body),
+        Envelope::CloudEvents => cloud_event(body).map(unwrapped),
     }
 }
 
@@ -134,7 +144,7 @@ fn notification(body: &str) -> Result<Unwrapped<'_>, String> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-struct Event<'a> {
+struct EventBridgeEvent<'a> {
     id: String,
     source: String,
     detail_type: String,
@@ -155,7 +165,7 @@ fn event(body: &str) -> Result<Unwrapped<'_>, String> {
             "is the matched event the rule's target input?",
         )
     };
-    let event: Event<'_> = decode(body, Envelope::EventBridge).map_err(wrong)?;
+    let event: EventBridgeEvent<'_> = decode(body, Envelope::EventBridge).map_err(wrong)?;
     let attributes = [
         ("account", event.account),
         ("region", event.region),
@@ -174,6 +184,34 @@ fn event(body: &str) -> Result<Unwrapped<'_>, String> {
                 .collect(),
         }),
     })
+}
+
+/// The CloudEvents event in a body.
+pub(crate) fn cloud_event(body: &str) -> Result<Event<'_>, String> {
+    let event = decode(body, Envelope::CloudEvents).and_then(Event::of);
+    event.map_err(|what| {
+        not(
+            "a CloudEvents event",
+            what,
+            "does the producer send CloudEvents 1.0 as JSON?",
+        )
+    })
+}
+
+fn unwrapped(event: Event<'_>) -> Unwrapped<'_> {
+    let id = event.unique_id();
+    let others = event.others.into_iter();
+    let others = others.map(|(name, value)| (cloud_event::attribute_name(&name), cloud_event::text(value)));
+    Unwrapped {
+        content: event.content,
+        origin: Some(Origin {
+            id,
+            source: event.source,
+            subject: event.subject,
+            time: event.time.unwrap_or_default(),
+            attributes: others.chain([("type".to_owned(), event.kind)]).collect(),
+        }),
+    }
 }
 
 /// Why a body is not in its envelope. `what` may have advice of its own, after a colon.

@@ -77,7 +77,7 @@ pub fn unwraps_what_the_envelope_contains(input: &[u8]) {
     let body = &*String::from_utf8_lossy(input);
     let unwrapped = envelope::unwrap(Envelope::None, body).expect("without an envelope, the body is the content");
     assert_eq!((&*unwrapped.content, unwrapped.origin), (body, None));
-    for kind in [Envelope::Sns, Envelope::EventBridge] {
+    for kind in [Envelope::Sns, Envelope::EventBridge, Envelope::CloudEvents] {
         let unwrapped = match envelope::unwrap(kind, body) {
             Ok(unwrapped) => unwrapped,
             Err(why) => {
@@ -93,6 +93,15 @@ pub fn unwraps_what_the_envelope_contains(input: &[u8]) {
         };
         let (id, content) = match kind {
             Envelope::Sns => (&value["MessageId"], value["Message"].as_str().map(Value::from)),
+            // Text and Base64 are no JSON values.
+            Envelope::CloudEvents if value["datacontenttype"].is_string() || value.get("data").is_none() => continue,
+            Envelope::CloudEvents => {
+                assert_eq!(
+                    value.get("data").cloned(),
+                    serde_json::from_str(&unwrapped.content).ok()
+                );
+                continue;
+            }
             _ => (&value["id"], value.get("detail").cloned()),
         };
         assert_eq!(Some(origin.id()), id.as_str());

@@ -35,7 +35,7 @@ impl IdempotencyKey {
     ///
     /// 1. the [key](crate::dead_letter::Original::key) under which a function rejected it, after a redrive;
     /// 2. the producer's attribute [`IdempotencyKey`](crate::dead_letter::IDEMPOTENCY_KEY), of the queue's message or
-    ///    else of the SNS notification in it;
+    ///    else of the SNS notification or CloudEvents event in it;
     /// 3. the ID that its [envelope](crate::Envelope) states;
     /// 4. its [original message ID](crate::dead_letter::Original::message_id), after a redrive;
     /// 5. its message ID.

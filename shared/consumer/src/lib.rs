@@ -3,6 +3,7 @@
 mod batch;
 mod body;
 mod budget;
+mod cloud_event;
 pub mod dead_letter;
 mod delivery;
 mod envelope;
@@ -39,6 +40,7 @@ mod work;
 
 pub use body::{Body, RawBody};
 pub use budget::{Budget, CLOCK_MARGIN, Stop};
+pub use cloud_event::{from_cloud_event, rfc3339, to_cloud_event};
 pub use delivery::{Delivery, Received};
 pub use envelope::{Envelope, Origin};
 pub use failure::{Chain, Failure};

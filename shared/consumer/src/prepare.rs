@@ -11,7 +11,7 @@ use tracing::Span;
 use crate::delivery::{self, Message};
 use crate::envelope::{self, Unwrapped};
 use crate::identity::{self, Identity};
-use crate::{Delivery, Failure, Handler, Incoming, Metrics, Received, body};
+use crate::{Delivery, Envelope, Failure, Handler, Incoming, Metrics, Received, body};
 
 /// What the handler gets, or why it can't run.
 pub(crate) struct Prepared<M> {
@@ -34,9 +34,12 @@ pub(crate) fn prepare<H: Handler>(
     };
     let (mut received, malformed) = Received::new(incoming);
     let incoming = Arc::clone(&received.incoming);
-    let span = delivery::span(&incoming);
     let (content, origin, no_envelope) = unwrap::<H>(&incoming.body);
     received.origin = origin;
+    if H::ENVELOPE == Envelope::CloudEvents {
+        received.adopt_trace();
+    }
+    let span = delivery::span(&received.incoming);
     let (identity, content) = span.in_scope(|| match (malformed, no_envelope) {
         // Nothing of what it states can be relied on, so no other message's key is rejected with it.
         (Some(why), _) => (identity::of_queue(H::NAMESPACE, &received), Err(permanent(why))),

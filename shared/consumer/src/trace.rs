@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::{Attribute, Limits, QueueMessage};
 
 /// Names of message attributes, which are those of the headers.
-const TRACEPARENT: &str = "traceparent";
-const TRACESTATE: &str = "tracestate";
+pub(crate) const TRACEPARENT: &str = "traceparent";
+pub(crate) const TRACESTATE: &str = "tracestate";
 
 /// A longer `tracestate` need not be
 /// [passed on](https://www.w3.org/TR/trace-context/#tracestate-limits).

@@ -109,8 +109,8 @@ fn checked_queue_url(variable: &'static str, url: String) -> Result<String, Sett
 ///
 /// # Errors
 ///
-/// [`SettingError`] if it is not set, or is neither the URL of an SQS queue nor an `amqp` or `amqps` URL. One with a password is
-/// not quoted.
+/// [`SettingError`] if it is not set, or is neither the URL of an SQS queue or a Storage Queue nor an `amqp` or `amqps` URL. One
+/// with a password or a token is not quoted.
 pub fn polled_queue() -> Result<PolledQueue, SettingError> {
     queue(POLLED_QUEUE)
 }
@@ -124,6 +124,7 @@ pub fn queue(variable: &'static str) -> Result<PolledQueue, SettingError> {
     let url = setting(variable)?;
     match is_on_rabbitmq(&url) {
         true => Ok(PolledQueue::RabbitMq(url)),
+        false if shape::is_azure_queue(&url) => Ok(PolledQueue::AzureQueue(url)),
         false => checked_queue_url(variable, url).map(PolledQueue::Sqs),
     }
 }
@@ -135,14 +136,17 @@ pub enum PolledQueue {
     Sqs(String),
     /// An `amqp` or `amqps` URL, which may contain a password.
     RabbitMq(String),
+    /// The URL of a Storage Queue, which may contain a SAS token.
+    AzureQueue(String),
 }
 
-/// Without the URL of RabbitMQ, because of its password.
+/// Without URLs that may contain a secret.
 impl fmt::Debug for PolledQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqs(url) => f.debug_tuple("Sqs").field(url).finish(),
             Self::RabbitMq(_) => f.debug_tuple("RabbitMq").finish_non_exhaustive(),
+            Self::AzureQueue(_) => f.debug_tuple("AzureQueue").finish_non_exhaustive(),
         }
     }
 }

@@ -36,6 +36,14 @@ pub(crate) fn destination(value: &str, on_rabbitmq: bool, region: Option<&str>) 
     }
 }
 
+/// Whether this is the URL of a Storage Queue: in a cloud of Azure, or on an emulator. Its crate checks the rest.
+pub(crate) fn is_azure_queue(value: &str) -> bool {
+    let mut parts = value.split('/').skip(2);
+    let (host, first) = (parts.next().unwrap_or_default(), parts.next());
+    let mut labels = host.split('.').skip(1);
+    (labels.next(), labels.next()) == (Some("queue"), Some("core")) || first == Some("devstoreaccount1")
+}
+
 /// Names have up to 255 bytes ([queues](https://www.rabbitmq.com/docs/queues#names)). A slash would be that of a URL with a host.
 fn is_rabbitmq_name(name: &str) -> bool {
     (1..=255).contains(&name.len()) && !name.contains('/') && !name.contains(char::is_control)
@@ -123,6 +131,25 @@ mod tests {
         ] {
             let why = destination(value, on_rabbitmq, None).unwrap_err();
             assert!(why.starts_with(problem) && !why.contains("secret"), "{value}: {why}");
+        }
+    }
+
+    #[test]
+    fn a_storage_queue_is_known_by_its_host_or_the_account_of_emulators() {
+        for url in [
+            "https://shop.queue.core.windows.net/orders",
+            "https://shop.queue.core.chinacloudapi.cn/orders?sig=secret",
+            "http://127.0.0.1:10001/devstoreaccount1/orders",
+        ] {
+            assert!(is_azure_queue(url), "{url}");
+        }
+        for other in [
+            "https://sqs.eu-central-1.amazonaws.com/111122223333/orders",
+            "amqp:orders",
+            "shop.queue.core.windows.net/orders",
+            "http://127.0.0.1:4566/000000000000/orders",
+        ] {
+            assert!(!is_azure_queue(other), "{other}");
         }
     }
 

@@ -117,7 +117,8 @@ pub(crate) fn health_address() -> Result<SocketAddr, SettingError> {
 pub(crate) const HELP: &str = "\
 Settings are environment variables:
   QUEUE_URL                  the queue: the URL of an SQS queue, or amqp://USER:PASSWORD@HOST/VHOST?queue=NAME
-                             of RabbitMQ (amqps:// with TLS)
+                             of RabbitMQ (amqps:// with TLS), or https://ACCOUNT.queue.core.windows.net/NAME of Azure
+                             (credentials: a SAS token in its query, AZURE_STORAGE_CONNECTION_STRING, managed identity)
   IDEMPOTENCY_TABLE          the ledger: a DynamoDB table, or
   DATABASE_URL               postgres://USER:PASSWORD@HOST/DATABASE, without TLS: ?sslmode=disable
   DEAD_LETTER_QUEUE_URL      where rejected messages go [default: the queue's own dead-letter queue]
@@ -126,7 +127,7 @@ Settings are environment variables:
   DRAIN_SECONDS              for messages in process after SIGTERM [default: 20]
   HEALTH_ADDRESS             of /live, /ready and /metrics [default: 127.0.0.1:8080]
   MAX_RECEIVE_COUNT          after which a failing message is dead-lettered [default: that of the SQS queue's redrive
-                             policy; RabbitMQ: 14]
+                             policy; RabbitMQ and Azure: 14]
   RETRY_DELAY_SECONDS, RETRY_DELAY_LONGEST_SECONDS, RECORD_RETENTION_DAYS
                              as for Lambda functions
   REQUEST_TIMEOUT_SECONDS    of a request to AWS [default: 1]

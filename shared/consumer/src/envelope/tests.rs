@@ -103,6 +103,27 @@ fn the_origin_is_what_the_event_states() {
 }
 
 #[test]
+fn the_origin_is_what_the_cloud_event_states() {
+    let cloud_event = json!({
+        "specversion": "1.0", "id": "c-1", "source": "/shop", "type": "order.placed", "subject": "o-1",
+        "time": "2026-01-02T03:04:05Z", "tenant": "blue", "count": 7, "idempotencykey": "k-1", "data": {},
+    });
+    let (content, origin) = open(Envelope::CloudEvents, &cloud_event.to_string());
+    assert_eq!(
+        (content.as_str(), origin.id(), origin.source()),
+        ("{}", "/shop c-1", "/shop")
+    );
+    assert_eq!((origin.subject(), origin.time()), (Some("o-1"), "2026-01-02T03:04:05Z"));
+    let values = ["type", "tenant", "count", "IdempotencyKey", "data"].map(|name| origin.attribute(name));
+    assert_eq!(
+        values,
+        [Some("order.placed"), Some("blue"), Some("7"), Some("k-1"), None]
+    );
+    let (_, bare) = open(Envelope::CloudEvents, &without(cloud_event, "time"));
+    assert_eq!(bare.time(), "");
+}
+
+#[test]
 fn the_reason_names_a_missing_or_empty_field_and_the_fix() {
     for field in ["Type", "MessageId", "TopicArn", "Message", "Timestamp"] {
         assert_eq!(
@@ -324,7 +345,7 @@ proptest! {
 
     #[test]
     fn no_body_causes_a_panic(body: String, json in any_json()) {
-        for envelope in [Envelope::Sns, Envelope::EventBridge] {
+        for envelope in [Envelope::Sns, Envelope::EventBridge, Envelope::CloudEvents] {
             let _ = unwrap(envelope, &body);
             let _ = unwrap(envelope, &json.to_string());
             let _ = unwrap(envelope, &with(notification(), "MessageAttributes", json.clone()));

@@ -1,4 +1,4 @@
-//! Messages in envelopes of SNS and EventBridge: their keys, and what is dead-lettered.
+//! Messages in envelopes of SNS, EventBridge and CloudEvents: their keys, and what is dead-lettered.
 
 use std::sync::{Arc, Mutex};
 
@@ -19,10 +19,12 @@ struct Note {
     text: String,
 }
 
-/// Records text and source of each note: `'s'` from SNS, `'e'` from EventBridge, `'b'` from SNS with a business key.
+/// Records text and source of each note: `'s'` from SNS, `'e'` from EventBridge, `'c'` from CloudEvents, `'b'` from SNS with a
+/// business key.
 #[derive(Default)]
 struct Unwrapping<const HOW: char> {
     handled: Mutex<Vec<(String, Option<String>)>>,
+    traces: Mutex<Vec<String>>,
 }
 
 impl<const HOW: char> Handler for Unwrapping<HOW> {
@@ -31,6 +33,7 @@ impl<const HOW: char> Handler for Unwrapping<HOW> {
     const NAMESPACE: &'static str = "unwrapping";
     const ENVELOPE: Envelope = match HOW {
         'e' => Envelope::EventBridge,
+        'c' => Envelope::CloudEvents,
         _ => Envelope::Sns,
     };
 
@@ -44,6 +47,8 @@ impl<const HOW: char> Handler for Unwrapping<HOW> {
     async fn handle(&self, note: Note, delivery: &Delivery) -> Result<Completion<Effect>, Failure> {
         let source = delivery.origin().map(|origin| origin.source().to_owned());
         self.handled.lock().unwrap().push((note.text, source));
+        let trace = delivery.traceparent().map(str::to_owned);
+        self.traces.lock().unwrap().extend(trace);
         Ok(Completion::new())
     }
 }
@@ -282,4 +287,53 @@ async fn the_fingerprint_covers_the_message_not_its_envelope() {
     let another = keyed("m-3", notification("n-3", r#"{"text": "b"}"#));
     assert!(failed(&stricter, &services, another).await.is_empty());
     assert_eq!(services.queues().sent(DLQ).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn key_and_trace_of_a_cloud_event_are_in_its_envelope() {
+    let (handler, services) = (Unwrapping::<'c'>::new(), Services::in_memory());
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let event = |id: &str| {
+        json!({
+            "specversion": "1.0", "id": id, "source": "/notes", "type": "note.taken", "data": {"text": id},
+            "idempotencykey": "k-1", "traceparent": trace,
+        })
+    };
+    let mut unkeyed = event("c-2");
+    unkeyed.as_object_mut().unwrap().remove("idempotencykey");
+    for event in [event("c-1"), event("c-1"), unkeyed] {
+        let batch = batch_of(STANDARD, [Message::new("m-1", event.to_string())]);
+        assert!(failed(&handler, &services, batch).await.is_empty());
+    }
+    assert_eq!(handler.texts(), ["c-1", "c-2"]);
+    assert_eq!(*handler.traces.lock().unwrap(), [trace, trace]);
+    assert_eq!(
+        [status(&services, "k-1"), status(&services, "/notes c-2")],
+        [Some(Status::Completed); 2]
+    );
+    assert_eq!(status(&services, "m-1"), None);
+    // Another producer that counts from 1, too.
+    let mut other = event("c-2");
+    other["source"] = "/others".into();
+    other.as_object_mut().unwrap().remove("idempotencykey");
+    let batch = batch_of(STANDARD, [Message::new("m-2", other.to_string())]);
+    assert!(failed(&handler, &services, batch).await.is_empty());
+    assert_eq!(handler.texts(), ["c-1", "c-2", "c-2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_malformed_cloud_event_is_dead_lettered_with_its_field() {
+    let (handler, services) = (Unwrapping::<'c'>::new(), with_dead_letter_queue());
+    let body = r#"{"specversion": "1.0", "id": "c-1", "source": "/notes", "data": {"text": "a"}}"#;
+    assert!(
+        failed(&handler, &services, batch_of(STANDARD, [Message::new("m-1", body)]))
+            .await
+            .is_empty()
+    );
+    let sent = services.queues().sent(DLQ).remove(0);
+    let reason = rejection(&sent).reason;
+    assert!(
+        reason.starts_with("malformed body: not a CloudEvents event: field `type` is missing"),
+        "{reason}"
+    );
 }

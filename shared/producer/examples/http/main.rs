@@ -20,6 +20,7 @@ use std::num::NonZeroU16;
 use std::process::ExitCode;
 
 use ::worker::LedgerStore;
+use azure_queue::{AzureQueueSource, AzureQueueUrl, AzureQueues, Credentials};
 use cloud_tasks::CloudTasks;
 use consumer::{Chain, MemorySource, Queues, Source};
 use host::{PolledQueue, SettingError};
@@ -154,6 +155,29 @@ where
                 system: RabbitMqSource::SYSTEM,
                 queues,
                 destination,
+            };
+            serve_with(settings, store, orders, source, dead_letters).await
+        }
+        OrdersQueue::Polled(PolledQueue::AzureQueue(url)) => {
+            let invalid = |why: String| SettingError::wrong(settings::ORDERS_QUEUE, why);
+            let url: AzureQueueUrl = url
+                .parse()
+                .map_err(|error: azure_queue::InvalidUrl| invalid(error.to_string()))?;
+            let credentials =
+                Credentials::from_env(&url).map_err(|error| invalid(format!("can't be used: {error}")))?;
+            let queues = AzureQueues::new(&url, credentials);
+            let source = match with_worker {
+                true => Some(AzureQueueSource::open(&queues, url.clone(), url.dead_letter_queue()).await?),
+                false => None,
+            };
+            let dead_letters = DeadLetters {
+                queue: Some(url.dead_letter_queue()),
+                receives: Some(azure_queue::DEFAULT_MAX_RECEIVE_COUNT),
+            };
+            let orders = Orders {
+                system: AzureQueueSource::SYSTEM,
+                queues,
+                destination: url.to_string(),
             };
             serve_with(settings, store, orders, source, dead_letters).await
         }

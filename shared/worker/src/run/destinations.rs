@@ -33,7 +33,7 @@ pub(super) fn destinations(needs: &[Need], stated: Option<String>, own: Option<S
         Need::Table { .. } | Need::SqlTable(_) => None,
     });
     let stated = stated.map(|url| (variable("DEAD_LETTER_QUEUE_URL"), url));
-    let own = own.map(|url| ("the dead-letter queue of the redrive policy".to_owned(), url));
+    let own = own.map(|url| ("the dead-letter queue of the polled queue".to_owned(), url));
     let dead_letters = stated.or(own).map(|(setting, url)| Destination { setting, url });
     of_handler.chain(dead_letters).collect()
 }

@@ -3,6 +3,7 @@
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
+use azure_queue::{AzureQueueSource, AzureQueueUrl, AzureQueues, Credentials};
 use consumer::{Chain, Handler, Queues, Services, Source, SourceError, SourceFault};
 use host::{PolledQueue, SettingError, dead_letter_queue, max_receive_count, record_retention, retry_delays};
 use idempotency::{DEFAULT_RETENTION, Store};
@@ -27,6 +28,7 @@ pub(super) async fn on_queue<H: Handler, S: Store<Write = H::Write>>(
     match start.settings.queue.clone() {
         PolledQueue::Sqs(url) => on_sqs(handler, store, url, start).await,
         PolledQueue::RabbitMq(url) => on_rabbitmq(handler, store, &url, start).await,
+        PolledQueue::AzureQueue(url) => on_azure_queue(handler, store, &url, start).await,
     }
 }
 
@@ -94,6 +96,38 @@ async fn on_rabbitmq<H: Handler, S: Store<Write = H::Write>>(
     let dead_letter_queue = stated.or(Some(source.dead_letter_queue()));
     let receives = Some(rabbitmq::DEFAULT_MAX_RECEIVE_COUNT);
     let services = services(store, traced::<RabbitMqSource, _>(queues), dead_letter_queue, receives)?;
+    poll(handler, services, source, start).await
+}
+
+async fn on_azure_queue<H: Handler, S: Store<Write = H::Write>>(
+    handler: H,
+    store: S,
+    url: &str,
+    start: Start,
+) -> Result<(), StartError> {
+    let stated = dead_letter_queue()?;
+    let wrong = |error: &dyn std::fmt::Display| SettingError::wrong(QUEUE, error.to_string());
+    let url: AzureQueueUrl = url.parse().map_err(|error| wrong(&error))?;
+    let credentials = Credentials::from_env(&url).map_err(|error| wrong(&format!("can't be used: {error}")))?;
+    let queues = AzureQueues::new(&url, credentials);
+    let own = stated.clone().unwrap_or_else(|| url.dead_letter_queue());
+    let open = || AzureQueueSource::open(&queues, url.clone(), &*own);
+    let Some(source) = opened(open, &start).await? else {
+        return Ok(());
+    };
+    let destinations = destinations(&start.needs, stated, Some(own.clone()));
+    let check = async |url: &str| queues.check(url).await;
+    exist(
+        destinations,
+        Duration::ZERO,
+        &start.stopping,
+        &start.serving.health,
+        check,
+    )
+    .await?;
+    let receives = Some(azure_queue::DEFAULT_MAX_RECEIVE_COUNT);
+    let queues = traced::<AzureQueueSource, _>(queues);
+    let services = services(store, queues, Some(own), receives)?;
     poll(handler, services, source, start).await
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use consumer::Handler;
-use host::{Need, SettingError, needs, request_timeout};
+use host::{Need, PolledQueue, SettingError, accept_queues, needs, polled_queue, request_timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::StartError;
@@ -28,6 +28,9 @@ impl Start {
     ) -> Result<(H, Self), StartError> {
         // First: the handler may have a client of its own.
         aws::load_roots()?;
+        if let Ok(PolledQueue::AzureQueue(_)) = polled_queue() {
+            accept_queues(|url| Some(azure_queue::check_destination(url)));
+        }
         let (handler, needs) = needs(handler);
         let (handler, settings) = (handler?, Settings::from_env()?);
         let stopping = stopping()?;

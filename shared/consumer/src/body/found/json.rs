@@ -21,8 +21,8 @@ const OBJECTS: [(&[&str], Envelope, &str); 7] = [
     ),
     (
         &["specversion", "type", "source"],
-        Envelope::None,
-        "a CloudEvents event: decode its envelope, the message is in `data`",
+        Envelope::CloudEvents,
+        "a CloudEvents event: set ENVELOPE to Envelope::CloudEvents, or send its data only",
     ),
     (&["s3BucketName", "s3Key"], Envelope::None, POINTER),
     (&["S3Payload"], Envelope::None, POINTER),
@@ -105,7 +105,7 @@ fn in_names(fields: &Map<String, Value>, place: Place) -> Option<&'static str> {
     let mut objects = OBJECTS.iter();
     let (_, envelope, found) = objects.find(|(names, envelope, _)| has(names) && is_other(*envelope))?;
     Some(match (place, envelope) {
-        (Place::Of(_) | Place::Inside(Envelope::None), _) | (_, Envelope::None) => found,
+        (Place::Of(_) | Place::Inside(Envelope::None), _) | (_, Envelope::None | Envelope::CloudEvents) => found,
         (Place::Inside(_), Envelope::Sns) => {
             "an SNS notification inside another envelope, and only one is removed: decode its `Message` in the handler"
         }
