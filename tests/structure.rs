@@ -149,7 +149,7 @@ fn dependencies_point_from_functions_down_to_idempotency() {
         let ours = dependencies.iter().map(String::as_str);
         ours.filter(|name| packages.contains_key(*name)).collect()
     };
-    let rules: [(&str, &[&str]); 14] = [
+    let rules: [(&str, &[&str]); 15] = [
         ("aws", &[]),
         ("idempotency", &[]),
         ("cloud-tasks", &["aws", "consumer", "idempotency"]),
