@@ -69,7 +69,7 @@ impl AzureQueues {
         if !self.is_enveloped {
             return Err(QueueError::refused(
                 shown(destination),
-                "a message without an envelope can't be copied: it would get another ID; remove envelope=none, or let the queue delay it",
+                "a message without an envelope can't be copied, because nothing would carry its ID; remove envelope=none",
             ));
         }
         let now = Timestamp::now();
