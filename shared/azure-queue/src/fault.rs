@@ -103,8 +103,8 @@ const PERMISSION_CODES: [&str; 4] = [
 ];
 const PERMISSION: &str = ": access is denied; assign the role Storage Queue Data Contributor, or create the SAS token with the \
      permissions r, a, u and p";
-const AUTHENTICATION: &str = ": the credentials are not accepted; check that the key or the SAS token is current, that the identity \
-     has a role on the account, and that the clock is right";
+const AUTHENTICATION: &str = ": the credentials are not accepted; check that the key or the SAS token is current, that the \
+     identity has a role on the account, and that the clock is right";
 
 #[cfg(test)]
 mod tests {

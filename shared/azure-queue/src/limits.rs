@@ -47,8 +47,8 @@ fn fits(message: &QueueMessage, encoding: Encoding) -> Result<(), String> {
     }
 }
 
-/// The event of a message. The reason of a dead letter is halved until it fits: the consumer shortens it without regard to envelope
-/// and encoding.
+/// The event of a message. The reason of a dead letter is halved until it fits: the consumer shortens it without regard to
+/// envelope and encoding.
 pub(crate) fn event(message: &QueueMessage, sent_at: Timestamp, encoding: Encoding) -> String {
     let event = to_cloud_event(message, sent_at, 0);
     match shorter(message).filter(|_| encoding.bytes(&event) > MOST_BYTES) {

@@ -69,18 +69,11 @@ impl AzureQueues {
         if !self.is_enveloped {
             return Err(QueueError::refused(
                 shown(destination),
-                "a message without an envelope can't be copied: it would get another ID; remove envelope=none, or let the queue delay it",
+                "a message without an envelope can't be copied, because nothing would carry its ID; remove envelope=none",
             ));
         }
         let now = Timestamp::now();
-        let copy = QueueMessage {
-            body: incoming.body.clone(),
-            attributes: incoming.attributes.clone(),
-            group: incoming.group.clone(),
-            deduplication_id: Some(incoming.id.as_str().to_owned()),
-            trace_header: incoming.trace_header.clone(),
-        };
-        let event = to_cloud_event(&copy, incoming.sent_at.unwrap_or(now), incoming.receive_count);
+        let event = copy(incoming, now);
         let sent = match self.queue(destination) {
             Ok(url) => self.put(&url, &event, now.until(at)).await,
             Err(why) => Err(Fault::refused(why)),
@@ -133,6 +126,18 @@ impl Queues for AzureQueues {
     }
 }
 
+/// The event that takes a message's place: the same message, with the receives so far.
+fn copy(incoming: &Incoming, now: Timestamp) -> String {
+    let copy = QueueMessage {
+        body: incoming.body.clone(),
+        attributes: incoming.attributes.clone(),
+        group: incoming.group.clone(),
+        deduplication_id: Some(incoming.id.as_str().to_owned()),
+        trace_header: incoming.trace_header.clone(),
+    };
+    to_cloud_event(&copy, incoming.sent_at.unwrap_or(now), incoming.receive_count)
+}
+
 /// A destination as errors show it: a query may be a SAS token.
 pub(crate) fn shown(destination: &str) -> &str {
     destination.split('?').next().unwrap_or_default()
@@ -174,6 +179,36 @@ mod tests {
         assert!(
             error.unsent.is_empty() && error.why.to_string().contains("envelope=none"),
             "{error:?}"
+        );
+    }
+
+    #[test]
+    fn a_copy_is_triggered_as_the_same_message() {
+        let url: AzureQueueUrl = "https://shop.queue.core.windows.net/orders".parse().unwrap();
+        let triggered = |event: &str| {
+            let item = serde_json::value::to_raw_value(event).unwrap();
+            let metadata = serde_json::json!({ "Id": "of-the-queue", "DequeueCount": 1 });
+            url.triggered(&item, metadata.as_object().unwrap()).unwrap()
+        };
+        let now = Timestamp::from_millis(1_767_323_045_678);
+        let foreign =
+            r#"{"specversion":"1.0","id":"1","source":"/shop","type":"t","tenant":"blue","data":{"a": 1.10}}"#;
+        let first = triggered(foreign);
+        assert_eq!((first.id.as_str(), first.body.as_str()), ("/shop 1", "{\"a\": 1.10}"));
+        let second = triggered(&copy(&first, now));
+        let expected = Incoming {
+            receive_count: 2,
+            sent_at: Some(now),
+            ..first
+        };
+        assert_eq!(second, expected);
+        let third = triggered(&copy(&second, Timestamp::from_millis(0)));
+        assert_eq!(
+            third,
+            Incoming {
+                receive_count: 3,
+                ..second
+            }
         );
     }
 

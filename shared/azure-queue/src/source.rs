@@ -47,8 +47,8 @@ pub struct AzureQueueReceipt {
 }
 
 impl AzureQueueSource {
-    /// Checks that the queue exists. Messages that can't be decoded are moved to `dead_letter_queue`, the URL of a queue of the same
-    /// account, which a host also gives to its services: by default [`AzureQueueUrl::dead_letter_queue`].
+    /// Checks that the queue exists. Messages that can't be decoded are moved to `dead_letter_queue`, the URL of a queue of the
+    /// same account, which a host also gives to its services: by default [`AzureQueueUrl::dead_letter_queue`].
     ///
     /// # Errors
     ///

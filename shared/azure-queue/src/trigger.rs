@@ -11,11 +11,11 @@ impl AzureQueueUrl {
     /// The message of a queue trigger: the item in the request's `Data`, and its `Metadata`
     /// ([metadata](https://learn.microsoft.com/azure/azure-functions/functions-bindings-storage-queue-trigger#message-metadata)).
     ///
-    /// Some hosts pass text as JSON once more, in the item as in the metadata: both forms are read. The host has decoded the item, so
-    /// the setting `encoding` plays no part.
+    /// Some hosts pass text as JSON once more, in the item as in the metadata: both forms are read. The host has decoded the item,
+    /// so the setting `encoding` plays no part.
     ///
-    /// The host adds the properties of a body that is JSON to the metadata, where they replace what has the same name. What may be such
-    /// a property is ignored.
+    /// The host adds the properties of a body that is JSON to the metadata, where they replace what has the same name. What may be
+    /// such a property is ignored.
     ///
     /// # Errors
     ///
@@ -144,7 +144,8 @@ mod tests {
         }
     }
 
-    /// [`Utility.ApplyBindingData`](https://github.com/Azure/azure-functions-host/blob/dev/src/WebJobs.Script/Utility.cs) of the host.
+    /// As `Utility.ApplyBindingData` of the host
+    /// ([source](https://github.com/Azure/azure-functions-host/blob/dev/src/WebJobs.Script/Utility.cs)).
     #[test]
     fn what_the_body_may_have_replaced_is_ignored() {
         let plain = |body: &str, metadata: Value| triggered("?envelope=none", json!(body), metadata);

@@ -119,8 +119,8 @@ fn extension(name: &str) -> Option<&str> {
 /// The message in the CloudEvents event that is the body of a queue's message. `queued` is that message as its queue states it.
 ///
 /// What an event of [`to_cloud_event`] states has priority, because each copy of the message states the same: the ID, and when it
-/// was sent first. The attempts of both are added up. The ID of another program's event is its `source` and `id`, which are unique
-/// only together. It is the key, too, unless the event states one. Its `time` is not when the message was sent.
+/// was sent first. The attempts of both are added up. The ID of another program's event is its `source` and `id`, which are
+/// unique only together. It is the key, too, unless the event states one. Its `time` is not when the message was sent.
 ///
 /// # Errors
 ///
