@@ -160,6 +160,10 @@ fn dependencies_point_from_functions_down_to_idempotency() {
         ("scripted", &["consumer", "idempotency"]),
         ("secrets", &["consumer", "host", "http-client"]),
         ("postgres", &["idempotency"]),
+        (
+            "service",
+            &["aws", "consumer", "host", "idempotency", "postgres", "telemetry"],
+        ),
         ("sqs", &["aws", "consumer", "idempotency"]),
         ("azure-queue", &["aws", "consumer", "idempotency"]),
         ("telemetry", &["aws", "consumer", "host"]),
@@ -203,6 +207,7 @@ fn only_a_feature_of_a_function_brings_a_worker() {
         let below = below(&function);
         for foreign in [
             "worker",
+            "service",
             "postgres",
             "rabbitmq",
             "cloud-tasks",
