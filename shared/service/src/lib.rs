@@ -11,7 +11,7 @@ mod store;
 
 pub use arguments::Program;
 pub use ledger::{LedgerStore, ledger_store};
-pub use metrics::{Labels, Metrics, QueueMetrics};
+pub use metrics::{Metrics, QueueMetrics};
 pub use process::Observed;
 pub use run::{StartError, run, stopping};
 pub use settings::{DEFAULT_CONCURRENCY, concurrency, flag, services};

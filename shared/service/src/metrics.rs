@@ -12,8 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-/// Names of labels, with their values.
-pub type Labels = Vec<(&'static str, String)>;
+type Labels = Vec<(&'static str, String)>;
 type Seconds = Counter<f64, AtomicU64>;
 type Durations = Family<Labels, Histogram, fn() -> Histogram>;
 

@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use crate::ledger::{DATABASE, TABLE};
 use crate::{Program, arguments, stop_signal};
 
-/// Runs a host until it ends, with its log and its traces; or answers `--help` or `--health`. If the host fails, one log line states
-/// why and the exit code is 1.
+/// Runs a host until it ends, with its log and its traces; or answers `--help` or `--health`. If the host fails, one log line
+/// states why and the exit code is 1.
 pub async fn run<E>(program: Program, host: impl Future<Output = Result<(), E>>) -> ExitCode
 where
     E: std::error::Error + 'static,

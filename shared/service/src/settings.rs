@@ -17,9 +17,9 @@ pub const DEFAULT_CONCURRENCY: NonZeroUsize = match NonZeroUsize::new(CONCURRENC
 /// # Errors
 ///
 /// [`SettingError`] if it is not a whole number from 1 to 10,000.
-pub fn concurrency() -> Result<NonZeroUsize, SettingError> {
+pub fn concurrency(default: NonZeroUsize) -> Result<NonZeroUsize, SettingError> {
     let concurrency = number("CONCURRENCY", 1, 10_000)?.and_then(|number| usize::try_from(number).ok());
-    Ok(concurrency.and_then(NonZeroUsize::new).unwrap_or(DEFAULT_CONCURRENCY))
+    Ok(concurrency.and_then(NonZeroUsize::new).unwrap_or(default))
 }
 
 /// A setting that is `true` or `false`; `false` unless it is set.

@@ -46,8 +46,8 @@ pub async fn dynamodb<H: Handler>(table: &str, needs: &[Need]) -> Result<DynamoD
     Ok(store)
 }
 
-/// The ledger in the PostgreSQL database at this URL, with at most this many connections. It is checked, and so are the tables that
-/// the handler needs.
+/// The ledger in the PostgreSQL database at this URL, with at most this many connections. It is checked, and so are the tables
+/// that the handler needs.
 ///
 /// # Errors
 ///

@@ -40,7 +40,7 @@ where
     service::run(PROGRAM, async {
         match ledger_store()? {
             LedgerStore::DynamoDb(table) => on_dynamodb(handler, table).await,
-            other @ LedgerStore::PostgreSql(_) => Err(other.other().into()),
+            other @ LedgerStore::PostgreSql(_) => Err(other.wrong_store().into()),
         }
     })
     .await
@@ -54,7 +54,7 @@ where
     service::run(PROGRAM, async {
         match ledger_store()? {
             LedgerStore::PostgreSql(url) => on_postgresql(handler, url).await,
-            other @ LedgerStore::DynamoDb(_) => Err(other.other().into()),
+            other @ LedgerStore::DynamoDb(_) => Err(other.wrong_store().into()),
         }
     })
     .await

@@ -5,7 +5,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use host::{PolledQueue, SettingError, number, optional_setting, polled_queue};
-use service::{concurrency, flag};
+use service::{DEFAULT_CONCURRENCY, concurrency, flag};
 
 use crate::DEFAULT_DRAIN;
 use crate::protection::Protection;
@@ -33,7 +33,7 @@ impl Settings {
         let drain = number("DRAIN_SECONDS", 0, 43_200)?;
         Ok(Self {
             queue: polled_queue()?,
-            concurrency: concurrency()?,
+            concurrency: concurrency(DEFAULT_CONCURRENCY)?,
             rate: number("RATE_LIMIT", 1, 1_000_000)?.and_then(NonZeroU32::new),
             drain: drain.map_or(DEFAULT_DRAIN, |seconds| Duration::from_secs(seconds.into())),
             health: health_address()?,
