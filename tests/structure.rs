@@ -149,7 +149,7 @@ fn dependencies_point_from_functions_down_to_idempotency() {
         let ours = dependencies.iter().map(String::as_str);
         ours.filter(|name| packages.contains_key(*name)).collect()
     };
-    let rules: [(&str, &[&str]); 15] = [
+    let rules: [(&str, &[&str]); 16] = [
         ("aws", &[]),
         ("idempotency", &[]),
         ("cloud-tasks", &["aws", "consumer", "idempotency"]),
@@ -160,6 +160,10 @@ fn dependencies_point_from_functions_down_to_idempotency() {
         ("scripted", &["consumer", "idempotency"]),
         ("secrets", &["consumer", "host", "http-client"]),
         ("postgres", &["idempotency"]),
+        (
+            "service",
+            &["aws", "consumer", "host", "idempotency", "postgres", "telemetry"],
+        ),
         ("sqs", &["aws", "consumer", "idempotency"]),
         ("azure-queue", &["aws", "consumer", "idempotency"]),
         ("telemetry", &["aws", "consumer", "host"]),
@@ -182,13 +186,13 @@ fn dependencies_point_from_functions_down_to_idempotency() {
 
 /// A Lambda's binary has nothing of the other hosts and stores: those are optional features of the function's crate.
 #[test]
-fn only_a_feature_of_a_function_brings_a_worker() {
+fn only_a_feature_of_a_function_brings_another_host() {
     let optional = packages_with(|dependency| dependency["optional"].as_bool().unwrap());
     let functions = functions();
     assert!(functions.iter().all(|function| optional[function].1.contains("worker")));
     for (package, (_, dependencies)) in &optional {
         let allowed = match functions.contains(package) {
-            true => &["postgres", "worker"][..],
+            true => &["postgres", "push", "worker"][..],
             // Of the store in DynamoDB.
             false => &["aws-sdk-dynamodb", "futures-util", "tracing"],
         };
@@ -203,9 +207,12 @@ fn only_a_feature_of_a_function_brings_a_worker() {
         let below = below(&function);
         for foreign in [
             "worker",
+            "push",
+            "service",
+            "axum",
+            "cloud-tasks",
             "postgres",
             "rabbitmq",
-            "cloud-tasks",
             "azure-queue",
             "quick-xml",
             "tokio-postgres",

@@ -9,13 +9,13 @@
 mod confirmation;
 mod order;
 mod orders;
-#[cfg(feature = "worker")]
+#[cfg(any(feature = "push", feature = "worker"))]
 mod sql;
 mod tables;
 
 pub use order::{InvalidOrder, Line, Order};
 pub use orders::Orders;
-#[cfg(feature = "worker")]
+#[cfg(any(feature = "push", feature = "worker"))]
 pub use sql::SqlTables;
 pub use tables::Tables;
 
@@ -67,7 +67,7 @@ impl PlaceOrder<Tables> {
     }
 }
 
-#[cfg(feature = "worker")]
+#[cfg(any(feature = "push", feature = "worker"))]
 impl PlaceOrder<SqlTables> {
     /// A handler with the tables of `schema.sql` in the database of the ledger, and the queue in `NOTIFICATIONS_QUEUE_URL`.
     ///

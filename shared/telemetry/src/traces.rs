@@ -21,7 +21,7 @@ use crate::name::TARGET;
 const LONGEST_FLUSH: Duration = Duration::from_secs(3);
 
 /// Crates whose spans are for log lines only.
-const FOR_THE_LOG: [&str; 4] = ["consumer", "host", "lambda", "worker"];
+const FOR_THE_LOG: [&str; 6] = ["consumer", "host", "lambda", "push", "service", "worker"];
 
 /// Starts the log, as `host::start_logging` does, and the export of traces if the environment names an endpoint.
 ///

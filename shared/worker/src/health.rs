@@ -14,8 +14,8 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::metrics::Metrics;
 use crate::systemd;
+use service::Metrics;
 
 /// How often the loop of a queue turns at least, whatever it waits for.
 pub(crate) const TURN: Duration = Duration::from_secs(1);
@@ -152,7 +152,7 @@ pub(crate) struct Serving {
 impl Serving {
     /// Of a process with this many queues, at an address if it has one.
     pub(crate) async fn start(address: Option<SocketAddr>, queues: usize) -> Result<Self, ServeError> {
-        let (health, metrics) = (Health::new(queues), Metrics::new());
+        let (health, metrics) = (Health::new(queues), Metrics::new("worker"));
         let server = match address {
             Some(address) => {
                 let server = serve(bind(address).await?, health.clone(), metrics.clone());

@@ -1,10 +1,8 @@
 #![doc = include_str!("../README.md")]
 
-mod arguments;
 mod backoff;
 mod groups;
 mod health;
-mod metrics;
 mod poll;
 mod process;
 mod protection;
@@ -12,7 +10,6 @@ mod queue;
 mod receipts;
 mod run;
 mod settings;
-mod signals;
 mod systemd;
 #[cfg(test)]
 mod tests;
@@ -21,6 +18,5 @@ mod worker;
 pub use health::ServeError;
 pub use queue::Queue;
 pub use run::{run, run_on_dynamodb, run_on_postgresql};
-pub use settings::{LedgerStore, ledger_store};
-pub use signals::stop_signal;
+pub use service::{LedgerStore, ledger_store, stop_signal};
 pub use worker::{DEFAULT_DRAIN, Worker, WorkerError};

@@ -18,10 +18,10 @@ use crate::Queue;
 use crate::backoff::jittered;
 use crate::groups::Groups;
 use crate::health::{Health, TURN};
-use crate::metrics::Metrics;
 use crate::process::Processing;
 use crate::receipts::Receipts;
 use crate::worker::WorkerError;
+use service::{Metrics, Observed};
 
 /// How long a queue may refuse: while it is being created, or while a permission takes effect.
 const REFUSED_FOR: Duration = Duration::from_secs(60);
@@ -50,7 +50,8 @@ pub(crate) async fn run<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: So
     number: usize,
     shared: Shared,
 ) -> Result<(), WorkerError> {
-    let metrics = shared.metrics.of_queue(&queue.source.queue().name);
+    let name = queue.source.queue().name.clone();
+    let metrics = shared.metrics.of_queue(&name, &["receive", "extend", "settle"]);
     let receipts = Receipts::new(Arc::clone(&queue.source), metrics.clone());
     let processing = Processing {
         handler: queue.handler,
@@ -61,8 +62,12 @@ pub(crate) async fn run<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: So
         tasks: TaskTracker::new(),
         stop: shared.stop.clone(),
         stopping: shared.stopping.clone(),
-        metrics,
-        logs_messages: queue.logs_messages,
+        observed: Observed {
+            system: R::SYSTEM,
+            queue: name,
+            metrics,
+            logs_messages: queue.logs_messages,
+        },
         clock: queue.clock,
     };
     let batch = queue.source.queue().batch.max(1);
@@ -172,7 +177,10 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Loop<H, S, Q,
 
     fn turned(&self) {
         self.shared.health.turned(self.number);
-        self.processing.metrics.in_flight(self.processing.receipts.in_flight());
+        self.processing
+            .observed
+            .metrics
+            .in_flight(self.processing.receipts.in_flight());
     }
 
     /// Starts to receive as many messages as there are permits; `false` if there are none.
@@ -239,7 +247,7 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Loop<H, S, Q,
     /// Waits before the next receive. A queue that refuses for long ends the process.
     fn failed(&self, error: SourceError, pace: &mut Pace) -> Result<(), WorkerError> {
         let now = Instant::now();
-        self.processing.metrics.errors("receive", 1);
+        self.processing.observed.metrics.errors("receive", 1);
         pace.refused_since = match error.fault {
             SourceFault::Refused => pace.refused_since.or(Some(now)),
             SourceFault::Unavailable | SourceFault::ReceiptLost => None,

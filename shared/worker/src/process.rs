@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use consumer::{Budget, Handler, Incoming, QueueOrder, Queues, Services, Source, Stop, Verdict, process_one};
+use consumer::{Budget, Handler, Incoming, QueueOrder, Queues, Services, Source, Stop, Verdict};
 use idempotency::{Store, Timestamp};
-use telemetry::ProcessSpan;
+use service::Observed;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -13,7 +13,6 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::groups::Groups;
-use crate::metrics::QueueMetrics;
 use crate::receipts::{Receipts, Ticket};
 
 /// The time before a message becomes visible for good that its handler does not get: for the last requests.
@@ -32,9 +31,7 @@ pub(crate) struct Processing<H, S, Q, R: Source> {
     pub(crate) stop: Stop,
     /// Nothing more is started.
     pub(crate) stopping: CancellationToken,
-    pub(crate) metrics: QueueMetrics,
-    /// Whether each has a line in the log, also one that is done.
-    pub(crate) logs_messages: bool,
+    pub(crate) observed: Observed,
     pub(crate) clock: fn() -> Timestamp,
 }
 
@@ -150,21 +147,19 @@ impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Processing<H,
         }
     }
 
-    async fn process(&self, mut message: Incoming, received: Instant) -> Verdict {
+    async fn process(&self, message: Incoming, received: Instant) -> Verdict {
         let queue = self.source.queue();
         let budget = Budget::renewable((self.clock)(), queue.window, self.left(received), &self.stop);
-        let ordered = queue.order.is_ordered();
-        let (logged, began) = (self.logs_messages.then(|| message.id.clone()), Instant::now());
-        let traced = ProcessSpan::start(R::SYSTEM, &queue.name, &mut message);
-        let processed = process_one(&self.handler, &self.services, message, ordered, &budget);
-        let (verdict, summary, own) = processed.instrument(traced.span()).await;
-        let outcome = traced.end(&summary);
-        if let Some(id) = logged {
-            let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-            tracing::info!(messageId = id.as_str(), milliseconds, "{outcome}");
-        }
-        self.metrics.processed(&summary, &own);
-        verdict
+        let observed = &self.observed;
+        observed
+            .process(
+                &self.handler,
+                &self.services,
+                message,
+                queue.order.is_ordered(),
+                &budget,
+            )
+            .await
     }
 
     /// How long the handler of a message received then can run; `None`: without end.

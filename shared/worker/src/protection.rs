@@ -9,7 +9,7 @@ use http_client::HttpClient;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::settings::flag;
+use service::flag;
 
 const ENABLED: &str = "SCALE_IN_PROTECTION";
 /// Set by ECS in each container.

@@ -3,8 +3,9 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 
-use consumer::{CONCURRENCY, Handler, Queues, Services, Source};
+use consumer::{Handler, Queues, Services, Source};
 use idempotency::{Store, Timestamp};
+use service::DEFAULT_CONCURRENCY;
 
 /// A queue that a [`Worker`](crate::Worker) polls, the handler of its messages, and how many are processed at a time.
 pub struct Queue<H, S, Q, R> {
@@ -16,11 +17,6 @@ pub struct Queue<H, S, Q, R> {
     pub(crate) logs_messages: bool,
     pub(crate) clock: fn() -> Timestamp,
 }
-
-pub(crate) const DEFAULT_CONCURRENCY: NonZeroUsize = match NonZeroUsize::new(CONCURRENCY) {
-    Some(concurrency) => concurrency,
-    None => NonZeroUsize::MIN,
-};
 
 impl<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source> Queue<H, S, Q, R> {
     /// Messages from this source for this handler, ten at a time.

@@ -13,7 +13,7 @@ use idempotency::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::metrics::QueueMetrics;
+use service::QueueMetrics;
 use state::{Due, Request, State};
 
 /// All receipts of one queue. [`Receipts::run`] extends and settles them.

@@ -3,18 +3,19 @@
 mod destinations;
 mod queue;
 mod start;
-mod store;
 
 use std::process::ExitCode;
 
-use consumer::{Chain, Handler, SourceError};
+use consumer::{Handler, SourceError};
 use host::SettingError;
-use idempotency::{DynamoDbStore, NoWrites, StoreError, StoreFor};
+use idempotency::{DynamoDbStore, NoWrites, StoreFor};
 use postgres::PostgresStore;
+use service::{LedgerStore, Program, ledger_store};
 
-use self::store::{on_dynamodb, on_postgresql};
-use crate::settings::{DATABASE, LedgerStore, TABLE, ledger_store};
-use crate::{WorkerError, arguments};
+use self::queue::on_queue;
+use self::start::Start;
+use crate::WorkerError;
+use crate::settings::{HEALTH_ADDRESS, HELP, health_address};
 
 /// Runs a handler without writes of its own as a worker, on the queue and the store that the environment names, until SIGTERM
 /// or SIGINT.
@@ -22,7 +23,7 @@ use crate::{WorkerError, arguments};
 /// `handler` builds it from environment variables. If the worker can't start, one log line states why and the exit code is 1. It
 /// is 0 after a stop. `--help` prints the settings.
 pub async fn run<H: Handler<Write = NoWrites>>(handler: impl FnOnce() -> Result<H, SettingError>) -> ExitCode {
-    main(async {
+    service::run(PROGRAM, async {
         match ledger_store()? {
             LedgerStore::DynamoDb(table) => on_dynamodb(handler, table).await,
             LedgerStore::PostgreSql(url) => on_postgresql(handler, url).await,
@@ -36,10 +37,10 @@ pub async fn run_on_dynamodb<H: Handler>(handler: impl FnOnce() -> Result<H, Set
 where
     DynamoDbStore: StoreFor<H::Write>,
 {
-    main(async {
+    service::run(PROGRAM, async {
         match ledger_store()? {
             LedgerStore::DynamoDb(table) => on_dynamodb(handler, table).await,
-            LedgerStore::PostgreSql(_) => Err(other_store(DATABASE, "DynamoDB", TABLE)),
+            other @ LedgerStore::PostgreSql(_) => Err(other.wrong_store().into()),
         }
     })
     .await
@@ -50,63 +51,61 @@ pub async fn run_on_postgresql<H: Handler>(handler: impl FnOnce() -> Result<H, S
 where
     PostgresStore: StoreFor<H::Write>,
 {
-    main(async {
+    service::run(PROGRAM, async {
         match ledger_store()? {
             LedgerStore::PostgreSql(url) => on_postgresql(handler, url).await,
-            LedgerStore::DynamoDb(_) => Err(other_store(TABLE, "PostgreSQL", DATABASE)),
+            other @ LedgerStore::DynamoDb(_) => Err(other.wrong_store().into()),
         }
     })
     .await
 }
 
-fn other_store(set: &'static str, store: &str, instead: &str) -> StartError {
-    let problem = format!("is set, but the handler's writes are for {store}: set {instead} instead");
-    SettingError::wrong(set, problem).into()
+const PROGRAM: Program = Program {
+    summary: "Polls a queue and processes its messages, until SIGTERM or SIGINT.",
+    settings: HELP,
+    health: health_address,
+    health_setting: HEALTH_ADDRESS,
+};
+
+async fn on_dynamodb<H: Handler>(
+    handler: impl FnOnce() -> Result<H, SettingError>,
+    table: String,
+) -> Result<(), StartError>
+where
+    DynamoDbStore: StoreFor<H::Write>,
+{
+    let (handler, start) = Start::of(handler).await?;
+    let store = service::dynamodb::<H>(&table, &start.needs).await?;
+    on_queue(handler, store.into_store(), start).await
 }
 
-async fn main(start: impl Future<Output = Result<(), StartError>>) -> ExitCode {
-    if let Some(code) = arguments::handle() {
-        return code;
-    }
-    let traces = telemetry::start_logging();
-    let code = match start.await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{}", Chain(&error));
-            ExitCode::FAILURE
-        }
-    };
-    traces.stop().await;
-    code
+async fn on_postgresql<H: Handler>(
+    handler: impl FnOnce() -> Result<H, SettingError>,
+    url: String,
+) -> Result<(), StartError>
+where
+    PostgresStore: StoreFor<H::Write>,
+{
+    let (handler, start) = Start::of(handler).await?;
+    let store = service::postgresql(&url, start.settings.concurrency, &start.needs).await?;
+    on_queue(handler, store.into_store(), start).await
 }
 
 /// Why a worker does not start, or ends.
 #[derive(Debug, thiserror::Error)]
 enum StartError {
     #[error(transparent)]
-    Setting(#[from] SettingError),
-    #[error(transparent)]
-    Roots(#[from] aws::RootsError),
-    #[error("no AWS region: set AWS_REGION, or a region in the profile")]
-    NoRegion,
-    #[error("environment variable {TABLE}: table {0} can't be used")]
-    Table(String, #[source] StoreError),
-    #[error("environment variable {DATABASE}: the ledger in the database can't be used")]
-    Database(#[source] StoreError),
-    #[error(
-        "environment variable {0}: table {1} does not exist in region {2}; create it, or correct its name or the region"
-    )]
-    NoTable(&'static str, String, String),
-    #[error(
-        "environment variable {DATABASE}: the database has no table {0} that this role can see, which the handler writes to; create it"
-    )]
-    NoSqlTable(&'static str),
+    Start(#[from] service::StartError),
     #[error("{0}")]
     Destination(String, #[source] SourceError),
     #[error("the queue can't be used")]
     Queue(#[source] SourceError),
-    #[error("signals can't be handled")]
-    Signals(#[source] std::io::Error),
     #[error(transparent)]
     Worker(#[from] WorkerError),
+}
+
+impl From<SettingError> for StartError {
+    fn from(error: SettingError) -> Self {
+        service::StartError::from(error).into()
+    }
 }

@@ -1,62 +1,17 @@
 //! The settings of a worker, from environment variables.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-use host::{PolledQueue, SettingError, number, optional_setting, polled_queue, table};
+use host::{PolledQueue, SettingError, number, optional_setting, polled_queue};
+use service::{DEFAULT_CONCURRENCY, concurrency, flag};
 
 use crate::DEFAULT_DRAIN;
 use crate::protection::Protection;
 
-/// Where records are kept.
-#[derive(Clone, PartialEq, Eq)]
-pub enum LedgerStore {
-    /// In the DynamoDB table of this name or ARN.
-    DynamoDb(String),
-    /// In the PostgreSQL database at this URL, which may contain a password.
-    PostgreSql(String),
-}
-
-/// Without the URL, because of its password.
-impl fmt::Debug for LedgerStore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::DynamoDb(table) => f.debug_tuple("DynamoDb").field(table).finish(),
-            Self::PostgreSql(_) => f.debug_tuple("PostgreSql").finish_non_exhaustive(),
-        }
-    }
-}
-
-/// The store that the environment names: `IDEMPOTENCY_TABLE` or `DATABASE_URL`.
-///
-/// A binary whose handler commits writes reads it once, and builds the handler for this store.
-///
-/// # Errors
-///
-/// [`SettingError`] if none or both are set, or one is invalid. A URL is not quoted.
-pub fn ledger_store() -> Result<LedgerStore, SettingError> {
-    let database = optional_setting(DATABASE)?;
-    let is_table_set = optional_setting(TABLE)?.is_some();
-    match (database, is_table_set) {
-        (Some(_), true) => Err(SettingError::wrong(
-            DATABASE,
-            format!("is set, and {TABLE} is too: records are in one store, so remove one of them"),
-        )),
-        (Some(url), false) => Ok(LedgerStore::PostgreSql(url)),
-        (None, true) => table(TABLE).map(LedgerStore::DynamoDb),
-        (None, false) => Err(SettingError::wrong(
-            TABLE,
-            format!("is not set, nor is {DATABASE}: name the table of the ledger, or its database"),
-        )),
-    }
-}
-
 pub(crate) const QUEUE: &str = "QUEUE_URL";
-pub(crate) const TABLE: &str = "IDEMPOTENCY_TABLE";
-pub(crate) const DATABASE: &str = "DATABASE_URL";
-const HEALTH_ADDRESS: &str = "HEALTH_ADDRESS";
+pub(crate) const HEALTH_ADDRESS: &str = "HEALTH_ADDRESS";
 
 /// Loopback: what an orchestrator reaches from outside is stated by it.
 const DEFAULT_HEALTH_ADDRESS: &str = "127.0.0.1:8080";
@@ -75,31 +30,16 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn from_env() -> Result<Self, SettingError> {
-        let concurrency = number("CONCURRENCY", 1, 10_000)?.and_then(|number| usize::try_from(number).ok());
         let drain = number("DRAIN_SECONDS", 0, 43_200)?;
         Ok(Self {
             queue: polled_queue()?,
-            concurrency: concurrency
-                .and_then(NonZeroUsize::new)
-                .unwrap_or(crate::queue::DEFAULT_CONCURRENCY),
+            concurrency: concurrency(DEFAULT_CONCURRENCY)?,
             rate: number("RATE_LIMIT", 1, 1_000_000)?.and_then(NonZeroU32::new),
             drain: drain.map_or(DEFAULT_DRAIN, |seconds| Duration::from_secs(seconds.into())),
             health: health_address()?,
             logs_messages: flag("LOG_MESSAGES")?,
             protection: Protection::from_env()?,
         })
-    }
-}
-
-/// A setting that is `true` or `false`; `false` unless it is set.
-pub(crate) fn flag(name: &'static str) -> Result<bool, SettingError> {
-    match optional_setting(name)?.as_deref() {
-        None | Some("false") => Ok(false),
-        Some("true") => Ok(true),
-        Some(other) => Err(SettingError::wrong(
-            name,
-            format!("is neither true nor false, but {other:?}"),
-        )),
     }
 }
 

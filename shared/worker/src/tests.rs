@@ -16,6 +16,8 @@ pub(crate) mod http;
 mod live;
 mod log;
 mod many;
+#[path = "../../service/src/metrics/open_metrics.rs"]
+mod open_metrics;
 mod poll;
 mod probe;
 mod rate;

@@ -36,7 +36,7 @@ const PATHS: [&str; 10] = [
 
 /// Texts of which a part goes: what is between lines with the markers, and on a page the rows of tables that name a sample
 /// function or one of the paths.
-const TEXTS: [&str; 11] = [
+const TEXTS: [&str; 12] = [
     ".ci/run",
     ".ci/servers",
     "README.md",
@@ -44,6 +44,7 @@ const TEXTS: [&str; 11] = [
     "functions/README.md",
     "shared/local/README.md",
     "shared/local/src/new/remove/tests.rs",
+    "shared/push/README.md",
     "shared/worker/README.md",
     "tests/Cargo.toml",
     "tests/README.md",

@@ -1,13 +1,14 @@
 //! The queue, from its first connection to its polling.
 
-use std::num::{NonZeroU16, NonZeroU32};
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use azure_queue::{AzureQueueSource, AzureQueueUrl, AzureQueues, Credentials};
 use consumer::{Chain, Handler, Queues, Services, Source, SourceError, SourceFault};
-use host::{PolledQueue, SettingError, dead_letter_queue, max_receive_count, record_retention, retry_delays};
-use idempotency::{DEFAULT_RETENTION, Store};
+use host::{PolledQueue, SettingError, dead_letter_queue};
+use idempotency::Store;
 use rabbitmq::{InvalidUrl, RabbitMq, RabbitMqSource, RabbitMqUrl};
+use service::{aws_config, services};
 use sqs::{Sqs, SqsSource};
 use telemetry::TracedQueues;
 use tokio::time::sleep;
@@ -15,7 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::StartError;
 use super::destinations::{DECLARED_WITHIN, destinations, exist};
-use super::start::{Start, aws_config};
+use super::start::Start;
 use crate::backoff::jittered;
 use crate::settings::QUEUE;
 use crate::{Queue, Worker};
@@ -157,26 +158,6 @@ async fn opened<R, F: Future<Output = Result<R, SourceError>>>(
         }
     }
     Ok(None)
-}
-
-/// What the handler is given, besides its messages.
-fn services<S: Store, Q: Queues>(
-    store: S,
-    queues: Q,
-    dead_letter_queue: Option<String>,
-    queues_receive_count: Option<NonZeroU32>,
-) -> Result<Services<S, Q>, SettingError> {
-    let services = Services::new(store, queues)
-        .with_retry_delays(retry_delays()?)
-        .with_retention(record_retention()?.unwrap_or(DEFAULT_RETENTION));
-    let services = match max_receive_count()?.or(queues_receive_count) {
-        Some(receives) => services.with_max_receive_count(receives),
-        None => services,
-    };
-    Ok(match dead_letter_queue {
-        Some(url) => services.with_dead_letter_queue(url),
-        None => services,
-    })
 }
 
 async fn poll<H: Handler, S: Store<Write = H::Write>, Q: Queues, R: Source>(

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 
 use consumer::Handler;
-use host::{Need, PolledQueue, SettingError, accept_queues, needs, polled_queue, request_timeout};
+use host::{Need, PolledQueue, SettingError, accept_queues, needs, polled_queue};
+use service::stopping;
 use tokio_util::sync::CancellationToken;
 
 use super::StartError;
+use crate::WorkerError;
 use crate::health::Serving;
 use crate::settings::Settings;
-use crate::{WorkerError, stop_signal};
 
 /// What the environment states.
 pub(super) struct Start {
@@ -27,7 +28,7 @@ impl Start {
         handler: impl FnOnce() -> Result<H, SettingError>,
     ) -> Result<(H, Self), StartError> {
         // First: the handler may have a client of its own.
-        aws::load_roots()?;
+        aws::load_roots().map_err(service::StartError::from)?;
         if let Ok(PolledQueue::AzureQueue(_)) = polled_queue() {
             accept_queues(|url| Some(azure_queue::check_destination(url)));
         }
@@ -50,25 +51,5 @@ impl Start {
     /// States what the process waits for. There is one queue.
     pub(super) fn connecting(&self, to: impl Into<Cow<'static, str>>) {
         self.serving.health.connecting(0, to);
-    }
-}
-
-/// Called before anything that waits: until then SIGTERM is no orderly stop, and process 1 of a container ignores it.
-fn stopping() -> Result<CancellationToken, StartError> {
-    let (stop, stopping) = (stop_signal().map_err(StartError::Signals)?, CancellationToken::new());
-    let stopped = stopping.clone();
-    tokio::spawn(async move {
-        stop.await;
-        stopped.cancel();
-    });
-    Ok(stopping)
-}
-
-pub(super) async fn aws_config() -> Result<aws_config::SdkConfig, StartError> {
-    host::endpoints()?;
-    let config = aws::worker_sdk_config(request_timeout()?).await;
-    match config.region() {
-        Some(_) => Ok(config),
-        None => Err(StartError::NoRegion),
     }
 }

@@ -1,6 +1,5 @@
 //! Health and metrics over HTTP.
 
-use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
@@ -10,6 +9,7 @@ use tokio::net::TcpListener;
 use super::bench::{Bench, pass};
 use super::live::shared;
 use super::log::PERMANENT;
+use super::open_metrics::is_valid;
 use crate::health;
 use crate::poll;
 
@@ -75,40 +75,4 @@ async fn health_and_metrics_are_served() {
     assert_eq!(get(address, "/ready").await.0, 503, "not during the stop");
     assert_eq!(get(address, "/live").await.0, 200);
     running.await.unwrap().unwrap();
-}
-
-/// Panics unless this is the text format
-/// ([OpenMetrics](https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md)).
-pub(crate) fn is_valid(text: &str) {
-    let is_name = |name: &str| {
-        !name.is_empty()
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-            && !name.starts_with(char::is_numeric)
-    };
-    let (mut families, mut samples) = (HashSet::new(), HashSet::new());
-    let (body, end) = text.split_at(text.len() - "# EOF\n".len());
-    assert_eq!(end, "# EOF\n");
-    for line in body.lines() {
-        match line.split(' ').collect::<Vec<_>>()[..] {
-            ["#", "HELP" | "UNIT", name, ..] => assert!(is_name(name), "{line}"),
-            ["#", "TYPE", name, "counter" | "gauge" | "histogram"] => {
-                assert!(families.insert(name), "twice: {line}");
-            }
-            _ => {
-                let (sample, value) = line.rsplit_once(' ').unwrap();
-                assert!(samples.insert(sample), "twice: {line}");
-                assert!(value.parse::<f64>().is_ok(), "{line}");
-                let (name, labels) = sample.strip_suffix('}').unwrap().split_once('{').unwrap();
-                assert!(
-                    is_name(name) && families.iter().any(|family| name.starts_with(family)),
-                    "{line}"
-                );
-                for label in labels.split(',') {
-                    let (label, value) = label.split_once('=').unwrap();
-                    assert!(["queue", "outcome", "operation", "le"].contains(&label), "{line}");
-                    assert!(value.starts_with('"') && value.ends_with('"'), "{line}");
-                }
-            }
-        }
-    }
 }

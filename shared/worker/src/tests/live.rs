@@ -6,15 +6,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::bench::{Bench, pass};
 use crate::health::Health;
-use crate::metrics::Metrics;
 use crate::poll::{self, Shared};
+use service::Metrics;
 
 pub(super) fn shared() -> Shared {
     Shared {
         stopping: CancellationToken::new(),
         stop: Stop::new(),
         health: Health::new(1),
-        metrics: Metrics::new(),
+        metrics: Metrics::new("worker"),
     }
 }
 

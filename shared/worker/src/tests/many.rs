@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::groups::Groups;
-use crate::metrics::Metrics;
 use crate::process::Processing;
 use crate::receipts::Receipts;
+use service::{Metrics, Observed};
 
 struct Trivial;
 
@@ -30,7 +30,7 @@ const MESSAGES: u32 = 100_000;
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_kept_of_messages_that_are_done() {
-    let metrics = Metrics::new().of_queue("memory");
+    let metrics = Metrics::new("worker").of_queue("memory", &[]);
     let receipts = Receipts::new(Arc::new(MemorySource::fifo()), metrics.clone());
     let processing = Arc::new(Processing {
         handler: Arc::new(Trivial),
@@ -41,8 +41,12 @@ async fn nothing_is_kept_of_messages_that_are_done() {
         tasks: TaskTracker::new(),
         stop: Stop::new(),
         stopping: CancellationToken::new(),
-        metrics,
-        logs_messages: false,
+        observed: Observed {
+            system: "memory",
+            queue: "memory".to_owned(),
+            metrics,
+            logs_messages: false,
+        },
         clock: idempotency::Timestamp::now,
     });
     let settling = Arc::clone(&receipts);

@@ -1,4 +1,4 @@
-//! What a worker measures, in the text format of Prometheus.
+//! What a host measures, in the text format of Prometheus.
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
@@ -18,7 +18,7 @@ type Durations = Family<Labels, Histogram, fn() -> Histogram>;
 
 /// The metrics of all queues of a process.
 #[derive(Debug, Clone)]
-pub(crate) struct Metrics {
+pub struct Metrics {
     registry: Arc<Mutex<Registry>>,
     messages: Family<Labels, Counter>,
     errors: Family<Labels, Counter>,
@@ -39,8 +39,9 @@ enum Own {
 }
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
-        let mut registry = Registry::with_prefix("worker");
+    /// None yet. Each name begins with this prefix.
+    pub fn new(prefix: &str) -> Self {
+        let mut registry = Registry::with_prefix(prefix);
         let metrics = Self {
             registry: Arc::default(),
             messages: Family::default(),
@@ -89,8 +90,8 @@ impl Metrics {
         metrics
     }
 
-    /// Those of one queue.
-    pub(crate) fn of_queue(&self, queue: &str) -> QueueMetrics {
+    /// Those of one queue, at which these operations can fail.
+    pub fn of_queue(&self, queue: &str, operations: &[&'static str]) -> QueueMetrics {
         let metrics = QueueMetrics {
             metrics: self.clone(),
             queue: vec![("queue", queue.to_owned())],
@@ -99,7 +100,7 @@ impl Metrics {
         for outcome in OUTCOMES {
             drop(self.messages.get_or_create(&metrics.with("outcome", outcome)));
         }
-        for operation in ["receive", "extend", "settle"] {
+        for operation in operations {
             metrics.errors(operation, 0);
         }
         self.ledger_errors(&metrics.queue, 0);
@@ -108,13 +109,13 @@ impl Metrics {
     }
 
     /// How many messages of a queue are in flight, whenever it is called.
-    pub(crate) fn in_flight_of(&self, queue: &str) -> impl Fn() -> usize + use<> {
+    pub fn in_flight_of(&self, queue: &str) -> impl Fn() -> usize + use<> {
         let (gauges, labels) = (self.in_flight.clone(), vec![("queue", queue.to_owned())]);
         move || usize::try_from(gauges.get_or_create(&labels).get()).unwrap_or_default()
     }
 
     /// The lines that Prometheus reads.
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let mut text = String::new();
         // Writing to a string does not fail.
         let _ = encode(&mut text, &lock(&self.registry));
@@ -148,14 +149,14 @@ const OUTCOMES: [&str; 6] = ["done", "duplicate", "in_progress", "failed", "reje
 
 /// The metrics of one queue.
 #[derive(Debug, Clone)]
-pub(crate) struct QueueMetrics {
+pub struct QueueMetrics {
     metrics: Metrics,
     queue: Labels,
 }
 
 impl QueueMetrics {
     /// Counts a processed message.
-    pub(crate) fn processed(&self, summary: &Summary, own: &[Metric]) {
+    pub fn processed(&self, summary: &Summary, own: &[Metric]) {
         let Self { metrics, queue } = self;
         let counts = [
             summary.done,
@@ -200,15 +201,26 @@ impl QueueMetrics {
     }
 
     /// Counts failed requests or entries.
-    pub(crate) fn errors(&self, operation: &str, count: usize) {
+    pub fn errors(&self, operation: &str, count: usize) {
         let labels = self.with("operation", operation);
         let errors = self.metrics.errors.get_or_create(&labels);
         errors.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
     }
 
-    pub(crate) fn in_flight(&self, messages: usize) {
+    /// This many messages are in flight.
+    pub fn in_flight(&self, messages: usize) {
         let in_flight = self.metrics.in_flight.get_or_create(&self.queue);
         in_flight.set(i64::try_from(messages).unwrap_or(i64::MAX));
+    }
+
+    /// One message more is in flight.
+    pub fn began(&self) {
+        self.metrics.in_flight.get_or_create(&self.queue).inc();
+    }
+
+    /// One message less is in flight.
+    pub fn ended(&self) {
+        self.metrics.in_flight.get_or_create(&self.queue).dec();
     }
 
     fn with(&self, name: &'static str, value: &str) -> Labels {
@@ -227,7 +239,7 @@ fn durations() -> Histogram {
 /// ([data model](https://prometheus.io/docs/concepts/data_model/)).
 fn own_name(name: &str) -> String {
     match name {
-        // The worker has one of this name.
+        // The host has one of this name.
         "seconds" => "handler_seconds_recorded".to_owned(),
         name => format!("handler_{}", sanitized(name)),
     }
@@ -246,5 +258,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+#[cfg(test)]
+mod open_metrics;
 #[cfg(test)]
 mod tests;

@@ -1,57 +1,68 @@
 //! The ledger, and the tables of the handler beside it.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use consumer::{Chain, Handler};
-use host::{Need, SettingError};
-use idempotency::{DynamoDbStore, Key, StoreError, StoreFor};
+use host::{Need, SettingError, request_timeout};
+use idempotency::{DynamoDbStore, Key, StoreError};
 use postgres::PostgresStore;
 use tokio::time::timeout;
 
-use super::StartError;
-use super::queue::on_queue;
-use super::start::{Start, aws_config};
-use crate::settings::DATABASE;
+use crate::StartError;
+use crate::ledger::DATABASE;
 
-pub(super) async fn on_dynamodb<H: Handler>(
-    handler: impl FnOnce() -> Result<H, SettingError>,
-    table: String,
-) -> Result<(), StartError>
-where
-    DynamoDbStore: StoreFor<H::Write>,
-{
-    let (handler, start) = Start::of(handler).await?;
+/// The configuration of AWS clients of a host.
+///
+/// # Errors
+///
+/// [`StartError::NoRegion`], or a setting of an endpoint is invalid.
+pub async fn aws_config() -> Result<SdkConfig, StartError> {
+    host::endpoints()?;
+    let config = aws::worker_sdk_config(request_timeout()?).await;
+    match config.region() {
+        Some(_) => Ok(config),
+        None => Err(StartError::NoRegion),
+    }
+}
+
+/// The ledger in this table of DynamoDB. It is checked, and so are the tables that the handler needs.
+///
+/// # Errors
+///
+/// One of them is missing, or refuses. One that does not answer is a warning.
+pub async fn dynamodb<H: Handler>(table: &str, needs: &[Need]) -> Result<DynamoDbStore, StartError> {
     let client = Client::new(&aws_config().await?);
-    let store = DynamoDbStore::new(client.clone(), &table);
-    connect::<H>(&store, &table).await?;
-    for need in &start.needs {
+    let store = DynamoDbStore::new(client.clone(), table);
+    connect::<H>(&store, table).await?;
+    for need in needs {
         if let Need::Table { variable, name } = need {
             exists(&client, variable, name).await?;
         }
     }
-    on_queue(handler, store.into_store(), start).await
+    Ok(store)
 }
 
-pub(super) async fn on_postgresql<H: Handler>(
-    handler: impl FnOnce() -> Result<H, SettingError>,
-    url: String,
-) -> Result<(), StartError>
-where
-    PostgresStore: StoreFor<H::Write>,
-{
-    let (handler, start) = Start::of(handler).await?;
-    let database = postgres::Settings::from_url(&url)
+/// The ledger in the PostgreSQL database at this URL, with at most this many connections. It is checked, and so are the tables
+/// that the handler needs.
+///
+/// # Errors
+///
+/// As [`dynamodb`].
+pub async fn postgresql(url: &str, connections: NonZeroUsize, needs: &[Need]) -> Result<PostgresStore, StartError> {
+    let database = postgres::Settings::from_url(url)
         .map_err(|error| SettingError::wrong(DATABASE, format!("can't be used: {error}")))?;
-    let store = PostgresStore::new(database.with_max_connections(start.settings.concurrency.get()));
-    match usable(&store, &start.needs).await {
+    let store = PostgresStore::new(database.with_max_connections(connections.get()));
+    match usable(&store, needs).await {
         Err(StartError::Database(error)) if !matches!(error, StoreError::Refused(_)) => {
             tracing::warn!("the database could not be reached at start: {}", Chain(&error));
         }
         checked => checked?,
     }
-    on_queue(handler, store.into_store(), start).await
+    Ok(store)
 }
 
 /// Checks that the database has the ledger and the handler's tables.

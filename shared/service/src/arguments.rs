@@ -1,20 +1,33 @@
-//! The command line of a worker.
+//! The command line of a host.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::settings::{HELP, health_address};
+use host::SettingError;
 
 /// How long `--health` waits: shorter than an orchestrator does.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What a worker is to do.
+/// A host as its command line describes it.
+#[derive(Debug, Clone, Copy)]
+pub struct Program {
+    /// What it does, in one sentence.
+    pub summary: &'static str,
+    /// What `--help` prints of its settings.
+    pub settings: &'static str,
+    /// Where it serves `/live`.
+    pub health: fn() -> Result<SocketAddr, SettingError>,
+    /// The setting that states it.
+    pub health_setting: &'static str,
+}
+
+/// What a host is to do.
 #[derive(Debug, PartialEq, Eq)]
 enum Command {
     Run,
-    /// Check whether a running worker is live.
+    /// Check whether a running host is live.
     Health,
     Help,
     Unknown(String),
@@ -30,14 +43,14 @@ fn command(mut arguments: impl Iterator<Item = String>) -> Command {
     }
 }
 
-/// The exit code of a command that is not to run the worker.
-pub(crate) fn handle() -> Option<ExitCode> {
+/// The exit code of a command that is not to run the host.
+pub(crate) fn handle(host: Program) -> Option<ExitCode> {
     let mut arguments = std::env::args();
     let program = arguments.next().unwrap_or_default();
     let program = program.rsplit('/').next().unwrap_or_default();
     match command(arguments) {
         Command::Run => None,
-        Command::Health => Some(match health() {
+        Command::Health => Some(match health(host.health) {
             Ok(()) => ExitCode::SUCCESS,
             Err(why) => {
                 print(std::io::stderr(), &format!("{why}\n"));
@@ -45,11 +58,15 @@ pub(crate) fn handle() -> Option<ExitCode> {
             }
         }),
         Command::Help => {
-            let usage = format!(
-                "Polls a queue and processes its messages, until SIGTERM or SIGINT.\n\nUsage: {program} [--health]\n\n"
-            );
-            let options = "  --health  exits with 0 if the worker at HEALTH_ADDRESS is live\n\n";
-            print(std::io::stdout(), &format!("{usage}{options}{HELP}"));
+            let Program {
+                summary,
+                settings,
+                health_setting,
+                ..
+            } = host;
+            let usage = format!("{summary}\n\nUsage: {program} [--health]\n\n");
+            let options = format!("  --health  exits with 0 if the host at {health_setting} is live\n\n");
+            print(std::io::stdout(), &format!("{usage}{options}{settings}"));
             Some(ExitCode::SUCCESS)
         }
         Command::Unknown(argument) => {
@@ -62,9 +79,9 @@ pub(crate) fn handle() -> Option<ExitCode> {
     }
 }
 
-/// Whether the worker on this machine is live. Without a client library: it is one request, to a server of this crate.
-fn health() -> Result<(), String> {
-    let address = reachable(health_address().map_err(|error| error.to_string())?);
+/// Whether the host on this machine is live. Without a client library: it is one request, to a server of ours.
+fn health(address: fn() -> Result<SocketAddr, SettingError>) -> Result<(), String> {
+    let address = reachable(address().map_err(|error| error.to_string())?);
     let failed = |error: std::io::Error| format!("no answer from http://{address}/live: {error}");
     let mut stream = TcpStream::connect_timeout(&address, HEALTH_TIMEOUT).map_err(failed)?;
     stream.set_read_timeout(Some(HEALTH_TIMEOUT)).map_err(failed)?;
@@ -104,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_has_no_arguments_but_health_and_help() {
+    fn a_host_has_no_arguments_but_health_and_help() {
         assert_eq!(parsed(&[]), Command::Run);
         assert_eq!(parsed(&["--health"]), Command::Health);
         assert_eq!(parsed(&["-h"]), Command::Help);

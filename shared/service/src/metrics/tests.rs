@@ -12,6 +12,7 @@ use consumer::{
 };
 use idempotency::{Completion, NoWrites, Timestamp};
 
+use super::open_metrics::is_valid;
 use super::*;
 
 struct Records;
@@ -36,15 +37,18 @@ impl Handler for Records {
 
 #[tokio::test(start_paused = true)]
 async fn names_of_handlers_are_made_valid_and_unique() {
-    let (all, message) = (Metrics::new(), Incoming::new(MessageId::new("m-1").unwrap(), ""));
+    let (all, message) = (
+        Metrics::new("worker"),
+        Incoming::new(MessageId::new("m-1").unwrap(), ""),
+    );
     let budget = Budget::renewable(Timestamp::now(), std::time::Duration::from_secs(30), None, &Stop::new());
     let (_, summary, own) = process_one(&Arc::new(Records), &Services::in_memory(), message, false, &budget).await;
     // Another queue's name may contain anything.
     for queue in ["memory", "amqp://host/\"quoted\"\\n"] {
-        all.of_queue(queue).processed(&summary, &own);
+        all.of_queue(queue, &[]).processed(&summary, &own);
     }
     let text = all.text();
-    crate::tests::http::is_valid(&text);
+    is_valid(&text);
     for line in [
         "worker_handler_cards_charged_total{queue=\"memory\"} 3.0",
         "worker_handler_1st_total{queue=\"memory\"} 1.0",
@@ -57,8 +61,8 @@ async fn names_of_handlers_are_made_valid_and_unique() {
 
 #[test]
 fn errors_of_the_ledger_are_a_counter_that_begins_at_zero() {
-    let all = Metrics::new();
-    let queue = all.of_queue("memory");
+    let all = Metrics::new("worker");
+    let queue = all.of_queue("memory", &[]);
     let is_shown = |count: u32| {
         let line = format!("worker_ledger_errors_total{{queue=\"memory\"}} {count}");
         all.text().lines().any(|found| found == line)

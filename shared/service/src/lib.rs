@@ -1,0 +1,19 @@
+#![doc = include_str!("../README.md")]
+
+mod arguments;
+mod ledger;
+mod metrics;
+mod process;
+mod run;
+mod settings;
+mod signals;
+mod store;
+
+pub use arguments::Program;
+pub use ledger::{LedgerStore, ledger_store};
+pub use metrics::{Metrics, QueueMetrics};
+pub use process::Observed;
+pub use run::{StartError, run, stopping};
+pub use settings::{DEFAULT_CONCURRENCY, concurrency, flag, services};
+pub use signals::stop_signal;
+pub use store::{aws_config, dynamodb, postgresql};
