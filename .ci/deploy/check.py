@@ -8,6 +8,7 @@ import sys
 
 import linters
 import rules
+from report import report
 
 CHECKS = {
     "systemd-analyze verify": linters.systemd_verify,
@@ -23,15 +24,5 @@ CHECKS = {
 }
 
 
-def main():
-    folder, tools = (pathlib.Path(argument).resolve() for argument in sys.argv[1:])
-    found = {name: check(folder, tools) for name, check in CHECKS.items()}
-    for name, findings in found.items():
-        print(f"  {name}: {len(findings) or 'no'} findings")
-        for finding in findings:
-            print(f"    {finding}")
-    sys.exit(any(found.values()))
-
-
 if __name__ == "__main__":
-    main()
+    report(CHECKS, *(pathlib.Path(argument).resolve() for argument in sys.argv[1:]))

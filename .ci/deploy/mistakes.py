@@ -1,14 +1,10 @@
-"""Checks the checks: each must find the mistakes that are planted for it, in a copy of the files with one mistake.
-
-python mistakes.py FOLDER TOOLS OUT
-"""
+"""Checks the checks: python mistakes.py FOLDER TOOLS OUT"""
 
 import pathlib
-import shutil
 import sys
-import textwrap
 
 from check import CHECKS
+from report import prove
 
 UNIT = "systemd/worker@.service"
 CONTAINER = "container/Containerfile"
@@ -20,8 +16,6 @@ ECS = "ecs/service.yaml"
 # Only the management API knows the messages that a worker holds.
 BY_AMQP = ('http\n        excludeUnacknowledged: "false"', 'amqp\n        excludeUnacknowledged: "true"')
 
-# Check, file, text, replacement, and a part of the finding. Without the last, a finding about another defect would count. Only
-# the first occurrence of the text is replaced.
 MISTAKES = [
     ("systemd-analyze verify", UNIT, "WatchdogSec=", "WatchdogSecs=", "Unknown key 'WatchdogSecs'"),
     ("systemd-analyze verify", UNIT, "Type=notify", "Type=notifi", "Failed to parse service type"),
@@ -68,31 +62,4 @@ MISTAKES = [
     ("scaling metrics", ECS, "visible / tasks", "visible / running", "the ID running"),
 ]
 
-folder, tools, out = (pathlib.Path(argument).resolve() for argument in sys.argv[1:])
-
-
-def finding(check, file, text, replacement, expected):
-    """What the check finds in a copy with the mistake, or None."""
-    shutil.rmtree(out, ignore_errors=True)
-    shutil.copytree(folder, out)
-    source = (out / file).read_text()
-    if text not in source:
-        sys.exit(f"{file} does not contain {text!r}")
-    (out / file).write_text(source.replace(text, replacement, 1))
-    return next((it for it in CHECKS[check](out, tools) if expected in it), None)
-
-
-def main():
-    missed = []
-    for check, file, text, replacement, expected in MISTAKES:
-        found = finding(check, file, text, replacement, expected)
-        change = " -> ".join(repr(it.strip().splitlines()[0] if it else "") for it in (text, replacement))
-        what = found and textwrap.shorten(found.replace(str(out), ""), 90, placeholder=" ...")
-        print(f"  {check:<25} {textwrap.shorten(change, 70, placeholder=' ...'):<70} {what or 'NOT FOUND'}")
-        missed += [] if found else [f"{check} in {file}: {change}"]
-    without = CHECKS.keys() - {check for check, *_ in MISTAKES}
-    if missed or without:
-        sys.exit("\n".join([*(f"not found by {it}" for it in missed), *(f"no mistake for {it}" for it in sorted(without))]))
-
-
-main()
+prove(CHECKS, MISTAKES, *(pathlib.Path(argument).resolve() for argument in sys.argv[1:]))
