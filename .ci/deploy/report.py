@@ -1,5 +1,5 @@
-"""Runs checks, each a function from a folder and the tools to what it finds. Then checks the checks: each must find the mistakes that
-are planted for it, in a copy of the files with one mistake."""
+"""Runs checks, each a function from a folder and the tools to what it finds. Then checks the checks: each must find the mistakes
+that are planted for it, in a copy of the files with one mistake."""
 
 import shutil
 import sys

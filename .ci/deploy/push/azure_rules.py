@@ -1,4 +1,4 @@
-"""Rules of our own for Azure, for what no schema knows: the files fit one another, the host's settings and the platform's limits."""
+"""Rules of our own for Azure, for what no schema knows: the files fit one another, the host and the limits of the platform."""
 
 import json
 import re
@@ -10,7 +10,9 @@ from host import SPARE_CONNECTIONS, environment, has_program, number
 CONNECTIONS = {"Standard_B1ms": 35, "Standard_B2s": 414, "Standard_D2ds_v5": 844, "Standard_D4ds_v5": 1703}
 
 # Settings that the platform reads, not the function.
-OF_AZURE = re.compile(r"(AzureWebJobsStorage|Messages)__(accountName|queueServiceUri|credential|clientId)|APPLICATIONINSIGHTS_\w+")
+OF_AZURE = re.compile(
+    r"(AzureWebJobsStorage|Messages)__(accountName|queueServiceUri|credential|clientId)|APPLICATIONINSIGHTS_\w+"
+)
 # https://learn.microsoft.com/azure/azure-functions/functions-app-settings#flex-consumption-plan-deprecations
 NOT_ON_FLEX = {"FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_EXTENSION_VERSION", "WEBSITE_RUN_FROM_PACKAGE", "WEBSITE_CONTENTSHARE"}
 
@@ -76,9 +78,10 @@ def times(folder, _tools):
     if concurrency != azure.parameters["concurrency"]:
         yield f"batchSize + newBatchThreshold is {concurrency}, CONCURRENCY is {azure.parameters['concurrency']}"
     [server] = [it for it in azure.all_resources() if it.kind == "Microsoft.DBforPostgreSQL/flexibleServers"]
-    needed, has = concurrency * azure.parameters["instances"] + SPARE_CONNECTIONS, CONNECTIONS[server.body["sku"]["name"]]
+    instances, has = azure.parameters["instances"], CONNECTIONS[server.body["sku"]["name"]]
+    needed = instances * concurrency + SPARE_CONNECTIONS
     if needed > has:
-        yield f"{azure.parameters['instances']} instances need {needed} connections with {SPARE_CONNECTIONS} to spare, the server has {has}"
+        yield f"{instances} instances need {needed} connections with {SPARE_CONNECTIONS} to spare, the server has {has}"
 
 
 def access(folder, _tools):

@@ -75,25 +75,14 @@ def text(node):
 
 def value(node):
     if node.type == "object":
-        return {key(it.named_children[0]): value(it.named_children[-1]) for it in node.named_children if it.type == "object_property"}
+        properties = (it.named_children for it in node.named_children if it.type == "object_property")
+        return {text(it[0]).strip("'"): value(it[-1]) for it in properties}
     if node.type == "array":
         return [value(it) for it in node.named_children if it.type != "comment"]
     if node.type == "string" and not any(it.type == "interpolation" for it in node.named_children):
         return text(node)[1:-1].replace("\\'", "'")
     literal = {"number": int, "boolean": lambda it: it == "true"}.get(node.type)
     return literal(text(node)) if literal else Expression(text(node), node)
-
-
-def key(node):
-    return text(node).strip("'")
-
-
-def walk(found):
-    """Each expression in a value."""
-    if isinstance(found, Expression):
-        yield found
-    for it in found.values() if isinstance(found, dict) else found if isinstance(found, list) else ():
-        yield from walk(it)
 
 
 def syntax(file):
@@ -113,7 +102,7 @@ def is_reference(node):
     """Whether an identifier is not the name of what is declared here, or a key."""
     parent = node.parent
     first = parent.named_children and parent.named_children[0].id == node.id
-    if parent.type in ("call_expression", "object_property") or parent.type.endswith("_declaration") or parent.type == "for_statement":
+    if parent.type in ("call_expression", "object_property", "for_statement") or parent.type.endswith("_declaration"):
         return not first
     return parent.type != "type"
 

@@ -1,4 +1,4 @@
-"""Rules of our own for Google, for what no schema knows: the files fit one another, the host's settings and the platform's limits."""
+"""Rules of our own for Google, for what no schema knows: the files fit one another, the host and the limits of the platform."""
 
 import re
 
@@ -23,7 +23,6 @@ class Google:
         self.found = terraform.read(folder / "google", tools)
         self.locals = {name: it for block in self.found["locals"] for name, it in block.items()}
         self.variables = {name: block[0].get("default") for name, block in self.found["variable"].items()}
-        self.resource = {name: body for _, name, body, _ in terraform.resources(self.found)}
         self.queues = self.found["resource"]["google_cloud_tasks_queue"]
         [self.service] = self.found["resource"]["google_cloud_run_v2_service"]["function"]
         [self.template] = self.service["template"]
@@ -78,7 +77,6 @@ def scale(folder, tools):
     dispatches = google.number(rates["max_concurrent_dispatches"])
     if dispatches > instances * concurrency:
         yield f"max_concurrent_dispatches is {dispatches}, but {instances} instances take {instances * concurrency}"
-    [settings] = google.resource["ledger"]["settings"] if "settings" in google.resource["ledger"] else [{}]
     flags = google.found["resource"]["google_sql_database_instance"]["ledger"][0]["settings"][0]["database_flags"]
     [has] = [google.number(it["value"]) for it in flags if it["name"] == "max_connections"]
     needed = 2 * instances * concurrency + SPARE_CONNECTIONS
@@ -128,7 +126,9 @@ def access(folder, tools):
 def alerts(folder, tools):
     google = Google(folder, tools)
     for name, it in google.locals["alerts"].items():
-        text = re.sub(r"\$\{local\.(of_\w+)\}", lambda match: google.locals[match[1]], it["filter"])
+        text = it["filter"]
+        while "${local." in text:
+            text = re.sub(r"\$\{local\.(\w+)\}", lambda match: str(google.locals[match[1]]), text)
         kind, metric = (re.search(rf'{what}\.type = \\?"([^"\\]+)', text)[1] for what in ("resource", "metric"))
         known = METRICS.get((kind, metric))
         if known is None:

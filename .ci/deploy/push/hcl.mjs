@@ -1,5 +1,5 @@
-// Parses Terraform files: reads a line of JSON with [name, text] for each, and prints a line with its blocks, or with a text that states
-// what is wrong. The parser is HashiCorp's own, as WebAssembly.
+// Parses Terraform files: reads a line of JSON with [name, text] for each, and prints a line with its blocks, or with a text that
+// states what is wrong. The parser is HashiCorp's own, as WebAssembly.
 //
 //   node hcl.mjs NODE_MODULES
 

@@ -1,7 +1,7 @@
 // The log and the alerts.
 //
 // Storage has no metric of one queue, and none of the age of messages, so dead letters are counted in the log of Storage:
-// https://learn.microsoft.com/azure/azure-monitor/reference/supported-metrics/microsoft-storage-storageaccounts-queueservices-metrics
+// https://learn.microsoft.com/azure/storage/queues/monitor-queue-storage-reference
 
 @description('Name of the function.')
 param name string
@@ -26,6 +26,7 @@ param connections int = 820
 
 // https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/monitor
 var metricsPublisher = '3913510d-42f4-4e42-8a64-420c390055eb'
+var put = 'StorageQueueLogs | where OperationName == "PutMessage" and StatusText == "Success"'
 
 resource storage 'Microsoft.Storage/storageAccounts@2026-09-01' existing = {
   name: storageName
@@ -98,7 +99,7 @@ resource deadLetters 'Microsoft.Insights/scheduledQueryRules@2022-08-01-preview'
     criteria: {
       allOf: [
         {
-          query: 'StorageQueueLogs | where OperationName == "PutMessage" and StatusText == "Success" and Uri contains "/${poisonQueueName}/"'
+          query: '${put} and Uri contains "/${poisonQueueName}/"'
           timeAggregation: 'Count'
           operator: 'GreaterThan'
           threshold: 0

@@ -54,6 +54,8 @@ var roles = {
   queueDataReader: '19e7f393-937e-4f77-808e-94535e297925'
 }
 
+var authentication = 'ClientId=${identity.properties.clientId};Authorization=AAD'
+
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
   name: name
   location: location
@@ -113,8 +115,8 @@ resource ownBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// Contributor of this one queue. Message Processor receives and deletes, but the Functions host also hides messages for longer, and
-// the function sends delayed copies.
+// Contributor of this one queue. Message Processor receives and deletes, but the Functions host also hides messages for longer,
+// and the function sends delayed copies.
 resource receive 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(messages.id, identity.id, roles.queueDataContributor)
   scope: messages
@@ -224,7 +226,7 @@ resource app 'Microsoft.Web/sites@2025-05-01' = {
         { name: 'Messages__credential', value: 'managedidentity' }
         { name: 'Messages__clientId', value: identity.properties.clientId }
         { name: 'APPLICATIONINSIGHTS_CONNECTION_STRING', value: alerts.outputs.connectionString }
-        { name: 'APPLICATIONINSIGHTS_AUTHENTICATION_STRING', value: 'ClientId=${identity.properties.clientId};Authorization=AAD' }
+        { name: 'APPLICATIONINSIGHTS_AUTHENTICATION_STRING', value: authentication }
         // Settings of the push host.
         { name: 'PUSH_PLATFORM', value: 'azure-functions' }
         { name: 'QUEUE_URL', value: '${storage.properties.primaryEndpoints.queue}${messages.name}' }

@@ -9,10 +9,13 @@ resource "google_monitoring_notification_channel" "operators" {
 }
 
 locals {
-  of_queue   = "resource.type = \"cloud_tasks_queue\" AND resource.labels.queue_id = \"${google_cloud_tasks_queue.messages.name}\""
-  of_letters = "resource.type = \"cloud_tasks_queue\" AND resource.labels.queue_id = \"${google_cloud_tasks_queue.dead_letters.name}\""
+  queues     = "resource.type = \"cloud_tasks_queue\" AND resource.labels.queue_id"
+  of_queue   = "${local.queues} = \"${google_cloud_tasks_queue.messages.name}\""
+  of_letters = "${local.queues} = \"${google_cloud_tasks_queue.dead_letters.name}\""
   of_service = "resource.type = \"cloud_run_revision\" AND resource.labels.service_name = \"${var.name}\""
-  of_server  = "resource.type = \"cloudsql_database\" AND resource.labels.database_id = \"${var.project}:${google_sql_database_instance.ledger.name}\""
+  server     = "${var.project}:${google_sql_database_instance.ledger.name}"
+  of_server  = "resource.type = \"cloudsql_database\" AND resource.labels.database_id = \"${local.server}\""
+  errors     = "metric.labels.response_code_class = one_of(\"4xx\", \"5xx\")"
 
   alerts = {
     dead_letters = {
@@ -46,7 +49,7 @@ locals {
     # 409: no delayed copy, or no permit in time. 401: the caller is refused. 429: more calls than the service takes.
     errors = {
       title     = "calls are answered with 4xx or 5xx"
-      filter    = "${local.of_service} AND metric.type = \"run.googleapis.com/request_count\" AND metric.labels.response_code_class = one_of(\"4xx\", \"5xx\")"
+      filter    = "${local.of_service} AND metric.type = \"run.googleapis.com/request_count\" AND ${local.errors}"
       aligner   = "ALIGN_RATE"
       reducer   = "REDUCE_SUM"
       threshold = 0.1

@@ -82,7 +82,10 @@ resource "google_project_iam_member" "connect" {
   role    = "roles/cloudsql.client"
   member  = google_service_account.function.member
   condition {
-    title      = "ledger of ${var.name}"
-    expression = "resource.name == 'projects/${var.project}/instances/${google_sql_database_instance.ledger.name}' && resource.service == 'sqladmin.googleapis.com'"
+    title = "ledger of ${var.name}"
+    expression = join(" && ", [
+      "resource.name == 'projects/${var.project}/instances/${google_sql_database_instance.ledger.name}'",
+      "resource.service == 'sqladmin.googleapis.com'",
+    ])
   }
 }

@@ -1,7 +1,7 @@
 # send-notification on Cloud Run, called by Cloud Tasks, with the ledger in Cloud SQL for PostgreSQL.
 #
-# For another function, change the default of `name` and `queue`, and what send-notification needs of its own: the variable, the secret
-# and the setting below `send-notification:`.
+# For another function, change the default of `name` and `queue`, and what send-notification needs of its own: the variable, the
+# secret and the setting below `send-notification:`.
 
 terraform {
   # Write-only arguments keep the passwords out of the state.
@@ -102,7 +102,8 @@ locals {
   url = "https://${var.name}-${data.google_project.this.number}.${var.region}.run.app"
 
   tasks      = "https://cloudtasks.googleapis.com/v2"
-  parameters = "target=${urlencode(local.url)}&account=${urlencode(google_service_account.caller.email)}&deadline=${local.deadline_seconds}"
+  caller     = urlencode(google_service_account.caller.email)
+  parameters = "target=${urlencode(local.url)}&account=${local.caller}&deadline=${local.deadline_seconds}"
 }
 
 data "google_project" "this" {

@@ -1,5 +1,5 @@
-# The queues. Cloud Tasks has no dead-letter queue, and deletes a task after max_attempts or max_retry_duration: both are unlimited.
-# The function dead-letters a message after MAX_RECEIVE_COUNT, 14 by default.
+# The queues. Cloud Tasks has no dead-letter queue, and deletes a task after max_attempts and max_retry_duration. So both are
+# unlimited. The function dead-letters a message after MAX_RECEIVE_COUNT, 14 by default.
 
 resource "google_cloud_tasks_queue" "messages" {
   name     = var.queue

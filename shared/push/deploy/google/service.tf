@@ -153,11 +153,16 @@ resource "google_secret_manager_secret_iam_member" "read" {
   member    = google_service_account.function.member
 }
 
-# The host is the folder of the socket, without TLS: the connector encrypts. urlencode writes a space as +, which a URL of PostgreSQL
-# keeps as it is.
+# The host is the folder of the socket, without TLS: the connector encrypts. urlencode writes a space as +, which a URL of
+# PostgreSQL keeps as it is.
+locals {
+  password = replace(urlencode(var.database_password), "+", "%20")
+  socket   = urlencode("/cloudsql/${google_sql_database_instance.ledger.connection_name}")
+}
+
 resource "google_secret_manager_secret_version" "database_url" {
   secret                 = google_secret_manager_secret.secrets["database-url"].id
-  secret_data_wo         = "postgres://app:${replace(urlencode(var.database_password), "+", "%20")}@${urlencode("/cloudsql/${google_sql_database_instance.ledger.connection_name}")}/${google_sql_database.ledger.name}?sslmode=disable"
+  secret_data_wo         = "postgres://app:${local.password}@${local.socket}/${google_sql_database.ledger.name}?sslmode=disable"
   secret_data_wo_version = var.passwords_version
 }
 
