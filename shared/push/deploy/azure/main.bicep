@@ -115,8 +115,8 @@ resource ownBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// Contributor of this one queue. Message Processor receives and deletes, but the Functions host also hides messages for longer,
-// and the function sends delayed copies.
+// Contributor of this one queue. The documented Reader and Message Processor can't update a message, as the Functions host does
+// with one that failed: https://github.com/MicrosoftDocs/azure-docs/issues/120932. The function sends delayed copies, too.
 resource receive 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(messages.id, identity.id, roles.queueDataContributor)
   scope: messages
