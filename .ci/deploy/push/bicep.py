@@ -18,7 +18,6 @@ class Expression:
     """What only Azure can evaluate."""
 
     text: str
-    node: tree_sitter.Node
 
     def __str__(self):
         return self.text
@@ -82,7 +81,7 @@ def value(node):
     if node.type == "string" and not any(it.type == "interpolation" for it in node.named_children):
         return text(node)[1:-1].replace("\\'", "'")
     literal = {"number": int, "boolean": lambda it: it == "true"}.get(node.type)
-    return literal(text(node)) if literal else Expression(text(node), node)
+    return literal(text(node)) if literal else Expression(text(node))
 
 
 def syntax(file):

@@ -67,7 +67,7 @@ MISTAKES = [
     ("Azure: settings", MAIN, "'AZURE_CLIENT_ID'", "'FUNCTIONS_WORKER_RUNTIME'", "not allowed on Flex Consumption"),
     ("Azure: settings", MAIN, "name: 'DATABASE_URL'", "name: 'LOG_LEVEL'", "not exactly one ledger"),
     ("Azure: settings", MAIN, "'NOTIFICATION_URL'", "'LOG_LEVEL'", "NOTIFICATION_URL is not set, which"),
-    ("Azure: settings", MAIN, "param name string = 'send-notification'", "param name string = 'reserve-stock'", "no program"),
+    ("Azure: settings", MAIN, "string = 'send-notification'", "string = 'refund-order'", "there is no functions/refund-order"),
     ("Azure: settings", HOST, '"send-notification-push"', '"send-notification"', "host.json starts send-notification,"),
     ("Azure: settings", HOST, '"base64"', '"none"', "messageEncoding is none"),
     ("Azure: settings", FUNCTION, '"notifications"', '"orders"', "function.json has the queue orders"),
