@@ -8,7 +8,7 @@ mod setting;
 mod shape;
 
 pub use aws::{container_credentials, endpoints, keys, region};
-pub use logging::{print, start_logging, start_logging_with};
+pub use logging::{print, start_logging, start_logging_to, start_logging_with};
 pub use metrics::metrics_lines;
 pub use need::{Need, needs, sql_table};
 pub use setting::{

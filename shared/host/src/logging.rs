@@ -23,22 +23,25 @@ use tracing_subscriber::{Layer, Registry};
 ///
 /// The level is that of `AWS_LAMBDA_LOG_LEVEL`, which Lambda sets, or of `LOG_LEVEL`; the default is `INFO`.
 pub fn start_logging() {
+    start_logging_to(print);
+}
+
+/// The same, with this function for each line, which has no line break.
+pub fn start_logging_to(write: impl Fn(String) + Send + Sync + 'static) {
     let stated = stated_level();
     // A filter of one layer runs at each entering and leaving of a span; that of a subscriber is not.
     let level = level(stated.as_deref());
     start(
-        tracing_subscriber::registry()
-            .with(JsonLines { write: print })
-            .with(level),
+        tracing_subscriber::registry().with(JsonLines { write }).with(level),
         stated,
     );
 }
 
 /// The same, with another layer beside the log: one that exports traces, for example. It gets spans and events of every level,
 /// as far as it does not filter them.
-pub fn start_logging_with(layer: impl Layer<Registry> + Send + Sync) {
+pub fn start_logging_with(layer: impl Layer<Registry> + Send + Sync, write: impl Fn(String) + Send + Sync + 'static) {
     let stated = stated_level();
-    let lines = JsonLines { write: print }.with_filter(level(stated.as_deref()));
+    let lines = JsonLines { write }.with_filter(level(stated.as_deref()));
     start(tracing_subscriber::registry().with(layer).with(lines), stated);
 }
 

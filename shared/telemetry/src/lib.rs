@@ -11,4 +11,4 @@ mod traces;
 pub use endpoint::EndpointError;
 pub use process::ProcessSpan;
 pub use send::TracedQueues;
-pub use traces::{Traces, start_logging};
+pub use traces::{Traces, start_logging, start_logging_to};

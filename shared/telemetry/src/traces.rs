@@ -28,17 +28,22 @@ const FOR_THE_LOG: [&str; 6] = ["consumer", "host", "lambda", "push", "service",
 /// A wrong endpoint is a warning in the log, and no traces are exported: it must not cost a message. A runtime of Tokio must
 /// run.
 pub fn start_logging() -> Traces {
+    start_logging_to(host::print)
+}
+
+/// The same, with this function for each line of the log, which has no line break.
+pub fn start_logging_to(write: impl Fn(String) + Send + Sync + 'static) -> Traces {
     match Traces::from_env() {
         Ok(traces) if traces.0.is_some() => {
-            host::start_logging_with(traces.layer());
+            host::start_logging_with(traces.layer(), write);
             traces
         }
         Ok(traces) => {
-            host::start_logging();
+            host::start_logging_to(write);
             traces
         }
         Err(error) => {
-            host::start_logging();
+            host::start_logging_to(write);
             tracing::warn!("no traces are exported: {error}");
             Traces::default()
         }
