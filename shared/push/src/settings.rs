@@ -308,6 +308,8 @@ Settings are environment variables:
   METRICS_ADDRESS            of /metrics [default: not served]; /live and /ready are where messages are
   REQUEST_TIMEOUT_SECONDS    of a request to AWS [default: 1]
   LOG_LEVEL                  TRACE, DEBUG, INFO, WARN or ERROR [default: INFO]
+  LOG_FILE                   where the log goes, with an absolute path; full at 16 MiB, it is renamed to NAME.1
+                             [default: standard output]
   LOG_MESSAGES               true: a line for each message, with outcome and duration [default: false]
   OTEL_EXPORTER_OTLP_ENDPOINT
                              the collector that traces are exported to, as OTLP over HTTP [default: no traces]

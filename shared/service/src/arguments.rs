@@ -2,10 +2,11 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
-use std::process::ExitCode;
 use std::time::Duration;
 
 use host::SettingError;
+
+use crate::run::UNUSABLE;
 
 /// How long `--health` waits: shorter than an orchestrator does.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
@@ -27,6 +28,9 @@ pub struct Program {
 #[derive(Debug, PartialEq, Eq)]
 enum Command {
     Run,
+    /// Run as a service of Windows.
+    #[cfg(windows)]
+    Service,
     /// Check whether a running host is live.
     Health,
     Help,
@@ -37,6 +41,8 @@ fn command(mut arguments: impl Iterator<Item = String>) -> Command {
     match (arguments.next().as_deref(), arguments.next()) {
         (None, _) => Command::Run,
         (Some("--health"), None) => Command::Health,
+        #[cfg(windows)]
+        (Some("--service"), None) => Command::Service,
         (Some("--help" | "-h"), None) => Command::Help,
         (Some("--health" | "--help" | "-h"), Some(argument)) => Command::Unknown(argument),
         (Some(argument), _) => Command::Unknown(argument.to_owned()),
@@ -44,17 +50,30 @@ fn command(mut arguments: impl Iterator<Item = String>) -> Command {
 }
 
 /// The exit code of a command that is not to run the host.
-pub(crate) fn handle(host: Program) -> Option<ExitCode> {
+pub(crate) async fn handle(host: Program) -> Option<u8> {
     let mut arguments = std::env::args();
     let program = arguments.next().unwrap_or_default();
-    let program = program.rsplit('/').next().unwrap_or_default();
+    let program = program
+        .rsplit(['/', std::path::MAIN_SEPARATOR])
+        .next()
+        .unwrap_or_default();
     match command(arguments) {
         Command::Run => None,
+        #[cfg(windows)]
+        Command::Service => {
+            let error = crate::supervisor::start().await.err()?;
+            let why = consumer::Chain(&error);
+            print(
+                std::io::stderr(),
+                &format!("--service is for the service control manager, which did not start this process: {why}\n"),
+            );
+            Some(UNUSABLE)
+        }
         Command::Health => Some(match health(host.health) {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(()) => 0,
             Err(why) => {
                 print(std::io::stderr(), &format!("{why}\n"));
-                ExitCode::FAILURE
+                1
             }
         }),
         Command::Help => {
@@ -64,17 +83,21 @@ pub(crate) fn handle(host: Program) -> Option<ExitCode> {
                 health_setting,
                 ..
             } = host;
-            let usage = format!("{summary}\n\nUsage: {program} [--health]\n\n");
-            let options = format!("  --health  exits with 0 if the host at {health_setting} is live\n\n");
+            let service = match cfg!(windows) {
+                true => "  --service  runs as a service of Windows; LOG_FILE is required\n",
+                false => "",
+            };
+            let usage = format!("{summary}\n\nUsage: {program} [OPTION]\n\n");
+            let options = format!("  --health   exits with 0 if the host at {health_setting} is live\n{service}\n");
             print(std::io::stdout(), &format!("{usage}{options}{settings}"));
-            Some(ExitCode::SUCCESS)
+            Some(0)
         }
         Command::Unknown(argument) => {
             print(
                 std::io::stderr(),
                 &format!("unknown argument {argument:?}; see {program} --help\n"),
             );
-            Some(ExitCode::from(2))
+            Some(UNUSABLE)
         }
     }
 }
@@ -108,7 +131,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 }
 
 /// A closed output is no error of the command.
-fn print(mut output: impl Write, text: &str) {
+pub(crate) fn print(mut output: impl Write, text: &str) {
     let _ = output.write_all(text.as_bytes());
 }
 

@@ -2,12 +2,14 @@
 
 mod arguments;
 mod ledger;
+mod log_file;
 mod metrics;
 mod process;
 mod run;
 mod settings;
 mod signals;
 mod store;
+pub mod supervisor;
 
 pub use arguments::Program;
 pub use ledger::{LedgerStore, ledger_store};

@@ -7,8 +7,12 @@ use host::SettingError;
 use idempotency::StoreError;
 use tokio_util::sync::CancellationToken;
 
+use crate::arguments::print;
 use crate::ledger::{DATABASE, TABLE};
-use crate::{Program, arguments, stop_signal};
+use crate::{Program, arguments, log_file, stop_signal, supervisor};
+
+/// The exit code if the arguments can't be used.
+pub(crate) const UNUSABLE: u8 = 2;
 
 /// Runs a host until it ends, with its log and its traces; or answers `--help` or `--health`. If the host fails, one log line
 /// states why and the exit code is 1.
@@ -16,15 +20,35 @@ pub async fn run<E>(program: Program, host: impl Future<Output = Result<(), E>>)
 where
     E: std::error::Error + 'static,
 {
-    if let Some(code) = arguments::handle(program) {
-        return code;
+    if let Some(code) = arguments::handle(program).await {
+        return code.into();
     }
-    let traces = telemetry::start_logging();
+    let code = logged(host).await;
+    supervisor::ended(code);
+    if supervisor::is_service() {
+        // Nothing holds it up: its end has been reported.
+        std::process::exit(code.into());
+    }
+    code.into()
+}
+
+/// Runs a host: its exit code.
+async fn logged<E>(host: impl Future<Output = Result<(), E>>) -> u8
+where
+    E: std::error::Error + 'static,
+{
+    let traces = match log_file::start_logging() {
+        Ok(traces) => traces,
+        Err((code, error)) => {
+            print(std::io::stderr(), &format!("{error}\n"));
+            return code;
+        }
+    };
     let code = match host.await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(error) => {
             tracing::error!("{}", Chain(&error));
-            ExitCode::FAILURE
+            1
         }
     };
     traces.stop().await;
@@ -40,6 +64,7 @@ where
 /// [`StartError::Signals`].
 pub fn stopping() -> Result<CancellationToken, StartError> {
     let (stop, stopping) = (stop_signal().map_err(StartError::Signals)?, CancellationToken::new());
+    supervisor::started();
     let stopped = stopping.clone();
     tokio::spawn(async move {
         stop.await;

@@ -1,4 +1,4 @@
-//! Whether the process works, for an orchestrator, for systemd, and for Prometheus.
+//! Whether the process works, for an orchestrator, for its supervisor, and for Prometheus.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,14 +14,19 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::systemd;
-use service::Metrics;
+use service::{Metrics, supervisor};
 
 /// How often the loop of a queue turns at least, whatever it waits for.
 pub(crate) const TURN: Duration = Duration::from_secs(1);
 
 /// A loop that has not turned for this long is stuck: a handler blocks the thread, for example.
 const STUCK: Duration = Duration::from_secs(30);
+
+/// How long a receive that has begun may take.
+const OUTSTANDING: Duration = Duration::from_secs(60);
+
+/// The last verdicts, the close of the queue, and traces take 23 seconds at most. Twice that is a hang.
+const LAST_REQUESTS: Duration = Duration::from_secs(46);
 
 /// The state of a process, which the loops of its queues report.
 ///
@@ -33,7 +38,7 @@ pub(crate) struct Health(Arc<Mutex<State>>);
 struct State {
     loops: BTreeMap<usize, Loop>,
     is_stopping: bool,
-    watchdog: systemd::Watchdog,
+    watchdog: supervisor::Watchdog,
 }
 
 #[derive(Debug)]
@@ -57,7 +62,7 @@ impl Health {
         Self(Arc::new(Mutex::new(State {
             loops: (0..queues).map(state).collect(),
             is_stopping: false,
-            watchdog: systemd::Watchdog::from_env(),
+            watchdog: supervisor::Watchdog::from_env(),
         })))
     }
 
@@ -89,7 +94,7 @@ impl Health {
             polling.unready = (!is_answered).then(|| "a queue does not answer; the log states why".into());
         }
         if !was_ready && state.is_ready() {
-            systemd::ready();
+            supervisor::ready();
         }
     }
 
@@ -98,10 +103,10 @@ impl Health {
         self.state().loops.remove(&queue);
     }
 
-    /// The process takes no more messages.
-    pub(crate) fn stops(&self) {
+    /// The process takes no more messages, and what is in process has this long.
+    pub(crate) fn stops(&self, drain: Duration) {
         self.state().is_stopping = true;
-        systemd::stopping();
+        supervisor::stopping(drain.max(OUTSTANDING).saturating_add(LAST_REQUESTS));
     }
 
     pub(crate) fn is_live(&self) -> bool {

@@ -10,7 +10,6 @@ mod queue;
 mod receipts;
 mod run;
 mod settings;
-mod systemd;
 #[cfg(test)]
 mod tests;
 mod worker;

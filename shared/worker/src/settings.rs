@@ -72,6 +72,8 @@ Settings are environment variables:
                              as for Lambda functions
   REQUEST_TIMEOUT_SECONDS    of a request to AWS [default: 1]
   LOG_LEVEL                  TRACE, DEBUG, INFO, WARN or ERROR [default: INFO]
+  LOG_FILE                   where the log goes, with an absolute path; full at 16 MiB, it is renamed to NAME.1
+                             [default: standard output]
   LOG_MESSAGES               true: a line for each message, with outcome and duration [default: false]
   SCALE_IN_PROTECTION        true: on Amazon ECS, the task is protected while it has messages [default: false]
   OTEL_EXPORTER_OTLP_ENDPOINT

@@ -102,7 +102,7 @@ impl Worker {
         }
         let (drain, begin_drain) = (self.drain, shared.clone());
         let begin_drain = move || {
-            begin_drain.health.stops();
+            begin_drain.health.stops(drain);
             begin_drain.stop.at(Instant::now() + drain);
             begin_drain.stopping.cancel();
         };

@@ -7,18 +7,29 @@ use sd_notify::NotifyState;
 use tokio::time::Instant;
 
 /// The process takes messages.
-pub(crate) fn ready() {
+pub fn ready() {
     notify(NotifyState::Ready);
 }
 
-/// It takes no more.
-pub(crate) fn stopping() {
+/// It takes no more, and ends within this time, which the unit knows.
+pub fn stopping(_within: Duration) {
     notify(NotifyState::Stopping);
+}
+
+/// Nothing is reported: the queue has not answered.
+pub(crate) fn started() {}
+
+/// Nothing is reported: systemd reads the exit code itself.
+pub(crate) fn ended(_code: u8) {}
+
+/// A service of systemd has a standard output, which is its log.
+pub(crate) fn is_service() -> bool {
+    false
 }
 
 /// Restarts the process if it is not fed in time.
 #[derive(Debug)]
-pub(crate) struct Watchdog {
+pub struct Watchdog {
     /// Half of the time that systemd waits.
     every: Option<Duration>,
     fed: Option<Instant>,
@@ -26,7 +37,7 @@ pub(crate) struct Watchdog {
 
 impl Watchdog {
     /// What systemd has set for this process.
-    pub(crate) fn from_env() -> Self {
+    pub fn from_env() -> Self {
         Self {
             every: sd_notify::watchdog_enabled().map(|timeout| timeout / 2),
             fed: None,
@@ -34,7 +45,7 @@ impl Watchdog {
     }
 
     /// Feeds it, unless it was fed just before.
-    pub(crate) fn feed(&mut self, now: Instant) {
+    pub fn feed(&mut self, now: Instant) {
         let is_due = |every| self.fed.is_none_or(|fed| now.saturating_duration_since(fed) >= every);
         if self.every.is_some_and(is_due) {
             self.fed = Some(now);

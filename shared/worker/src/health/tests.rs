@@ -36,7 +36,7 @@ async fn a_process_is_ready_while_all_queues_answer() {
     health.answered(0, false);
     assert!(!health.is_ready());
     health.answered(0, true);
-    health.stops();
+    health.stops(STUCK);
     assert!(!health.is_ready());
 }
 

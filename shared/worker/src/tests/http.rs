@@ -69,7 +69,7 @@ async fn health_and_metrics_are_served() {
     (10..100).for_each(|number| bench.send(&format!("m-{number}"), 0, &[]));
     bench.deletes_all(98).await;
     assert_eq!(get(address, "/metrics").await.1.lines().count(), before);
-    shared.health.stops();
+    shared.health.stops(crate::DEFAULT_DRAIN);
     shared.stop.at(tokio::time::Instant::now());
     shared.stopping.cancel();
     assert_eq!(get(address, "/ready").await.0, 503, "not during the stop");

@@ -46,7 +46,7 @@ async fn a_loop_is_live_whatever_it_waits_for() {
     assert!(shared.health.is_ready());
     // For the end of what is in process.
     shared.stop.at(Instant::now() + std::time::Duration::from_secs(300));
-    shared.health.stops();
+    shared.health.stops(crate::DEFAULT_DRAIN);
     shared.stopping.cancel();
     assert!(!shared.health.is_ready());
     is_live_for(100, &shared).await;
