@@ -21,11 +21,12 @@ use super::NewError;
 const FUNCTIONS: [&str; 3] = ["place-order", "reserve-stock", "send-notification"];
 
 /// What exists for the sample functions alone, beside `functions/NAME` and `events/NAME` of each.
-const PATHS: [&str; 10] = [
+const PATHS: [&str; 11] = [
     ".ci/chaos",
     ".ci/clients",
     ".ci/load",
     ".ci/soak",
+    ".ci/windows",
     ".ci/workers",
     "tests/chaos",
     "tests/demo",
