@@ -17,7 +17,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use idempotency::Store;
-use service::Metrics;
+use service::{Metrics, supervisor};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
@@ -114,7 +114,9 @@ pub(crate) async fn serve<H: Handler, S: Store<Write = H::Write>, Q: Queues>(
 ) {
     let (closing, connections) = (CancellationToken::new(), TaskTracker::new());
     let accepting = tokio::spawn(accept(listener, router(&push), closing.clone(), connections.clone()));
+    supervisor::ready();
     push.stopping.cancelled().await;
+    supervisor::stopping(drain + SETTLE + LAST_ANSWERS);
     push.stop.at(Instant::now() + drain);
     push.tasks.close();
     if timeout(drain + SETTLE, push.tasks.wait()).await.is_err() {
