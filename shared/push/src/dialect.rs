@@ -122,8 +122,8 @@ impl Dialect {
         }
     }
 
-    /// Has the message sent again at a time: by a delayed copy, where the platform's own delay can't be stated. `None`: there is no
-    /// copy, and the platform sends the message again after its own delay.
+    /// Has the message sent again at a time: by a delayed copy, where the platform's own delay can't be stated. `None`: there
+    /// is no copy, and the platform sends the message again after its own delay.
     pub(crate) async fn copy(&self, receipt: Receipt, at: Timestamp, until: Instant) -> Option<Result<(), String>> {
         let copied = match (self, receipt) {
             (Self::CloudTasks(copies), Receipt::Task(task)) => copies(task, at),

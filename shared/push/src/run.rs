@@ -27,7 +27,8 @@ use crate::push::Push;
 use crate::server::{ServeError, bind, metrics_router, serve};
 use crate::settings::{ADDRESS, Caller, HELP, QUEUE, Settings, listen_address};
 
-/// How often a message is received at most, unless it is set, where retries are copies: the platform counts each as a new message.
+/// How often a message is received at most, unless it is set, where retries are copies: the platform counts each as a new
+/// message.
 const DEFAULT_MAX_RECEIVE_COUNT: Option<NonZeroU32> = NonZeroU32::new(14);
 
 /// Runs a handler without writes of its own as a server that a platform calls with one message at a time, on the store that the
@@ -234,8 +235,8 @@ fn dead_letters(dialect: &Dialect) -> Result<Option<(&'static str, String)>, Set
     })
 }
 
-/// What is wrong with the URL of a destination, if it is one of Cloud Tasks or Azure. Whether it is of the account that calls is known
-/// when it is opened.
+/// What is wrong with the URL of a destination, if it is one of Cloud Tasks or Azure. Whether it is of the account that calls
+/// is known when it is opened.
 fn of_other_services(url: &str) -> Option<Result<(), String>> {
     if url.contains(".queue.core.") || url.contains("/devstoreaccount1/") {
         return Some(azure_queue::check_destination(url));
