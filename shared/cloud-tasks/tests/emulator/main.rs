@@ -43,7 +43,7 @@ async fn a_message_arrives_unchanged() {
         trace_header: Some("Root=1-5759e988-bd862e3fe1be46a994272793".to_owned()),
         ..message("m-1", "{\"a\":\"ü\"}")
     };
-    emulator.send(&[message.clone()]).await;
+    emulator.send(std::slice::from_ref(&message)).await;
     let (headers, body) = emulator.next().await;
     let (received, _) = task(&headers, &body).unwrap();
     assert_eq!((received.id.as_str(), received.receive_count), ("m-1", 1));
