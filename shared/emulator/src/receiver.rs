@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use serde_json::Value;
+use tokio::sync::watch;
 
 use crate::recent::Recent;
 
@@ -20,6 +21,8 @@ const REQUESTS: usize = 1000;
 #[derive(Debug, Clone, Default)]
 pub struct Receiver {
     state: Arc<Mutex<State>>,
+    /// Whether answers are held.
+    held: watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -108,6 +111,16 @@ impl Receiver {
         self.state().pace = pace;
     }
 
+    /// Leaves requests unanswered until [`release`](Self::release).
+    pub fn hold(&self) {
+        self.held.send_replace(true);
+    }
+
+    /// Answers what was held.
+    pub fn release(&self) {
+        self.held.send_replace(false);
+    }
+
     /// The last 1,000 requests, oldest first.
     pub fn requests(&self) -> Vec<Received> {
         self.state().requests.iter().cloned().collect()
@@ -127,6 +140,8 @@ impl Receiver {
             (answer, state.pace)
         };
         tokio::time::sleep(pace.max(answer.delay)).await;
+        // It can't fail: this has a sender.
+        let _ = self.held.subscribe().wait_for(|held| !held).await;
         answer
     }
 
