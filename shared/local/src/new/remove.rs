@@ -21,9 +21,10 @@ use super::NewError;
 const FUNCTIONS: [&str; 3] = ["place-order", "reserve-stock", "send-notification"];
 
 /// What exists for the sample functions alone, beside `functions/NAME` and `events/NAME` of each.
-const PATHS: [&str; 11] = [
+const PATHS: [&str; 13] = [
     ".ci/chaos",
     ".ci/clients",
+    ".ci/hosts",
     ".ci/load",
     ".ci/soak",
     ".ci/windows",
@@ -31,6 +32,7 @@ const PATHS: [&str; 11] = [
     "tests/chaos",
     "tests/demo",
     "tests/events/samples.rs",
+    "tests/hosts",
     "tests/pipeline.rs",
     "tests/workers",
 ];

@@ -1,0 +1,95 @@
+//! A stand-in for a push subscription of Pub/Sub.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use http::HeaderMap;
+use serde_json::json;
+use testing::TestStack;
+use tokio::time::timeout;
+
+use crate::driver::{Driver, dead_letter_setting, dead_letters};
+use crate::http::Door;
+use crate::{Failed, ID};
+
+/// Pushes each message until it is acknowledged
+/// ([push](https://cloud.google.com/pubsub/docs/push#receive_push)).
+pub(crate) struct PubSub {
+    stack: Arc<TestStack>,
+    /// The ack deadline.
+    deadline: Duration,
+    door: Door,
+    outstanding: Arc<AtomicUsize>,
+    sent: Option<String>,
+}
+
+impl PubSub {
+    pub(crate) fn new(stack: Arc<TestStack>, deadline: Duration) -> Self {
+        Self {
+            stack,
+            deadline,
+            door: Door::default(),
+            outstanding: Arc::default(),
+            sent: None,
+        }
+    }
+}
+
+/// The statuses that acknowledge a message.
+fn is_acknowledgement(status: u16) -> bool {
+    [102, 200, 201, 202, 204].contains(&status)
+}
+
+impl Driver for PubSub {
+    fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("PUSH_PLATFORM", "pubsub".to_owned()),
+            ("AUTHENTICATED_BY_PLATFORM", "true".to_owned()),
+            dead_letter_setting(&self.stack),
+        ]
+    }
+
+    fn set_address(&self, address: Option<String>) {
+        self.door.set(address);
+    }
+
+    async fn send(&mut self, body: &str) -> Result<String, Failed> {
+        let data = BASE64_STANDARD.encode(body);
+        let message = json!({ "data": data, "messageId": ID, "publishTime": "2026-01-31T12:00:00.000Z" });
+        let envelope = json!({ "message": message, "subscription": "projects/p/subscriptions/notifications" });
+        self.sent = Some(envelope.to_string());
+        self.repeat().await?;
+        Ok(ID.to_owned())
+    }
+
+    async fn repeat(&mut self) -> Result<(), Failed> {
+        let body = self.sent.clone().ok_or("nothing was sent")?.into_bytes();
+        let (door, outstanding, deadline) = (self.door.clone(), Arc::clone(&self.outstanding), self.deadline);
+        outstanding.fetch_add(1, Ordering::SeqCst);
+        tokio::spawn(async move {
+            let headers = HeaderMap::from_iter(
+                [("content-type".parse().ok(), "application/json".parse().ok())]
+                    .into_iter()
+                    .filter_map(|(name, value)| name.zip(value)),
+            );
+            // Without an answer by then, the message is pushed again.
+            while timeout(deadline, door.post_until(&headers, body.clone(), is_acknowledgement))
+                .await
+                .is_err()
+            {}
+            outstanding.fetch_sub(1, Ordering::SeqCst);
+        });
+        Ok(())
+    }
+
+    async fn left(&self) -> Result<usize, Failed> {
+        Ok(self.outstanding.load(Ordering::SeqCst))
+    }
+
+    async fn dead_letters(&self) -> Result<Vec<String>, Failed> {
+        Ok(dead_letters(&self.stack))
+    }
+}

@@ -1,0 +1,182 @@
+//! What happens to a message, and what must become of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+use emulator::dynamodb::FaultKind;
+use emulator::{Answer, ApiError};
+use serde_json::{Value, json};
+
+use crate::case::{Case, NAMESPACE, Seen};
+use crate::driver::Driver;
+use crate::{Failed, until};
+
+/// A second shorter than the HTTP client waits for an answer.
+const HELD: Duration = Duration::from_secs(4);
+
+/// One of the things that go wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scenario {
+    /// It is delivered again after it is done
+    Again,
+    /// It is delivered again while it is in process
+    AtOnce,
+    /// The replies of the ledger to claim and completion are lost
+    LostReplies,
+    /// The receiver answers 503 once
+    Failure,
+    /// The receiver answers 400
+    Permanent,
+    /// Its body is no notification
+    Malformed,
+    /// The process is killed after the effect, before the completion
+    Killed,
+    /// The receiver has the effect and does not answer in time
+    Deadline,
+}
+
+/// What must become of the message.
+enum Promise {
+    /// Done, after one effect.
+    Once,
+    /// Done, after more than one.
+    Repeated,
+    /// Dead-lettered without an effect, with a reason that contains this.
+    Rejected(&'static str),
+}
+
+impl Scenario {
+    /// The head of its row.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Again => "delivered again when it is done",
+            Self::AtOnce => "delivered again while it is in process",
+            Self::LostReplies => "the ledger's replies to claim and completion are lost",
+            Self::Failure => "the receiver answers 503 once",
+            Self::Permanent => "the receiver answers 400",
+            Self::Malformed => "the body is malformed",
+            Self::Killed => "the process is killed between effect and completion",
+            Self::Deadline => "the receiver stalls after the effect",
+        }
+    }
+
+    /// Of the template. A function must have more time than three requests to AWS.
+    pub(crate) fn parameters(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Deadline => &[("FunctionTimeout", "4"), ("RequestTimeout", "1")],
+            _ => &[],
+        }
+    }
+
+    fn promise(self) -> Promise {
+        match self {
+            Self::Again | Self::AtOnce | Self::LostReplies | Self::Failure => Promise::Once,
+            Self::Killed | Self::Deadline => Promise::Repeated,
+            Self::Permanent => Promise::Rejected("answered 400 Bad Request"),
+            Self::Malformed => Promise::Rejected("body"),
+        }
+    }
+
+    /// Sends the message, and lets go wrong what goes wrong. Returns its key; `None`: it took too long to show anything.
+    pub(crate) async fn play<D: Driver>(self, case: &mut Case<D>) -> Result<Option<String>, Failed> {
+        let stalls = Answer {
+            delay: Duration::from_secs(86_400),
+            ..Answer::default()
+        };
+        match self {
+            Self::AtOnce => case.receiver().hold(),
+            Self::LostReplies => {
+                for status in ["INPROGRESS", "COMPLETED"] {
+                    case.stack.inject("PutItem", Some(status), 1, FaultKind::LoseReply);
+                }
+            }
+            Self::Failure => case.receiver().refuse_next(503, None),
+            Self::Permanent => case.receiver().refuse_next(400, None),
+            Self::Killed | Self::Deadline => case.receiver().answer_next(1, &stalls),
+            Self::Again | Self::Malformed => {}
+        }
+        let begun = Instant::now();
+        let key = case.driver.send(&self.body()).await?;
+        match self {
+            Self::Again => again(case, &key).await?,
+            Self::AtOnce if !at_once(case, &key, begun).await? => return Ok(None),
+            Self::Killed => killed(case, &key).await?,
+            _ => {}
+        }
+        Ok(Some(key))
+    }
+
+    fn body(self) -> String {
+        match self {
+            Self::Malformed => "no notification".to_owned(),
+            _ => json!({ "to": "ada@example.com", "subject": "Your order", "text": "It is on its way." }).to_string(),
+        }
+    }
+
+    /// The cell of the table.
+    ///
+    /// # Errors
+    ///
+    /// It is not what must become of the message.
+    pub(crate) fn check(self, seen: &Seen) -> Result<String, Failed> {
+        let is_done = seen.record == "COMPLETED" && seen.dead_letters.is_empty();
+        let cell = match (self.promise(), seen.effects) {
+            (Promise::Once, 1) if is_done => "done, 1 effect",
+            (Promise::Repeated, 2..) if is_done => "done, ≥ 2 effects",
+            (Promise::Rejected(why), 0) if seen.is_rejected(why) => "dead letter, no effect",
+            _ => return Err(format!("{seen:?}").into()),
+        };
+        Ok(cell.to_owned())
+    }
+}
+
+impl Seen {
+    fn is_rejected(&self, why: &str) -> bool {
+        let has_reason = matches!(&self.dead_letters[..], [reason] if reason.contains(why));
+        has_reason && ["", "REJECTED"].contains(&&*self.record)
+    }
+}
+
+async fn again<D: Driver>(case: &mut Case<D>, key: &str) -> Result<(), Failed> {
+    until("the message is done", async || case.is_finished(key).await).await?;
+    case.driver.repeat().await
+}
+
+/// Whether the second delivery came in time: before the HTTP client of the first gave up.
+async fn at_once<D: Driver>(case: &mut Case<D>, key: &str, begun: Instant) -> Result<bool, Failed> {
+    let requested = async || Ok(!case.receiver().requests().is_empty());
+    until("the receiver has the notification", requested).await?;
+    let refused = Arc::new(AtomicBool::new(false));
+    let claimed = Arc::clone(&refused);
+    // No other put is refused: the first holds the lease.
+    let note = move |_: &Value, answer: &Result<Value, ApiError>| {
+        claimed.fetch_or(answer.is_err(), Ordering::SeqCst);
+    };
+    case.stack
+        .inject("PutItem", None, u32::MAX, FaultKind::AfterApply(Box::new(note)));
+    case.driver.repeat().await?;
+    let is_late = || begun.elapsed() > HELD;
+    let met = async || Ok(refused.load(Ordering::SeqCst) || is_late());
+    until("the second delivery was refused the key", met).await?;
+    case.receiver().release();
+    if is_late() {
+        return Ok(false);
+    }
+    let completed = async || Ok(case.stack.is_completed(NAMESPACE, key));
+    until("the first is done", completed).await?;
+    case.driver.reveal();
+    Ok(true)
+}
+
+async fn killed<D: Driver>(case: &mut Case<D>, key: &str) -> Result<(), Failed> {
+    until("the receiver has the notification", async || {
+        Ok(!case.receiver().requests().is_empty())
+    })
+    .await?;
+    case.kill().await?;
+    case.end_lease(key)?;
+    case.driver.reveal();
+    case.start().await
+}
