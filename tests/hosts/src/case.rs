@@ -64,7 +64,7 @@ pub(crate) async fn play(args: &Cli, folder: &Path, scenario: Scenario, host: Ho
             return Ok(cell);
         }
     }
-    Err(format!("the machine was too slow {PLAYS} times").into())
+    Err(format!("{PLAYS} times a second delivery was not refused: it made no claim, or the machine is too slow").into())
 }
 
 async fn play_once(args: &Cli, folder: &Path, scenario: Scenario, host: Host) -> Result<Option<String>, Failed> {
