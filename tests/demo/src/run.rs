@@ -82,9 +82,11 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Sends all samples, each file as one batch.
+    /// Sends all samples, each file as one batch. Orders are the last: their confirmations go to the queue of notifications, and
+    /// the first message there is the one that is delivered twice.
     pub(crate) async fn send(&mut self) -> Result<(), String> {
-        for (sample, messages) in &self.samples {
+        let (orders, others): (Vec<_>, Vec<_>) = self.samples.iter().partition(|(sample, _)| sample.queue == "orders");
+        for (sample, messages) in others.into_iter().chain(orders) {
             let queue = Queue::find(self.stack.endpoint(), sample.queue).await?;
             if sample.doubled {
                 let count = messages.len().try_into().unwrap_or(u32::MAX);
@@ -95,6 +97,8 @@ impl<'a> Run<'a> {
             self.sent
                 .extend(sent.map(|(id, message)| Sent::new(id, sample, message)));
         }
+        let place = |sent: &Sent| self.samples.iter().position(|(sample, _)| sample.file == sent.file);
+        self.sent.sort_by_key(place);
         Ok(())
     }
 
