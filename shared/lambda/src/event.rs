@@ -115,11 +115,9 @@ impl Records {
             let why = odd().next().map_or("", |odd| &odd.why);
             return Err(format!("record 0 of the event: {why}; is the event from an SQS queue?"));
         }
-        let queue = |record: &Result<Record, Box<Odd>>| match record {
-            Ok(record) => record.message.queue.clone(),
-            Err(odd) => odd.queue.clone(),
-        };
-        let queue_arn = records.iter().find_map(queue);
+        // An odd record may state anything.
+        let of_good = records.iter().flatten().find_map(|record| record.message.queue.clone());
+        let queue_arn = of_good.or_else(|| odd().find_map(|odd| odd.queue.clone()));
         Ok(Self {
             queue_arn: queue_arn.unwrap_or_default(),
             records,

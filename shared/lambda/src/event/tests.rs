@@ -422,6 +422,16 @@ fn an_odd_record_states_group_and_queue_if_they_can_be_read() {
 }
 
 #[test]
+fn an_odd_record_does_not_name_the_queue_of_its_neighbours() {
+    let odd = json!({"body": 1, "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:other"});
+    let good = json!({"eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:orders.fifo"});
+    let event = json!({"Records": [record("m-1", odd), record("m-2", good)]});
+    let records = read(&event.to_string()).unwrap();
+    assert!(records.queue_arn.ends_with(":orders.fifo"), "{}", records.queue_arn);
+    assert!(records.ordered());
+}
+
+#[test]
 fn without_an_arn_a_sequence_number_shows_a_fifo_queue() {
     let record = |attributes: Value| record("m-1", json!({"eventSourceARN": "(none)", "attributes": attributes}));
     let ordered = |record: Value| read(&json!({"Records": [record]}).to_string()).unwrap().ordered();

@@ -26,7 +26,7 @@ param concurrency int = 20
 param instances int = 40
 
 @description('Seconds until the answer to a message: functionTimeout of host.json.')
-@minValue(5)
+@minValue(15)
 param deadlineSeconds int = 300
 
 @description('Password of the administrator of PostgreSQL, who creates the role and the table. The function does not have it.')

@@ -95,7 +95,7 @@ locals {
   # https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues.tasks#Task
   deadline_seconds = 600
   # Of the 10 that Cloud Run leaves after SIGTERM. The ledger and a delayed copy take up to 4 more.
-  drain_seconds = 5
+  drain_seconds = 3
 
   # It does not depend on the service, which needs it in its own settings.
   # https://cloud.google.com/run/docs/triggering/https-request#deterministic
