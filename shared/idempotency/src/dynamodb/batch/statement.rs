@@ -8,7 +8,7 @@
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{AttributeValue, BatchStatementRequest, ReturnValuesOnConditionCheckFailure};
 
-use crate::dynamodb::item::{self, DATA, EXPIRATION, FINGERPRINT, LEASE_END, OWNER, number, text};
+use crate::dynamodb::item::{self, DATA, FINGERPRINT, LEASE_END, OWNER, number, text};
 use crate::{Attempt, Condition, Key, OwnerToken, Record};
 
 /// A statement under construction: parameters are in the order of their question marks.
@@ -42,15 +42,10 @@ pub(super) fn update(
     let mut statement = Statement::beginning("UPDATE", table);
     statement.push_text(&[" SET \"status\"='", record.status.word(), "'"]);
     // A claim of the owner's has the owner and the fingerprint already, and no other optional attribute but the end of its lease.
-    // It expires when its completion does, unless it is extended.
-    let (held, same): (_, &[_]) = match condition {
-        Condition::Free(_) => (false, &[]),
-        Condition::Held(_) => (true, &[OWNER, FINGERPRINT, EXPIRATION]),
-        Condition::HeldUntil(..) => (true, &[OWNER, FINGERPRINT]),
-    };
+    let held = !matches!(condition, Condition::Free(_));
     for (name, value) in item::attributes(record) {
         match value {
-            _ if same.contains(&name) => {}
+            _ if held && [OWNER, FINGERPRINT].contains(&name) => {}
             Some(value) => statement.push(&[" SET ", quoted(name), "=?"], value.into()),
             None if held && name != LEASE_END => {}
             None => statement.push_text(&[" REMOVE ", quoted(name)]),
@@ -159,7 +154,7 @@ mod tests {
             "UPDATE \"t\" SET \"status\"='INPROGRESS' SET in_progress_expiration=? SET expiration=? ".to_owned()
                 + held
                 + " AND in_progress_expiration<=?",
-            "UPDATE \"t\" SET \"status\"='COMPLETED' REMOVE in_progress_expiration SET \"data\"=? "
+            "UPDATE \"t\" SET \"status\"='COMPLETED' REMOVE in_progress_expiration SET expiration=? SET \"data\"=? "
                 .to_owned()
                 + held,
         ];
