@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use cli::say;
 use emulator::dynamodb::Reply;
 use emulator::{Receiver, Receivers};
+use http::{HeaderMap, Method};
 use idempotency::Key;
 use serde_json::json;
 use testing::TestStack;
@@ -14,6 +17,7 @@ use crate::azure_functions::AzureFunctions;
 use crate::cloud_tasks::CloudTasks;
 use crate::driver::{Driver, Sqs};
 use crate::host::Host;
+use crate::http::call;
 use crate::process::Process;
 use crate::pubsub::PubSub;
 use crate::rabbitmq::RabbitMq;
@@ -44,6 +48,8 @@ pub(crate) struct Case<D> {
     pub(crate) stack: Arc<TestStack>,
     pub(crate) driver: D,
     processes: Vec<Process>,
+    /// Claims that the ledger refused, if they are counted.
+    pub(crate) refused: Arc<AtomicUsize>,
 }
 
 /// What became of the message.
@@ -55,6 +61,9 @@ pub(crate) struct Seen {
     pub(crate) dead_letters: Vec<String>,
     /// Notifications that the receiver accepted.
     pub(crate) effects: u32,
+    /// Requests to put a record.
+    pub(crate) puts: u64,
+    pub(crate) refused: usize,
 }
 
 /// Plays a scenario, and returns its cell of the table. It is played again if the machine was too slow to show anything.
@@ -63,6 +72,7 @@ pub(crate) async fn play(args: &Cli, folder: &Path, scenario: Scenario, host: Ho
         if let Some(cell) = play_once(args, folder, scenario, host).await? {
             return Ok(cell);
         }
+        say!("too slow {host:?} {scenario:?}, which is played again");
     }
     Err(format!("{PLAYS} times a second delivery was not refused: it made no claim, or the machine is too slow").into())
 }
@@ -88,6 +98,7 @@ async fn play_once(args: &Cli, folder: &Path, scenario: Scenario, host: Host) ->
                 stack,
                 driver,
                 processes,
+                refused: Arc::default(),
             };
             case.play().await
         }};
@@ -135,13 +146,16 @@ impl<D: Driver> Case<D> {
         self.started += 1;
         let log = self.log.with_extension(format!("{}.log", self.started));
         let mut process = Process::start(&self.program, &self.environment(), log)?;
+        let mut address = None;
+        until("the process is ready", async || {
+            address = process.address()?;
+            let Some(address) = &address else { return Ok(false) };
+            let url = format!("http://{address}/ready");
+            let answer = call(Method::GET, &url, &HeaderMap::new(), Vec::new()).await?;
+            Ok(answer.status().is_success())
+        })
+        .await?;
         if self.host.is_called() {
-            let mut address = None;
-            until("the process listens", async || {
-                address = process.address()?;
-                Ok(address.is_some())
-            })
-            .await?;
             self.driver.set_address(address);
         }
         self.processes.push(process);
@@ -236,6 +250,8 @@ impl<D: Driver> Case<D> {
         Ok(Seen {
             record: record.map_or_else(String::new, |record| record.status),
             dead_letters: self.driver.dead_letters().await?,
+            puts: self.stack.requests("PutItem"),
+            refused: self.refused.load(Ordering::SeqCst),
             effects: notifications.values().map(|notified| notified.accepted).sum(),
         })
     }

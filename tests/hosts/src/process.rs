@@ -9,8 +9,8 @@ use tokio::process::{Child, Command};
 
 use crate::{Failed, until};
 
-/// What a process that is called logs, before its address.
-const LISTENING: &str = "messages are taken at http://";
+/// What a process logs before its address: one that is called, and a worker.
+const LISTENING: [&str; 2] = ["messages are taken at http://", "health and metrics are at http://"];
 
 /// Dropped, it is killed.
 pub(crate) struct Process {
@@ -33,7 +33,7 @@ impl Process {
         Ok(Self { child, log })
     }
 
-    /// Where it takes messages, if it does.
+    /// Where it listens, if it does already.
     ///
     /// # Errors
     ///
@@ -43,7 +43,8 @@ impl Process {
             return Err(format!("it ended by itself: {status}, see {}", self.log.display()).into());
         }
         let log = fs::read_to_string(&self.log)?;
-        let address = log.split_once(LISTENING).and_then(|(_, rest)| rest.split_once('/'));
+        let rest = LISTENING.iter().find_map(|before| Some(log.split_once(before)?.1));
+        let address = rest.and_then(|rest| rest.split_once('/'));
         Ok(address.map(|(address, _)| address.to_owned()))
     }
 
