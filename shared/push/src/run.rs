@@ -1,7 +1,7 @@
 //! A push host whose platform, store and bounds come from the environment.
 
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use host::{Need, SettingError, dead_letter_queue, needs, setting};
 use idempotency::{DynamoDbStore, NoWrites, Store, StoreFor, Timestamp};
 use postgres::PostgresStore;
-use service::{LedgerStore, Metrics, Observed, Program, ledger_store, services, stopping};
+use service::{Host, Metrics, Observed, Program, services, stopping};
 use telemetry::TracedQueues;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -37,13 +37,7 @@ const DEFAULT_MAX_RECEIVE_COUNT: Option<NonZeroU32> = NonZeroU32::new(14);
 /// `handler` builds it from environment variables. If the server can't start, one log line states why and the exit code is 1.
 /// It is 0 after a stop. `--help` prints the settings.
 pub async fn run<H: Handler<Write = NoWrites>>(handler: impl FnOnce() -> Result<H, SettingError>) -> ExitCode {
-    service::run(PROGRAM, async {
-        match ledger_store()? {
-            LedgerStore::DynamoDb(table) => on_dynamodb(handler, table).await,
-            LedgerStore::PostgreSql(url) => on_postgresql(handler, url).await,
-        }
-    })
-    .await
+    service::run::<Start, H>(handler).await
 }
 
 /// The same for a handler whose writes, if any, are those of DynamoDB.
@@ -51,13 +45,7 @@ pub async fn run_on_dynamodb<H: Handler>(handler: impl FnOnce() -> Result<H, Set
 where
     DynamoDbStore: StoreFor<H::Write>,
 {
-    service::run(PROGRAM, async {
-        match ledger_store()? {
-            LedgerStore::DynamoDb(table) => on_dynamodb(handler, table).await,
-            other @ LedgerStore::PostgreSql(_) => Err(other.wrong_store().into()),
-        }
-    })
-    .await
+    service::run_on_dynamodb::<Start, H>(handler).await
 }
 
 /// The same for a handler whose writes, if any, are those of PostgreSQL.
@@ -65,44 +53,7 @@ pub async fn run_on_postgresql<H: Handler>(handler: impl FnOnce() -> Result<H, S
 where
     PostgresStore: StoreFor<H::Write>,
 {
-    service::run(PROGRAM, async {
-        match ledger_store()? {
-            LedgerStore::PostgreSql(url) => on_postgresql(handler, url).await,
-            other @ LedgerStore::DynamoDb(_) => Err(other.wrong_store().into()),
-        }
-    })
-    .await
-}
-
-const PROGRAM: Program = Program {
-    summary: "Answers HTTP requests with one message each, until SIGTERM or SIGINT.",
-    settings: HELP,
-    health: listen_address,
-    health_setting: ADDRESS,
-};
-
-async fn on_dynamodb<H: Handler>(
-    handler: impl FnOnce() -> Result<H, SettingError>,
-    table: String,
-) -> Result<(), StartError>
-where
-    DynamoDbStore: StoreFor<H::Write>,
-{
-    let (handler, start) = Start::of(handler).await?;
-    let store = service::dynamodb::<H>(&table, &start.needs).await?;
-    start.serve(handler, store.into_store()).await
-}
-
-async fn on_postgresql<H: Handler>(
-    handler: impl FnOnce() -> Result<H, SettingError>,
-    url: String,
-) -> Result<(), StartError>
-where
-    PostgresStore: StoreFor<H::Write>,
-{
-    let (handler, start) = Start::of(handler).await?;
-    let store = service::postgresql(&url, start.settings.concurrency, &start.needs).await?;
-    start.serve(handler, store.into_store()).await
+    service::run_on_postgresql::<Start, H>(handler).await
 }
 
 /// What the environment states.
@@ -122,8 +73,16 @@ struct Start {
     listener: TcpListener,
 }
 
-impl Start {
-    async fn of<H: Handler>(handler: impl FnOnce() -> Result<H, SettingError>) -> Result<(H, Self), StartError> {
+impl Host for Start {
+    const PROGRAM: Program = Program {
+        summary: "Answers HTTP requests with one message each, until SIGTERM or SIGINT.",
+        settings: HELP,
+        health: listen_address,
+        health_setting: ADDRESS,
+    };
+    type Error = StartError;
+
+    async fn start<H: Handler>(handler: impl FnOnce() -> Result<H, SettingError>) -> Result<(H, Self), StartError> {
         // First: the handler may have a client of its own.
         aws::load_roots().map_err(service::StartError::from)?;
         host::accept_queues(of_other_services);
@@ -147,6 +106,14 @@ impl Start {
             listener,
         };
         Ok((handler, start))
+    }
+
+    fn needs(&self) -> &[Need] {
+        &self.needs
+    }
+
+    fn concurrency(&self) -> NonZeroUsize {
+        self.settings.concurrency
     }
 
     async fn serve<H: Handler, S: Store<Write = H::Write>>(self, handler: H, store: S) -> Result<(), StartError> {

@@ -52,7 +52,7 @@ pub fn ledger_store() -> Result<LedgerStore, SettingError> {
 
 impl LedgerStore {
     /// The error of a handler whose writes are for the other store.
-    pub fn wrong_store(&self) -> SettingError {
+    pub(crate) fn wrong_store(&self) -> SettingError {
         let (set, store, instead) = match self {
             Self::DynamoDb(_) => (TABLE, "PostgreSQL", DATABASE),
             Self::PostgreSql(_) => (DATABASE, "DynamoDB", TABLE),

@@ -14,9 +14,9 @@ use crate::{Program, arguments, log_file, stop_signal, supervisor};
 /// The exit code if the arguments can't be used.
 pub(crate) const UNUSABLE: u8 = 2;
 
-/// Runs a host until it ends, with its log and its traces; or answers `--help` or `--health`. If the host fails, one log line
-/// states why and the exit code is 1.
-pub async fn run<E>(program: Program, host: impl Future<Output = Result<(), E>>) -> ExitCode
+/// Runs a program until it ends, with its log and its traces; or answers `--help` or `--health`. If it fails, one log line states
+/// why and the exit code is 1.
+pub(crate) async fn run<E>(program: Program, host: impl Future<Output = Result<(), E>>) -> ExitCode
 where
     E: std::error::Error + 'static,
 {

@@ -34,7 +34,7 @@ pub async fn aws_config() -> Result<SdkConfig, StartError> {
 /// # Errors
 ///
 /// One of them is missing, or refuses. One that does not answer is a warning.
-pub async fn dynamodb<H: Handler>(table: &str, needs: &[Need]) -> Result<DynamoDbStore, StartError> {
+pub(crate) async fn dynamodb<H: Handler>(table: &str, needs: &[Need]) -> Result<DynamoDbStore, StartError> {
     let client = Client::new(&aws_config().await?);
     let store = DynamoDbStore::new(client.clone(), table);
     connect::<H>(&store, table).await?;
@@ -52,7 +52,11 @@ pub async fn dynamodb<H: Handler>(table: &str, needs: &[Need]) -> Result<DynamoD
 /// # Errors
 ///
 /// As [`dynamodb`].
-pub async fn postgresql(url: &str, connections: NonZeroUsize, needs: &[Need]) -> Result<PostgresStore, StartError> {
+pub(crate) async fn postgresql(
+    url: &str,
+    connections: NonZeroUsize,
+    needs: &[Need],
+) -> Result<PostgresStore, StartError> {
     let database = postgres::Settings::from_url(url)
         .map_err(|error| SettingError::wrong(DATABASE, format!("can't be used: {error}")))?;
     let store = PostgresStore::new(database.with_max_connections(connections.get()));
