@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use consumer::dead_letter::{FAILURE, Rejection};
-use consumer::{Attribute, Limits, QueueMessage};
+use consumer::dead_letter::{self, FAILURE};
+use consumer::{Limits, QueueMessage};
 
 use crate::headers::{self, GROUP, TRACE, is_plain};
 
@@ -52,7 +52,10 @@ pub(crate) fn message_headers(message: &QueueMessage) -> Result<BTreeMap<String,
         Some(failure) => {
             if headers::bytes(&all) > MOST_HEADER_BYTES {
                 let mut short = message.clone();
-                short.attributes.insert(FAILURE.to_owned(), with_short_reason(failure));
+                short.attributes.insert(
+                    FAILURE.to_owned(),
+                    dead_letter::with_short_reason(failure, SHORT_REASON),
+                );
                 all = all_headers(&short)?;
             }
             (MOST_DEAD_LETTER_BYTES, MOST_BYTES)
@@ -89,23 +92,10 @@ pub(crate) fn all_headers(message: &QueueMessage) -> Result<BTreeMap<String, Str
     Ok(all)
 }
 
-/// Limits bound body and attributes together, so the reason of a dead letter may be too long for headers.
-fn with_short_reason(failure: &Attribute) -> Attribute {
-    let text = failure.string_value.as_deref().unwrap_or_default();
-    let Ok(mut rejection) = Rejection::from_json(text) else {
-        return failure.clone();
-    };
-    let end = rejection.reason.floor_char_boundary(SHORT_REASON);
-    rejection.reason.truncate(end);
-    Attribute {
-        string_value: Some(rejection.to_json()),
-        ..failure.clone()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use consumer::dead_letter::{self, Original};
+    use consumer::Attribute;
+    use consumer::dead_letter::{Original, Rejection};
 
     use super::*;
 

@@ -13,7 +13,7 @@ use crate::limits::Unsendable;
 use crate::reason::Reason;
 use crate::{Delivery, Limits, QueueMessage};
 
-pub use format::{Malformed, Original, Rejection};
+pub use format::{Malformed, Original, Rejection, with_short_reason};
 pub(crate) use pack::escaped;
 pub use pack::{Unpacked, pack};
 

@@ -1,7 +1,7 @@
 //! A message as it is published.
 
-use consumer::dead_letter::{FAILURE, Rejection};
-use consumer::{Attribute, QueueMessage};
+use consumer::QueueMessage;
+use consumer::dead_letter::{self, FAILURE};
 use idempotency::Timestamp;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
@@ -62,7 +62,10 @@ pub(crate) fn header_table(message: &QueueMessage) -> Result<FieldTable, String>
     let bytes = message_bytes(message);
     for (name, attribute) in &message.attributes {
         match bytes > MOST_HEADER_BYTES && name == FAILURE {
-            true => set(name, headers::value(&with_short_reason(attribute)))?,
+            true => set(
+                name,
+                headers::value(&dead_letter::with_short_reason(attribute, SHORT_REASON)),
+            )?,
             false => set(name, headers::value(attribute))?,
         }
     }
@@ -104,22 +107,11 @@ fn message_bytes(message: &QueueMessage) -> usize {
     attributes.sum::<usize>() + length(&message.group) + length(&message.trace_header) + GROUP.len() + TRACE.len()
 }
 
-/// The limits of a queue bound body and attributes together, so the reason of a dead letter may be too long for a header.
-fn with_short_reason(failure: &Attribute) -> Attribute {
-    let text = failure.string_value.as_deref().unwrap_or_default();
-    let Ok(mut rejection) = Rejection::from_json(text) else {
-        return failure.clone();
-    };
-    let end = rejection.reason.floor_char_boundary(SHORT_REASON);
-    rejection.reason.truncate(end);
-    Attribute {
-        string_value: Some(rejection.to_json()),
-        ..failure.clone()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use consumer::Attribute;
+    use consumer::dead_letter::Rejection;
+
     use super::*;
 
     fn message(attributes: &[(&str, &str)]) -> QueueMessage {

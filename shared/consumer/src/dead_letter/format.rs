@@ -96,6 +96,20 @@ impl Rejection {
     }
 }
 
+/// The attribute [`FAILURE`], its reason with this many bytes at most: for queues that bound each attribute, or all of them, more
+/// tightly than the whole message. Another value stays as it is.
+pub fn with_short_reason(failure: &Attribute, bytes: usize) -> Attribute {
+    let text = failure.string_value.as_deref().unwrap_or_default();
+    let Ok(mut rejection) = Rejection::from_json(text) else {
+        return failure.clone();
+    };
+    rejection.reason.truncate(rejection.reason.floor_char_boundary(bytes));
+    Attribute {
+        string_value: Some(rejection.to_json()),
+        ..failure.clone()
+    }
+}
+
 #[expect(clippy::expect_used, reason = "its message says why it can't happen")]
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("strings, numbers and maps with keys of text are JSON")

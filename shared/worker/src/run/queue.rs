@@ -46,16 +46,8 @@ async fn on_sqs<H: Handler, S: Store<Write = H::Write>>(
         return Ok(());
     };
     let (queues, own) = (Sqs::new(client), source.dead_letter_queue());
-    let destinations = destinations(&start.needs, stated.clone(), own.clone());
     let check = async |url: &str| queues.check(url).await;
-    exist(
-        destinations,
-        Duration::ZERO,
-        &start.stopping,
-        &start.serving.health,
-        check,
-    )
-    .await?;
+    check_destinations(&start, stated.clone(), own.clone(), Duration::ZERO, check).await?;
     let receives = source.max_receive_count();
     let services = services(store, traced::<SqsSource, _>(queues), stated.or(own), receives)?;
     poll(handler, services, source, start).await
@@ -81,16 +73,8 @@ async fn on_rabbitmq<H: Handler, S: Store<Write = H::Write>>(
         return Ok(());
     }
     // The queue's own dead-letter queue is declared with it.
-    let destinations = destinations(&start.needs, stated.clone(), None);
     let check = async |url: &str| queues.check(url).await;
-    exist(
-        destinations,
-        DECLARED_WITHIN,
-        &start.stopping,
-        &start.serving.health,
-        check,
-    )
-    .await?;
+    check_destinations(&start, stated.clone(), None, DECLARED_WITHIN, check).await?;
     let Some(source) = opened(|| RabbitMqSource::open(&queues, prefetch), &start).await? else {
         return Ok(());
     };
@@ -116,20 +100,24 @@ async fn on_azure_queue<H: Handler, S: Store<Write = H::Write>>(
     let Some(source) = opened(open, &start).await? else {
         return Ok(());
     };
-    let destinations = destinations(&start.needs, stated, Some(own.clone()));
     let check = async |url: &str| queues.check(url).await;
-    exist(
-        destinations,
-        Duration::ZERO,
-        &start.stopping,
-        &start.serving.health,
-        check,
-    )
-    .await?;
+    check_destinations(&start, stated, Some(own.clone()), Duration::ZERO, check).await?;
     let receives = Some(azure_queue::DEFAULT_MAX_RECEIVE_COUNT);
     let queues = traced::<AzureQueueSource, _>(queues);
     let services = services(store, queues, Some(own), receives)?;
     poll(handler, services, source, start).await
+}
+
+/// Checks the queues that messages are sent to, for as long as they may be missing.
+async fn check_destinations(
+    start: &Start,
+    stated: Option<String>,
+    own: Option<String>,
+    within: Duration,
+    check: impl AsyncFn(&str) -> Result<(), SourceError>,
+) -> Result<(), StartError> {
+    let destinations = destinations(&start.needs, stated, own);
+    exist(destinations, within, &start.stopping, &start.serving.health, check).await
 }
 
 /// The queues that messages are sent to, with a span for each: of the system that they are received from.
