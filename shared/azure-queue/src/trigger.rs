@@ -53,7 +53,7 @@ impl AzureQueueUrl {
 const NO_ID: &str =
     "its metadata have no Id of the queue; if its body has a property Id, send it in an envelope, or rename that";
 
-/// The item as it was sent: a text, or JSON to the letter.
+/// The item as it was sent: a text, or JSON without any change.
 fn body(item: &RawValue, is_quoted: bool) -> String {
     let Ok(text) = serde_json::from_str::<String>(item.get()) else {
         return item.get().to_owned();

@@ -60,4 +60,4 @@ pub use source::{
 pub use summary::Summary;
 pub use trace::{TraceContext, is_trace_header, trace_id};
 pub use unidentified::Unidentified;
-pub use verdict::Verdict;
+pub use verdict::{Verdict, doubled};

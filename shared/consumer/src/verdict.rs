@@ -59,12 +59,15 @@ pub(crate) fn verdict(outcome: &Outcome, receives: u32, delays: &RetryDelays, bu
     Verdict::Retry { at: Some(at) }
 }
 
+/// A delay that doubles: the first one, doubled this many times, up to the longest.
+pub fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
+    let doubled = 2_u32.checked_pow(times).and_then(|factor| first.checked_mul(factor));
+    doubled.unwrap_or(longest).min(longest)
+}
+
 fn full_jitter(receives: u32, delays: &RetryDelays, total: Duration) -> Duration {
     let first = delays.first.unwrap_or(total);
-    let doubled = 2_u32
-        .checked_pow(receives.saturating_sub(1))
-        .and_then(|times| first.checked_mul(times));
-    random(doubled.unwrap_or(delays.longest).min(delays.longest))
+    random(doubled(first, receives.saturating_sub(1), delays.longest))
 }
 
 fn random(up_to: Duration) -> Duration {

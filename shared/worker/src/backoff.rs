@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use consumer::doubled;
+
 /// The bound of the first delay.
 const FIRST: Duration = Duration::from_secs(1);
 
@@ -12,10 +14,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// ([full jitter](https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/)). At least a tenth of a second, so that
 /// no failure repeats in a hot loop.
 pub(crate) fn jittered(failures: u32) -> Duration {
-    let doubled = 2_u32
-        .checked_pow(failures.saturating_sub(1))
-        .and_then(|times| FIRST.checked_mul(times));
-    let bound = doubled.unwrap_or(LONGEST).min(LONGEST);
+    let bound = doubled(FIRST, failures.saturating_sub(1), LONGEST);
     bound.mul_f64(fastrand::f64()).max(Duration::from_millis(100))
 }
 

@@ -62,7 +62,7 @@ pub(crate) fn dead_letters(stack: &TestStack) -> Vec<String> {
     let reason = |id: String| {
         stack
             .dead_letter(QUEUE, &id)
-            .map_or_else(String::new, |letter| letter.reason)
+            .map_or_else(String::new, |dead| dead.reason)
     };
     ids.map(reason).collect()
 }

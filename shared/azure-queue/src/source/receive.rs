@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use consumer::Incoming;
+use consumer::{Incoming, doubled};
 use tokio::time::{Instant, timeout};
 
 use super::{AzureQueueReceipt, AzureQueueSource};
@@ -62,11 +62,7 @@ impl AzureQueueSource {
 
 /// The delay after this many empty answers. Half of it is random, so that workers do not all poll at once.
 fn delay(empty: u32) -> Duration {
-    let doubled = 2_u32
-        .checked_pow(empty)
-        .and_then(|times| FIRST_DELAY.checked_mul(times));
-    let longest = doubled.unwrap_or(LONGEST_DELAY).min(LONGEST_DELAY);
-    longest.mul_f64(0.5 + fastrand::f64() / 2.0)
+    doubled(FIRST_DELAY, empty, LONGEST_DELAY).mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
 #[cfg(test)]

@@ -178,7 +178,7 @@ async fn an_unknown_key_loads_keys_again_once_a_minute() {
     let verifier = authority.verifier();
     verifier.verify(&token("one", &json!({}))).await.unwrap();
     authority.set(200, keys(&["one", "two"]));
-    // Just loaded, but before that key existed: the request must come again.
+    // The keys were loaded before that one existed: the request must be sent again.
     assert!(is_unavailable(&verifier.verify(&token("two", &json!({}))).await));
     assert_eq!(authority.requests(), 1);
     tokio::time::pause();

@@ -1,6 +1,6 @@
 //! A message as a CloudEvents event, for a queue whose messages are bodies only.
 //!
-//! Names of extension attributes have lower-case letters and digits only, 20 at most
+//! Names of extension attributes have up to 20 characters, of `a` to `z` and digits
 //! ([naming](https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#attribute-naming-convention)).
 
 use std::collections::BTreeMap;
@@ -100,7 +100,7 @@ fn json(text: &str) -> String {
     Value::from(text).to_string()
 }
 
-/// Whether an attribute could not be told from one that the message does not have.
+/// Whether an attribute would look like one that the message does not have.
 fn is_default(name: &str, value: &str) -> bool {
     DEFAULTS.contains(&(name, value))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use consumer::Incoming;
+use consumer::{Incoming, doubled};
 use futures_util::future::join_all;
 use idempotency::Timestamp;
 use lapin::message::Delivery;
@@ -211,11 +211,7 @@ impl RabbitMqSource {
 
 /// Half of it is random, so that workers do not all connect at once.
 fn backoff(failures: u32) -> Duration {
-    let doubled = 2_u32
-        .checked_pow(failures - 1)
-        .and_then(|times| FIRST_DELAY.checked_mul(times));
-    let longest = doubled.unwrap_or(LONGEST_DELAY).min(LONGEST_DELAY);
-    longest.mul_f64(0.5 + fastrand::f64() / 2.0)
+    doubled(FIRST_DELAY, failures - 1, LONGEST_DELAY).mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
 #[cfg(test)]
