@@ -15,7 +15,8 @@ use crate::{Program, arguments, log_file, stop_signal, supervisor};
 pub(crate) const UNUSABLE: u8 = 2;
 
 /// Runs a program until it ends, with its log and its traces; or answers `--help` or `--health`. If it fails, one log line states
-/// why and the exit code is 1.
+/// why and the exit code is 1. Arguments that can't be used end it with 2; a `LOG_FILE` that can't be used with 3, 4 or 5, and one
+/// line on standard error.
 pub(crate) async fn run<E>(program: Program, host: impl Future<Output = Result<(), E>>) -> ExitCode
 where
     E: std::error::Error + 'static,
@@ -55,7 +56,7 @@ where
     code
 }
 
-/// Is cancelled by SIGTERM or SIGINT.
+/// A token that SIGTERM or SIGINT cancels. It also reports to the supervisor that the process has read its settings.
 ///
 /// Call it before anything that waits: until then SIGTERM is no orderly stop, and process 1 of a container ignores it.
 ///

@@ -10,23 +10,28 @@ use consumer::{Chain, Handler};
 use host::{Need, SettingError, request_timeout};
 use idempotency::{DynamoDbStore, Key, StoreError};
 use postgres::PostgresStore;
+use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use crate::StartError;
 use crate::ledger::DATABASE;
 
-/// The configuration of AWS clients of a host.
+/// The configuration of a host's AWS clients. It is read once, so that they share credentials.
 ///
 /// # Errors
 ///
 /// [`StartError::NoRegion`], or a setting of an endpoint is invalid.
 pub async fn aws_config() -> Result<SdkConfig, StartError> {
-    host::endpoints()?;
-    let config = aws::worker_sdk_config(request_timeout()?).await;
-    match config.region() {
-        Some(_) => Ok(config),
-        None => Err(StartError::NoRegion),
-    }
+    static CONFIG: OnceCell<SdkConfig> = OnceCell::const_new();
+    let read = async || {
+        host::endpoints()?;
+        let config = aws::worker_sdk_config(request_timeout()?).await;
+        match config.region() {
+            Some(_) => Ok(config),
+            None => Err(StartError::NoRegion),
+        }
+    };
+    CONFIG.get_or_try_init(read).await.cloned()
 }
 
 /// The ledger in this table of DynamoDB. It is checked, and so are the tables that the handler needs.
