@@ -25,7 +25,7 @@ def settings_of(function):
     host = {name for line in re.findall(r"^  ([A-Z][A-Z_, ]+)", text, re.M) for name in re.findall(r"[A-Z][A-Z_]+", line)}
     files = list((ROOT / "functions" / function / "src").rglob("*.rs"))
     own = {name for file in files for name in re.findall(r'"([A-Z][A-Z_]+)"', file.read_text())} if files else OF_SAMPLE
-    return host | {"AZURE_CLIENT_ID"}, own, set(re.findall(r'"([a-z-]+)" => Ok\(Platform', source))
+    return host, own, set(re.findall(r'"([a-z-]+)" => Ok\(Platform', source))
 
 
 def environment(given, function, platform):

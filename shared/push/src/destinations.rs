@@ -46,7 +46,8 @@ enum Kind<'a> {
 pub(crate) const DEAD_LETTERS: &str = "DEAD_LETTER_QUEUE_URL";
 
 impl Destinations {
-    /// The queues that the handler needs, and the one of dead letters. They are checked, as far as their kind allows.
+    /// The queues that the handler needs, and others, each with the setting that states it. They are checked, as far as their kind
+    /// allows.
     ///
     /// # Errors
     ///
@@ -55,13 +56,13 @@ impl Destinations {
         cloud_tasks: CloudTasks,
         azure: Option<Account>,
         needs: &[Need],
-        dead_letters: Option<(&'static str, &str)>,
+        others: Vec<(&'static str, String)>,
     ) -> Result<Self, StartError> {
         let of_handler = needs.iter().filter_map(|need| match need {
-            Need::Queue { variable, url } => Some((*variable, url.as_str())),
+            Need::Queue { variable, url } => Some((*variable, url.clone())),
             Need::Table { .. } | Need::SqlTable(_) => None,
         });
-        let all: Vec<_> = of_handler.chain(dead_letters).collect();
+        let all: Vec<_> = of_handler.chain(others).collect();
         let mut opened = Self {
             cloud_tasks,
             azure,
@@ -71,7 +72,7 @@ impl Destinations {
             opened.sqs = Some(Sqs::new(aws_sdk_sqs::Client::new(&aws_config().await?)));
         }
         for (variable, url) in all {
-            opened.check(variable, url).await?;
+            opened.check(variable, &url).await?;
         }
         Ok(opened)
     }

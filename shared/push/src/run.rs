@@ -1,7 +1,7 @@
 //! A push host whose platform, store and bounds come from the environment.
 
 use std::net::SocketAddr;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -26,10 +26,6 @@ use crate::dialect::Dialect;
 use crate::push::Push;
 use crate::server::{ServeError, bind, metrics_router, serve};
 use crate::settings::{ADDRESS, Caller, HELP, QUEUE, Settings, listen_address};
-
-/// How often a message is received at most, unless it is set, where retries are copies: the platform counts each as a new
-/// message.
-const DEFAULT_MAX_RECEIVE_COUNT: Option<NonZeroU32> = NonZeroU32::new(14);
 
 /// Runs a handler without writes of its own as a server that a platform calls with one message at a time, on the store that the
 /// environment names, until SIGTERM or SIGINT.
@@ -118,16 +114,16 @@ impl Host for Start {
 
     async fn serve<H: Handler, S: Store<Write = H::Write>>(self, handler: H, store: S) -> Result<(), StartError> {
         let Self { settings, dialect, .. } = self;
-        let queues = Destinations::open(
-            self.cloud_tasks,
-            self.account,
-            &self.needs,
-            self.dead_letters
-                .as_ref()
-                .map(|(variable, url)| (*variable, url.as_str())),
-        );
+        // Copies go to the queue of the trigger.
+        let pushed = match &dialect {
+            Dialect::AzureFunctions(url, _) => Some((QUEUE, url.to_string())),
+            Dialect::PubSub | Dialect::CloudTasks(_) => None,
+        };
+        let others = pushed.into_iter().chain(self.dead_letters.clone()).collect();
+        let queues = Destinations::open(self.cloud_tasks, self.account, &self.needs, others);
         let queues = TracedQueues::new(dialect.system(), queues.await?);
-        let receives = DEFAULT_MAX_RECEIVE_COUNT.filter(|_| settings.platform != Platform::PubSub);
+        // Where retries are copies: the platform counts each as a new message.
+        let receives = (settings.platform != Platform::PubSub).then_some(azure_queue::DEFAULT_MAX_RECEIVE_COUNT);
         let metrics = Metrics::new("push");
         let _metrics = serve_metrics(settings.metrics, metrics.clone()).await?;
         let push = Push {

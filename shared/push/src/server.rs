@@ -28,8 +28,8 @@ use tower_service::Service;
 use crate::push::Push;
 
 /// How long a connection may be idle, or take for the head of a request. Longer than a front keeps one: that of Google Cloud, for
-/// [600 seconds](https://cloud.google.com/load-balancing/docs/https#timeout-keepalive-backends). A request that meets the end
-/// of its connection fails.
+/// [600 seconds](https://cloud.google.com/load-balancing/docs/https#timeout-keepalive-backends). A request fails
+/// if its connection is closed while it is on its way.
 const IDLE: Duration = Duration::from_secs(620);
 
 /// How long a new connection may take until its first byte.
@@ -45,7 +45,7 @@ const HEADERS: usize = 500;
 /// messages.
 const CONNECTIONS: usize = 1024;
 
-/// How long a message may take after its handler was cancelled, and longer.
+/// How long a message may take after its handler was cancelled: two seconds for the ledger, two for its copy.
 const SETTLE: Duration = Duration::from_secs(4);
 
 /// How long answers may take to be written after the last message has its verdict.

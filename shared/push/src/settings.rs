@@ -288,6 +288,8 @@ Settings are environment variables:
   LISTEN_ADDRESS             instead: an IP address and a port; azure-functions: of the loopback interface
   FUNCTION_NAME              azure-functions: the only function that is answered [default: any]
   QUEUE_URL                  cloud-tasks, azure-functions: the queue whose messages are pushed
+  AZURE_STORAGE_CONNECTION_STRING, AZURE_CLIENT_ID
+                             azure-functions, without a SAS token in QUEUE_URL: a key, or the managed identity to use
   OIDC_AUDIENCE, OIDC_SERVICE_ACCOUNT
                              pubsub, cloud-tasks: what a caller's token must state
   OIDC_ISSUER, OIDC_KEYS_URL instead of Google, for an emulator: who issues tokens, and the URL of its keys
@@ -335,8 +337,12 @@ mod tests {
     }
 
     #[test]
-    fn a_platform_calls_as_often_as_it_does_by_default() {
+    fn azure_functions_has_24_messages_in_process_by_default() {
         assert_eq!(Defaults::of(Platform::AzureFunctions).concurrency.get(), 24);
+    }
+
+    #[test]
+    fn listen_address_has_the_port_that_the_platform_calls() {
         let address: SocketAddr = "127.0.0.1:8080".parse().unwrap();
         assert_eq!(with_port(address, "PORT", Some(8080)), Ok(address));
         assert!(with_port(address, "PORT", Some(8081)).is_err());

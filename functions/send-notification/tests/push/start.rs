@@ -98,6 +98,8 @@ async fn help_lists_the_settings() {
         "FUNCTIONS_CUSTOMHANDLER_PORT",
         "PORT",
         "OIDC_AUDIENCE",
+        "AZURE_STORAGE_CONNECTION_STRING",
+        "AZURE_CLIENT_ID",
         "--health",
     ] {
         assert!(help.contains(setting), "{setting} in\n{help}");

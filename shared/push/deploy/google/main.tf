@@ -94,7 +94,7 @@ locals {
   # The dispatch deadline of a task: 600 unless its producer states another, and 1800 at most.
   # https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues.tasks#Task
   deadline_seconds = 600
-  # Of the 10 that Cloud Run leaves after SIGTERM. The ledger and a delayed copy take up to 4 more.
+  # Of the 10 that Cloud Run leaves after SIGTERM. The ledger and a delayed copy take up to 4.5 more.
   drain_seconds = 3
 
   # It does not depend on the service, which needs it in its own settings.

@@ -46,7 +46,7 @@ fn any_body() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// What becomes of a request, without a dead-letter queue: its status, and how many handlers ran.
+/// A host with these options, and the status of its answer to a request.
 fn sent(options: Options, request: Request<Body>) -> (Bench, axum::http::StatusCode) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
