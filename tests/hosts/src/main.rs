@@ -99,5 +99,5 @@ pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> Result<boo
         Ok(())
     };
     let waited = tokio::time::timeout(PATIENCE, waiting).await;
-    waited.map_err(|_| format!("waited in vain until {what}"))?
+    waited.map_err(|_| format!("timeout after {PATIENCE:?}: not yet: {what}"))?
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use serde_json::json;
 use testing::TestStack;
 use tokio::time::timeout;
@@ -70,11 +70,8 @@ impl Driver for PubSub {
         let (door, outstanding, deadline) = (self.door.clone(), Arc::clone(&self.outstanding), self.deadline);
         outstanding.fetch_add(1, Ordering::SeqCst);
         tokio::spawn(async move {
-            let headers = HeaderMap::from_iter(
-                [("content-type".parse().ok(), "application/json".parse().ok())]
-                    .into_iter()
-                    .filter_map(|(name, value)| name.zip(value)),
-            );
+            let headers =
+                HeaderMap::from_iter([(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
             // Without an answer by then, the message is pushed again.
             while timeout(deadline, door.post_until(&headers, body.clone(), is_acknowledgement))
                 .await

@@ -132,7 +132,7 @@ impl Scenario {
             _ if !happened => return Err(format!("what the case is about did not happen: {seen:?}").into()),
             (Promise::Once, 1) if is_done => "done, 1 effect",
             // Two; a third if the machine is so slow that another attempt exceeds its time.
-            (Promise::Repeated, 2..=3) if is_done => "done, 2 effects",
+            (Promise::Repeated, 2..=3) if is_done => "done, 2 or 3 effects",
             (Promise::Rejected(why), 0) if seen.is_rejected(why) => "dead letter, no effect",
             _ => return Err(format!("{seen:?}").into()),
         };

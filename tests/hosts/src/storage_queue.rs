@@ -25,15 +25,7 @@ pub(crate) struct StorageQueue {
 /// A message as the service returns it.
 pub(crate) type Fields = BTreeMap<&'static str, String>;
 
-const FIELDS: [&str; 7] = [
-    "MessageId",
-    "InsertionTime",
-    "ExpirationTime",
-    "PopReceipt",
-    "TimeNextVisible",
-    "DequeueCount",
-    "MessageText",
-];
+const FIELDS: [&str; 4] = ["MessageId", "PopReceipt", "DequeueCount", "MessageText"];
 
 impl StorageQueue {
     pub(crate) async fn new() -> Result<Self, Failed> {
@@ -52,7 +44,7 @@ impl StorageQueue {
         &self.url
     }
 
-    /// The text of an answer, and the pop receipt in its head.
+    /// The text of an answer, and the number of messages if its head states one.
     ///
     /// # Errors
     ///
@@ -73,10 +65,7 @@ impl StorageQueue {
                 .unwrap_or_default()
         };
         match answer.status().is_success() {
-            true => Ok((
-                text,
-                [head("x-ms-approximate-messages-count"), head("x-ms-popreceipt")].concat(),
-            )),
+            true => Ok((text, head("x-ms-approximate-messages-count").to_owned())),
             false => Err(format!("{path}?{query}: {} {text}", answer.status()).into()),
         }
     }
