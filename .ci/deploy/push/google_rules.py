@@ -3,11 +3,14 @@
 import re
 
 import terraform
-from host import SPARE_CONNECTIONS, environment, has_program
+from host import SPARE_CONNECTIONS, environment, has_program, number
 
-# Cloud Run ends a process 10 seconds after SIGTERM. A cancelled message takes up to four (shared/push/README.md, "Stop").
+# Cloud Run ends a process 10 seconds after SIGTERM. After DRAIN_SECONDS a cancelled message and the last answers take these.
 CLOUD_RUN_STOP_SECONDS = 10
-AFTER_DRAIN_SECONDS = 4
+AFTER_DRAIN_SECONDS = (
+    number(r"const SETTLE: Duration = Duration::from_secs\((\d+)\)", "server.rs")
+    + number(r"const LAST_ANSWERS: Duration = Duration::from_millis\((\d+)\)", "server.rs") / 1000
+)
 
 METRICS = {
     # https://cloud.google.com/monitoring/api/metrics_gcp: aligners that fit the kind of value

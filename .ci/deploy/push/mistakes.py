@@ -93,7 +93,7 @@ MISTAKES = [
     ("Google: times", TERRAFORM, "deadline=${local.deadline_seconds}", "deadline=${local.instances}", "deadline is 10 s"),
     ("Google: times", TERRAFORM, "deadline_seconds = 600", "deadline_seconds = 3600", "is 3600 s, DEADLINE_SECONDS is 3600"),
     ("Google: times", SERVICE, "local.deadline_seconds + 15", "local.deadline_seconds", "Cloud Run ends a request after 600 s"),
-    ("Google: times", TERRAFORM, "drain_seconds = 3", "drain_seconds = 8", "DRAIN_SECONDS is 8"),
+    ("Google: times", TERRAFORM, "drain_seconds = 3", "drain_seconds = 6", "DRAIN_SECONDS is 6"),
     ("Google: scale", SERVICE, "tostring(local.concurrency)", '"20"', "concurrency is 10, CONCURRENCY is 20"),
     ("Google: scale", QUEUE, "local.instances * local.concurrency", "500", "max_concurrent_dispatches is 500"),
     ("Google: scale", TERRAFORM, "instances = 10", "instances = 20", "two revisions need 440 connections"),

@@ -96,15 +96,11 @@ def resource(found):
         located = fields(getattr(module, model)).get("location", (None, False, False))[2]
         if located and "location" not in found.body:
             yield f"{found.kind}: location is missing"
-        required = found.kind.split("/")[-1]
-        yield from of_object(body, getattr(module, model), module, required)
+        yield from of_object(body, getattr(module, model), module, found.kind.split("/")[-1])
 
 
 def of_object(body, model, module, path):
-    known = fields(model) if inspect.isclass(model) else model
-    if inspect.isclass(model):
-        model = subtype(model, body, module)
-        known = fields(model)
+    known = fields(subtype(model, body, module)) if inspect.isclass(model) else model
     for name, it in body.items():
         if name not in known:
             yield f"{path}/{name} is unknown"
