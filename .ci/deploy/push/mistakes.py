@@ -31,6 +31,7 @@ MISTAKES = [
     ("Bicep", MAIN, "database.outputs.subnetId", "database.outputs.subnet", "database.bicep has no output subnet"),
     ("Bicep", MAIN, "string(deadlineSeconds)", "'300'", "deadlineSeconds is not used"),
     ("Azure's models", MAIN, "allowSharedKeyAccess:", "allowSharedKeysAccess:", "allowSharedKeysAccess is unknown"),
+    ("Azure's models", MAIN, "  sku: { name: 'Standard_ZRS' }\n", "", "sku is missing"),
     ("Azure's models", MAIN, "instanceMemoryMB: 2048", "instanceMemoryMB: '2048'", "instanceMemoryMB is '2048', not int"),
     ("Azure's models", MAIN, "type: 'blobContainer'", "type: 'container'", "is 'container', not one of blobContainer"),
     ("Azure's models", MAIN, "sites@2025-05-01", "sites@2024-04-01", "version 2024-04-01, but the models are of"),

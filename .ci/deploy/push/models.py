@@ -36,7 +36,7 @@ KINDS = {
 }
 
 # What Bicep reads itself, or sends in the address.
-OF_BICEP = {"name", "parent", "scope", "dependsOn", "location"}
+OF_BICEP = {"name", "parent", "scope", "dependsOn"}
 SCALARS = {"str": str, "int": int, "bool": bool, "float": (int, float), "duration": str}
 
 
@@ -93,9 +93,6 @@ def resource(found):
         yield f"{found.kind}: version {found.version}, but the models are of {version}"
     body = {name: it for name, it in found.body.items() if name not in OF_BICEP}
     if not found.exists:
-        located = fields(getattr(module, model)).get("location", (None, False, False))[2]
-        if located and "location" not in found.body:
-            yield f"{found.kind}: location is missing"
         yield from of_object(body, getattr(module, model), module, found.kind.split("/")[-1])
 
 
@@ -108,9 +105,8 @@ def of_object(body, model, module, path):
             yield f"{path}/{name} is read-only"
         else:
             yield from of_value(it, known[name][0], module, f"{path}/{name}")
-    if path.count("/"):
-        missing = [name for name, (_, settable, needed) in known.items() if needed and settable and name not in body]
-        yield from (f"{path}/{name} is missing" for name in missing)
+    missing = [name for name, (_, settable, needed) in known.items() if needed and settable and name not in body.keys() | OF_BICEP]
+    yield from (f"{path}/{name} is missing" for name in missing)
 
 
 def subtype(model, body, module):
