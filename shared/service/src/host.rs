@@ -96,9 +96,10 @@ async fn on_dynamodb<T: Host, H: Handler>(
 where
     DynamoDbStore: StoreFor<H::Write>,
 {
-    let (handler, host) = T::start(handler).await?;
-    let store = dynamodb::<H>(table, host.needs()).await?;
-    host.serve(handler, store.into_store()).await
+    // Boxed: the compiler refuses a `main` whose futures are nested too deeply, at its default limit.
+    let (handler, host) = Box::pin(T::start(handler)).await?;
+    let store = Box::pin(dynamodb::<H>(table, host.needs())).await?;
+    Box::pin(host.serve(handler, store.into_store())).await
 }
 
 async fn on_postgresql<T: Host, H: Handler>(
@@ -108,7 +109,7 @@ async fn on_postgresql<T: Host, H: Handler>(
 where
     PostgresStore: StoreFor<H::Write>,
 {
-    let (handler, host) = T::start(handler).await?;
-    let store = postgresql(url, host.concurrency(), host.needs()).await?;
-    host.serve(handler, store.into_store()).await
+    let (handler, host) = Box::pin(T::start(handler)).await?;
+    let store = Box::pin(postgresql(url, host.concurrency(), host.needs())).await?;
+    Box::pin(host.serve(handler, store.into_store())).await
 }

@@ -1,5 +1,8 @@
 //! A worker whose handler takes as long as its message states: it waits for a receiver that answers so late.
 
+// The default is 128, which a function of any author has: a host must leave a margin below it.
+#![recursion_limit = "100"]
+
 use std::process::ExitCode;
 use std::time::Duration;
 
