@@ -1,13 +1,14 @@
 //! The HTTP server.
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, StatusCode, header};
+use axum::http::{HeaderValue, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use consumer::{Handler, Queues};
@@ -27,13 +28,13 @@ use tower_service::Service;
 
 use crate::push::Push;
 
-/// How long a connection may be idle, or take for the head of a request. Longer than a front keeps one: that of Google Cloud, for
+/// How long a connection may be idle after a message, or take for the head of the next. Longer than a front keeps one: that of Google Cloud, for
 /// [600 seconds](https://cloud.google.com/load-balancing/docs/https#timeout-keepalive-backends). A request fails
 /// if its connection is closed while it is on its way.
 const IDLE: Duration = Duration::from_secs(620);
 
-/// How long a new connection may take until its first byte.
-const FIRST_BYTE: Duration = Duration::from_secs(10);
+/// How long a new connection may take for the head of its first request: its caller is unknown until then.
+const FIRST_HEAD: Duration = Duration::from_secs(10);
 
 /// Bytes of a request that are read ahead, its head included: heads of unknown callers take no more memory.
 const BUFFER: usize = 64 * 1024;
@@ -151,18 +152,10 @@ async fn accept(listener: TcpListener, router: Router, closing: CancellationToke
 
 /// Answers the requests of a connection, until it ends or the process closes it after its last answer.
 async fn converse(stream: TcpStream, router: Router, closing: CancellationToken) {
-    if !matches!(timeout(FIRST_BYTE, stream.peek(&mut [0])).await, Ok(Ok(1))) {
-        return;
-    }
-    let respond = service_fn(move |request: Request<Incoming>| {
-        let mut router = router.clone();
-        async move {
-            Ok::<Response, Infallible>(
-                Service::call(&mut router, request.map(Body::new))
-                    .await
-                    .unwrap_or_else(|never| match never {}),
-            )
-        }
+    let begun = CancellationToken::new();
+    let respond = service_fn(|request: Request<Incoming>| {
+        begun.cancel();
+        respond(router.clone(), request)
     });
     let mut connection = std::pin::pin!(
         http1::Builder::new()
@@ -172,8 +165,14 @@ async fn converse(stream: TcpStream, router: Router, closing: CancellationToken)
             .max_buf_size(BUFFER)
             .serve_connection(TokioIo::new(stream), respond)
     );
+    let late = async {
+        if timeout(FIRST_HEAD, begun.cancelled()).await.is_ok() {
+            pending::<()>().await;
+        }
+    };
     let ended = tokio::select! {
         ended = &mut connection => ended,
+        () = late => return tracing::debug!("a connection without a request is closed"),
         () = closing.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -182,4 +181,16 @@ async fn converse(stream: TcpStream, router: Router, closing: CancellationToken)
     if let Err(error) = ended {
         tracing::debug!("a connection ended: {error}");
     }
+}
+
+/// Answers a request. Only callers who may send messages keep their connection.
+async fn respond(mut router: Router, request: Request<Incoming>) -> Result<Response, Infallible> {
+    let is_message = request.method() == Method::POST;
+    let mut response = Service::call(&mut router, request.map(Body::new)).await?;
+    if !is_message || response.status() == StatusCode::UNAUTHORIZED {
+        response
+            .headers_mut()
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
 }

@@ -8,8 +8,10 @@ use axum::body::to_bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
-use super::bench::{Bench, request, script};
+use super::bench::{Bench, Options, request, script};
+use super::callers::known;
 use crate::answer::Platform;
 use crate::server::{metrics_router, serve};
 
@@ -106,6 +108,37 @@ async fn what_is_no_http_ends_its_connection_only() {
     broken.read_to_end(&mut answered).await.unwrap();
     assert!(answered.starts_with(b"HTTP/1.1 400"));
     assert!(get(address, "/live").await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_caller_holds_no_connection() {
+    let options = Options {
+        access: known(),
+        ..Options::of(Platform::PubSub)
+    };
+    let bench = options.start();
+    let (address, _serving) = start(&bench).await;
+    let known = message("m-1", 1)
+        .await
+        .replacen("\r\n", "\r\nauthorization: Bearer known\r\n", 1);
+    let unknown = message("m-2", 1).await;
+    for (sent, answered, seconds) in [
+        ("P", "", 10),
+        ("POST / HTTP/1.1\r\nhost: test\r\n", "", 10),
+        (unknown.as_str(), "HTTP/1.1 401", 0),
+        ("GET /live HTTP/1.1\r\nhost: test\r\n\r\n", "HTTP/1.1 200", 0),
+        (known.as_str(), "HTTP/1.1 204", 620),
+    ] {
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        connection.write_all(sent.as_bytes()).await.unwrap();
+        let (began, mut read) = (Instant::now(), String::new());
+        connection.read_to_string(&mut read).await.unwrap();
+        assert!(
+            read.starts_with(answered) && (!answered.is_empty() || read.is_empty()),
+            "{sent}: {read}"
+        );
+        assert_eq!(began.elapsed().as_secs(), seconds, "{sent}");
+    }
 }
 
 #[tokio::test]
