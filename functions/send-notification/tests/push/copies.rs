@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::http::StatusCode;
-use axum::routing::post;
+use axum::routing::{get, post};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
@@ -41,6 +41,8 @@ impl Copies {
         };
         let router = Router::new()
             .route(&format!("{TASKS}/tasks"), post(create))
+            // The check at start: the queue exists.
+            .route(STORAGE_QUEUE, get(|| async {}))
             .route(&format!("{STORAGE_QUEUE}/messages"), post(put));
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { address, received }
