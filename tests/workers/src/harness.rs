@@ -92,9 +92,10 @@ impl Harness {
         let environment = self.environment(place, instance)?;
         let program = self.places[place].program;
         let log = self.folder.join(format!("{instance}-{}.log", program.binary()));
-        let process = Process::start(&self.programs.join(program.binary()), &environment, &log, instance)?;
         let place = &mut self.places[place];
+        // Before it starts: it may connect while this process waits for the processor.
         place.accepted = place.accepted();
+        let process = Process::start(&self.programs.join(program.binary()), &environment, &log, instance)?;
         place.process = Some(process);
         Ok(())
     }
