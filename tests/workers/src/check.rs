@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use workers::{orders_hold, same, subject};
 
 use crate::Failed;
 use crate::faults::repeated;
 use crate::harness::Harness;
-use crate::ledger::Found;
-use crate::orders::subject;
 use crate::queues::Queues;
 
 /// What a scenario shows, for its line.
@@ -26,8 +25,7 @@ pub(crate) struct Figures {
 pub(crate) async fn check(harness: &Harness) -> Result<Figures, Failed> {
     let found = harness.found().await?;
     let dead_letters = dead_letters(harness).await?;
-    records(harness, &found)?;
-    writes(harness, &found)?;
+    orders_hold(&harness.orders, &found)?;
     let repeated = effects(harness)?;
     order(harness).await?;
     Ok(Figures {
@@ -68,40 +66,6 @@ async fn dead_letters(harness: &Harness) -> Result<usize, Failed> {
         0 => Ok(orders.len()),
         count => Err(format!("promise 5: {count} notifications are dead letters").into()),
     }
-}
-
-/// Each message has a completed record or, if it can't be processed, a rejected one.
-fn records(harness: &Harness, found: &Found) -> Result<(), Failed> {
-    let poison = harness.orders.poison();
-    for (message, order) in &harness.orders.messages {
-        let expected = if poison.contains(&format!("o-{order}")) {
-            "REJECTED"
-        } else {
-            "COMPLETED"
-        };
-        let status = found.records.get(&format!("place-order#{message}"));
-        if status.map(String::as_str) != Some(expected) {
-            return Err(
-                format!("promise 5: order o-{order} is gone, and its record is {status:?}, not {expected}").into(),
-            );
-        }
-    }
-    let in_progress = found.records.iter().find(|(_, status)| *status == "INPROGRESS");
-    match in_progress {
-        Some((key, _)) => Err(format!("promise 5: {key} is gone, and its record is in progress").into()),
-        None => Ok(()),
-    }
-}
-
-/// Each order is stored once, and counts once.
-fn writes(harness: &Harness, found: &Found) -> Result<(), Failed> {
-    let valid = harness.orders.valid();
-    same("promise 6: orders", &found.orders, &valid)?;
-    let mut totals = BTreeMap::<String, i64>::new();
-    for (customer, amount) in valid.values() {
-        *totals.entry(customer.clone()).or_default() += amount;
-    }
-    same("promise 6: totals of customers", &found.totals, &totals)
 }
 
 /// Each notification arrived, under one token; again only if a fault explains it.
@@ -155,21 +119,6 @@ fn in_order(what: &str, named: impl IntoIterator<Item = (String, String)>) -> Re
         }
     }
     Ok(())
-}
-
-fn same<T: PartialEq + IntoIterator + Clone>(what: &str, found: &T, expected: &T) -> Result<(), Failed>
-where
-    T::Item: PartialEq + std::fmt::Debug,
-{
-    if found == expected {
-        return Ok(());
-    }
-    let list = |items: &T| items.clone().into_iter().collect::<Vec<_>>();
-    let (found, expected) = (list(found), list(expected));
-    let missing: Vec<_> = expected.iter().filter(|item| !found.contains(item)).take(5).collect();
-    let unexpected: Vec<_> = found.iter().filter(|item| !expected.contains(item)).take(5).collect();
-    let (count, of) = (found.len(), expected.len());
-    Err(format!("{what}: {count} of {of}; missing or different {missing:?}, unexpected {unexpected:?}").into())
 }
 
 #[cfg(test)]

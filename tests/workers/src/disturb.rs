@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use workers::Line;
 
 use crate::Failed;
 use crate::faults::{Fault, Kind};
 use crate::harness::{Harness, PATIENCE};
-use crate::proxy::Line;
 use crate::queues::Queues;
 use crate::servers::{Ending, Server};
 
@@ -68,7 +68,7 @@ impl Harness {
             match tokio::time::timeout(Duration::from_millis(100), process.ended()).await {
                 Ok(status) => break status?,
                 Err(_) if begun.elapsed() > PATIENCE => return Err("a process did not end after SIGTERM".into()),
-                Err(_) if traffic => self.orders.send(&self.queues).await?,
+                Err(_) if traffic => self.queues.send_order(&mut self.orders).await?,
                 Err(_) => {}
             }
         };

@@ -6,14 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
+use workers::{Database, Found, Orders, Proxy, found_in};
 
 use crate::Failed;
 use crate::faults::Fault;
-use crate::ledger::{Database, Found, found_in};
-use crate::orders::Orders;
 use crate::place::{Place, Program};
 use crate::process::{Process, Usage};
-use crate::proxy::Proxy;
 use crate::queues::Queues;
 use crate::receiver::{Pace, Receiver};
 

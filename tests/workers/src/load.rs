@@ -6,7 +6,6 @@ use cli::say;
 use serde_json::{Value, json};
 
 use crate::harness::Harness;
-use crate::orders;
 use crate::place::Program;
 use crate::process::Usage;
 use crate::queues::{Message, Queues};
@@ -185,7 +184,7 @@ async fn send(harness: &Harness, program: Program, from: u64, end: u64) -> Resul
 
 fn message(program: Program, number: u64) -> Value {
     match program {
-        Program::PlaceOrder => orders::body(number),
+        Program::PlaceOrder => workers::body(number),
         _ => json!({ "subject": format!("work {number}"), "wait": 0 }),
     }
 }

@@ -5,14 +5,11 @@ mod check;
 mod disturb;
 mod faults;
 mod harness;
-mod ledger;
 mod load;
 mod long;
 mod on_premises;
-mod orders;
 mod place;
 mod process;
-mod proxy;
 mod queues;
 mod receiver;
 mod run;
@@ -60,7 +57,7 @@ struct Cli {
     programs: PathBuf,
 }
 
-pub(crate) type Failed = Box<dyn std::error::Error>;
+pub(crate) use workers::Failed;
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -4,45 +4,36 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::Failed;
-use crate::queues::{Message, Queues};
-
 /// Few, so that orders of one customer conflict.
 const CUSTOMERS: u64 = 20;
 
 /// What was sent.
 #[derive(Debug, Default)]
-pub(crate) struct Orders {
+pub struct Orders {
     next: u64,
     each_once: bool,
     /// The order of each message, by message ID.
-    pub(crate) messages: BTreeMap<String, u64>,
+    pub messages: BTreeMap<String, u64>,
 }
 
 impl Orders {
     /// None is sent twice.
-    pub(crate) fn each_once() -> Self {
+    pub fn each_once() -> Self {
         Self {
             each_once: true,
             ..Self::default()
         }
     }
 
-    pub(crate) async fn send(&mut self, queues: &Queues) -> Result<(), Failed> {
+    /// The number of the next one to send.
+    pub fn draw(&mut self) -> u64 {
         let order = if self.each_once { self.next } else { order_of(self.next) };
         self.next += 1;
-        let message = Message {
-            body: body(order),
-            group: Some(customer(order)),
-        };
-        for id in queues.send("orders", &[message]).await? {
-            self.messages.insert(id, order);
-        }
-        Ok(())
+        order
     }
 
     /// Those that must be placed, each once: by ID, with customer and amount.
-    pub(crate) fn valid(&self) -> BTreeMap<String, (String, i64)> {
+    pub fn valid(&self) -> BTreeMap<String, (String, i64)> {
         let valid = self.messages.values().filter(|order| !is_poison(**order));
         valid
             .map(|order| (id(*order), (customer(*order), amount(*order))))
@@ -50,7 +41,7 @@ impl Orders {
     }
 
     /// IDs of those that must be dead letters.
-    pub(crate) fn poison(&self) -> BTreeSet<String> {
+    pub fn poison(&self) -> BTreeSet<String> {
         let poison = self.messages.values().filter(|order| is_poison(**order));
         poison.map(|order| id(*order)).collect()
     }
@@ -65,7 +56,7 @@ fn order_of(number: u64) -> u64 {
 }
 
 /// Its lines do not make its amount.
-pub(crate) fn is_poison(order: u64) -> bool {
+fn is_poison(order: u64) -> bool {
     order % 15 == 7
 }
 
@@ -73,7 +64,8 @@ fn id(order: u64) -> String {
     format!("o-{order}")
 }
 
-fn customer(order: u64) -> String {
+/// Its customer.
+pub fn customer(order: u64) -> String {
     format!("customer-{}", order % CUSTOMERS)
 }
 
@@ -82,7 +74,7 @@ fn amount(order: u64) -> i64 {
 }
 
 /// The message.
-pub(crate) fn body(order: u64) -> Value {
+pub fn body(order: u64) -> Value {
     let price = amount(order);
     json!({
         "id": id(order),
@@ -93,6 +85,6 @@ pub(crate) fn body(order: u64) -> Value {
 }
 
 /// The subject of its confirmation.
-pub(crate) fn subject(order: &str) -> String {
+pub fn subject(order: &str) -> String {
     format!("Your order {order}")
 }

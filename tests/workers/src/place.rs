@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
+use workers::{Line, Proxy};
+
 use crate::process::Process;
-use crate::proxy::{Line, Proxy};
 
 /// What a worker process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use emulator::sqs::QueuedMessage;
 use local::{Binaries, Options, Stack};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::unbounded_channel;
+use workers::{Orders, body, customer};
 
 use crate::Failed;
 use crate::broker::{Broker, QUEUES};
@@ -121,6 +122,19 @@ impl Queues {
             true => Ok(ids.into_iter().map(str::to_owned).collect()),
             false => Err(format!("SendMessageBatch: {answer}").into()),
         }
+    }
+
+    /// Sends the next order.
+    pub(crate) async fn send_order(&self, orders: &mut Orders) -> Result<(), Failed> {
+        let order = orders.draw();
+        let message = Message {
+            body: body(order),
+            group: Some(customer(order)),
+        };
+        for id in self.send("orders", &[message]).await? {
+            orders.messages.insert(id, order);
+        }
+        Ok(())
     }
 
     /// How many messages all queues hold. RabbitMQ does not count those that a consumer has.

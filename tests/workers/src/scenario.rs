@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use workers::{Line, Orders};
+
 use crate::Failed;
 use crate::check::unacknowledged;
 use crate::harness::{DRAIN, Harness, VISIBILITY};
 use crate::long::long;
 use crate::on_premises::{ordered, restarts};
-use crate::orders::Orders;
 use crate::place::Program;
-use crate::proxy::Line;
 use crate::receiver::Pace;
 use crate::servers::{Server, System};
 
@@ -120,7 +120,7 @@ pub(crate) async fn four(harness: &mut Harness) -> Result<(), Failed> {
 
 pub(crate) async fn send(harness: &mut Harness, messages: usize) -> Result<(), Failed> {
     for _ in 0..messages {
-        harness.orders.send(&harness.queues).await?;
+        harness.queues.send_order(&mut harness.orders).await?;
     }
     Ok(())
 }

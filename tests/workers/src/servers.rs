@@ -6,9 +6,9 @@ use clap::ValueEnum;
 use cli::say;
 use tokio::process::Command;
 use tokio::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use workers::Database;
 
 use crate::Failed;
-use crate::ledger::Database;
 use crate::queues::Queues;
 use crate::scenario::Scenario;
 

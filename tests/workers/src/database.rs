@@ -20,26 +20,30 @@ const ROLE: &str = "DO $$ BEGIN CREATE ROLE workers LOGIN SUPERUSER; EXCEPTION W
 
 /// A database of PostgreSQL, and a schema of its own for each scenario.
 #[derive(Debug, Clone)]
-pub(crate) struct Database {
+pub struct Database {
     url: String,
     /// Host and port.
-    pub(crate) address: String,
+    pub address: String,
 }
 
 /// What the tables hold.
 #[derive(Debug, Default)]
-pub(crate) struct Found {
+pub struct Found {
     /// The status of each record, by namespace and key.
-    pub(crate) records: BTreeMap<String, String>,
+    pub records: BTreeMap<String, String>,
     /// Customer and amount of each order, by its ID.
-    pub(crate) orders: BTreeMap<String, (String, i64)>,
+    pub orders: BTreeMap<String, (String, i64)>,
     /// The total of each customer.
-    pub(crate) totals: BTreeMap<String, i64>,
+    pub totals: BTreeMap<String, i64>,
 }
 
 impl Database {
     /// Creates the schema, and in it the tables.
-    pub(crate) async fn create(url: &str, schema: &str) -> Result<Self, Failed> {
+    ///
+    /// # Errors
+    ///
+    /// It does not answer.
+    pub async fn create(url: &str, schema: &str) -> Result<Self, Failed> {
         let admin = connect(url).await?;
         let create = format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}");
         admin.batch_execute(&create).await?;
@@ -61,21 +65,39 @@ impl Database {
         })
     }
 
+    /// A connection to it.
+    ///
+    /// # Errors
+    ///
+    /// It does not answer.
+    pub async fn connect(&self) -> Result<Client, Failed> {
+        connect(&self.url).await
+    }
+
     /// The URL of the same through a proxy.
-    pub(crate) fn url_at(&self, address: &str) -> String {
+    pub fn url_at(&self, address: &str) -> String {
         self.url
             .replace(&format!("@{}/", self.address), &format!("@{address}/"))
     }
 
     /// Customer and ID of each order. A row states its transaction, and one customer's follow each other on an ordered queue.
-    pub(crate) async fn in_order_of_commit(&self) -> Result<Vec<(String, String)>, Failed> {
+    ///
+    /// # Errors
+    ///
+    /// It does not answer.
+    pub async fn in_order_of_commit(&self) -> Result<Vec<(String, String)>, Failed> {
         let select = "SELECT customer, id FROM orders ORDER BY xmin::text::bigint";
-        let rows = connect(&self.url).await?.query(select, &[]).await?;
+        let rows = self.connect().await?.query(select, &[]).await?;
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 
-    pub(crate) async fn found(&self) -> Result<Found, Failed> {
-        let client = connect(&self.url).await?;
+    /// What its tables hold.
+    ///
+    /// # Errors
+    ///
+    /// It does not answer.
+    pub async fn found(&self) -> Result<Found, Failed> {
+        let client = self.connect().await?;
         let mut found = Found::default();
         for row in client.query("SELECT id, status FROM ledger", &[]).await? {
             found.records.insert(row.get(0), row.get(1));
@@ -97,7 +119,7 @@ async fn connect(url: &str) -> Result<Client, Failed> {
 }
 
 /// What the tables of the emulated DynamoDB hold.
-pub(crate) fn found_in(dynamodb: &DynamoDb) -> Found {
+pub fn found_in(dynamodb: &DynamoDb) -> Found {
     let number = |item: &Value, name: &str| {
         item[name]["N"]
             .as_str()
