@@ -45,7 +45,7 @@ struct Host {
 
 impl AzureFunctions {
     pub(crate) async fn new() -> Result<Self, Failed> {
-        let queue = StorageQueue::new().await?;
+        let queue = StorageQueue::new(0).await?;
         let host = Host {
             queue: queue.clone(),
             door: Door::default(),
@@ -131,16 +131,25 @@ impl Driver for AzureFunctions {
     fn environment(&self) -> Vec<(&'static str, String)> {
         vec![
             ("PUSH_PLATFORM", "azure-functions".to_owned()),
-            ("QUEUE_URL", self.queue.url().to_owned()),
+            ("QUEUE_URL", self.queue.url()),
+            self.queue.confirmations_setting(),
         ]
     }
 
-    fn set_address(&self, address: Option<String>) {
-        self.host.door.set(address);
+    fn set_addresses(&self, addresses: Vec<String>) {
+        self.host.door.set(addresses);
     }
 
-    async fn send(&mut self, body: &str) -> Result<String, Failed> {
-        self.queue.send(body).await
+    fn lose_answer(&self) {
+        self.host.door.lose();
+    }
+
+    fn lost_answers(&self) -> usize {
+        self.host.door.lost()
+    }
+
+    async fn send(&mut self, id: &str, body: &str) -> Result<String, Failed> {
+        self.queue.send(id, body).await
     }
 
     async fn repeat(&mut self) -> Result<(), Failed> {
@@ -157,6 +166,10 @@ impl Driver for AzureFunctions {
 
     async fn dead_letters(&self) -> Result<Vec<String>, Failed> {
         self.queue.dead_letters().await
+    }
+
+    async fn confirmations(&self) -> Result<Vec<(String, String)>, Failed> {
+        self.queue.confirmations().await
     }
 
     async fn close(&self) -> Result<(), Failed> {

@@ -2,15 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cli::say;
-use emulator::dynamodb::Reply;
 use emulator::{Receiver, Receivers};
 use http::{HeaderMap, Method};
 use idempotency::Key;
-use serde_json::json;
 use testing::TestStack;
 
 use crate::azure_functions::AzureFunctions;
@@ -18,14 +15,14 @@ use crate::cloud_tasks::CloudTasks;
 use crate::driver::{Driver, Sqs};
 use crate::host::Host;
 use crate::http::call;
+use crate::ledger::{Ledger, Store};
 use crate::process::Process;
 use crate::pubsub::PubSub;
 use crate::rabbitmq::RabbitMq;
 use crate::scenario::Scenario;
 use crate::storage_queue::StorageQueue;
-use crate::{Cli, Failed, until};
+use crate::{Cli, Failed, orders, until};
 
-pub(crate) const NAMESPACE: &str = "send-notification";
 const RECEIVER: &str = "NotificationUrl";
 
 /// Of a platform that calls: more than anything takes.
@@ -37,7 +34,10 @@ const STOPS: usize = 3;
 /// How often a scenario is played until the machine was fast enough.
 const PLAYS: usize = 5;
 
-/// A driver, the process that it brings messages to, and the stack with the ledger and the receiver of notifications.
+/// A cell of a table.
+pub(crate) type Cell = (Store, Scenario, Host);
+
+/// A driver, the processes that it brings messages to, their ledger, and the stack with the receiver of notifications.
 pub(crate) struct Case<D> {
     host: Host,
     scenario: Scenario,
@@ -47,9 +47,8 @@ pub(crate) struct Case<D> {
     started: u32,
     pub(crate) stack: Arc<TestStack>,
     pub(crate) driver: D,
+    pub(crate) ledger: Ledger,
     processes: Vec<Process>,
-    /// Claims that the ledger refused, if they are counted.
-    pub(crate) refused: Arc<AtomicUsize>,
 }
 
 /// What became of the message.
@@ -61,31 +60,33 @@ pub(crate) struct Seen {
     pub(crate) dead_letters: Vec<String>,
     /// Notifications that the receiver accepted.
     pub(crate) effects: u32,
-    /// Requests to put a record.
-    pub(crate) puts: u64,
+    pub(crate) has_lost_replies: bool,
     pub(crate) refused: usize,
+    pub(crate) lost_answers: usize,
 }
 
 /// Plays a scenario, and returns its cell of the table. It is played again if the machine was too slow to show anything.
-pub(crate) async fn play(args: &Cli, folder: &Path, scenario: Scenario, host: Host) -> Result<String, Failed> {
+pub(crate) async fn play(args: &Cli, folder: &Path, cell: Cell) -> Result<String, Failed> {
     for _ in 0..PLAYS {
-        if let Some(cell) = play_once(args, folder, scenario, host).await? {
-            return Ok(cell);
+        if let Some(became) = play_once(args, folder, cell).await? {
+            return Ok(became);
         }
-        say!("too slow {host:?} {scenario:?}, which is played again");
+        say!("too slow {cell:?}, which is played again");
     }
     Err(format!("{PLAYS} times a second delivery was not refused: it made no claim, or the machine is too slow").into())
 }
 
-async fn play_once(args: &Cli, folder: &Path, scenario: Scenario, host: Host) -> Result<Option<String>, Failed> {
-    let program = host.path(&args.programs);
+async fn play_once(args: &Cli, folder: &Path, cell: Cell) -> Result<Option<String>, Failed> {
+    let (store, scenario, host) = cell;
+    let program = host.path(&args.programs, scenario.function());
     let path = program.display().to_string();
-    let functions = [(NAMESPACE, &*path)];
+    let functions = [(scenario.function(), &*path)];
     let functions = if host == Host::Lambda { &functions[..] } else { &[] };
     // One message in each invocation: otherwise two deliveries could be in one batch, which processes one of them.
     let parameters = [&[("BatchSize", "1")], scenario.parameters()].concat();
     let stack = Arc::new(TestStack::start(functions, &parameters).await);
-    let log = folder.join(format!("{host:?}-{scenario:?}"));
+    let ledger = Ledger::start(store, &stack, scenario).await?;
+    let log = folder.join(format!("{store:?}-{host:?}-{scenario:?}"));
     macro_rules! on {
         ($driver:expr) => {{
             let (driver, processes, started) = ($driver, Vec::new(), 0);
@@ -97,8 +98,8 @@ async fn play_once(args: &Cli, folder: &Path, scenario: Scenario, host: Host) ->
                 started,
                 stack,
                 driver,
+                ledger,
                 processes,
-                refused: Arc::default(),
             };
             case.play().await
         }};
@@ -109,7 +110,7 @@ async fn play_once(args: &Cli, folder: &Path, scenario: Scenario, host: Host) ->
             sent: None
         }),
         Host::WorkerRabbitmq => on!(RabbitMq::new().await?),
-        Host::WorkerStorageQueue => on!(StorageQueue::new().await?),
+        Host::WorkerStorageQueue => on!(StorageQueue::new(scenario.window()).await?),
         Host::AzureFunctions => on!(AzureFunctions::new().await?),
         Host::CloudTasks => on!(CloudTasks::new(Arc::clone(&stack)).await?),
         Host::PubSub => on!(PubSub::new(Arc::clone(&stack), DEADLINE)),
@@ -118,9 +119,13 @@ async fn play_once(args: &Cli, folder: &Path, scenario: Scenario, host: Host) ->
 
 impl<D: Driver> Case<D> {
     async fn play(mut self) -> Result<Option<String>, Failed> {
-        self.start().await?;
-        if self.has_two() {
+        for _ in 0..self.processes_at_once() {
             self.start().await?;
+        }
+        if self.scenario == Scenario::Orders {
+            let cell = orders::play(&mut self).await?;
+            self.driver.close().await?;
+            return Ok(Some(cell));
         }
         let played = self.scenario.play(&mut self).await?;
         let cell = match played {
@@ -146,29 +151,52 @@ impl<D: Driver> Case<D> {
         self.started += 1;
         let log = self.log.with_extension(format!("{}.log", self.started));
         let mut process = Process::start(&self.program, &self.environment(), log)?;
-        let mut address = None;
         until("the process is ready", async || {
-            address = process.address()?;
-            let Some(address) = &address else { return Ok(false) };
+            let Some(address) = process.listens()? else {
+                return Ok(false);
+            };
             let url = format!("http://{address}/ready");
             let answer = call(Method::GET, &url, &HeaderMap::new(), Vec::new()).await?;
             Ok(answer.status().is_success())
         })
         .await?;
-        if self.host.is_called() {
-            self.driver.set_address(address);
-        }
         self.processes.push(process);
+        self.show_addresses();
         Ok(())
     }
 
+    fn show_addresses(&self) {
+        let addresses = self.processes.iter().filter_map(|process| process.address.clone());
+        self.driver.set_addresses(addresses.collect());
+    }
+
     /// A worker settles another delivery of a message that it has together with that one. So another process must get it.
-    fn has_two(&self) -> bool {
-        self.scenario == Scenario::AtOnce
-            && matches!(
-                self.host,
-                Host::WorkerSqs | Host::WorkerRabbitmq | Host::WorkerStorageQueue
-            )
+    fn has_one_each(&self) -> bool {
+        self.scenario == Scenario::AtOnce && self.host.is_worker()
+    }
+
+    fn processes_at_once(&self) -> usize {
+        match self.has_one_each() || self.scenario == Scenario::Orders {
+            true => 2,
+            false => 1,
+        }
+    }
+
+    /// Kills all processes, and starts others.
+    pub(crate) async fn replace(&mut self) -> Result<(), Failed> {
+        self.driver.set_addresses(Vec::new());
+        for process in self.processes.drain(..) {
+            process.kill().await?;
+        }
+        for _ in 0..self.processes_at_once() {
+            self.start().await?;
+        }
+        Ok(())
+    }
+
+    /// The key of a message, with the namespace of the function.
+    pub(crate) fn key(&self, key: &str) -> Result<Key, Failed> {
+        Ok(Key::new(self.scenario.function(), key)?)
     }
 
     fn environment(&self) -> Vec<(&'static str, String)> {
@@ -178,7 +206,6 @@ impl<D: Driver> Case<D> {
             ("AWS_SECRET_ACCESS_KEY", "local"),
             ("AWS_ENDPOINT_URL", stack.endpoint()),
             ("AZURE_STORAGE_CONNECTION_STRING", "UseDevelopmentStorage=true"),
-            ("IDEMPOTENCY_TABLE", "idempotency"),
             ("REQUEST_TIMEOUT_SECONDS", "10"),
             ("LOG_MESSAGES", "true"),
             ("RETRY_DELAY_SECONDS", "1"),
@@ -193,7 +220,8 @@ impl<D: Driver> Case<D> {
             format!("{}{}/{RECEIVER}", stack.endpoint(), Receivers::PATH),
         ));
         environment.push(("DEADLINE_SECONDS", DEADLINE.as_secs().to_string()));
-        let concurrency = if self.has_two() { "1" } else { "10" };
+        environment.push(self.ledger.setting());
+        let concurrency = if self.has_one_each() { "1" } else { "10" };
         environment.push(("CONCURRENCY", concurrency.to_owned()));
         environment.extend(self.driver.environment());
         environment
@@ -201,12 +229,13 @@ impl<D: Driver> Case<D> {
 
     /// Kills the process that has a message.
     pub(crate) async fn kill(&mut self) -> Result<(), Failed> {
-        self.driver.set_address(None);
-        match self.processes.pop() {
+        let process = self.processes.pop();
+        self.show_addresses();
+        match process {
             Some(process) => process.kill().await,
             None => {
                 until("a process is killed", async || {
-                    Ok(self.stack.stack.lambda().kill(NAMESPACE) > 0)
+                    Ok(self.stack.stack.lambda().kill(self.scenario.function()) > 0)
                 })
                 .await
             }
@@ -214,10 +243,10 @@ impl<D: Driver> Case<D> {
     }
 
     /// Waits until the message is finished and gone, also after the process has ended in order.
-    async fn settle(&mut self, key: &str) -> Result<(), Failed> {
+    pub(crate) async fn settle(&mut self, key: &str) -> Result<(), Failed> {
         for _ in 0..STOPS {
             until("the message is finished", async || self.is_finished(key).await).await?;
-            self.driver.set_address(None);
+            self.driver.set_addresses(Vec::new());
             for process in self.processes.drain(..) {
                 process.stop(|| self.driver.end_waits()).await?;
             }
@@ -225,51 +254,38 @@ impl<D: Driver> Case<D> {
                 return Ok(());
             }
             // RabbitMQ does not show what a process has, and gets back what that had not begun.
-            let claims = self.stack.requests("PutItem");
+            let claims = self.ledger.puts();
             self.start().await?;
-            let claimed = async || Ok(self.stack.requests("PutItem") > claims);
+            let claimed = async || Ok(self.ledger.puts() > claims);
             until("a message that was left is claimed", claimed).await?;
         }
         Err(format!("{} messages are left after each stop", self.driver.left().await?).into())
     }
 
     pub(crate) async fn is_finished(&self, key: &str) -> Result<bool, Failed> {
-        let record = self.stack.record(NAMESPACE, key);
-        let is_recorded = record.is_some_and(|record| record.status != "INPROGRESS");
+        let is_recorded = ["COMPLETED", "REJECTED"].contains(&&*self.status(key).await?);
         let is_over = is_recorded || !self.driver.dead_letters().await?.is_empty();
         Ok(is_over && self.driver.left().await? == 0)
     }
 
+    /// The status of a message's record; empty if there is none.
+    pub(crate) async fn status(&self, key: &str) -> Result<String, Failed> {
+        self.ledger.status(&self.key(key)?).await
+    }
+
     async fn seen(&self, key: &str) -> Result<Seen, Failed> {
         let notifications = self.receiver().notifications();
-        let token = Key::new(NAMESPACE, key)?.token();
+        let token = self.key(key)?.token();
         if let Some(other) = notifications.keys().find(|other| **other != token) {
             return Err(format!("a request had the idempotency key {other}, not {token}").into());
         }
-        let record = self.stack.record(NAMESPACE, key);
         Ok(Seen {
-            record: record.map_or_else(String::new, |record| record.status),
+            record: self.status(key).await?,
             dead_letters: self.driver.dead_letters().await?,
-            puts: self.stack.requests("PutItem"),
-            refused: self.refused.load(Ordering::SeqCst),
+            has_lost_replies: self.ledger.has_lost_replies(),
+            refused: self.ledger.refused(),
+            lost_answers: self.driver.lost_answers(),
             effects: notifications.values().map(|notified| notified.accepted).sum(),
         })
-    }
-
-    /// Ends the lease of a killed process, as if its time had passed.
-    pub(crate) fn end_lease(&self, key: &str) -> Result<(), Failed> {
-        let request = json!({
-            "TableName": "idempotency",
-            "Key": { "id": { "S": format!("{NAMESPACE}#{key}") } },
-            "UpdateExpression": "SET in_progress_expiration = :past",
-            "ConditionExpression": "#s = :in_progress",
-            "ExpressionAttributeNames": { "#s": "status" },
-            "ExpressionAttributeValues": { ":past": { "N": "1" }, ":in_progress": { "S": "INPROGRESS" } },
-        });
-        match self.stack.stack.dynamodb().call("UpdateItem", request) {
-            Reply::Answer(Ok(_)) => Ok(()),
-            Reply::Answer(Err(error)) => Err(format!("UpdateItem: {error:?}").into()),
-            _ => Err("UpdateItem: no answer".into()),
-        }
     }
 }

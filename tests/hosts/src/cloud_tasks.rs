@@ -8,15 +8,18 @@ use axum::body::Bytes;
 use axum::extract::State;
 use cloud_tasks::CloudTasks as Api;
 use consumer::Queues;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::json;
 use testing::TestStack;
 use tokio::net::TcpListener;
 
-use crate::driver::{Driver, dead_letter_setting, dead_letters};
+use crate::driver::{CONFIRMATIONS, Driver, dead_letter_setting, dead_letters};
 use crate::http::{Door, succeed};
 use crate::rabbitmq::message;
-use crate::{Failed, ID, variable};
+use crate::{Failed, key_of, until, variable};
+
+/// The path of tasks that are confirmations.
+const OUTGOING: &str = "confirmations";
 
 /// A queue of the emulator, whose tasks have a target that outlives the processes of the handler.
 pub(crate) struct CloudTasks {
@@ -34,6 +37,8 @@ struct Relay {
     door: Door,
     /// The task that was dispatched last.
     last: Arc<Mutex<Option<(HeaderMap, Bytes)>>>,
+    /// Tasks of the handler, by key and body.
+    confirmations: Arc<Mutex<Vec<(String, String)>>>,
 }
 
 impl CloudTasks {
@@ -59,18 +64,33 @@ impl CloudTasks {
         })
     }
 
-    /// With the target of tasks.
-    fn url(&self) -> String {
-        let target = self.target.replace(':', "%3A").replace('/', "%2F");
+    /// With the target of tasks: a path of the relay.
+    fn url(&self, path: &str) -> String {
+        let target = format!("{}{path}", self.target).replace(':', "%3A").replace('/', "%2F");
         format!("{}?target={target}", self.queue)
     }
 }
 
-async fn dispatch(State(relay): State<Relay>, headers: HeaderMap, body: Bytes) -> StatusCode {
+async fn dispatch(State(relay): State<Relay>, uri: Uri, headers: HeaderMap, body: Bytes) -> StatusCode {
+    if uri.path().ends_with(OUTGOING) {
+        return relay.confirm(&headers, &body);
+    }
     *relay.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((headers.clone(), body.clone()));
     let answer = relay.door.post(&passed_on(headers), body.to_vec()).await;
     // Without an answer, Cloud Tasks has none either.
     answer.map_or(StatusCode::BAD_GATEWAY, |answer| answer.status())
+}
+
+impl Relay {
+    /// Takes a confirmation, as the function does that sends it to the customer.
+    fn confirm(&self, headers: &HeaderMap, body: &[u8]) -> StatusCode {
+        let Ok((message, _)) = cloud_tasks::task(headers, body) else {
+            return StatusCode::BAD_REQUEST;
+        };
+        let mut confirmations = self.confirmations.lock().unwrap_or_else(PoisonError::into_inner);
+        confirmations.push((key_of(&message), message.body));
+        StatusCode::OK
+    }
 }
 
 /// Without those that belong to a connection.
@@ -86,25 +106,35 @@ impl Driver for CloudTasks {
         vec![
             ("PUSH_PLATFORM", "cloud-tasks".to_owned()),
             ("AUTHENTICATED_BY_PLATFORM", "true".to_owned()),
-            ("QUEUE_URL", self.url()),
+            ("QUEUE_URL", self.url("")),
             dead_letter_setting(&self.stack),
+            (CONFIRMATIONS, self.url(OUTGOING)),
         ]
     }
 
-    fn set_address(&self, address: Option<String>) {
-        self.relay.door.set(address);
+    fn set_addresses(&self, addresses: Vec<String>) {
+        self.relay.door.set(addresses);
     }
 
-    async fn send(&mut self, body: &str) -> Result<String, Failed> {
-        Api::new().send(&self.url(), &[message(body)]).await?;
-        Ok(ID.to_owned())
+    fn lose_answer(&self) {
+        self.relay.door.lose();
+    }
+
+    fn lost_answers(&self) -> usize {
+        self.relay.door.lost()
+    }
+
+    async fn send(&mut self, id: &str, body: &str) -> Result<String, Failed> {
+        Api::new().send(&self.url(""), &[message(id, body)]).await?;
+        Ok(id.to_owned())
     }
 
     /// Cloud Tasks may execute a task twice
     /// ([execution](https://cloud.google.com/tasks/docs/common-pitfalls#duplicate_execution)).
     async fn repeat(&mut self) -> Result<(), Failed> {
-        let last = self.relay.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let (headers, body) = last.ok_or("nothing was dispatched")?;
+        let last = || self.relay.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        until("a task is dispatched", async || Ok(last().is_some())).await?;
+        let (headers, body) = last().unwrap_or_default();
         let (door, repeating) = (self.relay.door.clone(), Arc::clone(&self.repeating));
         repeating.fetch_add(1, Ordering::SeqCst);
         tokio::spawn(async move {
@@ -120,6 +150,11 @@ impl Driver for CloudTasks {
         let repeating = self.repeating.load(Ordering::SeqCst);
         let tasks = succeed(Method::GET, &format!("{}/tasks", self.queue), None).await?;
         Ok(repeating + tasks["tasks"].as_array().map_or(0, Vec::len))
+    }
+
+    async fn confirmations(&self) -> Result<Vec<(String, String)>, Failed> {
+        let confirmations = self.relay.confirmations.lock();
+        Ok(confirmations.unwrap_or_else(PoisonError::into_inner).clone())
     }
 
     async fn dead_letters(&self) -> Result<Vec<String>, Failed> {

@@ -12,13 +12,13 @@ pub(crate) trait Driver {
     /// Settings of a process, beside those that all processes have.
     fn environment(&self) -> Vec<(&'static str, String)>;
 
-    /// Where the process is that is called; `None` while there is none.
-    fn set_address(&self, _: Option<String>) {}
+    /// Where the processes are that are called; empty while there is none.
+    fn set_addresses(&self, _: Vec<String>) {}
 
-    /// Sends a message, and returns its idempotency key.
-    async fn send(&mut self, body: &str) -> Result<String, Failed>;
+    /// Sends a message with this ID, unless the queue makes one, and returns its idempotency key.
+    async fn send(&mut self, id: &str, body: &str) -> Result<String, Failed>;
 
-    /// Delivers the same message once more. While the first is in process, beside it.
+    /// Delivers the last message once more. While the first is in process, beside it.
     async fn repeat(&mut self) -> Result<(), Failed>;
 
     /// How many messages there are, besides dead letters. RabbitMQ does not count those that a process has.
@@ -30,6 +30,19 @@ pub(crate) trait Driver {
 
     /// The reasons of the dead letters.
     async fn dead_letters(&self) -> Result<Vec<String>, Failed>;
+
+    /// Loses the next answer that a message is done: that of the process to its platform, or that of the queue to the process.
+    fn lose_answer(&self) {}
+
+    /// How many were lost.
+    fn lost_answers(&self) -> usize {
+        0
+    }
+
+    /// Key and body of each confirmation of an order that was sent.
+    async fn confirmations(&self) -> Result<Vec<(String, String)>, Failed> {
+        Err("it sends no confirmations".into())
+    }
 
     /// As if the time had passed for which messages are hidden, where a test need not wait for it.
     fn reveal(&self) {}
@@ -46,8 +59,11 @@ pub(crate) trait Driver {
 pub(crate) const QUEUE: &str = "notifications";
 const DEAD_LETTERS: &str = "notifications-dlq";
 
+/// The setting of the queue that confirmations of orders are sent to.
+pub(crate) const CONFIRMATIONS: &str = "NOTIFICATIONS_QUEUE_URL";
+
 /// The URL of a queue of the stack.
-fn url(stack: &TestStack, queue: &str) -> String {
+pub(crate) fn url(stack: &TestStack, queue: &str) -> String {
     format!("{}/000000000000/{queue}", stack.stack.endpoint())
 }
 
@@ -93,7 +109,7 @@ impl Driver for Sqs {
         vec![("QUEUE_URL", url(&self.stack, QUEUE))]
     }
 
-    async fn send(&mut self, body: &str) -> Result<String, Failed> {
+    async fn send(&mut self, _: &str, body: &str) -> Result<String, Failed> {
         let id = self.send_with(body, json!({})).await?;
         self.sent = Some((id.clone(), body.to_owned()));
         Ok(id)

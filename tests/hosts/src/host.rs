@@ -1,8 +1,10 @@
 //! The hosts of the handler.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+
+use crate::ledger::Store;
 
 /// How the handler runs, and where its messages come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -37,20 +39,26 @@ impl Host {
         }
     }
 
-    /// The name of the program, and whether it is called over HTTP.
-    fn program(self) -> (&'static str, bool) {
+    /// Whether it runs with this store: PostgreSQL is the ledger on the clouds of Azure and Google.
+    pub(crate) fn is_on(self, store: Store) -> bool {
         match self {
-            Self::Lambda => ("send-notification", false),
-            Self::WorkerSqs | Self::WorkerRabbitmq | Self::WorkerStorageQueue => ("send-notification-worker", false),
-            Self::AzureFunctions | Self::CloudTasks | Self::PubSub => ("send-notification-push", true),
+            Self::Lambda | Self::WorkerSqs | Self::WorkerRabbitmq => store == Store::Dynamodb,
+            Self::WorkerStorageQueue | Self::AzureFunctions | Self::CloudTasks | Self::PubSub => true,
         }
     }
 
-    pub(crate) fn is_called(self) -> bool {
-        self.program().1
+    /// Whether it polls its queue.
+    pub(crate) fn is_worker(self) -> bool {
+        matches!(self, Self::WorkerSqs | Self::WorkerRabbitmq | Self::WorkerStorageQueue)
     }
 
-    pub(crate) fn path(self, programs: &Path) -> std::path::PathBuf {
-        programs.join(self.program().0)
+    /// The program of a function.
+    pub(crate) fn path(self, programs: &Path, function: &str) -> PathBuf {
+        let suffix = match self {
+            Self::Lambda => "",
+            _ if self.is_worker() => "-worker",
+            _ => "-push",
+        };
+        programs.join(format!("{function}{suffix}"))
     }
 }

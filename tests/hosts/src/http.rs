@@ -1,5 +1,7 @@
 //! HTTP requests, each on a connection of its own.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws::https_client;
@@ -48,20 +50,49 @@ pub(crate) async fn succeed(method: Method, url: &str, body: Option<&Value>) -> 
     }
 }
 
-/// Where a platform reaches the process of the handler, while there is one.
+/// Where a platform reaches the processes of the handler, while there are some.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Door(watch::Sender<Option<String>>);
+pub(crate) struct Door {
+    addresses: watch::Sender<Vec<String>>,
+    /// Answers that are still to be lost, and how many were.
+    losing: Arc<AtomicUsize>,
+    lost: Arc<AtomicUsize>,
+}
 
 impl Door {
-    pub(crate) fn set(&self, address: Option<String>) {
-        self.0.send_replace(address);
+    pub(crate) fn set(&self, addresses: Vec<String>) {
+        self.addresses.send_replace(addresses);
     }
 
-    /// Calls the process, as soon as there is one.
+    /// Loses the next answer that a message is done.
+    pub(crate) fn lose(&self) {
+        self.losing.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How many answers were lost.
+    pub(crate) fn lost(&self) -> usize {
+        self.lost.load(Ordering::SeqCst)
+    }
+
+    /// Calls one of the processes, as soon as there is one.
     pub(crate) async fn post(&self, headers: &HeaderMap, body: Vec<u8>) -> Result<Response<Bytes>, Failed> {
-        let address = self.0.subscribe().wait_for(Option::is_some).await?.clone();
-        let url = format!("http://{}/notify", address.unwrap_or_default());
-        call(Method::POST, &url, headers, body).await
+        let mut addresses = self.addresses.subscribe();
+        let addresses = addresses.wait_for(|addresses| !addresses.is_empty()).await?.clone();
+        let address = fastrand::choice(&addresses).ok_or("there is no process")?;
+        let answer = call(Method::POST, &format!("http://{address}/notify"), headers, body).await?;
+        let take = |losing: usize| losing.checked_sub(1);
+        let is_lost = answer.status().is_success()
+            && self
+                .losing
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, take)
+                .is_ok();
+        match is_lost {
+            true => {
+                self.lost.fetch_add(1, Ordering::SeqCst);
+                Err("the answer is lost".into())
+            }
+            false => Ok(answer),
+        }
     }
 
     /// The same until the answer is as this requires, with a delay that doubles up to a second.

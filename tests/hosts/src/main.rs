@@ -6,6 +6,9 @@ mod cloud_tasks;
 mod driver;
 mod host;
 mod http;
+mod ledger;
+mod orders;
+mod postgresql;
 mod process;
 mod pubsub;
 mod rabbitmq;
@@ -19,15 +22,16 @@ use std::time::Duration;
 
 use clap::Parser;
 use cli::Stop;
-use consumer::Attribute;
 use consumer::dead_letter::Unpacked;
+use consumer::{Attribute, Incoming};
 
 use crate::host::Host;
+use crate::ledger::Store;
 use crate::scenario::Scenario;
 
 /// Run one handler on every host, scenario by scenario
 ///
-/// Exit status 0 only if every case held, and the table is the one on the page.
+/// Exit status 0 only if every case held, and the tables are those on the page.
 #[derive(Parser)]
 #[command(name = "hosts", version)]
 struct Cli {
@@ -37,13 +41,16 @@ struct Cli {
     /// Only on this host
     #[arg(long)]
     host: Option<Host>,
+    /// Only with this ledger
+    #[arg(long)]
+    store: Option<Store>,
     /// How many cases run side by side
     #[arg(long, default_value_t = 14)]
     jobs: usize,
-    /// Write the table to the page
-    #[arg(long, conflicts_with_all = ["only", "host"])]
+    /// Write the tables to the page
+    #[arg(long, conflicts_with_all = ["only", "host", "store"])]
     write: bool,
-    /// The folder with the handler's programs
+    /// The folder with the programs
     #[arg(long, value_name = "DIR", default_value = "target/debug")]
     programs: PathBuf,
 }
@@ -88,6 +95,12 @@ pub(crate) fn variable(name: &str) -> Result<String, Failed> {
 pub(crate) fn reason_in(attributes: impl IntoIterator<Item = (String, Attribute)>) -> String {
     let rejection = Unpacked::of(attributes.into_iter().collect()).rejection;
     rejection.map_or_else(String::new, |rejection| rejection.reason)
+}
+
+/// The key that a message carries; empty if it carries none.
+pub(crate) fn key_of(message: &Incoming) -> String {
+    let key = message.attributes.get("IdempotencyKey");
+    key.and_then(|key| key.string_value.clone()).unwrap_or_default()
 }
 
 /// Waits until something holds.

@@ -16,6 +16,8 @@ const LISTENING: [&str; 2] = ["messages are taken at http://", "health and metri
 pub(crate) struct Process {
     child: Child,
     log: PathBuf,
+    /// Where it listens, once that is known.
+    pub(crate) address: Option<String>,
 }
 
 impl Process {
@@ -30,22 +32,27 @@ impl Process {
         let child = command
             .spawn()
             .map_err(|error| format!("{}: {error}", program.display()))?;
-        Ok(Self { child, log })
+        Ok(Self {
+            child,
+            log,
+            address: None,
+        })
     }
 
-    /// Where it listens, if it does already.
+    /// Whether it listens already: its address.
     ///
     /// # Errors
     ///
     /// It has ended.
-    pub(crate) fn address(&mut self) -> Result<Option<String>, Failed> {
+    pub(crate) fn listens(&mut self) -> Result<Option<&str>, Failed> {
         if let Some(status) = self.child.try_wait()? {
             return Err(format!("it ended by itself: {status}, see {}", self.log.display()).into());
         }
         let log = fs::read_to_string(&self.log)?;
         let rest = LISTENING.iter().find_map(|before| Some(log.split_once(before)?.1));
         let address = rest.and_then(|rest| rest.split_once('/'));
-        Ok(address.map(|(address, _)| address.to_owned()))
+        self.address = address.map(|(address, _)| address.to_owned());
+        Ok(self.address.as_deref())
     }
 
     /// SIGKILL.

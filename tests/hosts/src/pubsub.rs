@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use emulator::sqs::QueuedMessage;
 use http::{HeaderMap, HeaderValue};
 use serde_json::json;
 use testing::TestStack;
 use tokio::time::timeout;
 
-use crate::driver::{Driver, dead_letter_setting, dead_letters};
+use crate::Failed;
+use crate::driver::{CONFIRMATIONS, Driver, QUEUE, dead_letter_setting, dead_letters, url};
 use crate::http::Door;
-use crate::{Failed, ID};
 
 /// Pushes each message until it is acknowledged
 /// ([push](https://cloud.google.com/pubsub/docs/push#receive_push)).
@@ -49,20 +50,29 @@ impl Driver for PubSub {
             ("PUSH_PLATFORM", "pubsub".to_owned()),
             ("AUTHENTICATED_BY_PLATFORM", "true".to_owned()),
             dead_letter_setting(&self.stack),
+            (CONFIRMATIONS, url(&self.stack, QUEUE)),
         ]
     }
 
-    fn set_address(&self, address: Option<String>) {
-        self.door.set(address);
+    fn set_addresses(&self, addresses: Vec<String>) {
+        self.door.set(addresses);
     }
 
-    async fn send(&mut self, body: &str) -> Result<String, Failed> {
+    fn lose_answer(&self) {
+        self.door.lose();
+    }
+
+    fn lost_answers(&self) -> usize {
+        self.door.lost()
+    }
+
+    async fn send(&mut self, id: &str, body: &str) -> Result<String, Failed> {
         let data = BASE64_STANDARD.encode(body);
-        let message = json!({ "data": data, "messageId": ID, "publishTime": "2026-01-31T12:00:00.000Z" });
+        let message = json!({ "data": data, "messageId": id, "publishTime": "2026-01-31T12:00:00.000Z" });
         let envelope = json!({ "message": message, "subscription": "projects/p/subscriptions/notifications" });
         self.sent = Some(envelope.to_string());
         self.repeat().await?;
-        Ok(ID.to_owned())
+        Ok(id.to_owned())
     }
 
     async fn repeat(&mut self) -> Result<(), Failed> {
@@ -84,6 +94,15 @@ impl Driver for PubSub {
 
     async fn left(&self) -> Result<usize, Failed> {
         Ok(self.outstanding.load(Ordering::SeqCst))
+    }
+
+    async fn confirmations(&self) -> Result<Vec<(String, String)>, Failed> {
+        let messages = self.stack.stack.sqs().peek(QUEUE).into_iter();
+        let of_message = |mut message: QueuedMessage| {
+            let key = message.attributes.remove("IdempotencyKey");
+            (key.unwrap_or_default(), message.body)
+        };
+        Ok(messages.map(of_message).collect())
     }
 
     async fn dead_letters(&self) -> Result<Vec<String>, Failed> {

@@ -8,7 +8,7 @@ use lapin::{Channel, Connection, ConnectionProperties};
 use rabbitmq::{RabbitMq as Broker, RabbitMqSource};
 
 use crate::driver::Driver;
-use crate::{Failed, ID, reason_in, variable};
+use crate::{Failed, reason_in, variable};
 
 /// Where messages wait: the ends of the names.
 const WAITS: [&str; 5] = ["-wait-1s", "-wait-5s", "-wait-30s", "-wait-2m", "-wait-15m"];
@@ -54,10 +54,10 @@ impl Driver for RabbitMq {
         vec![("QUEUE_URL", self.url.clone())]
     }
 
-    async fn send(&mut self, body: &str) -> Result<String, Failed> {
-        self.sent = Some(message(body));
+    async fn send(&mut self, id: &str, body: &str) -> Result<String, Failed> {
+        self.sent = Some(message(id, body));
         self.repeat().await?;
-        Ok(ID.to_owned())
+        Ok(id.to_owned())
     }
 
     /// As a producer does whose confirm was lost.
@@ -112,12 +112,12 @@ impl Driver for RabbitMq {
 }
 
 /// The message of a case, where its producer states the ID.
-pub(crate) fn message(body: &str) -> QueueMessage {
+pub(crate) fn message(id: &str, body: &str) -> QueueMessage {
     QueueMessage {
         body: body.to_owned(),
         attributes: [].into(),
         group: None,
-        deduplication_id: Some(ID.to_owned()),
+        deduplication_id: Some(id.to_owned()),
         trace_header: None,
     }
 }

@@ -1,17 +1,15 @@
 //! What happens to a message, and what must become of it.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
-use emulator::dynamodb::FaultKind;
-use emulator::{Answer, ApiError};
-use serde_json::{Value, json};
+use emulator::Answer;
+use serde_json::json;
 
-use crate::case::{Case, NAMESPACE, Seen};
+use crate::case::{Case, Seen};
 use crate::driver::Driver;
-use crate::{Failed, until};
+use crate::ledger::{Ledger, Store};
+use crate::{Failed, ID, until};
 
 /// A second shorter than the HTTP client waits for an answer.
 const HELD: Duration = Duration::from_secs(4);
@@ -25,6 +23,8 @@ pub(crate) enum Scenario {
     AtOnce,
     /// The replies of the ledger to claim and completion are lost
     LostReplies,
+    /// PostgreSQL: the answer that it is done is lost
+    LostAnswer,
     /// The receiver answers 503 once
     Failure,
     /// The receiver answers 400
@@ -33,8 +33,12 @@ pub(crate) enum Scenario {
     Malformed,
     /// The process is killed after the effect, before the completion
     Killed,
+    /// PostgreSQL: the database is killed between effect and completion, and started again
+    Restart,
     /// The receiver has the effect and does not answer in time
     Deadline,
+    /// PostgreSQL: orders, whose writes are in the transaction of the record, with kills, cuts and lost replies
+    Orders,
 }
 
 /// What must become of the message.
@@ -54,12 +58,44 @@ impl Scenario {
             Self::Again => "delivered again when it is done",
             Self::AtOnce => "delivered again while it is in process",
             Self::LostReplies => "the ledger's replies to claim and completion are lost",
+            Self::LostAnswer => "the answer that it is done is lost",
             Self::Failure => "the receiver answers 503 once",
             Self::Permanent => "the receiver answers 400",
             Self::Malformed => "the body is malformed",
             Self::Killed => "the process is killed between effect and completion",
+            Self::Restart => "the database is killed between effect and completion",
             Self::Deadline => "the receiver stalls after the effect",
+            Self::Orders => "60 orders of `place-order`, with kills, cuts and lost replies",
         }
+    }
+
+    /// Whether it is played with this store.
+    pub(crate) fn is_on(self, store: Store) -> bool {
+        match self {
+            Self::LostAnswer | Self::Restart | Self::Orders => store == Store::Postgresql,
+            _ => true,
+        }
+    }
+
+    /// The function whose message it is, and its namespace.
+    pub(crate) fn function(self) -> &'static str {
+        match self {
+            Self::Orders => "place-order",
+            _ => "send-notification",
+        }
+    }
+
+    /// For how many seconds a worker on a Storage Queue holds what it has without the ledger. A completion must be tried until the
+    /// database is there again; elsewhere, a message that a killed process had must come back soon.
+    pub(crate) fn window(self) -> u32 {
+        match self {
+            Self::Restart => 60,
+            _ => 4,
+        }
+    }
+
+    pub(crate) fn kills_database(self) -> bool {
+        matches!(self, Self::Restart | Self::Orders)
     }
 
     /// Of the template. A function must have more time than three requests to AWS.
@@ -72,7 +108,8 @@ impl Scenario {
 
     fn promise(self) -> Promise {
         match self {
-            Self::Again | Self::AtOnce | Self::LostReplies | Self::Failure => Promise::Once,
+            Self::Again | Self::AtOnce | Self::LostReplies | Self::LostAnswer => Promise::Once,
+            Self::Failure | Self::Restart | Self::Orders => Promise::Once,
             Self::Killed | Self::Deadline => Promise::Repeated,
             Self::Permanent => Promise::Rejected("answered 400 Bad Request"),
             Self::Malformed => Promise::Rejected("malformed body: "),
@@ -86,18 +123,18 @@ impl Scenario {
             ..Answer::default()
         };
         match self {
-            Self::AtOnce => case.receiver().hold(),
-            Self::LostReplies => {
-                for status in ["INPROGRESS", "COMPLETED"] {
-                    case.stack.inject("PutItem", Some(status), 1, FaultKind::LoseReply);
-                }
-            }
+            Self::AtOnce | Self::Restart => case.receiver().hold(),
+            Self::LostReplies => case.ledger.lose_replies(),
+            Self::LostAnswer => case.driver.lose_answer(),
             Self::Failure => case.receiver().refuse_next(503, None),
             Self::Permanent => case.receiver().refuse_next(400, None),
             Self::Killed | Self::Deadline => case.receiver().answer_next(1, &stalls),
-            Self::Again | Self::Malformed => {}
+            Self::Again | Self::Malformed | Self::Orders => {}
         }
-        let key = case.driver.send(&self.body()).await?;
+        if self == Self::Restart {
+            return restart(case, &self.body()).await.map(Some);
+        }
+        let key = case.driver.send(ID, &self.body()).await?;
         match self {
             Self::Again => again(case, &key).await?,
             Self::AtOnce if !at_once(case, &key).await? => return Ok(None),
@@ -124,8 +161,8 @@ impl Scenario {
         let happened = match self {
             // Once while the first is in process, and once more after it is done: so it was to be tried again.
             Self::AtOnce => seen.refused >= 2,
-            // Claim and completion, each sent twice.
-            Self::LostReplies => seen.puts >= 4,
+            Self::LostReplies => seen.has_lost_replies,
+            Self::LostAnswer => seen.lost_answers == 1,
             _ => true,
         };
         let cell = match (self.promise(), seen.effects) {
@@ -163,34 +200,46 @@ async fn at_once<D: Driver>(case: &mut Case<D>, key: &str) -> Result<bool, Faile
         Ok(has)
     };
     until("the receiver has the notification", requested).await?;
-    let refused = Arc::clone(&case.refused);
-    // No other put is refused: the first holds the lease.
-    let note = move |_: &Value, answer: &Result<Value, ApiError>| {
-        refused.fetch_add(usize::from(answer.is_err()), Ordering::SeqCst);
-    };
-    case.stack
-        .inject("PutItem", None, u32::MAX, FaultKind::AfterApply(Box::new(note)));
+    case.ledger.count_refusals();
     case.driver.repeat().await?;
     let is_late = || begun.elapsed() > HELD;
-    let met = async || Ok(case.refused.load(Ordering::SeqCst) > 0 || is_late());
+    let met = async || Ok(case.ledger.refused() > 0 || is_late());
     until("the second delivery was refused the key", met).await?;
     case.receiver().release();
     if is_late() {
         return Ok(false);
     }
-    let completed = async || Ok(case.stack.is_completed(NAMESPACE, key));
+    let completed = async || Ok(case.status(key).await? == "COMPLETED");
     until("the first is done", completed).await?;
     case.driver.reveal();
     Ok(true)
 }
 
 async fn killed<D: Driver>(case: &mut Case<D>, key: &str) -> Result<(), Failed> {
+    received(case).await?;
+    case.kill().await?;
+    case.ledger.end_lease(&case.key(key)?).await?;
+    case.driver.reveal();
+    case.start().await
+}
+
+async fn received<D: Driver>(case: &Case<D>) -> Result<(), Failed> {
     until("the receiver has the notification", async || {
         Ok(!case.receiver().requests().is_empty())
     })
-    .await?;
-    case.kill().await?;
-    case.end_lease(key)?;
-    case.driver.reveal();
-    case.start().await
+    .await
+}
+
+/// The completion meets a database that is dead.
+async fn restart<D: Driver>(case: &mut Case<D>, body: &str) -> Result<String, Failed> {
+    let Ledger::Postgresql(postgresql) = &case.ledger else {
+        return Err("only PostgreSQL can be killed".into());
+    };
+    let reserved = postgresql.reserve().await?;
+    let key = case.driver.send(ID, body).await?;
+    received(case).await?;
+    let restarting = reserved.kill().await?;
+    case.receiver().release();
+    restarting.started().await?;
+    Ok(key)
 }

@@ -1,17 +1,19 @@
 //! Storage Queue: a queue of its own for each case, in the Azurite of `AZURITE_TEST_URL`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use azure_queue::{AzureQueueUrl, AzureQueues, Credentials};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use consumer::{Incoming, MessageId, Queues, from_cloud_event};
 use http::{HeaderMap, Method};
+use workers::{Loss, Proxy};
 
-use crate::driver::Driver;
+use crate::driver::{CONFIRMATIONS, Driver};
 use crate::http::call;
 use crate::rabbitmq::message;
-use crate::{Failed, ID, reason_in, variable};
+use crate::{Failed, key_of, reason_in, variable};
 
 /// A queue and its queue for dead letters. Clones are the same ones.
 #[derive(Clone)]
@@ -19,7 +21,12 @@ pub(crate) struct StorageQueue {
     /// Its URL, and that of the account's token.
     url: String,
     sas: String,
-    body: String,
+    /// ID and body of the last message.
+    sent: (String, String),
+    /// Between the processes and the service.
+    proxy: Arc<Proxy>,
+    /// How many seconds a message stays hidden whose process was killed, and how long a lease lasts.
+    window: u32,
 }
 
 /// A message as the service returns it.
@@ -27,21 +34,34 @@ pub(crate) type Fields = BTreeMap<&'static str, String>;
 
 const FIELDS: [&str; 4] = ["MessageId", "PopReceipt", "DequeueCount", "MessageText"];
 
+/// The ends of the names of its queues: that of the messages, that of dead letters, that of confirmations.
+const SUFFIXES: [&str; 3] = ["", POISON, OUTGOING];
+const POISON: &str = "-poison";
+const OUTGOING: &str = "-out";
+
 impl StorageQueue {
-    pub(crate) async fn new() -> Result<Self, Failed> {
+    pub(crate) async fn new(window: u32) -> Result<Self, Failed> {
         let account = variable("AZURITE_TEST_URL")?;
         let queue = Self {
             url: format!("{account}/hosts-{:016x}", fastrand::u64(..)),
             sas: variable("AZURITE_TEST_SAS")?,
-            body: String::new(),
+            sent: <(String, String)>::default(),
+            proxy: Arc::new(Proxy::start(address(&account)).await?),
+            window,
         };
-        queue.request(Method::PUT, "", "", "").await?;
-        queue.request(Method::PUT, "-poison", "", "").await?;
+        for suffix in SUFFIXES {
+            queue.request(Method::PUT, suffix, "", "").await?;
+        }
         Ok(queue)
     }
 
-    pub(crate) fn url(&self) -> &str {
-        &self.url
+    /// Through the proxy.
+    pub(crate) fn url(&self) -> String {
+        self.url.replace(address(&self.url), &self.proxy.address.to_string())
+    }
+
+    pub(crate) fn confirmations_setting(&self) -> (&'static str, String) {
+        (CONFIRMATIONS, format!("{}{OUTGOING}", self.url()))
     }
 
     /// The text of an answer, and the number of messages if its head states one.
@@ -124,23 +144,43 @@ pub(crate) fn decoded(message: &Fields) -> Result<String, Failed> {
     Ok(String::from_utf8(BASE64_STANDARD.decode(&message["MessageText"])?)?)
 }
 
+/// The message in an envelope.
+fn event(message: &Fields) -> Result<Incoming, Failed> {
+    let id = MessageId::new(message["MessageId"].clone()).ok_or("a message without an ID")?;
+    Ok(from_cloud_event(&Incoming::new(id, decoded(message)?))?)
+}
+
+/// Host and port in a URL.
+fn address(url: &str) -> &str {
+    url.split('/').nth(2).unwrap_or_default()
+}
+
 impl Driver for StorageQueue {
     fn environment(&self) -> Vec<(&'static str, String)> {
-        // How long a message stays hidden whose process was killed.
-        vec![("QUEUE_URL", format!("{}?window=4", self.url))]
+        let url = ("QUEUE_URL", format!("{}?window={}", self.url(), self.window));
+        vec![url, self.confirmations_setting()]
     }
 
-    async fn send(&mut self, body: &str) -> Result<String, Failed> {
-        self.body = body.to_owned();
+    async fn send(&mut self, id: &str, body: &str) -> Result<String, Failed> {
+        self.sent = (id.to_owned(), body.to_owned());
         self.repeat().await?;
-        Ok(ID.to_owned())
+        Ok(id.to_owned())
+    }
+
+    fn lose_answer(&self) {
+        let (request, done) = ("DELETE /", "HTTP/1.1 2");
+        self.proxy.lose(Loss { request, done });
+    }
+
+    fn lost_answers(&self) -> usize {
+        self.proxy.lost()
     }
 
     /// As a producer does whose reply was lost.
     async fn repeat(&mut self) -> Result<(), Failed> {
         let url: AzureQueueUrl = self.url.parse()?;
         let queues = AzureQueues::new(&url, Credentials::from_env(&url)?);
-        Ok(queues.send(&self.url, &[message(&self.body)]).await?)
+        Ok(queues.send(&self.url, &[message(&self.sent.0, &self.sent.1)]).await?)
     }
 
     async fn left(&self) -> Result<usize, Failed> {
@@ -150,16 +190,29 @@ impl Driver for StorageQueue {
 
     async fn dead_letters(&self) -> Result<Vec<String>, Failed> {
         let mut reasons = Vec::new();
-        for message in self.messages("-poison", 32, "peekonly=true").await? {
-            let id = MessageId::new(message["MessageId"].clone()).ok_or("a message without an ID")?;
-            let read = from_cloud_event(&Incoming::new(id, decoded(&message)?))?;
-            reasons.push(reason_in(read.attributes));
+        for message in self.messages(POISON, 32, "peekonly=true").await? {
+            reasons.push(reason_in(event(&message)?.attributes));
         }
         Ok(reasons)
     }
 
+    async fn confirmations(&self) -> Result<Vec<(String, String)>, Failed> {
+        let mut confirmations = Vec::new();
+        // Hidden until the queue is deleted, so that each request returns others.
+        loop {
+            let messages = self.messages(OUTGOING, 32, "visibilitytimeout=600").await?;
+            for message in &messages {
+                let event = event(message)?;
+                confirmations.push((key_of(&event), event.body));
+            }
+            if messages.is_empty() {
+                return Ok(confirmations);
+            }
+        }
+    }
+
     async fn close(&self) -> Result<(), Failed> {
-        for suffix in ["", "-poison"] {
+        for suffix in SUFFIXES {
             self.request(Method::DELETE, suffix, "", "").await?;
         }
         Ok(())
