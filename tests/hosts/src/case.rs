@@ -112,8 +112,8 @@ async fn play_once(args: &Cli, folder: &Path, cell: Cell) -> Result<Option<Strin
         Host::WorkerRabbitmq => on!(RabbitMq::new().await?),
         Host::WorkerStorageQueue => on!(StorageQueue::new(scenario.window()).await?),
         Host::AzureFunctions => on!(AzureFunctions::new().await?),
-        Host::CloudTasks => on!(CloudTasks::new(Arc::clone(&stack)).await?),
-        Host::PubSub => on!(PubSub::new(Arc::clone(&stack), DEADLINE)),
+        Host::CloudTasks => on!(CloudTasks::new().await?),
+        Host::PubSub => on!(PubSub::new(Arc::clone(&stack), DEADLINE).await?),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Cloud Tasks: a queue of its own for each case, in the emulator of `CLOUD_TASKS_TEST_URL`.
+//! Cloud Tasks: queues of its own for each case, in the emulator of `CLOUD_TASKS_TEST_URL`.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,26 +6,84 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use cloud_tasks::CloudTasks as Api;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use cloud_tasks::{CloudTasks as Api, task};
 use consumer::Queues;
-use http::{HeaderMap, Method, StatusCode, Uri};
-use serde_json::json;
-use testing::TestStack;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
-use crate::driver::{CONFIRMATIONS, Driver, dead_letter_setting, dead_letters};
+use crate::driver::{CONFIRMATIONS, Driver};
 use crate::http::{Door, succeed};
 use crate::rabbitmq::message;
-use crate::{Failed, key_of, until, variable};
+use crate::{Failed, key_of, reason_in, until, variable};
 
 /// The path of tasks that are confirmations.
 const OUTGOING: &str = "confirmations";
 
+/// A new queue, and its URL.
+async fn create(retries: Value) -> Result<String, Failed> {
+    let api = variable("CLOUD_TASKS_TEST_URL")?;
+    let parent = "projects/p/locations/l/queues";
+    let name = format!("{parent}/t-{:016x}", fastrand::u64(..));
+    let queue = json!({ "name": name, "retryConfig": retries });
+    succeed(Method::POST, &format!("{api}/v2/{parent}"), Some(&queue)).await?;
+    Ok(format!("{api}/v2/{name}"))
+}
+
+/// The tasks of a queue, with their content.
+async fn tasks(queue: &str) -> Result<Vec<Value>, Failed> {
+    let tasks = succeed(Method::GET, &format!("{queue}/tasks?responseView=FULL"), None).await?;
+    Ok(tasks["tasks"].as_array().cloned().unwrap_or_default())
+}
+
+/// Dead letters in a paused queue, which sends none of them.
+pub(crate) struct DeadLetters(String);
+
+impl DeadLetters {
+    pub(crate) async fn new() -> Result<Self, Failed> {
+        let queue = create(json!({})).await?;
+        succeed(Method::POST, &format!("{queue}:pause"), Some(&json!({}))).await?;
+        Ok(Self(queue))
+    }
+
+    pub(crate) fn setting(&self) -> (&'static str, String) {
+        let url = format!("{}?target=http%3A%2F%2F127.0.0.1%3A1%2F", self.0);
+        ("DEAD_LETTER_QUEUE_URL", url)
+    }
+
+    /// As the target reads them after the queue is resumed.
+    pub(crate) async fn reasons(&self) -> Result<Vec<String>, Failed> {
+        tasks(&self.0).await?.iter().map(reason).collect()
+    }
+}
+
+fn reason(dead_letter: &Value) -> Result<String, Failed> {
+    let (request, name) = (&dead_letter["httpRequest"], dead_letter["name"].as_str());
+    let (queue, name) = name.and_then(|name| name.rsplit_once("/tasks/")).ok_or("no name")?;
+    let none = Map::new();
+    let stated = request["headers"].as_object().unwrap_or(&none).iter();
+    let stated = stated.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
+    let added = [
+        ("X-CloudTasks-QueueName", queue.rsplit('/').next().unwrap_or_default()),
+        ("X-CloudTasks-TaskName", name),
+        ("X-CloudTasks-TaskRetryCount", "0"),
+    ];
+    let mut headers = HeaderMap::new();
+    for (name, value) in stated.chain(added) {
+        headers.insert(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
+    }
+    let body = BASE64_STANDARD.decode(request["body"].as_str().unwrap_or_default())?;
+    let (message, _) = task(&headers, &body).map_err(|why| why.to_string())?;
+    Ok(reason_in(message.attributes))
+}
+
 /// A queue of the emulator, whose tasks have a target that outlives the processes of the handler.
 pub(crate) struct CloudTasks {
-    stack: Arc<TestStack>,
     /// The URL of the queue.
     queue: String,
+    dead_letters: DeadLetters,
     target: String,
     relay: Relay,
     repeating: Arc<AtomicUsize>,
@@ -42,22 +100,17 @@ struct Relay {
 }
 
 impl CloudTasks {
-    pub(crate) async fn new(stack: Arc<TestStack>) -> Result<Self, Failed> {
-        let api = variable("CLOUD_TASKS_TEST_URL")?;
-        let parent = "projects/p/locations/l/queues";
-        let name = format!("{parent}/t-{:016x}", fastrand::u64(..));
+    pub(crate) async fn new() -> Result<Self, Failed> {
         // Without an end of attempts, as the page of `push` requires.
-        let retries = json!({ "minBackoff": "0.1s", "maxBackoff": "1s", "maxAttempts": -1 });
-        let queue = json!({ "name": name, "retryConfig": retries });
-        succeed(Method::POST, &format!("{api}/v2/{parent}"), Some(&queue)).await?;
+        let queue = create(json!({ "minBackoff": "0.1s", "maxBackoff": "1s", "maxAttempts": -1 })).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let target = format!("http://{}/", listener.local_addr()?);
         let relay = Relay::default();
         let router = Router::new().fallback(dispatch).with_state(relay.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         Ok(Self {
-            stack,
-            queue: format!("{api}/v2/{name}"),
+            queue,
+            dead_letters: DeadLetters::new().await?,
             target,
             relay,
             repeating: Arc::default(),
@@ -107,7 +160,7 @@ impl Driver for CloudTasks {
             ("PUSH_PLATFORM", "cloud-tasks".to_owned()),
             ("AUTHENTICATED_BY_PLATFORM", "true".to_owned()),
             ("QUEUE_URL", self.url("")),
-            dead_letter_setting(&self.stack),
+            self.dead_letters.setting(),
             (CONFIRMATIONS, self.url(OUTGOING)),
         ]
     }
@@ -148,8 +201,7 @@ impl Driver for CloudTasks {
     async fn left(&self) -> Result<usize, Failed> {
         // First: an execution makes its copy before it ends.
         let repeating = self.repeating.load(Ordering::SeqCst);
-        let tasks = succeed(Method::GET, &format!("{}/tasks", self.queue), None).await?;
-        Ok(repeating + tasks["tasks"].as_array().map_or(0, Vec::len))
+        Ok(repeating + tasks(&self.queue).await?.len())
     }
 
     async fn confirmations(&self) -> Result<Vec<(String, String)>, Failed> {
@@ -158,6 +210,6 @@ impl Driver for CloudTasks {
     }
 
     async fn dead_letters(&self) -> Result<Vec<String>, Failed> {
-        Ok(dead_letters(&self.stack))
+        self.dead_letters.reasons().await
     }
 }

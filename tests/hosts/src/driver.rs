@@ -57,7 +57,6 @@ pub(crate) trait Driver {
 }
 
 pub(crate) const QUEUE: &str = "notifications";
-const DEAD_LETTERS: &str = "notifications-dlq";
 
 /// The setting of the queue that confirmations of orders are sent to.
 pub(crate) const CONFIRMATIONS: &str = "NOTIFICATIONS_QUEUE_URL";
@@ -65,22 +64,6 @@ pub(crate) const CONFIRMATIONS: &str = "NOTIFICATIONS_QUEUE_URL";
 /// The URL of a queue of the stack.
 pub(crate) fn url(stack: &TestStack, queue: &str) -> String {
     format!("{}/000000000000/{queue}", stack.stack.endpoint())
-}
-
-/// Where the messages go that a platform without a dead-letter queue has rejected.
-pub(crate) fn dead_letter_setting(stack: &TestStack) -> (&'static str, String) {
-    ("DEAD_LETTER_QUEUE_URL", url(stack, DEAD_LETTERS))
-}
-
-/// The reasons of the dead letters there.
-pub(crate) fn dead_letters(stack: &TestStack) -> Vec<String> {
-    let ids = stack.dead_letters(QUEUE).into_iter();
-    let reason = |id: String| {
-        stack
-            .dead_letter(QUEUE, &id)
-            .map_or_else(String::new, |dead| dead.reason)
-    };
-    ids.map(reason).collect()
 }
 
 /// The emulated SQS.
@@ -106,7 +89,8 @@ impl Sqs {
 
 impl Driver for Sqs {
     fn environment(&self) -> Vec<(&'static str, String)> {
-        vec![("QUEUE_URL", url(&self.stack, QUEUE))]
+        let endpoint = self.stack.stack.endpoint();
+        vec![("QUEUE_URL", format!("{endpoint}/000000000000/{QUEUE}"))]
     }
 
     async fn send(&mut self, _: &str, body: &str) -> Result<String, Failed> {
@@ -131,7 +115,11 @@ impl Driver for Sqs {
     }
 
     async fn dead_letters(&self) -> Result<Vec<String>, Failed> {
-        Ok(dead_letters(&self.stack))
+        let ids = self.stack.dead_letters(QUEUE).into_iter();
+        let dead = ids.map(|id| self.stack.dead_letter(QUEUE, &id));
+        Ok(dead
+            .map(|dead| dead.map_or_else(String::new, |dead| dead.reason))
+            .collect())
     }
 
     fn reveal(&self) {

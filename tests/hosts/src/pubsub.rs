@@ -13,13 +13,16 @@ use testing::TestStack;
 use tokio::time::timeout;
 
 use crate::Failed;
-use crate::driver::{CONFIRMATIONS, Driver, QUEUE, dead_letter_setting, dead_letters, url};
+use crate::cloud_tasks::DeadLetters;
+use crate::driver::{CONFIRMATIONS, Driver, QUEUE, url};
 use crate::http::Door;
 
 /// Pushes each message until it is acknowledged
 /// ([push](https://cloud.google.com/pubsub/docs/push#receive_push)).
 pub(crate) struct PubSub {
+    /// Its SQS has the confirmations.
     stack: Arc<TestStack>,
+    dead_letters: DeadLetters,
     /// The ack deadline.
     deadline: Duration,
     door: Door,
@@ -28,14 +31,15 @@ pub(crate) struct PubSub {
 }
 
 impl PubSub {
-    pub(crate) fn new(stack: Arc<TestStack>, deadline: Duration) -> Self {
-        Self {
+    pub(crate) async fn new(stack: Arc<TestStack>, deadline: Duration) -> Result<Self, Failed> {
+        Ok(Self {
             stack,
+            dead_letters: DeadLetters::new().await?,
             deadline,
             door: Door::default(),
             outstanding: Arc::default(),
             sent: None,
-        }
+        })
     }
 }
 
@@ -49,7 +53,7 @@ impl Driver for PubSub {
         vec![
             ("PUSH_PLATFORM", "pubsub".to_owned()),
             ("AUTHENTICATED_BY_PLATFORM", "true".to_owned()),
-            dead_letter_setting(&self.stack),
+            self.dead_letters.setting(),
             (CONFIRMATIONS, url(&self.stack, QUEUE)),
         ]
     }
@@ -106,6 +110,6 @@ impl Driver for PubSub {
     }
 
     async fn dead_letters(&self) -> Result<Vec<String>, Failed> {
-        Ok(dead_letters(&self.stack))
+        self.dead_letters.reasons().await
     }
 }
