@@ -26,7 +26,7 @@ pub(crate) enum Store {
 /// The ledger of one case.
 pub(crate) enum Ledger {
     Dynamodb(Dynamodb),
-    Postgresql(Postgresql),
+    Postgresql(Box<Postgresql>),
 }
 
 /// That of the local stack.
@@ -43,7 +43,10 @@ impl Ledger {
                 stack: Arc::clone(stack),
                 refused: Arc::default(),
             }),
-            Store::Postgresql => Self::Postgresql(Postgresql::start(scenario.kills_database()).await?),
+            Store::Postgresql => {
+                let postgresql = Postgresql::start(scenario.kills_database()).await?;
+                Self::Postgresql(Box::new(postgresql))
+            }
         })
     }
 
@@ -98,7 +101,8 @@ impl Ledger {
         match self {
             Self::Dynamodb(_) => self.puts() >= 4,
             // A message that was only delivered again would be a duplicate, without a second completion.
-            Self::Postgresql(Postgresql { proxy, .. }) => {
+            Self::Postgresql(postgresql) => {
+                let proxy = &postgresql.proxy;
                 proxy.lost() == 2 && [CLAIM, COMPLETION].iter().all(|request| proxy.counted(request) >= 2)
             }
         }
