@@ -21,11 +21,12 @@ use super::NewError;
 const FUNCTIONS: [&str; 3] = ["place-order", "reserve-stock", "send-notification"];
 
 /// What exists for the sample functions alone, beside `functions/NAME` and `events/NAME` of each.
-const PATHS: [&str; 13] = [
+const PATHS: [&str; 14] = [
     ".ci/chaos",
     ".ci/clients",
     ".ci/hosts",
     ".ci/load",
+    ".ci/pages",
     ".ci/soak",
     ".ci/windows",
     ".ci/workers",
