@@ -183,11 +183,11 @@ async fn converse(stream: TcpStream, router: Router, closing: CancellationToken)
     }
 }
 
-/// Answers a request. Only callers who may send messages keep their connection.
+/// Answers a request. Only an acknowledged message keeps its connection: the caller of any other may be unknown.
 async fn respond(mut router: Router, request: Request<Incoming>) -> Result<Response, Infallible> {
     let is_message = request.method() == Method::POST;
     let mut response = Service::call(&mut router, request.map(Body::new)).await?;
-    if !is_message || response.status() == StatusCode::UNAUTHORIZED {
+    if !is_message || !response.status().is_success() {
         response
             .headers_mut()
             .insert(header::CONNECTION, HeaderValue::from_static("close"));

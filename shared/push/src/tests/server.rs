@@ -122,10 +122,12 @@ async fn an_unknown_caller_holds_no_connection() {
         .await
         .replacen("\r\n", "\r\nauthorization: Bearer known\r\n", 1);
     let unknown = message("m-2", 1).await;
+    let not_yet = known.replace("Bearer known", "Bearer later");
     for (sent, answered, seconds) in [
         ("P", "", 10),
         ("POST / HTTP/1.1\r\nhost: test\r\n", "", 10),
         (unknown.as_str(), "HTTP/1.1 401", 0),
+        (not_yet.as_str(), "HTTP/1.1 500", 0),
         ("GET /live HTTP/1.1\r\nhost: test\r\n\r\n", "HTTP/1.1 200", 0),
         (known.as_str(), "HTTP/1.1 204", 620),
     ] {
