@@ -89,8 +89,7 @@ impl Sqs {
 
 impl Driver for Sqs {
     fn environment(&self) -> Vec<(&'static str, String)> {
-        let endpoint = self.stack.stack.endpoint();
-        vec![("QUEUE_URL", format!("{endpoint}/000000000000/{QUEUE}"))]
+        vec![("QUEUE_URL", url(&self.stack, QUEUE))]
     }
 
     async fn send(&mut self, _: &str, body: &str) -> Result<String, Failed> {
